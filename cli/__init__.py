@@ -1,0 +1,1 @@
+"""The `pigou` command: the only place that reads the environment and files."""

@@ -1,0 +1,1 @@
+"""OTLP in, books out: receive, decode, normalise, price, post, and only then acknowledge."""

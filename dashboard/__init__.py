@@ -1,0 +1,1 @@
+"""The page: reads views of the SQL contract only."""

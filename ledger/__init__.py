@@ -1,0 +1,1 @@
+"""The books: chart of accounts, rates, entries and transfers, balances, statements and the SQL contract."""
