@@ -1,0 +1,75 @@
+# Every command of the house. Needs make, Python 3.11 or later with its venv module, and a package index for pip.
+# Everything is installed below this folder (.venv, .venv-examples), exactly as the lock files say.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+UV ?= uv
+WORKERS ?= 2
+ARGS ?=
+BIN := .venv/bin
+
+# pip as it should be called: from the lock, each file checked against its hash, nothing resolved anew.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps
+
+.PHONY: help setup examples chromium demo up test check bench lock clean python
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.installed  ## Install Pigou into .venv
+
+examples: .venv-examples/.installed  ## Install the agents of examples/ into .venv-examples
+
+demo: setup  ## Play a simulated fortnight of a fleet of agents and show what it spent
+	@$(BIN)/pigou demo $(ARGS)
+
+up: setup  ## Run database, collector, analyzers and dashboard in the foreground
+	@$(BIN)/pigou up $(ARGS)
+
+test:  ## Install what is missing and run every test (ARGS="-k words" for some)
+	@$(MAKE) -j3 --output-sync=target setup examples chromium
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: setup  ## Lint, formatting, types and the floors of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/basedpyright
+
+bench: setup  ## Measure (ARGS are passed on)
+	@$(BIN)/python -m bench $(ARGS)
+
+chromium:  ## Install Debian's Chromium, which the browser tests drive
+	@scripts/install-chromium
+
+lock: ## Resolve the dependencies anew into the lock files (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: install it, or name it with UV=/path/to/uv" >&2; exit 1; }
+	@UV=$(UV) scripts/write-locks
+
+clean:  ## Remove what the other targets made here (never the books)
+	rm -rf .venv .venv-examples .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist pigou.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Pigou needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+.venv/.installed: requirements.lock pyproject.toml | python
+	@echo "Installing Pigou into .venv (about a minute the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+.venv-examples/.installed: examples/requirements.lock | python
+	@echo "Installing the agents of examples/ into .venv-examples ..."
+	@test -x .venv-examples/bin/python || $(PYTHON) -m venv .venv-examples
+	@.venv-examples/bin/python $(PIP_INSTALL) --require-hashes -r examples/requirements.lock
+	@touch $@
