@@ -55,6 +55,9 @@ class Record(msgspec.Struct):
 
     Log records without a trace get ids derived from their content, so that a repeated export has the same key; a log record inside
     a span has that span as its parent. Times are Unix nanoseconds.
+
+    `content` holds the attributes with prompt, completion and tool text. It is there for reading (some emitters put the usage
+    into the response they attach) and is never stored: when the operator keeps content it is in `attributes` too.
     """
 
     signal: Signal
@@ -73,7 +76,22 @@ class Record(msgspec.Struct):
     resource: Resource
     scope: Scope
     content_hash: bytes
+    content: Attributes = {}
     body: AttributeValue = None
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One metric data point. `value` is set for gauges and sums, `detail` (count, sum, buckets, quantiles) for the others."""
+
+    name: str
+    unit: str | None
+    kind: Literal["gauge", "sum", "histogram", "exponential_histogram", "summary"]
+    at_ns: int
+    value: float | None
+    detail: dict[str, AttributeValue] | None
+    attributes: Attributes
+    resource: Resource
+    scope: Scope
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -124,6 +142,7 @@ class Reading(msgspec.Struct):
     conversation_id: str | None = None
     user_id: str | None = None
     tool: str | None = None
+    action_class: str | None = None
     layer: str | None = None
     layer_source: Source = "none"
     use: str | None = None

@@ -1,0 +1,138 @@
+"""Prompt and completion text: which attributes hold it, and what happens to it.
+
+By default it is dropped before anything is stored, and the number of dropped values is left behind in `pigou.content_dropped`.
+The operator may keep it, and may have secrets and e-mail addresses in it replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from collector.record import Attributes, AttributeValue
+
+CONTENT_DROPPED = "pigou.content_dropped"
+
+# One alternation, matched against a whole key. Grouped by the convention the names come from.
+_CONTENT = re.compile(
+    r"""
+      gen_ai\.(?:prompt|completion)(?:\.\d+\..*)?            # OpenLLMetry, deprecated OTel
+    | gen_ai\.(?:input|output)\.messages(?:\..*)?            # OTel GenAI
+    | gen_ai\.system_instructions
+    | gen_ai\.(?:system|user|assistant|tool)\.message        # OTel GenAI event bodies flattened by some emitters
+    | gen_ai\.tool\.(?:definitions|call\.arguments|call\.result|message)
+    | gen_ai\.(?:tool\.)?(?:input|output)
+    | gen_ai\.(?:request|response|output|input)\.(?:messages|available_tools|text|tool_calls|content|reasoning)
+    | gen_ai\.retrieval\.(?:query\.text|documents)
+    | gen_ai\.content\.(?:prompt|completion)
+    | gen_ai\.evaluation\.explanation
+    | (?:input|output)\.value                                # OpenInference
+    | llm\.(?:input_messages|output_messages|tools|prompts|completions|prompt_template|function_call)(?:\..*)?
+    | (?:embedding\.embeddings|retrieval\.documents|reranker\.(?:input|output)_documents)\..*
+    | embedding\.(?:text|vector)
+    | tool\.(?:parameters|json_schema|arguments|output|result)
+    | (?:input|output)(?:\.(?:messages|text))?
+    | (?:input|output)_(?:messages|text|data)
+    | traceloop\.entity\.(?:input|output)
+    | (?:llm\.request\.functions|llm\.content)(?:\..*)?
+    | ai\.(?:prompt|response\.(?:text|object|toolCalls|reasoning|files)|result|toolCall\.(?:args|result)|values?|embeddings?|schema)
+      (?:\.(?!format$).*)?                                   # Vercel AI SDK
+    | langfuse\.(?:observation|trace)\.(?:input|output)
+    | gcp\.vertex\.agent\.(?:llm_request|llm_response|tool_call_args|tool_response|data)
+    | (?:pydantic_ai\.)?(?:all_messages|all_messages_events|final_result|new_messages)
+    | events | tool_arguments | tool_response | model_request_parameters
+    | logfire\.(?:json_schema|msg)
+    | (?:user_)?prompt | response | response_text | request_text | completion | thought | history
+    | (?:function_args|tool_input|tool_output|tool_result|new_context|arguments|message(?:s|\.content)?)
+    | user_system_prompt | system_prompt(?:_preview)? | tools_json | request_body | response_body | full_command | bash_command
+    | crew_(?:agents|tasks|inputs) | task_description | agent\.(?:input|output)(?:_message)? | task\.(?:input|output)
+    | .*\.?http\.(?:request|response)\.(?:body(?:\.content)?|header\.(?:authorization|cookie|set-cookie|x-api-key|api-key|x-goog-api-key))
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+# Shapes of well-known credentials, long enough that ordinary text does not match them.
+_SECRET = re.compile(
+    r"""
+      \b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}
+    | \b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{30,} | \bgithub_pat_[A-Za-z0-9_]{40,} | \bglpat-[A-Za-z0-9_-]{20,}
+    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b
+    | \bAIza[A-Za-z0-9_-]{35} | \bya29\.[A-Za-z0-9_-]{20,}
+    | \bxox[abposr]-[A-Za-z0-9-]{10,} | \bhf_[A-Za-z0-9]{30,} | \bnpm_[A-Za-z0-9]{36}
+    | \beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}
+    | (?<=[Bb]earer\ )[A-Za-z0-9._~+/-]{16,}=*
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
+    | (?<=://)[^\s:/@]+:[^\s/@]+(?=@)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}\b")
+
+_KNOWN_KEYS_MAX = 20_000
+
+
+class ContentPolicy(msgspec.Struct, frozen=True):
+    """What the operator wants done with prompt and completion text.
+
+    `keep`: store it (default: drop it). `redact`: replace well-known credentials everywhere, and e-mail addresses in content.
+    """
+
+    keep: bool = False
+    redact: bool = False
+
+
+class ContentKeys(dict[str, bool]):
+    """Whether a key holds content, remembered per key. Bounded, since senders choose the keys."""
+
+    def __missing__(self, key: str) -> bool:
+        if len(self) >= _KNOWN_KEYS_MAX:
+            self.clear()
+        answer = self[key] = _CONTENT.fullmatch(key) is not None
+        return answer
+
+
+HOLDS_CONTENT = ContentKeys()
+
+
+def strip_content(attributes: Attributes) -> Attributes:
+    """The attributes without content; when any was there, its number is left in `pigou.content_dropped`."""
+    kept = {key: value for key, value in attributes.items() if not HOLDS_CONTENT[key]}
+    if len(kept) != len(attributes):
+        kept[CONTENT_DROPPED] = len(attributes) - len(kept)
+    return kept
+
+
+def redact_secrets(text: str) -> str:
+    """The text with well-known credential shapes replaced."""
+    return _SECRET.sub("[secret]", text)
+
+
+def redact_personal(text: str) -> str:
+    """The text with credentials and e-mail addresses replaced."""
+    return _EMAIL.sub("[e-mail]", redact_secrets(text))
+
+
+def redacted(value: AttributeValue, redact: Callable[[str], str]) -> AttributeValue:
+    """The value with every string in it passed through `redact`; keys of maps stay."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [redacted(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {key: redacted(item, redact) for key, item in value.items()}
+    return value
+
+
+def kept_attributes(attributes: Attributes, content: Attributes, policy: ContentPolicy) -> Attributes:
+    """What of a record's attributes and content is stored under this policy."""
+    if policy.redact:
+        attributes = {key: redacted(value, redact_secrets) for key, value in attributes.items()}
+    if not content:
+        return attributes
+    if not policy.keep:
+        return {**attributes, CONTENT_DROPPED: len(content)}
+    if policy.redact:
+        content = {key: redacted(value, redact_personal) for key, value in content.items()}
+    return {**attributes, **content}

@@ -1,0 +1,108 @@
+"""OTLP bodies in, records out. Pure: no database, no network, no clock.
+
+A body that cannot be parsed at all raises `Undecodable`. A single record that breaks a rule becomes a `Problem`, and the rest of the
+body is kept: that is what the `partial_success` of an OTLP answer counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias, TypeVar
+
+import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from collector.content import ContentPolicy
+from collector.decode import otlp_json, salvage
+from collector.decode.logs import read_log
+from collector.decode.metrics import read_metric
+from collector.decode.spans import read_resource, read_scope, read_span
+from collector.decode.values import Refused
+from collector.errors import Undecodable
+from collector.record import Point, Problem, Record
+
+__all__ = ["Decoded", "DecodedMetrics", "Encoding", "Undecodable", "decode_logs", "decode_metrics", "decode_traces"]
+
+Encoding: TypeAlias = Literal["protobuf", "json"]
+_Request = TypeVar("_Request", ExportTraceServiceRequest, ExportLogsServiceRequest, ExportMetricsServiceRequest)
+
+DROP_CONTENT = ContentPolicy()
+
+
+class Decoded(msgspec.Struct):
+    """Records of one body in the order they came, and one problem per record that was refused."""
+
+    records: list[Record]
+    problems: list[Problem]
+
+
+class DecodedMetrics(msgspec.Struct):
+    """Data points of one body, and one problem per metric that was refused."""
+
+    points: list[Point]
+    problems: list[Problem]
+
+
+def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
+    """The spans of an ExportTraceServiceRequest. Raises: Undecodable."""
+    decoded = Decoded([], [])
+    request = _parse(body, encoding, ExportTraceServiceRequest, decoded.problems)
+    for group in request.resource_spans:
+        resource = read_resource(group.resource)
+        for scoped in group.scope_spans:
+            scope = read_scope(scoped.scope)
+            _collect(decoded, scoped.spans, lambda span, r=resource, s=scope: read_span(span, r, s, policy))
+    return decoded
+
+
+def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
+    """The log records of an ExportLogsServiceRequest. Raises: Undecodable."""
+    decoded = Decoded([], [])
+    request = _parse(body, encoding, ExportLogsServiceRequest, decoded.problems)
+    for group in request.resource_logs:
+        resource = read_resource(group.resource)
+        for scoped in group.scope_logs:
+            scope = read_scope(scoped.scope)
+            _collect(decoded, scoped.log_records, lambda log, r=resource, s=scope: read_log(log, r, s, policy))
+    return decoded
+
+
+def decode_metrics(body: bytes, encoding: Encoding) -> DecodedMetrics:
+    """The data points of an ExportMetricsServiceRequest. Raises: Undecodable."""
+    decoded = DecodedMetrics([], [])
+    request = _parse(body, encoding, ExportMetricsServiceRequest, decoded.problems)
+    for group in request.resource_metrics:
+        resource = read_resource(group.resource)
+        for scoped in group.scope_metrics:
+            scope = read_scope(scoped.scope)
+            for metric in scoped.metrics:
+                try:
+                    decoded.points.extend(read_metric(metric, resource, scope))
+                except Refused as refused:
+                    decoded.problems.append(Problem("decode", refused.code, refused.detail))
+    return decoded
+
+
+_Item = TypeVar("_Item")
+
+
+def _collect(decoded: Decoded, items: Iterable[_Item], read: Callable[[_Item], Record]) -> None:
+    records = decoded.records
+    for item in items:
+        try:
+            records.append(read(item))
+        except Refused as refused:
+            decoded.problems.append(Problem("decode", refused.code, refused.detail))
+
+
+def _parse(body: bytes, encoding: Encoding, request: type[_Request], problems: list[Problem]) -> _Request:
+    if encoding == "json":
+        return otlp_json.parse(body, request, problems)
+    try:
+        return request.FromString(body)
+    except DecodeError:
+        # One broken string makes the parser refuse the whole export: look for the record it is in and keep the others.
+        return salvage.parse(body, request, problems)

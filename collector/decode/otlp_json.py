@@ -1,0 +1,182 @@
+"""OTLP/JSON as the same protobuf messages that the binary encoding gives, so that one reader serves both.
+
+The mapping is proto3's JSON with OTLP's exceptions (specification 1.9): lowerCamelCase names, trace and span ids in hex, enums as
+numbers, 64-bit integers as text or numbers, other bytes in base64, unknown names ignored.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+import orjson
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from collector.decode.values import DEPTH_MAX, Refused
+from collector.errors import Undecodable
+from collector.record import Problem
+
+_Request = TypeVar("_Request", bound=Message)
+_Convert = Callable[[Any, int], Any]
+
+# A nested map is three messages a level (value, list, pair), and a record sits a few levels below the body.
+_NESTING_MAX = 3 * DEPTH_MAX + 12
+_HEX_FIELDS = {"trace_id", "span_id", "parent_span_id"}
+_RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord", "opentelemetry.proto.metrics.v1.Metric"}
+
+
+def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Request:
+    """The request message of a JSON body; a record that does not fit the mapping is left out and added to `problems`.
+
+    Raises: Undecodable when the body is not JSON or not an export.
+    """
+    document = _document(body)
+    if not isinstance(document, dict):
+        raise Undecodable("the body is JSON, but not an object with resourceSpans, resourceLogs or resourceMetrics")
+    try:
+        return _Builder(problems).message(request.DESCRIPTOR, document, 0)
+    except Refused as refused:
+        raise Undecodable(f"the body is JSON, but not an OTLP export: {refused.detail}") from None
+
+
+def _document(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as strict:
+        # The standard parser also takes lone surrogates, NaN and integers of any size, which senders do produce.
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise Undecodable(f"the body is not JSON: {strict}") from None
+
+
+class _Builder:
+    """Builds messages by their descriptors; records that do not fit are counted, not raised."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+
+    def message(self, descriptor: Descriptor, document: object, depth: int) -> Any:
+        """A message of this type. Raises: Refused for a value that does not fit its field."""
+        if not isinstance(document, dict):
+            raise Refused("bad_field", f"{descriptor.name} is not an object")
+        if depth > _NESTING_MAX:
+            raise Refused("too_deep", f"attribute nested deeper than {DEPTH_MAX}")
+        fields = _fields(descriptor)
+        values: dict[str, Any] = {}
+        for key, value in document.items():
+            field = fields.get(key)
+            if field is None or value is None:
+                continue
+            name, nested, repeated, convert = field
+            try:
+                if nested is None:
+                    values[name] = [convert(item) for item in _list(value)] if repeated else convert(value)
+                elif not repeated:
+                    values[name] = self.message(nested, value, depth + 1)
+                elif nested.full_name in _RECORDS:
+                    values[name] = self._records(nested, value, depth + 1)
+                else:
+                    values[name] = [self.message(nested, item, depth + 1) for item in _list(value)]
+            except (ValueError, TypeError, OverflowError) as fault:
+                raise Refused("bad_field", f"{key}: {fault}") from None
+        try:
+            return GetMessageClass(descriptor)(**values)
+        except (ValueError, TypeError) as fault:
+            raise Refused("bad_field", f"{descriptor.name}: {fault}") from None
+
+    def _records(self, descriptor: Descriptor, items: object, depth: int) -> list[Any]:
+        built: list[Any] = []
+        for item in _list(items):
+            try:
+                built.append(self.message(descriptor, item, depth))
+            except Refused as refused:
+                self._problems.append(Problem("decode", refused.code, refused.detail))
+        return built
+
+
+@cache
+def _fields(descriptor: Descriptor) -> dict[str, tuple[str, Descriptor | None, bool, Callable[[Any], Any]]]:
+    """By JSON name: the field's name, its message type if it has one, whether it repeats, and how its values are converted."""
+    return {
+        field.json_name: (field.name, field.message_type, field.is_repeated, _converter(field)) for field in descriptor.fields
+    }
+
+
+def _converter(field: FieldDescriptor) -> Callable[[Any], Any]:
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return _hex if field.name in _HEX_FIELDS else _base64
+    if field.type == FieldDescriptor.TYPE_ENUM:
+        numbers = {value.name: value.number for value in field.enum_type.values}
+        return lambda value: numbers[value] if value in numbers else _integer(value)
+    return {
+        FieldDescriptor.CPPTYPE_STRING: _text,
+        FieldDescriptor.CPPTYPE_BOOL: _boolean,
+        FieldDescriptor.CPPTYPE_DOUBLE: _double,
+        FieldDescriptor.CPPTYPE_FLOAT: _double,
+    }.get(field.cpp_type, _integer)
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise TypeError("not true or false")
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool):
+        raise TypeError("not an integer")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and len(value) <= 24:
+        return int(value)
+    raise TypeError("not an integer")
+
+
+def _double(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError("not a number")
+    number = float(value)
+    if isinstance(value, str) and math.isinf(number) and "inf" not in value.lower():
+        raise ValueError("number out of range")
+    return number
+
+
+def _hex(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return bytes.fromhex(value)
+
+
+def _base64(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    try:
+        return base64.b64decode(value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4), validate=True)
+    except binascii.Error as fault:
+        raise ValueError(str(fault)) from None

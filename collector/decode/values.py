@@ -1,0 +1,127 @@
+"""OTLP attribute values as plain Python values that PostgreSQL can store.
+
+What a database would refuse is replaced, not passed on: NaN and the infinities become the text "NaN", "Infinity", "-Infinity"
+(as JSON has no such numbers), NUL characters become U+FFFD (PostgreSQL text has no NUL). Bytes become base64 text.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from collector.content import HOLDS_CONTENT
+from collector.record import Attributes, AttributeValue
+
+DEPTH_MAX = 32
+VALUES_MAX = 65_536
+
+
+
+class Refused(Exception):
+    """A record (not the body) breaks a limit. Becomes a `Problem` of the record."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Budget:
+    """How many values one record may still hold, nested ones included."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = VALUES_MAX
+
+    def spend(self, count: int) -> None:
+        """Raises: Refused when the record holds more than `VALUES_MAX` values."""
+        self.left -= count
+        if self.left < 0:
+            raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
+
+
+def read_attributes(pairs: Iterable[KeyValue], budget: Budget) -> tuple[Attributes, Attributes]:
+    """The attributes without content, and the content. A repeated key keeps its last value, as the specification leaves it open.
+
+    This is the hottest loop of the collector (20 rounds a span). Most values are non-empty text, so that is tried before asking
+    the message which kind it holds.
+    """
+    attributes: Attributes = {}
+    content: Attributes = {}
+    holds_content = HOLDS_CONTENT
+    for pair in pairs:
+        key = pair.key
+        value = pair.value
+        plain: AttributeValue = value.string_value or _not_text(value, budget, 1)
+        if holds_content[key]:
+            content[key] = plain
+        else:
+            attributes[key] = plain
+    budget.spend(len(attributes) + len(content))
+    return attributes, content
+
+
+def read_value(value: AnyValue, budget: Budget) -> AttributeValue:
+    """One value, such as a log record's body."""
+    return value.string_value or _not_text(value, budget, 1)
+
+
+def _not_text(value: AnyValue, budget: Budget, depth: int) -> AttributeValue:
+    kind = value.WhichOneof("value")
+    if kind == "int_value":
+        return value.int_value
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "double_value":
+        return finite_number(value.double_value)
+    if kind == "string_value":
+        return ""
+    if kind is None:
+        return None
+    if kind == "bytes_value":
+        return base64.b64encode(value.bytes_value).decode("ascii")
+    if depth > DEPTH_MAX:
+        raise Refused("too_deep", f"attribute nested deeper than {DEPTH_MAX}")
+    if kind == "array_value":
+        items = value.array_value.values
+        budget.spend(len(items))
+        return [item.string_value or _not_text(item, budget, depth + 1) for item in items]
+    if kind == "kvlist_value":
+        pairs = value.kvlist_value.values
+        budget.spend(len(pairs))
+        return {pair.key: pair.value.string_value or _not_text(pair.value, budget, depth + 1) for pair in pairs}
+    return None  # a kind added by a later version of the protocol
+
+
+def finite_number(number: float) -> float | str:
+    """The number, or its name in proto3 JSON when it is not finite."""
+    if math.isfinite(number):
+        return number
+    if math.isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"
+
+
+def clean_text(text: str) -> str:
+    """The text with NUL replaced by U+FFFD."""
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
+def clean_value(value: AttributeValue) -> AttributeValue:
+    """The value with NUL replaced in every string and key."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [clean_value(item) for item in value]
+    if isinstance(value, dict):
+        return clean_map(value)
+    return value
+
+
+def clean_map(attributes: Attributes) -> Attributes:
+    """The attributes with NUL replaced in every string and key."""
+    return {clean_text(key): clean_value(value) for key, value in attributes.items()}

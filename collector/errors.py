@@ -1,0 +1,11 @@
+"""What the collector refuses as a whole; faults of single records are `Problem` values instead."""
+
+from __future__ import annotations
+
+
+class CollectorError(Exception):
+    """Base of everything the collector raises on purpose."""
+
+
+class Undecodable(CollectorError):
+    """The request body is not an OTLP export: nothing of it could be read. Answered with HTTP 400 or gRPC INVALID_ARGUMENT."""
