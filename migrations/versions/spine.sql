@@ -50,6 +50,22 @@ create table pigou.rate (
 );
 create index rate_lookup on pigou.rate (model, provider, commodity_id, service_tier, tenant_id);
 
+-- Which price sources were loaded, so that loading again is a no-op.
+create table pigou.price_source (
+    source       text not null,
+    version      text not null,
+    content_hash text not null,
+    rates        integer not null,                    -- rows it added
+    loaded_at    timestamptz not null default now(),
+    primary key (source, version, content_hash)
+);
+
+-- Marks of the installation itself, such as the hash of the views last applied.
+create table pigou.setting (
+    setting text primary key,
+    value   text not null
+);
+
 -- How use and layer are inferred from names; edited by the operator. Lower ordinal is tried first.
 create table pigou.use_rule (
     tenant_id    integer not null,                    -- 0: for every tenant
@@ -316,10 +332,15 @@ begin
         using errcode = 'restrict_violation', hint = 'Correct it with a reversing entry, or a rate of a higher revision.';
 end $$;
 
+-- Statement triggers guard the parents; the row triggers are cloned to every partition and guard them when named directly.
 create trigger entry_is_append_only before update or delete or truncate on pigou.entry
     for each statement execute function pigou.refuse_change();
+create trigger entry_row_is_append_only before update or delete on pigou.entry
+    for each row execute function pigou.refuse_change();
 create trigger transfer_is_append_only before update or delete or truncate on pigou.transfer
     for each statement execute function pigou.refuse_change();
+create trigger transfer_row_is_append_only before update or delete on pigou.transfer
+    for each row execute function pigou.refuse_change();
 create trigger rate_is_append_only before update or delete or truncate on pigou.rate
     for each statement execute function pigou.refuse_change();
 create trigger account_is_append_only before update or delete or truncate on pigou.account
@@ -339,3 +360,48 @@ begin
 end $$;
 create trigger period_is_open after insert on pigou.entry
     referencing new table as posted for each statement execute function pigou.refuse_closed_period();
+
+-- ── identities and partitions ────────────────────────────────────────────────────────────────────────
+
+-- An entry's key: 48 bits of when it occurred (so that indexes grow at their end), then a hash of what it is. The same call,
+-- kind and revision give the same key on every machine and in every order of arrival.
+create function pigou.entry_id(tenant text, trace_id bytea, span_id bytea, kind text, revision integer, occurred_at timestamptz)
+returns uuid language sql immutable parallel safe as $$
+    select encode(
+        substring(int8send((extract(epoch from occurred_at) * 1000)::bigint) from 3 for 6)
+        || substring(sha256(convert_to(tenant, 'UTF8') || trace_id || span_id || convert_to(kind, 'UTF8') || int4send(revision)) from 1 for 10),
+        'hex')::uuid
+$$;
+
+create table pigou.record_default   partition of pigou.record default;
+create table pigou.call_default     partition of pigou.call default;
+create table pigou.entry_default    partition of pigou.entry default;
+create table pigou.transfer_default partition of pigou.transfer default;
+
+-- Makes the month's partitions of all four tables; answers whether it made any. A month that the default partition
+-- already holds rows of stays there. Months outside two years back and two ahead are not worth a partition.
+create function pigou.ensure_month(month date) returns boolean
+language plpgsql security definer set search_path = pigou, pg_temp as $$
+declare
+    first date := date_trunc('month', month)::date;
+    next  date := (date_trunc('month', month) + interval '1 month')::date;
+    part  text; parent text; held boolean; made boolean := false;
+begin
+    if first < date_trunc('month', now()) - interval '24 months' or first > date_trunc('month', now()) + interval '2 months' then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('pigou.ensure_month', 0));
+    foreach parent in array array['record', 'call', 'entry', 'transfer'] loop
+        part := parent || '_' || to_char(first, 'YYYYMM');
+        continue when to_regclass('pigou.' || part) is not null;
+        execute format('select exists (select from pigou.%I where %I >= %L and %I < %L)', parent || '_default',
+            case when parent in ('entry', 'transfer') then 'occurred_at' else 'started_at' end, first::timestamp at time zone 'UTC',
+            case when parent in ('entry', 'transfer') then 'occurred_at' else 'started_at' end, next::timestamp at time zone 'UTC')
+            into held;
+        continue when held;
+        execute format('create table pigou.%I partition of pigou.%I for values from (%L) to (%L)', part, parent,
+            first::timestamp at time zone 'UTC', next::timestamp at time zone 'UTC');
+        made := true;
+    end loop;
+    return made;
+end $$;

@@ -1,0 +1,74 @@
+"""`python -m collector`: one collector process, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import uvicorn
+
+from collector.app import build_app
+from collector.grpc_server import start_grpc
+from collector.pipeline import Pipeline
+from collector.settings import CollectorSettings
+from ledger.errors import LedgerError
+
+_GRACE_S = 20
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT, post what was received, exit 0. Exit 2 when it cannot start."""
+    settings = _settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    pipeline = Pipeline(settings)
+    try:
+        pipeline.start()
+        asyncio.run(_serve(pipeline, settings))
+    except (LedgerError, OSError) as error:
+        print(f"collector: {error}", file=sys.stderr)
+        return 2
+    finally:
+        pipeline.stop(_GRACE_S)
+    return 0
+
+
+async def _serve(pipeline: Pipeline, settings: CollectorSettings) -> None:
+    grpc_server, grpc_port = await start_grpc(pipeline, settings)
+    config = uvicorn.Config(
+        build_app(pipeline, settings),
+        host=settings.host,
+        port=settings.http_port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = uvicorn.Server(config)
+    print(f"collector: OTLP/HTTP on {settings.host}:{settings.http_port}, OTLP/gRPC on {settings.host}:{grpc_port}", flush=True)
+    try:
+        await server.serve()
+    finally:
+        await grpc_server.stop(_GRACE_S)
+
+
+def _settings() -> CollectorSettings:
+    parser = argparse.ArgumentParser(prog="python -m collector", description="Pigou's collector: OTLP in, books out.")
+    parser.add_argument("--dsn", default=os.environ.get("PIGOU_DATABASE_URL"), help="database, default PIGOU_DATABASE_URL")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--http-port", type=int, default=4318)
+    parser.add_argument("--grpc-port", type=int, default=4317)
+    parser.add_argument("--slot", type=int, default=0, help="which balance rows this writer adds to")
+    parser.add_argument("--keep-content", action="store_true", help="store prompt and completion text")
+    parser.add_argument("--default-tenant", default="default")
+    arguments = parser.parse_args()
+    if not arguments.dsn:
+        parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")
+    return CollectorSettings(**vars(arguments))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""OTLP over HTTP: protobuf and JSON, gzip, deflate and zstd, on /v1/traces, /v1/logs and /v1/metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from fastapi import FastAPI, Request, Response
+
+from collector import answers
+from collector.decompress import COMPRESSIONS
+from collector.inbox import Answer, Encoding, Export, Overloaded
+from collector.pipeline import Pipeline
+from collector.settings import CollectorSettings
+
+_PATHS = {"/v1/traces": "span", "/v1/logs": "log", "/v1/metrics": "metric"}
+_ENCODINGS: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "application/json": "json"}
+
+
+def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
+    """The collector's HTTP side over a running pipeline."""
+    app = FastAPI(title="Pigou collector", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+
+    async def export(request: Request) -> Response:
+        """Take in one OTLP export; the answer follows the commit."""
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        encoding = _ENCODINGS.get(content_type)
+        compression = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
+        if encoding is None:
+            reason = f"Content-Type {content_type!r} is not one of {', '.join(_ENCODINGS)}"
+            return _failed(Answer("unsupported", message=reason), "json")
+        if compression not in COMPRESSIONS:
+            reason = f"Content-Encoding {compression!r} is not one of {', '.join(COMPRESSIONS)}"
+            return _failed(Answer("unsupported", message=reason), encoding)
+        body = await _read(request, settings.body_limit_bytes)
+        if body is None:
+            reason = f"the request is larger than {settings.body_limit_bytes} bytes: send smaller batches"
+            return _failed(Answer("too_large", message=reason), encoding)
+        signal = _PATHS[request.url.path]
+        try:
+            reply = pipeline.submit(Export(signal, body, encoding, compression))
+        except Overloaded:
+            return _failed(Answer("unavailable", message="too much is waiting to be stored; send it again"), encoding)
+        answer = await asyncio.wrap_future(reply)
+        if answer.outcome != "stored":
+            return _failed(answer, encoding)
+        message = answers.success(signal, answer)
+        return Response(answers.body(message, encoding), media_type=answers.CONTENT_TYPE[encoding])
+
+    for path in _PATHS:
+        app.add_api_route(path, export, methods=["POST"], response_class=Response)
+
+    @app.get("/health")
+    async def health() -> Response:  # pyright: ignore[reportUnusedFunction]  # registered by the decorator
+        """Whether exports are being stored: 200, or 503 while the database is away."""
+        healthy = pipeline.healthy
+        content = b'{"status":"ok"}' if healthy else b'{"status":"unavailable","reason":"the database is away"}'
+        return Response(content, status_code=200 if healthy else 503, media_type="application/json")
+
+    return app
+
+
+async def _read(request: Request, limit_bytes: int) -> bytes | None:
+    """The request's body, or None when it is larger than the limit."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit_bytes:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit_bytes:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _failed(answer: Answer, encoding: Encoding) -> Response:
+    headers = {"Retry-After": str(answers.RETRY_AFTER_S)} if answer.outcome == "unavailable" else {}
+    return Response(
+        answers.body(answers.failure(answer), encoding),
+        status_code=cast(int, answers.HTTP_STATUS[answer.outcome]),
+        media_type=answers.CONTENT_TYPE[encoding],
+        headers=headers,
+    )

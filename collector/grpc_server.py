@@ -1,0 +1,55 @@
+"""OTLP over gRPC: the three export services, handed the message's bytes as they are so that nothing is decoded twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import grpc
+import grpc.aio
+
+from collector import answers
+from collector.inbox import Answer, Export, Overloaded
+from collector.pipeline import Pipeline
+from collector.settings import CollectorSettings
+
+_SERVICES = {
+    "opentelemetry.proto.collector.trace.v1.TraceService": "span",
+    "opentelemetry.proto.collector.logs.v1.LogsService": "log",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService": "metric",
+}
+_Handler = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
+
+
+async def start_grpc(pipeline: Pipeline, settings: CollectorSettings) -> tuple[grpc.aio.Server, int]:
+    """Start the gRPC server; answers it and the port it listens on. Raises OSError when the port is taken."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", settings.body_limit_bytes),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    for service, signal in _SERVICES.items():
+        method = grpc.unary_unary_rpc_method_handler(_handler(pipeline, signal))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
+    try:
+        port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    except RuntimeError as error:
+        raise OSError(f"gRPC port {settings.grpc_port} on {settings.host} cannot be used: {error}") from error
+    await server.start()
+    return server, port
+
+
+def _handler(pipeline: Pipeline, signal: str) -> _Handler:
+    async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        try:
+            reply = pipeline.submit(Export(signal, body, "protobuf", "identity"))
+        except Overloaded:
+            answer = Answer("unavailable", message="too much is waiting to be stored; send it again")
+        else:
+            answer = await asyncio.wrap_future(reply)
+        if answer.outcome != "stored":
+            await context.abort(answers.GRPC_CODE[answer.outcome], answer.message)
+        return answers.success(signal, answer).SerializeToString()
+
+    return export

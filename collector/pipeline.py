@@ -1,0 +1,229 @@
+"""The straight line of the collector: decompress → decode → read → stage → post, one database transaction per group of requests.
+
+Everything up to staging is pure and runs in one thread; posting runs in another, so that Python reads while PostgreSQL writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import psycopg
+
+from collector.content import ContentPolicy
+from collector.decode import decode_logs, decode_metrics, decode_traces
+from collector.decompress import BadCompression, TooLarge, decompress
+from collector.dialects import read
+from collector.errors import Undecodable
+from collector.inbox import Answer, Export, Inbox, Prepared
+from collector.infer import Rules
+from collector.record import Problem
+from collector.settings import CollectorSettings
+from collector.stage import Staging
+from ledger.accounts import AccountBook
+from ledger.arrivals import Arrivals, Posted, Rejection
+from ledger.database import connect
+from ledger.errors import DatabaseUnavailable
+from ledger.partitions import ensure_months
+from ledger.post import post
+from ledger.use_rules import load_use_rules
+
+log = logging.getLogger("pigou.collector")
+
+_RULES_REFRESH_S = 5.0
+_RETRIES_MAX = 5
+_REASONS_SHOWN = 3
+
+
+class Pipeline:
+    """One collector's line from exports to books. `submit` queues; the answer follows the commit."""
+
+    def __init__(self, settings: CollectorSettings) -> None:
+        self._settings = settings
+        self._policy = ContentPolicy(keep=settings.keep_content)
+        self._rules = Rules.default()
+        self._rules_at = 0.0
+        self._connection: psycopg.Connection | None = None
+        self._accounts = AccountBook()
+        self._months: set[str] = set()
+        self._inbox = Inbox(self._prepare, self._post, settings.queue_limit_bytes, settings.group_limit_records)
+        self._database_answers = threading.Event()
+
+    def start(self) -> None:
+        """Connect and start both threads. Raises DatabaseUnavailable."""
+        self._open()
+        self._refresh_rules()
+        self._inbox.start()
+
+    def submit(self, export: Export) -> Future[Answer]:
+        """Queue one export. Raises Overloaded when the queue is full."""
+        return self._inbox.submit(export)
+
+    def stop(self, timeout_s: float = 20.0) -> None:
+        """Post what is queued, then close."""
+        self._inbox.drain(timeout_s)
+        if self._connection is not None:
+            self._connection.close()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether exports are being posted."""
+        return self._inbox.alive and self._database_answers.is_set()
+
+    # ── preparing: pure, in its own thread ───────────────────────────────────────────────────────────
+
+    def _prepare(self, export: Export, reply: Future[Answer]) -> Prepared | Answer:
+        try:
+            body = decompress(export.body, export.compression, self._settings.decoded_limit_bytes)
+            return self._stage(export, body, reply)
+        except TooLarge as error:
+            return Answer("too_large", message=str(error))
+        except (BadCompression, Undecodable) as error:
+            return Answer("undecodable", message=str(error))
+        except Exception as error:  # the thread's edge: one export must never stop the others
+            log.exception("an export could not be prepared")
+            return Answer("undecodable", message=f"the export could not be read ({type(error).__name__}); it was not stored")
+
+    def _stage(self, export: Export, body: bytes, reply: Future[Answer]) -> Prepared:
+        staging = Staging(export.signal, len(export.body), self._settings.default_tenant, export.credential_tenant)
+        problems: list[Problem]
+        if export.signal == "metric":
+            metrics = decode_metrics(body, export.encoding, self._policy)
+            for point in metrics.points:
+                staging.add_point(point)
+            count, problems = len(metrics.points), metrics.problems
+        else:
+            decode = decode_traces if export.signal == "span" else decode_logs
+            decoded = decode(body, export.encoding, self._policy)
+            rules = self._rules
+            for record in decoded.records:
+                staging.add(record, read(record, rules))
+            count, problems = len(decoded.records), decoded.problems
+        for problem in problems:
+            staging.reject(problem)
+        return Prepared(staging.arrivals(), count, len(problems), _reasons(problems), reply)
+
+    # ── posting: in its own thread, the only one that touches the database ───────────────────────────
+
+    def _post(self, group: list[Prepared]) -> list[Answer]:
+        try:
+            return self._post_group(group)
+        except (psycopg.OperationalError, DatabaseUnavailable) as error:
+            self._database_answers.clear()
+            self._close()
+            log.error("the database is away: %s", error)
+            return [Answer("unavailable", message="the database is away; nothing was stored, send it again")] * len(group)
+        except Exception as error:  # the thread's edge: the senders are told, and the thread goes on
+            self._close()
+            log.exception("a group of exports could not be posted")
+            return [Answer("unavailable", message=f"not stored ({type(error).__name__}); send it again")] * len(group)
+
+    def _post_group(self, group: list[Prepared]) -> list[Answer]:
+        try:
+            self._commit([arrivals for prepared in group for arrivals in prepared.arrivals])
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+            if len(group) > 1:
+                return [answer for prepared in group for answer in self._post_group([prepared])]
+            return [self._post_apart(group[0], error)]
+        return [Answer("stored", p.rejected, p.message) for p in group]
+
+    def _post_apart(self, prepared: Prepared, error: psycopg.Error) -> Answer:
+        """A record that PostgreSQL refuses is found by halving, and rejected; the others are booked."""
+        refused: list[Problem] = []
+        pending = [(half, error) for half in prepared.arrivals]
+        while pending:
+            arrivals, why = pending.pop()
+            try:
+                self._commit([arrivals])
+            except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as again:
+                if len(arrivals.records) + len(arrivals.points) <= 1:
+                    detail = f"{_name_of(arrivals)}: {str(again).splitlines()[0]}"
+                    refused.append(Problem("post", again.sqlstate or "refused", detail))
+                    log.warning("record refused: %s", detail)
+                    rejection = Rejection(arrivals.signal, "post", again.sqlstate or "refused", detail)
+                    self._commit([Arrivals(arrivals.tenant, arrivals.signal, rejections=[rejection])])
+                else:
+                    pending.extend((half, why) for half in _halves(arrivals))
+        rejected = prepared.rejected + len(refused)
+        return Answer("stored", rejected, "; ".join(filter(None, (prepared.message, _reasons(refused)))))
+
+    def _commit(self, batch: list[Arrivals]) -> list[Posted]:
+        connection = self._open()
+        self._months |= ensure_months(connection, batch, self._months)
+        for attempt in range(_RETRIES_MAX):
+            try:
+                with connection.transaction():
+                    posted = post(connection, batch, self._settings.slot, self._accounts)
+                self._accounts.committed()
+                self._refresh_rules()
+                return posted
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                self._accounts.rolled_back()
+                if attempt == _RETRIES_MAX - 1:
+                    raise
+            except psycopg.Error:
+                self._accounts.rolled_back()
+                raise
+        raise AssertionError("unreachable")
+
+    def _open(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._settings.dsn, "writer", application="pigou-collector")
+            self._accounts = AccountBook()
+            self._database_answers.set()
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _refresh_rules(self) -> None:
+        if time.monotonic() - self._rules_at > _RULES_REFRESH_S:
+            self._rules = Rules.from_rows(load_use_rules(self._open()))
+            self._rules_at = time.monotonic()
+
+
+def _reasons(problems: list[Problem]) -> str:
+    """The first few reasons, for the sender."""
+    shown = [f"{p.code}: {p.detail}" for p in problems[:_REASONS_SHOWN]]
+    more = len(problems) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
+def _name_of(arrivals: Arrivals) -> str:
+    for record in arrivals.records:
+        return f"record {record.span_id.hex()} of trace {record.trace_id.hex()}"
+    for point in arrivals.points:
+        return f"metric {point.name}"
+    return "request"
+
+
+def _halves(arrivals: Arrivals) -> list[Arrivals]:
+    """The same arrivals as two, so that what is refused can be told from what is not."""
+    halves: list[Arrivals] = []
+    middle_r, middle_p = (len(arrivals.records) + 1) // 2, (len(arrivals.points) + 1) // 2
+    cuts: list[tuple[slice, slice]] = [(slice(0, middle_r), slice(0, middle_p)), (slice(middle_r, None), slice(middle_p, None))]
+    for index, (records, points) in enumerate(cuts):
+        part = arrivals.records[records]
+        keys = {(r.trace_id, r.span_id) for r in part}
+        half = Arrivals(
+            arrivals.tenant,
+            arrivals.signal,
+            records=part,
+            calls={k: v for k, v in arrivals.calls.items() if k in keys},
+            controls={k: v for k, v in arrivals.controls.items() if k in keys},
+            points=arrivals.points[points],
+            resources=arrivals.resources,
+            rejections=arrivals.rejections if index == 0 else [],
+            requests=arrivals.requests if index == 0 else 0,
+            size_bytes=arrivals.size_bytes if index == 0 else 0,
+        )
+        if half.records or half.points or half.rejections:
+            halves.append(half)
+    return halves
+
+

@@ -1,0 +1,29 @@
+"""What the collector can be told. Only `cli/` and `collector/__main__.py` read these from outside."""
+
+from __future__ import annotations
+
+import msgspec
+
+MIB = 1024 * 1024
+
+
+class CollectorSettings(msgspec.Struct, frozen=True):
+    """Addresses, limits and policies of one collector process."""
+
+    dsn: str
+    host: str = "127.0.0.1"
+    http_port: int = 4318
+    grpc_port: int = 4317
+    slot: int = 0
+    """Which rows of the balances this writer adds to; concurrent writers should differ."""
+    body_limit_bytes: int = 32 * MIB
+    """Largest request as sent."""
+    decoded_limit_bytes: int = 64 * MIB
+    """Largest request after decompression."""
+    queue_limit_bytes: int = 96 * MIB
+    """Requests waiting for their commit; beyond this the answer is 503 with Retry-After."""
+    group_limit_records: int = 6000
+    """Records posted in one transaction, about."""
+    default_tenant: str = "default"
+    keep_content: bool = False
+    """Whether prompt and completion text is stored."""

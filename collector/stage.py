@@ -1,0 +1,177 @@
+"""Readings become arrivals: what the books store of each record, grouped by the tenant whose record it is."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+import msgspec
+import orjson
+
+from collector.record import AttributeValue, Attributes, Event, Link, Point, Problem, Reading, Record, Resource, Signal
+from ledger.arrivals import Arrivals, NewCall, NewControl, NewPoint, NewRecord, Rejection
+from ledger.model_names import resolve as resolve_model
+
+TENANT_ATTRIBUTE = "tenant.id"
+_TENANT_LENGTH_MAX = 200
+_NAME_LENGTH_MAX = 2000
+
+
+class Staging:
+    """Arrivals of one request in the making. `credential_tenant`, when known, wins over what the records say."""
+
+    def __init__(self, signal: str, size_bytes: int, default_tenant: str, credential_tenant: str | None = None) -> None:
+        self._signal = signal
+        self._size_bytes = size_bytes
+        self._default = default_tenant
+        self._credential_tenant = credential_tenant
+        self._by_tenant: dict[str, Arrivals] = {}
+        self._resources: dict[int, tuple[Resource, str, str]] = {}
+
+    def add(self, record: Record, reading: Reading) -> None:
+        """Take in one record and what was read from it."""
+        arrivals = self._of(self._tenant(record.attributes, record.resource))
+        key = (record.trace_id, record.span_id)
+        resource_id, resource_json = self._resource(record.resource)
+        arrivals.resources[resource_id] = resource_json
+        arrivals.records.append(_new_record(record, reading, resource_id))
+        if reading.call is not None and key not in arrivals.calls:
+            arrivals.calls[key] = _new_call(reading)
+        elif reading.control is not None and key not in arrivals.controls:
+            total = reading.control
+            arrivals.controls[key] = NewControl(reading.dialect, total.input_tokens, total.output_tokens, total.cost_usd)
+
+    def add_point(self, point: Point) -> None:
+        """Take in one metric data point."""
+        arrivals = self._of(self._tenant(point.attributes, point.resource))
+        resource_id, resource_json = self._resource(point.resource)
+        arrivals.resources[resource_id] = resource_json
+        attributes = orjson.dumps(point.attributes, default=_plain, option=orjson.OPT_SORT_KEYS)
+        identity = b"\0".join((point.name.encode(), attributes, resource_id.encode(), point.scope.name.encode()))
+        arrivals.points.append(
+            NewPoint(
+                name=point.name[:_NAME_LENGTH_MAX],
+                at_us=point.at_ns // 1000,
+                series_id=_identity(identity),
+                unit=point.unit,
+                kind=point.kind,
+                value=point.value,
+                detail_json=None if point.detail is None else _json(point.detail),
+                attributes_json=attributes.decode(),
+                resource_id=resource_id,
+            )
+        )
+
+    def reject(self, problem: Problem) -> None:
+        """Take in a record that was refused; it is kept under the credential's or the default tenant, since its own is unread."""
+        arrivals = self._of(self._credential_tenant or self._default)
+        arrivals.rejections.append(Rejection(self._signal, problem.stage, problem.code, problem.detail[:_NAME_LENGTH_MAX]))
+
+    def arrivals(self) -> list[Arrivals]:
+        """Everything taken in, by tenant. The request itself is counted once, under its first tenant."""
+        groups = list(self._by_tenant.values()) or [self._of(self._credential_tenant or self._default)]
+        groups[0].requests, groups[0].size_bytes = 1, self._size_bytes
+        return groups
+
+    def _of(self, tenant: str) -> Arrivals:
+        arrivals = self._by_tenant.get(tenant)
+        if arrivals is None:
+            arrivals = self._by_tenant[tenant] = Arrivals(tenant, self._signal)
+        return arrivals
+
+    def _tenant(self, attributes: Attributes, resource: Resource) -> str:
+        if self._credential_tenant is not None:
+            return self._credential_tenant
+        named = attributes.get(TENANT_ATTRIBUTE) or resource.attributes.get(TENANT_ATTRIBUTE)
+        return named[:_TENANT_LENGTH_MAX] if isinstance(named, str) else self._default
+
+    def _resource(self, resource: Resource) -> tuple[str, str]:
+        known = self._resources.get(id(resource))
+        if known is None:
+            text = orjson.dumps(resource.attributes, default=_plain, option=orjson.OPT_SORT_KEYS)
+            known = self._resources[id(resource)] = (resource, _identity(text), text.decode())
+        return known[1], known[2]
+
+
+def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord:
+    attributes = record.attributes
+    if record.body is not None:
+        attributes = {**attributes, "log.body": record.body}
+    return NewRecord(
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        started_us=record.started_ns // 1000,
+        ended_us=record.ended_ns // 1000,
+        parent_span_id=record.parent_span_id,
+        signal=record.signal,
+        role=reading.role,
+        name=record.name[:_NAME_LENGTH_MAX],
+        kind=record.kind,
+        status_code=record.status_code,
+        status_message=record.status_message or None,
+        service=record.resource.service,
+        scope_name=record.scope.name or None,
+        scope_version=record.scope.version or None,
+        resource_id=resource_id,
+        agent=reading.agent,
+        task_class=reading.task_class,
+        layer=reading.layer,
+        use=reading.use,
+        attributes_json=_json(attributes),
+        events_json=_json([_event(event) for event in record.events]) if record.events else None,
+        links_json=_json([_link(link) for link in record.links]) if record.links else None,
+        content_hash=record.content_hash,
+    )
+
+
+def _new_call(reading: Reading) -> NewCall:
+    call = reading.call
+    if call is None:
+        raise ValueError("a reading without a call was staged as one")
+    rate_provider, rate_model = resolve_model(call.provider, call.model)
+    return NewCall(
+        dialect=reading.dialect,
+        confidence=call.confidence,
+        operation=call.operation,
+        provider=call.provider,
+        model=call.model,
+        rate_provider=rate_provider,
+        rate_model=rate_model,
+        service_tier=call.service_tier,
+        layer=reading.layer,
+        layer_source=reading.layer_source,
+        use=reading.use,
+        use_source=reading.use_source,
+        conversation_id=reading.conversation_id,
+        user_id=reading.user_id,
+        leaves={} if call.problem else call.leaves,
+        total_input_tokens=call.total_input_tokens,
+        claimed_cost_usd=call.claimed_cost_usd,
+        response_id=call.response_id,
+        keys=call.keys,
+        strength=call.strength,
+        problem=f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
+    )
+
+
+def _event(event: Event) -> dict[str, AttributeValue]:
+    return {"name": event.name, "at_ns": event.at_ns, "attributes": event.attributes}
+
+
+def _link(link: Link) -> dict[str, AttributeValue]:
+    return {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": link.attributes}
+
+
+def _identity(content: bytes) -> str:
+    return str(UUID(bytes=hashlib.blake2b(content, digest_size=16).digest()))
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, default=_plain).decode()
+
+
+def _plain(value: object) -> object:
+    """What JSON cannot carry as it is: bytes become base64 text, integers beyond 64 bits become text."""
+    if isinstance(value, bytes):
+        return msgspec.to_builtins(value)
+    return str(value)

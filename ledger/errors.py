@@ -1,0 +1,26 @@
+"""What can go wrong with the books; each error says what, where and how to mend it."""
+
+
+class LedgerError(Exception):
+    """Base of all errors of the books. `mend` is what the person reading it can do."""
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(f"{message}; {mend}" if mend else message)
+        self.message = message
+        self.mend = mend
+
+
+class DatabaseUnavailable(LedgerError):
+    """The database does not answer."""
+
+
+class SchemaTooNew(LedgerError):
+    """The database was migrated by a later version of Pigou."""
+
+
+class UnknownTenant(LedgerError):
+    """No tenant of that name has any books."""
+
+
+class PeriodError(LedgerError):
+    """A period cannot be closed as asked."""

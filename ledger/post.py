@@ -1,0 +1,397 @@
+"""Posting: arrivals become records, calls, entries, transfers and balances in one database transaction.
+
+The line: open tenants → lock them → what is known of these traces → resolve → write records → stage calls → post per tenant.
+Every statement of the hot path names one tenant. Nothing here commits: the caller's transaction does, and then acknowledges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import orjson
+import psycopg
+from psycopg import sql
+
+from ledger.accounts import UNPRICED, UNREADABLE, AccountBook, expense_account, payable_account
+from ledger.arrivals import RECORD_COLUMNS, Arrivals, Key, NewCall, NewRecord, Posted
+from ledger.queries import queries
+from ledger.resolve import Evidence, Member, Verdict, resolve
+
+_SQL = queries("ledger", "post")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEARBY_US = 8 * 24 * 3600 * 1_000_000
+"""How far apart in time records of one trace are looked for: bounds the partitions a look-up touches."""
+
+_COPY_RECORD = sql.SQL("copy pigou.record (tenant_id, " + RECORD_COLUMNS + ") from stdin")
+_CALL_COLUMNS = (
+    "tenant_id, trace_id, span_id, started_at, ended_at, status, reason, dialect, confidence, operation, provider, model,"
+    " rate_provider, rate_model, service_tier, layer, layer_source, use, use_source, agent, task_class, conversation_id, user_id,"
+    " service, leaves, total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,"
+    " claimed_cost_usd, response_id, keys, strength, copy_of_trace_id, copy_of_span_id, expense_account_id, payable_account_id,"
+    " revision, recorded_at, action"
+)
+_COPY_CALL = sql.SQL("copy stage_call (" + _CALL_COLUMNS + ") from stdin")
+
+
+class Known(msgspec.Struct):
+    """A record that is in the database already, and the status of its call if it is one."""
+
+    member: Member
+    content_hash: bytes
+    status: str | None
+    agent: str | None
+    task_class: str | None
+    copy_of: Key | None
+
+
+class Plan(msgspec.Struct):
+    """What one tenant's arrivals will change."""
+
+    arrivals: Arrivals
+    tenant_id: int
+    posted: Posted
+    records: list[NewRecord]
+    verdicts: dict[Key, Verdict]
+    known: dict[Key, Known]
+
+
+def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, accounts: AccountBook) -> list[Posted]:
+    """Post the arrivals of several tenants within the caller's transaction.
+
+    `slot` spreads the balances of concurrent writers over rows. `accounts` caches account ids across transactions.
+    """
+    by_tenant: dict[str, list[Arrivals]] = {}
+    for arrivals in batch:
+        by_tenant.setdefault(arrivals.tenant, []).append(arrivals)
+    ids = open_tenants(connection, sorted(by_tenant))
+    connection.execute(_SQL["lock_tenants"], {"tenant_ids": sorted(ids.values())})
+    connection.execute(_SQL["make_stage"])
+    plans = [
+        _plan(connection, arrivals, ids[tenant])
+        for tenant, group in sorted(by_tenant.items(), key=lambda item: ids[item[0]])
+        for arrivals in [_merge(group)]
+    ]
+    _write_resources(connection, plans)
+    _copy_records(connection, plans)
+    for plan in plans:
+        _stage_known(connection, plan)
+    _copy_calls(connection, plans, accounts)
+    for plan in plans:
+        if plan.arrivals.calls or plan.known:
+            _post_tenant(connection, plan, slot, accounts)
+        _keep_rest(connection, plan, slot)
+    return [plan.posted for plan in plans]
+
+
+def open_tenants(connection: psycopg.Connection, names: Sequence[str]) -> dict[str, int]:
+    """Ids of tenants by name; unknown names are added."""
+    return dict(connection.execute(_SQL["open_tenants"], {"names": list(names)}).fetchall())
+
+
+def _merge(group: list[Arrivals]) -> Arrivals:
+    first, *rest = group
+    for other in rest:
+        first = Arrivals(
+            tenant=first.tenant,
+            signal=first.signal,
+            records=first.records + other.records,
+            calls={**other.calls, **first.calls},
+            controls={**other.controls, **first.controls},
+            points=first.points + other.points,
+            resources=first.resources | other.resources,
+            rejections=first.rejections + other.rejections,
+            requests=first.requests + other.requests,
+            size_bytes=first.size_bytes + other.size_bytes,
+        )
+    return first
+
+
+# ── what is known, and what follows ──────────────────────────────────────────────────────────────────
+
+
+def _plan(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int) -> Plan:
+    known = _related(connection, arrivals, tenant_id)
+    posted = Posted(arrivals.tenant, rejected=len(arrivals.rejections))
+    fresh: dict[Key, NewRecord] = {}
+    for record in arrivals.records:
+        key = (record.trace_id, record.span_id)
+        there = known.get(key)
+        earlier_hash = there.content_hash if there else fresh[key].content_hash if key in fresh else None
+        if earlier_hash is None:
+            fresh[key] = record
+        elif earlier_hash == record.content_hash:
+            posted.duplicates += 1
+        else:
+            posted.conflicts += 1
+            _keep_conflict(connection, tenant_id, record)
+    posted.records = len(fresh)
+    members = [there.member for there in known.values()]
+    members += [_member(record, arrivals.calls.get(key)) for key, record in fresh.items()]
+    return Plan(arrivals, tenant_id, posted, list(fresh.values()), resolve(members), known)
+
+
+def _related(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int) -> dict[Key, Known]:
+    """Everything recorded of the traces that arrived, and of the traces that share a call with them, and so on."""
+    known: dict[Key, Known] = {}
+    if not arrivals.records:
+        return known
+    since = _at(min(r.started_us for r in arrivals.records) - _NEARBY_US)
+    until = _at(max(r.started_us for r in arrivals.records) + _NEARBY_US)
+    asked: set[bytes] = set()
+    asked_keys: set[str] = set()
+    traces = {record.trace_id for record in arrivals.records}
+    keys = {key for call in arrivals.calls.values() for key in call.keys}
+    while traces or keys:
+        if keys:
+            rows = connection.execute(_SQL["traces_of_keys"], {"tenant_id": tenant_id, "keys": list(keys)})
+            traces |= {row[0] for row in rows}
+            asked_keys |= keys
+        traces -= asked
+        if not traces:
+            break
+        found = _known_of(connection, tenant_id, traces, since, until)
+        asked |= traces
+        known |= found
+        keys = {key for there in found.values() if there.member.call for key in there.member.call.keys} - asked_keys
+        traces = set()
+    return known
+
+
+def _known_of(
+    connection: psycopg.Connection, tenant_id: int, traces: Iterable[bytes], since: str, until: str
+) -> dict[Key, Known]:
+    rows = connection.execute(
+        _SQL["traces_known"], {"tenant_id": tenant_id, "trace_ids": list(traces), "since": since, "until": until}
+    ).fetchall()
+    return {(row[0], row[1]): _known(row) for row in rows}
+
+
+def _known(row: tuple[Any, ...]) -> Known:
+    (trace_id, span_id, parent, started_us, role, agent, task_class, content_hash) = row[:8]
+    (status, keys, strength, leaves, response_id, call_agent, call_task_class, copy_trace, copy_span) = row[8:]
+    evidence = None
+    if status is not None:
+        evidence = Evidence(tuple(keys), bool(leaves), len(leaves), strength, sum(leaves.values()), response_id)
+    member = Member(trace_id, span_id, parent, started_us, role, agent, task_class, evidence)
+    copy_of = (copy_trace, copy_span) if copy_span is not None else None
+    return Known(member, content_hash, status, call_agent, call_task_class, copy_of)
+
+
+def _member(record: NewRecord, call: NewCall | None) -> Member:
+    evidence = None
+    if call is not None:
+        evidence = Evidence(
+            call.keys, bool(call.leaves), len(call.leaves), call.strength, sum(call.leaves.values()), call.response_id
+        )
+    return Member(
+        record.trace_id,
+        record.span_id,
+        record.parent_span_id,
+        record.started_us,
+        record.role,
+        record.agent,
+        record.task_class,
+        evidence,
+    )
+
+
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _write_resources(connection: psycopg.Connection, plans: Sequence[Plan]) -> None:
+    rows = [
+        {"tenant_id": plan.tenant_id, "resource_id": resource_id, "attributes": attributes}
+        for plan in plans
+        if plan.records or plan.arrivals.points
+        for resource_id, attributes in plan.arrivals.resources.items()
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(_SQL["keep_resource"], rows)
+
+
+def _copy_records(connection: psycopg.Connection, plans: Sequence[Plan]) -> None:
+    if not any(plan.records for plan in plans):
+        return
+    with connection.cursor() as cursor, cursor.copy(_COPY_RECORD) as copy:
+        for plan in plans:
+            for record in plan.records:
+                row = msgspec.structs.astuple(record)
+                copy.write_row((plan.tenant_id, row[0], row[1], _at(row[2]), _at(row[3]), *row[4:]))
+
+
+def _copy_calls(connection: psycopg.Connection, plans: Sequence[Plan], accounts: AccountBook) -> None:
+    rows: list[tuple[Any, ...]] = []
+    for plan in plans:
+        if plan.arrivals.calls or plan.known:
+            wanted = {name for call in plan.arrivals.calls.values() for name in _accounts_of(call)}
+            accounts.open(connection, plan.tenant_id, wanted)
+        for record in plan.records:
+            key = (record.trace_id, record.span_id)
+            call = plan.arrivals.calls.get(key)
+            if call is not None:
+                rows.append(_call_row(plan, record, call, plan.verdicts[key], accounts))
+    if rows:
+        with connection.cursor() as cursor, cursor.copy(_COPY_CALL) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def _accounts_of(call: NewCall) -> tuple[str, str]:
+    return (
+        expense_account(call.layer, call.use, call.rate_provider, call.rate_model),
+        payable_account(call.rate_provider),
+    )
+
+
+def _call_row(
+    plan: Plan, record: NewRecord, call: NewCall, verdict: Verdict, accounts: AccountBook
+) -> tuple[Any, ...]:
+    expense, payable = _accounts_of(call)
+    leaves = call.leaves
+    writes = [leaves[k] for k in ("cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens") if k in leaves]
+    duplicate = verdict.copy_of is not None
+    copy_trace, copy_span = verdict.copy_of or (None, None)
+    return (
+        plan.tenant_id, record.trace_id, record.span_id, _at(record.started_us), _at(record.ended_us),
+        "duplicate" if duplicate else "booked" if leaves else "suspense",
+        verdict.reason if duplicate else call.problem,
+        call.dialect, call.confidence, call.operation, call.provider, call.model, call.rate_provider, call.rate_model,
+        call.service_tier, call.layer, call.layer_source, call.use, call.use_source, verdict.agent, verdict.task_class,
+        call.conversation_id, call.user_id, record.service, orjson.dumps(leaves).decode(), call.total_input_tokens,
+        leaves.get("input_tokens"), leaves.get("cache_read_tokens"), sum(writes) if writes else None,
+        leaves.get("output_tokens"), leaves.get("output_reasoning_tokens"),
+        call.claimed_cost_usd, call.response_id, list(call.keys), call.strength, copy_trace, copy_span,
+        accounts.id_of(plan.tenant_id, expense), accounts.id_of(plan.tenant_id, payable),
+        0, "now", "keep" if duplicate else "book",
+    )  # fmt: skip
+
+
+def _stage_known(connection: psycopg.Connection, plan: Plan) -> None:
+    """What arrived may change what was booked before: another copy is stronger now, or an ancestor names the agent."""
+    changes: list[tuple[str, str, str | None, Key, Key | None]] = []
+    moved: list[tuple[Key, Verdict]] = []
+    for key, there in plan.known.items():
+        if there.status is None:
+            continue
+        verdict = plan.verdicts[key]
+        inherits = (verdict.agent, verdict.task_class, verdict.copy_of)
+        if (there.agent, there.task_class, there.copy_of) != inherits:
+            moved.append((key, verdict))
+        if verdict.copy_of is not None and there.status != "duplicate":
+            changes.append(("reverse", "duplicate", verdict.reason, key, verdict.copy_of))
+        elif verdict.copy_of is None and there.status == "duplicate":
+            changes.append(("book", "booked", "its stronger copy turned out to be another call", key, None))
+    if moved:
+        _inherit(connection, plan.tenant_id, moved)
+    if changes:
+        connection.execute(
+            _SQL["stage_existing"],
+            {
+                "tenant_id": plan.tenant_id,
+                "actions": [c[0] for c in changes],
+                "statuses": [c[1] for c in changes],
+                "reasons": [c[2] for c in changes],
+                "trace_ids": [c[3][0] for c in changes],
+                "span_ids": [c[3][1] for c in changes],
+                "copy_trace_ids": [c[4][0] if c[4] else None for c in changes],
+                "copy_span_ids": [c[4][1] if c[4] else None for c in changes],
+            },
+        )
+
+
+def _inherit(connection: psycopg.Connection, tenant_id: int, moved: Sequence[tuple[Key, Verdict]]) -> None:
+    connection.execute(
+        _SQL["inherit"],
+        {
+            "tenant_id": tenant_id,
+            "trace_ids": [key[0] for key, _ in moved],
+            "span_ids": [key[1] for key, _ in moved],
+            "agents": [verdict.agent for _, verdict in moved],
+            "task_classes": [verdict.task_class for _, verdict in moved],
+            "copy_trace_ids": [verdict.copy_of[0] if verdict.copy_of else None for _, verdict in moved],
+            "copy_span_ids": [verdict.copy_of[1] if verdict.copy_of else None for _, verdict in moved],
+        },
+    )
+
+
+def _post_tenant(connection: psycopg.Connection, plan: Plan, slot: int, accounts: AccountBook) -> None:
+    rows = connection.execute(
+        _SQL["post_tenant"],
+        {
+            "tenant_id": plan.tenant_id,
+            "slot": slot,
+            "unpriced_account_id": accounts.id_of(plan.tenant_id, UNPRICED),
+            "unreadable_account_id": accounts.id_of(plan.tenant_id, UNREADABLE),
+        },
+    ).fetchall()
+    plan.posted.calls = dict(rows)
+    if any(call.keys for call in plan.arrivals.calls.values()):
+        connection.execute(_SQL["add_call_keys"], {"tenant_id": plan.tenant_id})
+
+
+def _keep_rest(connection: psycopg.Connection, plan: Plan, slot: int) -> None:
+    arrivals, posted = plan.arrivals, plan.posted
+    fresh = {(r.trace_id, r.span_id): r for r in plan.records}
+    controls = [(fresh[key], control) for key, control in arrivals.controls.items() if key in fresh]
+    if controls:
+        with connection.cursor() as cursor, cursor.copy(
+            "copy pigou.control_total (tenant_id, trace_id, span_id, started_at, name, dialect, input_tokens,"
+            " output_tokens, cost_usd) from stdin"
+        ) as copy:
+            for record, control in controls:
+                copy.write_row(
+                    (plan.tenant_id, record.trace_id, record.span_id, _at(record.started_us), record.name,
+                     control.dialect, control.input_tokens, control.output_tokens, control.cost_usd)
+                )  # fmt: skip
+    if arrivals.points:
+        _write_points(connection, plan)
+    for rejection in arrivals.rejections:
+        connection.execute(
+            _SQL["keep_rejection"], {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(rejection)}
+        )
+    connection.execute(
+        _SQL["count_ingest"],
+        {
+            "tenant_id": plan.tenant_id, "signal": arrivals.signal, "slot": slot, "requests": arrivals.requests,
+            "records": posted.records, "duplicates": posted.duplicates, "rejected": posted.rejected,
+            "conflicts": posted.conflicts, "bytes": arrivals.size_bytes,
+        },
+    )  # fmt: skip
+
+
+def _write_points(connection: psycopg.Connection, plan: Plan) -> None:
+    rows = [
+        {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(point), "at": _at(point.at_us)}
+        for point in plan.arrivals.points
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_SQL["keep_point"], rows)
+    plan.posted.records += len(rows)
+
+
+def _keep_conflict(connection: psycopg.Connection, tenant_id: int, record: NewRecord) -> None:
+    kept: Mapping[str, Any] = {
+        "name": record.name,
+        "started_at": _at(record.started_us),
+        "ended_at": _at(record.ended_us),
+        "attributes": orjson.loads(record.attributes_json),
+    }
+    connection.execute(
+        _SQL["keep_conflict"],
+        {
+            "tenant_id": tenant_id,
+            "trace_id": record.trace_id,
+            "span_id": record.span_id,
+            "content_hash": record.content_hash,
+            "record": orjson.dumps(kept).decode(),
+        },
+    )
+
+
+def _at(us: int) -> str:
+    """Unix microseconds as PostgreSQL reads a timestamp."""
+    return (_EPOCH + timedelta(microseconds=us)).isoformat()

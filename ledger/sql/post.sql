@@ -1,0 +1,241 @@
+-- name: lock_tenants
+-- One writer at a time per tenant, always in ascending order, until the transaction ends.
+select pg_advisory_xact_lock(1885956981, tenant_id) from unnest(%(tenant_ids)s::integer[]) tenant_id order by tenant_id
+
+-- name: open_tenants
+-- Ids of tenants by name; unknown names are added.
+with asked as (select distinct name from unnest(%(names)s::text[]) name),
+locked as (select pg_advisory_xact_lock(1885956980)),
+added as (
+    insert into pigou.tenant (tenant_id, tenant)
+    select (select coalesce(max(tenant_id), 0) from pigou.tenant) + row_number() over (order by name), name
+      from asked, locked
+     where not exists (select from pigou.tenant t where t.tenant = asked.name)
+    returning tenant, tenant_id
+)
+select tenant, tenant_id from added
+union all
+select tenant, tenant_id from pigou.tenant where tenant in (select name from asked)
+
+-- name: open_accounts
+-- Ids of accounts by name; unknown ones are opened. Runs under the tenant's lock.
+with asked as (select account, kind from unnest(%(accounts)s::text[], %(kinds)s::text[]) a (account, kind)),
+opened as (
+    insert into pigou.account (tenant_id, account_id, account, kind)
+    select %(tenant_id)s,
+           (select coalesce(max(account_id), 0) from pigou.account where tenant_id = %(tenant_id)s) + row_number() over (order by account),
+           account, kind
+      from asked
+     where not exists (select from pigou.account a where a.tenant_id = %(tenant_id)s and a.account = asked.account)
+    returning account, account_id
+)
+select account, account_id from opened
+union all
+select a.account, a.account_id from pigou.account a
+ where a.tenant_id = %(tenant_id)s and a.account in (select account from asked)
+
+-- name: traces_known
+-- What is already recorded of some traces: the shape of each, and its calls as evidence.
+select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at) * 1000000)::bigint,
+       r.role, r.agent, r.task_class, r.content_hash,
+       c.status, c.keys, c.strength, c.leaves, c.response_id, c.agent, c.task_class, c.copy_of_trace_id, c.copy_of_span_id
+  from pigou.record r
+  left join pigou.call c
+    on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
+ where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s)
+   and r.started_at between %(since)s and %(until)s
+
+-- name: traces_of_keys
+-- Traces that hold a call of one of these identities.
+select distinct trace_id from pigou.call_key
+ where tenant_id = %(tenant_id)s and key = any(%(keys)s)
+
+-- name: make_stage
+-- What is to be done with calls in this transaction: book them, or reverse their live entry.
+create temporary table if not exists stage_call (
+    like pigou.call, action text not null, entry_reason text, reverses uuid
+) on commit delete rows
+
+-- name: stage_existing
+-- Calls already known, staged to be reversed or booked again.
+insert into stage_call
+select c.tenant_id, c.trace_id, c.span_id, c.started_at, c.ended_at,
+       case when a.action = 'book' then case when c.leaves = '{}' then 'suspense' else 'booked' end else a.status end,
+       case when a.action = 'book' and c.leaves <> '{}' then null else coalesce(a.reason, c.reason) end,
+       c.dialect, c.confidence, c.operation, c.provider, c.model, c.rate_provider, c.rate_model, c.service_tier,
+       c.layer, c.layer_source, c.use, c.use_source, c.agent, c.task_class, c.conversation_id, c.user_id, c.service,
+       c.leaves, c.total_input_tokens, c.input_tokens, c.cache_read_tokens, c.cache_write_tokens, c.output_tokens,
+       c.reasoning_tokens, null, c.claimed_cost_usd, c.response_id, c.keys, c.strength, a.copy_of_trace_id, a.copy_of_span_id,
+       null, c.expense_account_id, c.payable_account_id, c.revision, c.recorded_at,
+       a.action, a.reason, case when a.action = 'reverse' then c.entry_id end
+  from unnest(%(actions)s::text[], %(statuses)s::text[], %(reasons)s::text[], %(trace_ids)s::bytea[], %(span_ids)s::bytea[],
+              %(copy_trace_ids)s::bytea[], %(copy_span_ids)s::bytea[])
+       a (action, status, reason, trace_id, span_id, copy_of_trace_id, copy_of_span_id)
+  join pigou.call c on c.tenant_id = %(tenant_id)s and c.trace_id = a.trace_id and c.span_id = a.span_id
+ where a.action <> 'reverse' or c.entry_id is not null
+
+-- name: inherit
+-- Agent and task class that calls take from ancestors which arrived later; and whose copy a duplicate now is.
+update pigou.call c
+   set agent = v.agent, task_class = v.task_class,
+       copy_of_trace_id = case when c.status = 'duplicate' then v.copy_of_trace_id end,
+       copy_of_span_id = case when c.status = 'duplicate' then v.copy_of_span_id end
+  from unnest(%(trace_ids)s::bytea[], %(span_ids)s::bytea[], %(agents)s::text[], %(task_classes)s::text[],
+              %(copy_trace_ids)s::bytea[], %(copy_span_ids)s::bytea[])
+       v (trace_id, span_id, agent, task_class, copy_of_trace_id, copy_of_span_id)
+ where c.tenant_id = %(tenant_id)s and c.trace_id = v.trace_id and c.span_id = v.span_id
+
+-- name: post_tenant
+-- The posting statement: entries, transfers, balances and calls of one tenant from what is staged. Pricing is the join with `rate`.
+with staged as materialized (
+    select s.*, t.tenant,
+           greatest((s.started_at at time zone 'UTC')::date, t.closed_through + 1) as posted_on,
+           case s.action when 'reverse' then pigou.entry_id(t.tenant, s.trace_id, s.span_id, 'reversal', s.revision - 1, s.started_at)
+                         when 'book' then pigou.entry_id(t.tenant, s.trace_id, s.span_id, 'call', s.revision, s.started_at) end as new_entry_id
+      from stage_call s join pigou.tenant t using (tenant_id)
+     where s.tenant_id = %(tenant_id)s
+),
+used as (
+    select s.new_entry_id, s.started_at, s.posted_on, c.commodity_id, c.commodity, l.quantity, r.rate_id, r.rate_usd
+      from staged s
+     cross join lateral (
+           select key, value::numeric from jsonb_each_text(s.leaves)
+            union all
+           select 'requests', 1 where not s.leaves ? 'requests') l (commodity, quantity)
+      join pigou.commodity c on c.commodity = l.commodity
+      left join lateral (
+           select r.rate_id, r.price_usd / r.per as rate_usd
+             from pigou.rate r
+            where r.tenant_id in (0, s.tenant_id) and r.commodity_id = c.commodity_id and r.service_tier = s.service_tier
+              and ((r.model = s.rate_model and r.provider = s.rate_provider)
+                or (r.tenant_id <> 0 and r.model = s.model and r.provider = s.provider))
+              and r.valid @> s.started_at
+              and (r.context_above = 0 or r.context_above < s.total_input_tokens)
+              and (r.daily_from = r.daily_until
+                or case when r.daily_from < r.daily_until
+                        then (s.started_at at time zone 'UTC')::time >= r.daily_from and (s.started_at at time zone 'UTC')::time < r.daily_until
+                        else (s.started_at at time zone 'UTC')::time >= r.daily_from or (s.started_at at time zone 'UTC')::time < r.daily_until end)
+            order by r.tenant_id desc, r.context_above desc, (r.daily_from = r.daily_until), r.revision desc
+            limit 1) r on true
+     where s.action = 'book' and s.status = 'booked' and l.quantity > 0
+       and (r.rate_id is not null or c.commodity <> 'requests' or s.leaves ? 'requests')
+),
+judged as (
+    select new_entry_id, bool_and(rate_usd is not null) as priced, sum(round(quantity * rate_usd, 12)) as cost_usd,
+           'no rate for ' || string_agg(commodity, ', ' order by commodity_id) filter (where rate_usd is null) as missing
+      from used group by new_entry_id
+),
+line as (
+    select u.new_entry_id as entry_id, u.commodity_id as line, u.started_at, u.posted_on, 'cash' as book, u.commodity_id,
+           case when j.priced then s.expense_account_id else %(unpriced_account_id)s end as debit_account_id,
+           s.payable_account_id as credit_account_id,
+           u.quantity, u.rate_id, u.rate_usd, round(u.quantity * u.rate_usd, 12) as amount_usd
+      from used u join judged j using (new_entry_id) join staged s using (new_entry_id)
+    union all
+    select s.new_entry_id, c.commodity_id, s.started_at, s.posted_on, 'cash', c.commodity_id,
+           %(unreadable_account_id)s, s.payable_account_id, 1, null, null, null
+      from staged s join pigou.commodity c on c.commodity = 'requests'
+     where s.action = 'book' and s.status = 'suspense'
+    union all
+    select s.new_entry_id, x.line, s.started_at, s.posted_on, x.book, x.commodity_id, x.credit_account_id, x.debit_account_id,
+           x.quantity, x.rate_id, x.rate_usd, x.amount_usd
+      from staged s
+      join pigou.transfer x on x.tenant_id = s.tenant_id and x.entry_id = s.reverses and x.occurred_at = s.started_at
+     where s.action = 'reverse'
+),
+entries as (
+    insert into pigou.entry (tenant_id, entry_id, kind, source, occurred_at, posted_on, trace_id, span_id, reverses, reason)
+    select s.tenant_id, s.new_entry_id,
+           case when s.action = 'reverse' then 'reversal' when s.revision = 0 then 'call' else 'adjustment' end,
+           s.dialect, s.started_at, s.posted_on, s.trace_id, s.span_id, s.reverses,
+           case when s.action = 'reverse' or s.revision > 0 then coalesce(s.entry_reason, 'booked again') end
+      from staged s where s.new_entry_id is not null
+),
+transfers as (
+    insert into pigou.transfer (tenant_id, entry_id, line, occurred_at, posted_on, book, commodity_id,
+                                debit_account_id, credit_account_id, quantity, rate_id, rate_usd, amount_usd)
+    select %(tenant_id)s, entry_id, line, started_at, posted_on, book, commodity_id,
+           debit_account_id, credit_account_id, quantity, rate_id, rate_usd, amount_usd
+      from line
+    returning posted_on, book, commodity_id, debit_account_id, credit_account_id, quantity, amount_usd
+),
+balances as (
+    insert into pigou.balance as b (tenant_id, account_id, book, commodity_id, day, slot,
+                                    debit_quantity, credit_quantity, debit_usd, credit_usd, unpriced_quantity)
+    select %(tenant_id)s, leg.account_id, x.book, x.commodity_id, x.posted_on, %(slot)s,
+           coalesce(sum(x.quantity) filter (where leg.sign > 0), 0), coalesce(sum(x.quantity) filter (where leg.sign < 0), 0),
+           coalesce(sum(x.amount_usd) filter (where leg.sign > 0), 0), coalesce(sum(x.amount_usd) filter (where leg.sign < 0), 0),
+           coalesce(sum(leg.sign * x.quantity) filter (where x.amount_usd is null), 0)
+      from transfers x
+     cross join lateral (values (1, x.debit_account_id), (-1, x.credit_account_id)) leg (sign, account_id)
+     group by leg.account_id, x.book, x.commodity_id, x.posted_on
+     order by leg.account_id, x.book, x.commodity_id, x.posted_on
+    on conflict (tenant_id, account_id, book, commodity_id, day, slot) do update
+       set debit_quantity = b.debit_quantity + excluded.debit_quantity,
+           credit_quantity = b.credit_quantity + excluded.credit_quantity,
+           debit_usd = b.debit_usd + excluded.debit_usd,
+           credit_usd = b.credit_usd + excluded.credit_usd,
+           unpriced_quantity = b.unpriced_quantity + excluded.unpriced_quantity
+),
+final as (
+    select distinct on (s.trace_id, s.span_id) s.*, j.priced, j.cost_usd as priced_cost_usd, j.missing
+      from staged s left join judged j using (new_entry_id)
+     order by s.trace_id, s.span_id, (s.action = 'book') desc
+),
+calls as (
+    insert into pigou.call as c (
+           tenant_id, trace_id, span_id, started_at, ended_at, status, reason, dialect, confidence, operation, provider, model,
+           rate_provider, rate_model, service_tier, layer, layer_source, use, use_source, agent, task_class, conversation_id, user_id,
+           service, leaves, total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+           cost_usd, claimed_cost_usd, response_id, keys, strength, copy_of_trace_id, copy_of_span_id, entry_id,
+           expense_account_id, payable_account_id, revision)
+    select tenant_id, trace_id, span_id, started_at, ended_at,
+           case when action = 'book' and status = 'booked' and not coalesce(priced, true) then 'unpriced' else status end,
+           case when action = 'book' and status = 'booked' then missing else reason end,
+           dialect, confidence, operation, provider, model,
+           rate_provider, rate_model, service_tier, layer, layer_source, use, use_source, agent, task_class, conversation_id, user_id,
+           service, leaves, total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+           case when action = 'book' and status = 'booked' and coalesce(priced, true) then coalesce(priced_cost_usd, 0) end,
+           claimed_cost_usd, response_id, keys, strength, copy_of_trace_id, copy_of_span_id,
+           case when action = 'book' then new_entry_id end,
+           expense_account_id, payable_account_id, revision + case when action = 'book' then 1 else 0 end
+      from final
+    on conflict (tenant_id, trace_id, span_id, started_at) do update
+       set status = excluded.status, reason = excluded.reason, cost_usd = excluded.cost_usd, entry_id = excluded.entry_id,
+           agent = excluded.agent, task_class = excluded.task_class,
+           copy_of_trace_id = excluded.copy_of_trace_id, copy_of_span_id = excluded.copy_of_span_id, revision = excluded.revision
+    returning c.status
+)
+select status, count(*) from calls group by status
+
+-- name: add_call_keys
+insert into pigou.call_key (tenant_id, key, trace_id, span_id, started_at)
+select distinct %(tenant_id)s, k.key, s.trace_id, s.span_id, s.started_at
+  from stage_call s cross join lateral unnest(s.keys) k (key)
+ where s.tenant_id = %(tenant_id)s and cardinality(s.keys) > 0
+on conflict do nothing
+
+-- name: count_ingest
+insert into pigou.ingest_minute as i (tenant_id, minute, signal, slot, requests, records, duplicates, rejected, conflicts, bytes)
+values (%(tenant_id)s, date_trunc('minute', now()), %(signal)s, %(slot)s, %(requests)s, %(records)s, %(duplicates)s, %(rejected)s, %(conflicts)s, %(bytes)s)
+on conflict (tenant_id, minute, signal, slot) do update
+   set requests = i.requests + excluded.requests, records = i.records + excluded.records,
+       duplicates = i.duplicates + excluded.duplicates, rejected = i.rejected + excluded.rejected,
+       conflicts = i.conflicts + excluded.conflicts, bytes = i.bytes + excluded.bytes
+
+-- name: keep_conflict
+insert into pigou.conflict (tenant_id, trace_id, span_id, content_hash, record)
+values (%(tenant_id)s, %(trace_id)s, %(span_id)s, %(content_hash)s, %(record)s) on conflict do nothing
+
+-- name: keep_rejection
+insert into pigou.rejection (tenant_id, rejection_id, signal, stage, code, detail)
+values (%(tenant_id)s, gen_random_uuid(), %(signal)s, %(stage)s, %(code)s, %(detail)s)
+
+-- name: keep_resource
+insert into pigou.resource (tenant_id, resource_id, attributes)
+values (%(tenant_id)s, %(resource_id)s, %(attributes)s) on conflict do nothing
+
+-- name: keep_point
+insert into pigou.metric_point (tenant_id, name, at, series_id, unit, kind, value, detail, attributes, resource_id)
+values (%(tenant_id)s, %(name)s, %(at)s, %(series_id)s, %(unit)s, %(kind)s, %(value)s, %(detail_json)s, %(attributes_json)s, %(resource_id)s)
+on conflict do nothing

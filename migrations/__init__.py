@@ -1,0 +1,1 @@
+"""The database's shape, as Alembic migrations over plain SQL files."""

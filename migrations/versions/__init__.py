@@ -1,0 +1,1 @@
+"""One module per migration; the SQL stands beside it."""

