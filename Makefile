@@ -47,9 +47,9 @@ bench: setup  ## Measure (ARGS are passed on)
 chromium:  ## Install Debian's Chromium, which the browser tests drive
 	@scripts/install-chromium
 
-lock: ## Resolve the dependencies anew into the lock files (needs uv)
+lock:  ## Write the lock files from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: install it, or name it with UV=/path/to/uv" >&2; exit 1; }
-	@UV=$(UV) scripts/write-locks
+	@UV=$(UV) scripts/write-locks $(ARGS)
 
 clean:  ## Remove what the other targets made here (never the books)
 	rm -rf .venv .venv-examples .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist pigou.egg-info

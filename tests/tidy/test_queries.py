@@ -1,0 +1,92 @@
+"""Named SQL is used, and what is used exists; see `ledger/queries.py`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.tidy.tree import package_files, syntax, text
+
+_HEAD = re.compile(r"^-- name: (\w+)\s*\n(?P<purpose>(?:--.*\n)*)", re.MULTILINE)
+
+
+def test_every_named_query_is_used() -> None:
+    used = {name for path in package_files(".py") for name in strings(syntax(path))}
+    unused = [f"{path}: {name}" for path, name, _ in named_queries() if name not in used]
+    assert not unused
+
+
+def test_every_used_query_exists() -> None:
+    known = {(path.parts[0], path.stem): {n for p, n, _ in named_queries() if p == path} for path in query_files()}
+    missing = [f"{path}: {use}" for path in package_files(".py") for use in missing_queries(syntax(path), known)]
+    assert not missing
+
+
+def test_every_named_query_says_what_it_is_for() -> None:
+    silent = [f"{path}: {name}" for path, name, purpose in named_queries() if not purpose.strip("- \n")]
+    assert not silent
+
+
+def test_every_sql_file_is_loaded() -> None:
+    mentioned = {name for path in package_files(".py") for name in strings(syntax(path))}
+    forgotten = [
+        str(path) for path in query_files() if not mentioned & {path.stem, path.name, f"sql/{path.name}"}
+    ]
+    assert not forgotten
+
+
+def test_offenders_are_found() -> None:
+    known = {("ledger", "post"): {"insert_entries"}}
+    tree = ast.parse(
+        "POST = queries('ledger', 'post')\nPOST['insert_entries']\nPOST['insert_entrys']\n"
+        "queries('ledger', 'gone')['x']\nother['insert_entrys']\n"
+    )
+    assert missing_queries(tree, known) == ["ledger/post: insert_entrys", "ledger/gone: no such file"]
+    assert [(m[1], m["purpose"]) for m in _HEAD.finditer("-- name: a\n-- For b.\nselect 1;\n")] == [("a", "-- For b.\n")]
+
+
+def query_files() -> list[Path]:
+    """The files of SQL beside the packages' code; migrations are found by Alembic."""
+    return [path for path in package_files(".sql") if path.parts[0] != "migrations"]
+
+
+def named_queries() -> Iterable[tuple[Path, str, str]]:
+    """File, name and purpose of every named query."""
+    for path in query_files():
+        for match in _HEAD.finditer(text(path)):
+            yield path, match[1], match["purpose"]
+
+
+def strings(tree: ast.Module) -> set[str]:
+    """Every text constant of a module."""
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def missing_queries(tree: ast.Module, known: dict[tuple[str, str], set[str]]) -> list[str]:
+    """Uses of `queries(package, file)[name]`, direct or through a variable, that name nothing."""
+    variables: dict[str, tuple[str, str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and (source := queries_call(node.value)):
+            variables.update({target.id: source for target in node.targets if isinstance(target, ast.Name)})
+    missing: list[str] = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Constant):
+            continue
+        source = variables.get(node.value.id) if isinstance(node.value, ast.Name) else queries_call(node.value)
+        if source is None:
+            continue
+        if source not in known:
+            missing.append(f"{'/'.join(source)}: no such file")
+        elif node.slice.value not in known[source]:
+            missing.append(f"{'/'.join(source)}: {node.slice.value}")
+    return missing
+
+
+def queries_call(node: ast.expr) -> tuple[str, str] | None:
+    """Package and file of a call `queries("package", "file")`, else None."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "queries":
+        return None
+    given = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+    return (str(given[0]), str(given[1])) if len(given) == 2 else None
