@@ -67,8 +67,8 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, a
     for arrivals in batch:
         by_tenant.setdefault(arrivals.tenant, []).append(arrivals)
     ids = open_tenants(connection, sorted(by_tenant))
-    connection.execute(_SQL["lock_tenants"], {"tenant_ids": sorted(ids.values())})
-    connection.execute(_SQL["make_stage"])
+    lock_tenants(connection, ids.values())
+    prepare_stage(connection)
     plans = [
         _plan(connection, arrivals, ids[tenant])
         for tenant, group in sorted(by_tenant.items(), key=lambda item: ids[item[0]])
@@ -89,6 +89,32 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, a
 def open_tenants(connection: psycopg.Connection, names: Sequence[str]) -> dict[str, int]:
     """Ids of tenants by name; unknown names are added."""
     return dict(connection.execute(_SQL["open_tenants"], {"names": list(names)}).fetchall())
+
+
+def lock_tenants(connection: psycopg.Connection, tenant_ids: Iterable[int]) -> None:
+    """Become the only writer of these tenants' books until the transaction ends."""
+    connection.execute(_SQL["lock_tenants"], {"tenant_ids": sorted(tenant_ids)})
+
+
+def prepare_stage(connection: psycopg.Connection) -> None:
+    """Have an empty stage for calls; it lives as long as the connection and is emptied by every commit."""
+    connection.execute(_SQL["make_stage"])
+
+
+def post_staged(
+    connection: psycopg.Connection, tenant_id: int, slot: int, unpriced_account_id: int, unreadable_account_id: int
+) -> dict[str, int]:
+    """Run the posting statement over what is staged for one tenant; answers the calls written, by status."""
+    rows = connection.execute(
+        _SQL["post_tenant"],
+        {
+            "tenant_id": tenant_id,
+            "slot": slot,
+            "unpriced_account_id": unpriced_account_id,
+            "unreadable_account_id": unreadable_account_id,
+        },
+    ).fetchall()
+    return dict(rows)
 
 
 def _merge(group: list[Arrivals]) -> Arrivals:
@@ -319,16 +345,8 @@ def _inherit(connection: psycopg.Connection, tenant_id: int, moved: Sequence[tup
 
 
 def _post_tenant(connection: psycopg.Connection, plan: Plan, slot: int, accounts: AccountBook) -> None:
-    rows = connection.execute(
-        _SQL["post_tenant"],
-        {
-            "tenant_id": plan.tenant_id,
-            "slot": slot,
-            "unpriced_account_id": accounts.id_of(plan.tenant_id, UNPRICED),
-            "unreadable_account_id": accounts.id_of(plan.tenant_id, UNREADABLE),
-        },
-    ).fetchall()
-    plan.posted.calls = dict(rows)
+    unpriced, unreadable = (accounts.id_of(plan.tenant_id, name) for name in (UNPRICED, UNREADABLE))
+    plan.posted.calls = post_staged(connection, plan.tenant_id, slot, unpriced, unreadable)
     if any(call.keys for call in plan.arrivals.calls.values()):
         connection.execute(_SQL["add_call_keys"], {"tenant_id": plan.tenant_id})
 

@@ -103,20 +103,8 @@ used as (
             union all
            select 'requests', 1 where not s.leaves ? 'requests') l (commodity, quantity)
       join pigou.commodity c on c.commodity = l.commodity
-      left join lateral (
-           select r.rate_id, r.price_usd / r.per as rate_usd
-             from pigou.rate r
-            where r.tenant_id in (0, s.tenant_id) and r.commodity_id = c.commodity_id and r.service_tier = s.service_tier
-              and ((r.model = s.rate_model and r.provider = s.rate_provider)
-                or (r.tenant_id <> 0 and r.model = s.model and r.provider = s.provider))
-              and r.valid @> s.started_at
-              and (r.context_above = 0 or r.context_above < s.total_input_tokens)
-              and (r.daily_from = r.daily_until
-                or case when r.daily_from < r.daily_until
-                        then (s.started_at at time zone 'UTC')::time >= r.daily_from and (s.started_at at time zone 'UTC')::time < r.daily_until
-                        else (s.started_at at time zone 'UTC')::time >= r.daily_from or (s.started_at at time zone 'UTC')::time < r.daily_until end)
-            order by r.tenant_id desc, r.context_above desc, (r.daily_from = r.daily_until), r.revision desc
-            limit 1) r on true
+      left join lateral pigou.rate_of(s.tenant_id, s.provider, s.model, s.rate_provider, s.rate_model, c.commodity_id,
+                                      s.service_tier, s.total_input_tokens, s.started_at, 'infinity') r on true
      where s.action = 'book' and s.status = 'booked' and l.quantity > 0
        and (r.rate_id is not null or c.commodity <> 'requests' or s.leaves ? 'requests')
 ),

@@ -144,7 +144,8 @@ create or replace view ledger.suspense as
 select t.tenant,
        case c.status when 'unpriced' then 'suspense:unpriced' else 'suspense:unreadable' end as account,
        c.reason, c.provider, c.model, c.service_tier, count(*) as calls,
-       sum(coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0))::bigint as tokens,
+       sum(case when c.leaves <> '{}' then coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0)
+                                           + coalesce(c.reasoning_tokens, 0) end)::bigint as tokens,
        min(c.started_at) as first_at, max(c.started_at) as last_at,
        case c.status
            when 'unpriced' then 'give a price: pigou rates add --tenant ' || quote_literal(t.tenant) || ' --provider '

@@ -19,4 +19,5 @@ revoke all on pigou.alembic_version from pigou_writer;
 -- Default partitions are reached through their parents only.
 revoke all on pigou.record_default, pigou.call_default, pigou.entry_default, pigou.transfer_default from pigou_writer;
 revoke all on function pigou.ensure_month(date) from public;
-grant execute on function pigou.ensure_month(date) to pigou_writer;
+grant execute on function pigou.ensure_month(date), pigou.entry_id(text, bytea, bytea, text, integer, timestamptz),
+    pigou.rate_of(integer, text, text, text, text, smallint, text, bigint, timestamptz, timestamptz) to pigou_writer;

@@ -66,6 +66,28 @@ create table pigou.setting (
     value   text not null
 );
 
+-- The one rate of one line, or none. A tenant's own rate wins over the list, the highest context tier that applies over lower ones,
+-- a part of the day over the whole day, a later revision over an earlier. `as_of` asks what was known at a time.
+-- A single stable select, so that PostgreSQL inlines it into the join of whoever calls it.
+create function pigou.rate_of(
+    of_tenant_id integer, reported_provider text, reported_model text, of_provider text, of_model text,
+    of_commodity_id smallint, of_service_tier text, whole_input_tokens bigint, at timestamptz, as_of timestamptz)
+returns table (rate_id bigint, rate_usd numeric) language sql stable as $$
+    select r.rate_id, r.price_usd / r.per
+      from pigou.rate r
+     where r.tenant_id in (0, of_tenant_id) and r.commodity_id = of_commodity_id and r.service_tier = of_service_tier
+       and ((r.model = of_model and r.provider = of_provider)
+         or (r.tenant_id <> 0 and r.model = reported_model and r.provider = reported_provider))
+       and r.valid @> at and r.recorded_at <= as_of
+       and (r.context_above = 0 or r.context_above < whole_input_tokens)
+       and (r.daily_from = r.daily_until
+         or case when r.daily_from < r.daily_until
+                 then (at at time zone 'UTC')::time >= r.daily_from and (at at time zone 'UTC')::time < r.daily_until
+                 else (at at time zone 'UTC')::time >= r.daily_from or (at at time zone 'UTC')::time < r.daily_until end)
+     order by r.tenant_id desc, r.context_above desc, (r.daily_from = r.daily_until), r.revision desc
+     limit 1
+$$;
+
 -- How use and layer are inferred from names; edited by the operator. Lower ordinal is tried first.
 create table pigou.use_rule (
     tenant_id    integer not null,                    -- 0: for every tenant
@@ -191,6 +213,7 @@ create table pigou.record (
     recorded_at    timestamptz not null default now(),
     primary key (tenant_id, trace_id, span_id, started_at)
 ) partition by range (started_at);
+create index record_arrival on pigou.record using brin (recorded_at);
 
 -- One row per model call as read from one record. Not a book: status, agent and live entry follow what arrives later.
 create table pigou.call (
@@ -241,6 +264,7 @@ create table pigou.call (
     constraint call_status_is_known check (status in ('booked', 'unpriced', 'suspense', 'duplicate'))
 ) partition by range (started_at);
 create index call_time on pigou.call (tenant_id, started_at);
+create index call_trace on pigou.call ((encode(trace_id, 'hex')));
 create index call_unsettled on pigou.call (tenant_id, status) where status in ('unpriced', 'suspense');
 
 -- Strong identities of calls: response id, gateway call id, request id. Finds copies across traces.

@@ -1,0 +1,84 @@
+"""`python -m analyzers`: the clock, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+import psycopg
+
+from analyzers.pipeline import Round, run_round
+from ledger.database import connect
+from ledger.errors import LedgerError
+
+log = logging.getLogger("pigou.analyzers")
+
+_RETRY_S = 2.0
+
+
+def main() -> int:
+    """Run a round every few seconds until SIGTERM or SIGINT; with --once, run one and exit. Exit 2 when it cannot start."""
+    arguments = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with connect(arguments.dsn, "writer", application="pigou-analyzers") as connection:
+            first = run_round(connection)
+        print(f"analyzers: {_summary(first)}", flush=True)
+    except LedgerError as error:
+        print(f"analyzers: {error}", file=sys.stderr)
+        return 2
+    if not arguments.once:
+        _run_clock(arguments.dsn, arguments.interval_s, stop)
+    return 0
+
+
+def _run_clock(dsn: str, interval_s: float, stop: threading.Event) -> None:
+    """Rounds at an interval that stretches with their length, so that the clock takes at most a tenth of a core."""
+    connection: psycopg.Connection | None = None
+    pause_s = interval_s
+    while not stop.wait(pause_s):
+        try:
+            if connection is None or connection.closed:
+                connection = connect(dsn, "writer", application="pigou-analyzers")
+            began = time.monotonic()
+            done = run_round(connection)
+            pause_s = max(interval_s, 10 * (time.monotonic() - began))
+            if done.rerated_calls:
+                log.info("%s", _summary(done))
+        except (psycopg.Error, LedgerError) as error:
+            log.error("this round failed and is tried again: %s", error)
+            if connection is not None:
+                connection.close()
+            pause_s = max(interval_s, _RETRY_S)
+    if connection is not None:
+        connection.close()
+
+
+def _summary(done: Round) -> str:
+    return (
+        f"{done.rerated_calls} calls booked again at a later price, {done.still_unpriced} still without one,"
+        f" {done.reconciled_parents} control totals compared"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m analyzers", description="Pigou's clock over what is booked.")
+    parser.add_argument("--dsn", default=os.environ.get("PIGOU_DATABASE_URL"), help="database, default PIGOU_DATABASE_URL")
+    parser.add_argument("--interval-s", type=float, default=2.0, help="pause between rounds")
+    parser.add_argument("--once", action="store_true", help="run one round and exit")
+    arguments = parser.parse_args()
+    if not arguments.dsn:
+        parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

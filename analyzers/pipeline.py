@@ -1,0 +1,35 @@
+"""The clock's line: late prices → control totals → partitions ahead. Set-based, restartable at every step."""
+
+from __future__ import annotations
+
+import msgspec
+import psycopg
+
+from analyzers.reconcile import reconcile
+from ledger.queries import queries
+from ledger.rerate import rerate
+
+_SQL = queries("analyzers", "reconcile")
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What one round of the clock did."""
+
+    rerated_calls: int
+    still_unpriced: int
+    reconciled_parents: int
+
+
+def run_round(connection: psycopg.Connection) -> Round:
+    """Do everything that is due, once. Each step commits by itself."""
+    adjusted = unpriced = 0
+    for (tenant_id,) in connection.execute(_SQL["tenants_with_unpriced"]).fetchall():
+        result = rerate(connection, tenant_id)
+        adjusted += result.adjusted
+        unpriced += result.still_unpriced
+    compared = reconcile(connection)
+    connection.execute(
+        "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date)"
+        " from generate_series(0, 2) m"
+    )
+    return Round(adjusted, unpriced, compared)

@@ -1,0 +1,53 @@
+"""`pigou check`: proves the books from the books themselves, and says what it checked with counts."""
+
+from __future__ import annotations
+
+import msgspec
+import psycopg
+
+from ledger.queries import queries
+
+_SQL = queries("ledger", "check")
+_SHOWN = 5
+
+_CHECKS = (
+    ("trial_balance", "debits equal credits, per tenant, book and commodity", True),
+    ("balances_are_sums", "balances equal the sums of their transfers", True),
+    ("one_live_entry", "every call has exactly one live entry, duplicates none", True),
+    ("no_orphans", "no entry without a call, no transfer without entry, account, commodity or rate", True),
+    ("calls_equal_books", "cost and tokens of every call equal what its live entry moved", True),
+    ("reversals_mirror", "every reversal mirrors its entry", True),
+    ("prices_are_rates", "every price is the rate it names", True),
+    ("control_totals", "parents' own totals equal what was booked under them (differences are reported, not faults)", False),
+)
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    """One invariant: how many things were looked at, how many broke it, and the first few of these."""
+
+    name: str
+    ok: bool
+    checked: int
+    detail: str
+    violations: int
+    examples: list[str]
+
+
+def run(connection: psycopg.Connection) -> list[CheckResult]:
+    """Check every invariant in one snapshot of the database. A finding is a value; only a database failure raises."""
+    with connection.transaction():
+        connection.execute("set transaction isolation level repeatable read, read only")
+        return [_one(connection, name, detail, fatal) for name, detail, fatal in _CHECKS]
+
+
+def _one(connection: psycopg.Connection, name: str, detail: str, fatal: bool) -> CheckResult:
+    found = [row[0] for row in connection.execute(_SQL[name])]
+    counted = connection.execute(_SQL[f"{name}_checked"]).fetchone()
+    return CheckResult(
+        name=name,
+        ok=not (fatal and found),
+        checked=counted[0] if counted else 0,
+        detail=detail,
+        violations=len(found),
+        examples=found[:_SHOWN],
+    )

@@ -1,0 +1,78 @@
+"""Prices that arrive later: calls booked without one, or at one since superseded, are booked again at the rate that holds now.
+
+The old entry is reversed and an adjustment takes its place, so that a report as of an earlier time still gives what it gave.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+
+from ledger.accounts import UNPRICED, UNREADABLE, AccountBook
+from ledger.post import lock_tenants, post_staged, prepare_stage
+from ledger.queries import queries
+
+_SQL = queries("ledger", "rerate")
+_POST = queries("ledger", "post")
+_CHUNK = 2000
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RerateResult(msgspec.Struct, frozen=True):
+    """Calls booked again at a rate that holds now, and calls that still have none."""
+
+    adjusted: int
+    still_unpriced: int
+
+
+def rerate(
+    connection: psycopg.Connection, tenant_id: int, since: datetime | None = None, *, slot: int = 0
+) -> RerateResult:
+    """Book again what has a price now, in transactions of a few thousand calls each.
+
+    Late entries of closed periods go to the first open day. Raises nothing of its own; run it again at any time.
+    """
+    parameters = {"tenant_id": tenant_id, "since": since or _BEGINNING, "limit": _CHUNK}
+    adjusted = 0
+    for query, reason in (
+        ("unpriced_now_priced", "a price was given"),
+        ("booked_at_superseded", "its rate was superseded"),
+    ):
+        while True:
+            with connection.transaction():
+                lock_tenants(connection, [tenant_id])
+                calls = connection.execute(_SQL[query], parameters).fetchall()
+                if calls:
+                    _book_again(connection, tenant_id, [(row[0], row[1]) for row in calls], reason, slot)
+            adjusted += len(calls)
+            if len(calls) < _CHUNK:
+                break
+    left = connection.execute(_SQL["still_unpriced"], parameters).fetchone()
+    return RerateResult(adjusted, left[0] if left else 0)
+
+
+def _book_again(
+    connection: psycopg.Connection, tenant_id: int, calls: list[tuple[bytes, bytes]], reason: str, slot: int
+) -> None:
+    prepare_stage(connection)
+    accounts = AccountBook()
+    accounts.open(connection, tenant_id, ())
+    for action in ("reverse", "book"):
+        connection.execute(
+            _POST["stage_existing"],
+            {
+                "tenant_id": tenant_id,
+                "actions": [action] * len(calls),
+                "statuses": ["booked"] * len(calls),
+                "reasons": [reason] * len(calls),
+                "trace_ids": [trace_id for trace_id, _ in calls],
+                "span_ids": [span_id for _, span_id in calls],
+                "copy_trace_ids": [None] * len(calls),
+                "copy_span_ids": [None] * len(calls),
+            },
+        )
+    post_staged(
+        connection, tenant_id, slot, accounts.id_of(tenant_id, UNPRICED), accounts.id_of(tenant_id, UNREADABLE)
+    )

@@ -1,0 +1,144 @@
+-- name: trial_balance
+-- Commodities whose debits and credits differ, by the balances and by the transfers themselves; an empty answer is the invariant.
+select t.tenant || ' ' || b.book || ' ' || c.commodity
+  from pigou.balance b join pigou.tenant t using (tenant_id) join pigou.commodity c using (commodity_id)
+ group by t.tenant, b.book, c.commodity
+having sum(b.debit_quantity) <> sum(b.credit_quantity) or sum(b.debit_usd) <> sum(b.credit_usd) or sum(b.unpriced_quantity) <> 0
+
+-- name: trial_balance_checked
+select count(*) from (select distinct tenant_id, book, commodity_id from pigou.balance) x
+
+-- name: balances_are_sums
+-- Balances that are not the sum of their transfers.
+with leg as (
+    select x.tenant_id, l.account_id, x.book, x.commodity_id, x.posted_on as day,
+           sum(x.quantity) filter (where l.sign > 0) as dq, sum(x.quantity) filter (where l.sign < 0) as cq,
+           sum(x.amount_usd) filter (where l.sign > 0) as du, sum(x.amount_usd) filter (where l.sign < 0) as cu,
+           sum(l.sign * x.quantity) filter (where x.amount_usd is null) as uq
+      from pigou.transfer x
+     cross join lateral (values (1, x.debit_account_id), (-1, x.credit_account_id)) l (sign, account_id)
+     group by x.tenant_id, l.account_id, x.book, x.commodity_id, x.posted_on
+),
+kept as (
+    select tenant_id, account_id, book, commodity_id, day, sum(debit_quantity) as dq, sum(credit_quantity) as cq,
+           sum(debit_usd) as du, sum(credit_usd) as cu, sum(unpriced_quantity) as uq
+      from pigou.balance group by tenant_id, account_id, book, commodity_id, day
+)
+select format('tenant %s account %s %s commodity %s day %s', tenant_id, account_id, book, commodity_id, day)
+  from leg full join kept using (tenant_id, account_id, book, commodity_id, day)
+ where coalesce(leg.dq, 0) <> coalesce(kept.dq, 0) or coalesce(leg.cq, 0) <> coalesce(kept.cq, 0)
+    or coalesce(leg.du, 0) <> coalesce(kept.du, 0) or coalesce(leg.cu, 0) <> coalesce(kept.cu, 0)
+    or coalesce(leg.uq, 0) <> coalesce(kept.uq, 0)
+
+-- name: balances_are_sums_checked
+select count(*) from pigou.balance
+
+-- name: one_live_entry
+-- Calls whose live entries are not exactly one (none, for duplicates), or not the one the call names.
+with live as (
+    select e.tenant_id, e.trace_id, e.span_id, e.occurred_at, count(*) as n, (array_agg(e.entry_id))[1] as entry_id
+      from pigou.entry e
+     where e.kind in ('call', 'adjustment')
+       and not exists (select from pigou.entry r
+                        where r.tenant_id = e.tenant_id and r.reverses = e.entry_id and r.occurred_at = e.occurred_at)
+     group by e.tenant_id, e.trace_id, e.span_id, e.occurred_at
+)
+select format('tenant %s trace %s span %s: %s with %s live entries', c.tenant_id, encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'),
+              c.status, coalesce(l.n, 0))
+  from pigou.call c
+  left join live l on l.tenant_id = c.tenant_id and l.trace_id = c.trace_id and l.span_id = c.span_id and l.occurred_at = c.started_at
+ where coalesce(l.n, 0) <> case c.status when 'duplicate' then 0 else 1 end
+    or c.entry_id is distinct from l.entry_id
+
+-- name: one_live_entry_checked
+select count(*) from pigou.call
+
+-- name: no_orphans
+-- Entries of no call, transfers of no entry or on unopened accounts, commodities or rates, calls of no record.
+select format('entry %s of tenant %s belongs to no call', e.entry_id, e.tenant_id)
+  from pigou.entry e
+ where e.kind in ('call', 'adjustment', 'reversal')
+   and not exists (select from pigou.call c where c.tenant_id = e.tenant_id and c.trace_id = e.trace_id
+                      and c.span_id = e.span_id and c.started_at = e.occurred_at)
+union all
+select format('transfer %s/%s of tenant %s belongs to no entry', x.entry_id, x.line, x.tenant_id)
+  from pigou.transfer x
+ where not exists (select from pigou.entry e where e.tenant_id = x.tenant_id and e.entry_id = x.entry_id
+                      and e.occurred_at = x.occurred_at and e.posted_on = x.posted_on)
+union all
+select format('transfer %s/%s of tenant %s is on an account, commodity or rate that does not exist', x.entry_id, x.line, x.tenant_id)
+  from pigou.transfer x
+ where not exists (select from pigou.account a where a.tenant_id = x.tenant_id and a.account_id = x.debit_account_id)
+    or not exists (select from pigou.account a where a.tenant_id = x.tenant_id and a.account_id = x.credit_account_id)
+    or not exists (select from pigou.commodity c where c.commodity_id = x.commodity_id)
+    or (x.rate_id is not null and not exists (select from pigou.rate r where r.rate_id = x.rate_id))
+union all
+select format('call %s of trace %s of tenant %s has no record', encode(c.span_id, 'hex'), encode(c.trace_id, 'hex'), c.tenant_id)
+  from pigou.call c
+ where not exists (select from pigou.record r where r.tenant_id = c.tenant_id and r.trace_id = c.trace_id
+                      and r.span_id = c.span_id and r.started_at = c.started_at)
+
+-- name: no_orphans_checked
+select (select count(*) from pigou.entry) + (select count(*) from pigou.transfer)
+
+-- name: calls_equal_books
+-- Calls whose cost or quantities are not what their live entry moved.
+with moved as (
+    select c.tenant_id, c.trace_id, c.span_id, c.started_at,
+           case when bool_and(x.amount_usd is not null) then sum(x.amount_usd) end as usd,
+           coalesce(jsonb_object_agg(m.commodity, x.quantity::numeric) filter (where m.commodity <> 'requests'), '{}') as leaves
+      from pigou.call c
+      join pigou.transfer x on x.tenant_id = c.tenant_id and x.entry_id = c.entry_id and x.occurred_at = c.started_at
+      join pigou.commodity m using (commodity_id)
+     group by c.tenant_id, c.trace_id, c.span_id, c.started_at
+)
+select format('call %s of trace %s of tenant %s: cost %s, books %s', encode(c.span_id, 'hex'), encode(c.trace_id, 'hex'),
+              c.tenant_id, c.cost_usd, m.usd)
+  from pigou.call c
+  join moved m using (tenant_id, trace_id, span_id, started_at)
+ where c.status in ('booked', 'unpriced')
+   and ((c.status = 'booked' and c.cost_usd is distinct from m.usd)
+     or (select coalesce(jsonb_object_agg(k, v::numeric), '{}') from jsonb_each_text(c.leaves) l (k, v)
+          where v::numeric > 0 and k <> 'requests') <> m.leaves)
+
+-- name: calls_equal_books_checked
+select count(*) from pigou.call where status in ('booked', 'unpriced')
+
+-- name: reversals_mirror
+-- Reversals whose lines are not their entry's with debit and credit exchanged.
+select format('reversal %s of tenant %s does not mirror %s', e.entry_id, e.tenant_id, e.reverses)
+  from pigou.entry e
+ where e.kind = 'reversal'
+   and exists (
+       (select line, book, commodity_id, credit_account_id, debit_account_id, quantity, amount_usd from pigou.transfer x
+         where x.tenant_id = e.tenant_id and x.entry_id = e.entry_id and x.occurred_at = e.occurred_at
+        except
+        select line, book, commodity_id, debit_account_id, credit_account_id, quantity, amount_usd from pigou.transfer x
+         where x.tenant_id = e.tenant_id and x.entry_id = e.reverses and x.occurred_at = e.occurred_at)
+       union all
+       (select line, book, commodity_id, debit_account_id, credit_account_id, quantity, amount_usd from pigou.transfer x
+         where x.tenant_id = e.tenant_id and x.entry_id = e.reverses and x.occurred_at = e.occurred_at
+        except
+        select line, book, commodity_id, credit_account_id, debit_account_id, quantity, amount_usd from pigou.transfer x
+         where x.tenant_id = e.tenant_id and x.entry_id = e.entry_id and x.occurred_at = e.occurred_at))
+
+-- name: reversals_mirror_checked
+select count(*) from pigou.entry where kind = 'reversal'
+
+-- name: prices_are_rates
+-- Priced lines whose rate is not the one of the rate they name.
+select format('transfer %s/%s of tenant %s: rate %s, price book %s', x.entry_id, x.line, x.tenant_id, x.rate_usd, r.price_usd / r.per)
+  from pigou.transfer x join pigou.rate r using (rate_id)
+ where x.rate_usd <> r.price_usd / r.per or x.commodity_id <> r.commodity_id
+
+-- name: prices_are_rates_checked
+select count(*) from pigou.transfer where rate_id is not null
+
+-- name: control_totals
+-- Parents whose own totals differ from what was booked under them. Reported, not a fault of the books.
+select format('%s %s span %s (%s): says %s in, %s out; booked %s in, %s out', tenant, trace_id, span_id, name,
+              input_tokens, output_tokens, booked_input_tokens, booked_output_tokens)
+  from ledger.control_totals where status = 'differs'
+
+-- name: control_totals_checked
+select count(*) from pigou.control_total where checked_at is not null
