@@ -43,7 +43,9 @@ def test_functions_are_short() -> None:
         (None, {"f": 12}, ["f: is gone, take it off the list"]),
     ],
 )
-def test_the_ratchet_only_turns_one_way(lines: int | None, known: dict[str, int], complaint: list[str]) -> None:
+def test_the_ratchet_only_turns_one_way(
+    lines: int | None, known: dict[str, int], complaint: list[str]
+) -> None:
     lengths = {} if lines is None else {"f": lines}
     assert complaints(lengths, 10, known) == complaint
 

@@ -14,13 +14,18 @@ _SQL_NAME = re.compile(
     r"^\s*create\s+(?:or\s+replace\s+)?(?:table|view|function|index|unique\s+index)\s+(?:\w+\.)?(\w+)|^\s{4}(\w+)\s+(?:text|integer|bigint|numeric|timestamptz)",
     re.MULTILINE | re.IGNORECASE,
 )
-_GLOSSARY_ROW = re.compile(r"^\|\s*\*\*(?P<term>[^*]+)\*\*\s*\|(?P<meaning>[^|]*)\|(?P<never>[^|]*)\|\s*$", re.MULTILINE)
+_GLOSSARY_ROW = re.compile(
+    r"^\|\s*\*\*(?P<term>[^*]+)\*\*\s*\|(?P<meaning>[^|]*)\|(?P<never>[^|]*)\|\s*$", re.MULTILINE
+)
 
 
 def test_no_file_or_name_says_nothing() -> None:
     in_paths = [str(path) for path in files() for part in path.parts if words(Path(part).stem) & SAYS_NOTHING]
     in_code = [
-        f"{path}: {name}" for path in files(".py") for name in defined(syntax(path)) if words(name) & SAYS_NOTHING
+        f"{path}: {name}"
+        for path in files(".py")
+        for name in defined(syntax(path))
+        if words(name) & SAYS_NOTHING
     ]
     assert not in_paths + in_code
 
@@ -46,9 +51,19 @@ def test_the_glossary_has_terms_and_refuses_synonyms() -> None:
 
 def test_offenders_are_found() -> None:
     tree = ast.parse("class SpanManager:\n    helper_count: int\n\ndef parse_utils(arg): x = arg")
-    assert [name for name in defined(tree) if words(name) & SAYS_NOTHING] == ["SpanManager", "helper_count", "parse_utils"]
-    assert forbidden_synonyms("| **entry** | an economic event | journal, voucher |\n") == {"journal": "entry", "voucher": "entry"}
-    assert sql_names("create table pigou.journal (\n    voucher_id bigint not null") == ["journal", "voucher_id"]
+    assert [name for name in defined(tree) if words(name) & SAYS_NOTHING] == [
+        "SpanManager",
+        "parse_utils",
+        "helper_count",
+    ]
+    assert forbidden_synonyms("| **entry** | an economic event | journal, voucher |\n") == {
+        "journal": "entry",
+        "voucher": "entry",
+    }
+    assert sql_names("create table pigou.journal (\n    voucher_id bigint not null") == [
+        "journal",
+        "voucher_id",
+    ]
 
 
 def words(name: str) -> set[str]:
@@ -87,5 +102,3 @@ def forbidden_synonyms(glossary: str) -> dict[str, str]:
         for word in match["never"].split(",")
         if word.strip(" –-")
     }
-
-
