@@ -1,0 +1,104 @@
+"""`pigou`: the commands, and the edge where every failure becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from cli.errors import CommandError
+from cli.home import Home, home_at
+from cli.sql import dsn, sql
+from cli.terminal import one_line, remark
+from cli.up import up
+
+app = typer.Typer(
+    name="pigou",
+    help="Double-entry books of what AI agents spend.",
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # plain help: drawing it with rich triples the time it takes
+    pretty_exceptions_enable=False,
+)
+app.command()(up)
+app.command()(dsn)
+app.command()(sql)
+
+
+@app.callback()
+def common(
+    debug: bool = typer.Option(
+        False, "--debug", envvar="PIGOU_DEBUG", help="Show the traceback of an unexpected error."
+    ),
+) -> None:
+    """Double-entry books of what AI agents spend."""
+    if debug:
+        os.environ["PIGOU_DEBUG"] = "1"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 failed or found something wrong, 2 called wrongly."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    chosen: dict[str, Path | None] = {}  # what the command's --home was, for the log
+    try:
+        return app(args=arguments, standalone_mode=False, prog_name="pigou", obj=chosen) or 0
+    except CommandError as error:
+        remark(str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        # click's own line, ended by the command's --help; a missing command is answered with the help itself.
+        message = error.format_message()
+        sys.stderr.write(message + "\n" if message.startswith("Usage:") else f"pigou: {one_line(message)}\n")
+        return error.exit_code
+    except typer.Abort:
+        remark("stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone: not our failure; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  # the edge: recorded in the log, said in one line
+        return _unexpected(error, home_at(chosen.get("home")))
+
+
+def _unexpected(error: Exception, home: Home) -> int:
+    import psycopg
+
+    from ledger.errors import LedgerError
+
+    if os.environ.get("PIGOU_DEBUG"):
+        traceback.print_exc()
+        return 1
+    if isinstance(error, LedgerError):
+        remark(str(error))
+        return 1
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
+        remark(
+            f"{error.diag.message_primary}; the database has no books of this version: run `pigou migrate`"
+        )
+        return 1
+    if isinstance(error, psycopg.Error):
+        from cli.sql import describe
+
+        remark(f"the database refused: {describe(error, '')}")
+        return 1
+    kind = f"{type(error).__name__}: {one_line(str(error))}"
+    try:
+        home.make()
+        log = home.logs / "cli.log"
+        with log.open("a") as file:
+            file.write(
+                f"{datetime.now(UTC).isoformat()} {sys.argv}\n{''.join(traceback.format_exception(error))}\n"
+            )
+        remark(f"unexpected {kind}; the traceback is in {log}")
+    except (CommandError, OSError):
+        remark(f"unexpected {kind}; --debug shows the traceback")
+    return 1

@@ -1,0 +1,75 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+
+def _keep_home(context: typer.Context, value: Path | None) -> Path | None:
+    """Remember the home for the log of an unexpected error."""
+    if isinstance(context.obj, dict):
+        context.obj["home"] = value
+    return value
+
+
+class RoleName(StrEnum):
+    """Whose rights a connection has."""
+
+    READER = "reader"
+    WRITER = "writer"
+    OWNER = "owner"
+
+
+HomeOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="PIGOU_HOME",
+        callback=_keep_home,
+        show_default="pigou in the user's data folder",
+        metavar="DIR",
+        help="The installation's folder.",
+    ),
+]
+TenantOption: TypeAlias = Annotated[
+    str, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")
+]
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+FormatOption: TypeAlias = Annotated[Format, typer.Option("--format", help="How rows are written.")]
+
+
+def parse_day(text: str) -> date:
+    """A day as people type it: 2026-01-31, today, yesterday, 7d (days ago). UTC, as the books keep days."""
+    today = datetime.now(UTC).date()
+    words = {"today": 0, "yesterday": 1}
+    if text in words:
+        return today - timedelta(days=words[text])
+    if text.endswith("d") and text[:-1].isdigit():
+        return today - timedelta(days=int(text[:-1]))
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day; write 2026-01-31, today, yesterday or 7d") from None
+
+
+SinceOption: TypeAlias = Annotated[
+    date | None,
+    typer.Option("--since", parser=parse_day, metavar="DAY", help="First day: 2026-01-31, today, 7d (ago)."),
+]
+UntilOption: TypeAlias = Annotated[
+    date | None, typer.Option("--until", parser=parse_day, metavar="DAY", help="Last day, included.")
+]

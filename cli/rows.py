@@ -1,0 +1,103 @@
+"""Rows of an answer as a table, CSV or JSON. Numbers are written exactly, never rounded."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cli.options import Format
+
+if TYPE_CHECKING:
+    import psycopg
+
+NULL = "∅"
+_NUMBER_OIDS = frozenset({20, 21, 23, 26, 700, 701, 790, 1700})
+_WIDTH_OFF_TERMINAL = 4096
+
+
+def write_cursor(cursor: psycopg.Cursor[Any], chosen: Format) -> None:
+    """Write every result of the statements that were run; one that returns no rows writes its status."""
+    while True:
+        if cursor.description is None:
+            sys.stdout.write(f"{cursor.statusmessage}\n")
+        elif chosen is Format.JSON:
+            _write_json(_distinct([column.name for column in cursor.description]), cursor)
+        else:
+            columns = [column.name for column in cursor.description]
+            numbers = [column.type_code in _NUMBER_OIDS for column in cursor.description]
+            write_text(columns, _texts(cursor), chosen, numbers)
+        if not cursor.nextset():
+            return
+
+
+def write_text(
+    columns: Sequence[str], rows: Iterable[Sequence[str | None]], chosen: Format, numbers: Sequence[bool]
+) -> None:
+    """Write rows of text as a table or CSV. `numbers` says which columns are aligned right."""
+    if chosen is Format.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, number in zip(columns, numbers, strict=True):
+        table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+    count = 0
+    for row in rows:
+        table.add_row(*(Text(NULL, style="dim") if value is None else Text(value) for value in row))
+        count += 1
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL, highlight=False)
+    console.print(table, soft_wrap=not sys.stdout.isatty())
+    console.print(f"({count} {'row' if count == 1 else 'rows'})", style="dim")
+
+
+def _texts(cursor: psycopg.Cursor[Any]) -> Iterable[list[str | None]]:
+    """The values in PostgreSQL's own text."""
+    result = cursor.pgresult
+    if result is None:
+        return
+    for row in range(result.ntuples):
+        values = (result.get_value(row, column) for column in range(result.nfields))
+        yield [None if value is None else value.decode() for value in values]
+
+
+def _write_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    import msgspec
+
+    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+    separator = "[\n"
+    for row in rows:
+        record = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
+        sys.stdout.write(f"{separator} {encoder.encode(record).decode()}")
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON cannot say exactly are written as PostgreSQL's text."""
+    from decimal import Decimal
+
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else str(value)
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names with the second of equals called name_2, and so on: keys of an object are unique."""
+    seen: dict[str, int] = {}
+    distinct: list[str] = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return distinct

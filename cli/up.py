@@ -1,0 +1,251 @@
+"""`pigou up`: every part of the installation as one foreground program."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from cli.errors import CommandError
+from cli.home import DATABASE_VARIABLE, Home, Running, home_at, without_password
+from cli.options import HomeOption
+from cli.supervise import Part, Stopped, Supervisor, answers_http, answers_tcp, module_part
+from cli.terminal import remark, say
+
+READY_WITHIN_S = 90.0
+PARTS = ("collector", "analyzers", "dashboard")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the installation answers; port 0 asks for a free one, no dashboard_port for no dashboard."""
+
+    host: str = "127.0.0.1"
+    http_port: int = 4318
+    grpc_port: int = 4317
+    dashboard_port: int | None = 4320
+
+    @property
+    def http_url(self) -> str:
+        """Where OTLP/HTTP is received."""
+        return f"http://{self._shown_host}:{self.http_port}"
+
+    @property
+    def grpc_address(self) -> str:
+        """Where OTLP/gRPC is received."""
+        return f"{self._shown_host}:{self.grpc_port}"
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """The page."""
+        return None if self.dashboard_port is None else f"http://{self._shown_host}:{self.dashboard_port}"
+
+    @property
+    def reach_host(self) -> str:
+        """The host by which this machine reaches its own ports."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # read, not bound
+
+    @property
+    def _shown_host(self) -> str:
+        return f"[{self.reach_host}]" if ":" in self.reach_host else self.reach_host
+
+
+def _port(option: str, what: str) -> Any:
+    variable = "PIGOU_" + option.strip("-").replace("-", "_").upper()
+    return typer.Option(
+        option, envvar=variable, min=0, max=65535, metavar="PORT", help=f"{what}; 0 takes a free one."
+    )
+
+
+HttpPort: TypeAlias = Annotated[int, _port("--http-port", "Where OTLP/HTTP is received")]
+GrpcPort: TypeAlias = Annotated[int, _port("--grpc-port", "Where OTLP/gRPC is received")]
+DashboardPort: TypeAlias = Annotated[int, _port("--dashboard-port", "Where the page is served")]
+HostOption: TypeAlias = Annotated[
+    str,
+    typer.Option("--host", envvar="PIGOU_HOST", metavar="ADDRESS", help="The address to listen on."),
+]
+DashboardFlag: TypeAlias = Annotated[
+    bool,
+    typer.Option("--dashboard/--no-dashboard", envvar="PIGOU_DASHBOARD", help="Whether to serve the page."),
+]
+
+
+def up(
+    home: HomeOption = None,
+    http_port: HttpPort = 4318,
+    grpc_port: GrpcPort = 4317,
+    dashboard_port: DashboardPort = 4320,
+    host: HostOption = "127.0.0.1",
+    dashboard: DashboardFlag = True,
+) -> None:
+    """Run everything in the foreground: database, collector, analyzers and dashboard.
+
+    Prints a line with `ready` and the addresses once every part answers. Ctrl-C or SIGTERM stops it cleanly.
+    """
+    addresses = Addresses(host, http_port, grpc_port, dashboard_port if dashboard else None)
+    run(home_at(home), addresses, lambda installation: say(ready_line(installation)))
+
+
+def ready_line(running: Running) -> str:
+    """The line that says that everything answers, and where; the page comes last."""
+    line = f"ready: OTLP/HTTP {running.http_url}, OTLP/gRPC {running.grpc_address}"
+    line += f", database {without_password(running.dsn)}"
+    return f"{line}, page {running.dashboard_url}" if running.dashboard_url else line
+
+
+def run(
+    home: Home,
+    addresses: Addresses,
+    when_ready: Callable[[Running], None],
+    *,
+    first: Callable[[Supervisor, Running], None] = lambda _supervisor, _running: None,
+) -> None:
+    """Run an installation until a signal stops it. `first` runs when all parts answer, before `when_ready`.
+
+    Raises CommandError when a part cannot be run, or the home or a port is taken (exit code 2).
+    """
+    with home.claimed():
+        addresses = with_ports(addresses)
+        home.rotate_logs()
+        url = os.environ.get(DATABASE_VARIABLE)
+        supervisor = Supervisor(home, remark)
+        with contextlib.nullcontext() if url else home.server_alone(), supervisor.signals():
+            try:
+                dsn = url or home.cluster.dsn()
+                _start(supervisor, home, addresses, dsn, embedded=not url)
+                running = _running(supervisor, addresses, dsn)
+                home.write_run_file(running)
+                first(supervisor, running)
+                when_ready(running)
+                while True:
+                    supervisor.step()
+                    if supervisor.pids != running.parts:
+                        running = replace(running, parts=supervisor.pids)
+                        home.write_run_file(running)
+            except Stopped:
+                pass
+            finally:
+                supervisor.stop([[*PARTS, "prepare", "economy"], ["postgres"]])
+
+
+def with_ports(addresses: Addresses) -> Addresses:
+    """The addresses with free ports in place of 0. Raises CommandError (exit 2) for a port that is taken."""
+    wanted = {
+        "http-port": addresses.http_port,
+        "grpc-port": addresses.grpc_port,
+        "dashboard-port": addresses.dashboard_port,
+    }
+    with contextlib.ExitStack() as held:  # all at once, so that no free port is given twice
+        ports = {
+            option: None
+            if port is None
+            else held.enter_context(_bound(addresses.host, port, option)).getsockname()[1]
+            for option, port in wanted.items()
+        }
+    return replace(
+        addresses,
+        http_port=ports["http-port"],
+        grpc_port=ports["grpc-port"],
+        dashboard_port=ports["dashboard-port"],
+    )
+
+
+def _bound(host: str, port: int, option: str) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise CommandError(
+            f"{host!r} is not an address of this machine", "change --host", exit_code=2
+        ) from error
+    bound = socket.socket(family, kind, protocol)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            message, mend = f"{host!r} is not an address of this machine", "change --host"
+        elif error.errno == errno.EADDRINUSE:
+            message, mend = f"port {port} is in use", f"choose another with --{option} (0 takes a free one)"
+        else:
+            message = f"port {port} cannot be opened: {error.strerror}"
+            mend = f"choose another with --{option} (0 takes a free one)"
+        raise CommandError(message, mend, exit_code=2) from error
+    return bound
+
+
+def _start(supervisor: Supervisor, home: Home, addresses: Addresses, dsn: str, *, embedded: bool) -> None:
+    """Start every part: all import while the database comes up; then the schema, then the parts proper."""
+    prepare = module_part("prepare", "cli.prepare", ["--dsn", dsn], once=True)
+    parts = parts_of(addresses, dsn)
+    for part in (prepare, *parts):
+        supervisor.start(part, held=True)
+    if embedded:
+        if not home.cluster.exists:
+            with home.open_log("postgres") as log:
+                home.cluster.initialise(log)
+        supervisor.start(_postgres(home))
+        supervisor.wait_for(["postgres"], READY_WITHIN_S)
+    supervisor.release("prepare")
+    supervisor.wait_for(["prepare"], READY_WITHIN_S)
+    for part in parts:
+        supervisor.release(part.name)
+    supervisor.wait_for([part.name for part in parts], READY_WITHIN_S)
+
+
+def parts_of(addresses: Addresses, dsn: str) -> list[Part]:
+    """The parts that work on the database."""
+    host, reach = addresses.host, addresses.reach_host
+    http, grpc = answers_http(reach, addresses.http_port), answers_tcp(reach, addresses.grpc_port)
+    ports = ["--http-port", str(addresses.http_port), "--grpc-port", str(addresses.grpc_port)]
+    parts = [
+        module_part(
+            "collector",
+            "collector",
+            ["--dsn", dsn, "--host", host, *ports],
+            answers=lambda: http() and grpc(),
+        ),
+        module_part("analyzers", "analyzers", ["--dsn", dsn]),
+    ]
+    if addresses.dashboard_port is not None:
+        port = addresses.dashboard_port
+        parts.append(
+            module_part(
+                "dashboard",
+                "dashboard",
+                ["--dsn", dsn, "--host", host, "--port", str(port)],
+                answers=answers_http(reach, port),
+            )
+        )
+    return parts
+
+
+def _postgres(home: Home) -> Part:
+    return Part(
+        "postgres",
+        lambda log: home.cluster.spawn(log, dies_with_parent=True),
+        answers=lambda: home.cluster.ready,
+        stop_signal=signal.SIGINT,
+    )
+
+
+def _running(supervisor: Supervisor, addresses: Addresses, dsn: str) -> Running:
+    return Running(
+        pid=os.getpid(),
+        dsn=dsn,
+        http_url=addresses.http_url,
+        grpc_address=addresses.grpc_address,
+        dashboard_url=addresses.dashboard_url,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        parts=supervisor.pids,
+    )
