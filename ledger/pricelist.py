@@ -1,266 +1,98 @@
-"""List prices with their history, as genai-prices knows them, turned into rates that a plain join can find.
+"""Loading the list prices: one COPY into an empty price book, and afterwards only what a newer list changes.
 
-genai-prices keeps prices as rules (the last condition that holds wins, a variant overrides single prices, a count without a price of
-its own is billed with the count it is part of). Here each rule is worked out once, by asking the library itself for every period,
-time of day and tier, and the answer is written down as rows: provider × model × commodity × service tier × context tier × time of
-day × validity. A row whose price was taken over from another commodity says so in `basis`.
+Tenant 0 is the list. Its rows are never edited: a newer list adds rows of a higher revision (see `ledger.price_changes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from genai_prices.data_units import unit_data
-from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices, TimeOfDateConstraint
-from genai_prices.units import UnitRegistry
+import psycopg
 
-from ledger.commodities import COMMODITY_BY_NAME
+from ledger.queries import queries
 
-STANDARD = "standard"
-ALL_DAY = (time(0), time(0))
-"""A daily window from midnight to midnight: the whole day."""
+if TYPE_CHECKING:
+    from ledger.list_rates import ListRate
+    from ledger.price_changes import NewRate
 
-Window: TypeAlias = tuple[time, time]
+SOURCE = "genai-prices"
+LIST_TENANT_ID = 0
 
-
-class ListRate(NamedTuple):
-    """One list price. `valid_from` and `valid_until` are UTC midnights; None is open. `price_usd` buys `per` units.
-
-    `listed_by` is the provider whose list it stands in: another one than `provider` where genai-prices falls back to it.
-    """
-
-    provider: str
-    model: str
-    commodity_id: int
-    service_tier: str
-    context_above: int
-    daily_from: time
-    daily_until: time
-    valid_from: datetime | None
-    valid_until: datetime | None
-    price_usd: Decimal
-    per: int
-    basis: str
-    listed_by: str
-
-
-class Offer(NamedTuple):
-    """A model under the name it has in the price book, and the provider whose list has its price."""
-
-    provider: Provider
-    name: str
-    model: ModelInfo
-    listed_by: Provider
-
-
-def list_rates(providers: Sequence[Provider]) -> Iterator[ListRate]:
-    """Every list price of these providers, disjoint in (key, validity)."""
-    for offer in offers(providers):
-        inheritable = _reported_by(offer.provider.id, _reported_keys(offer.provider))
-        for tier, context in _tiers(offer).items():
-            yield from _rates_of_tier(offer, tier, context, inheritable)
-
-
-def offers(providers: Sequence[Provider]) -> Iterator[Offer]:
-    """What each provider sells: its own models, then those of the providers its list falls back to (Azure sells OpenAI's).
-
-    A fallback model whose id the provider uses for a model of its own is named `<owner>/<id>`.
-    """
-    by_id = {p.id: p for p in providers}
-    for provider in providers:
-        names = {model.id.lower() for model in provider.models}
-        for model in provider.models:
-            yield Offer(provider, model.id.lower(), model, provider)
-        for owner in (by_id[i] for i in provider.fallback_model_providers or () if i in by_id):
-            for model in owner.models:
-                name = offer_name(provider, owner, model, names)
-                if name not in names:
-                    names.add(name)
-                    yield Offer(provider, name, model, owner)
-
-
-def offer_name(provider: Provider, owner: Provider, model: ModelInfo, own_names: set[str] | frozenset[str]) -> str:
-    """The price book's name for a model that `provider` sells out of `owner`'s list."""
-    name = model.id.lower()
-    return name if owner is provider or name not in own_names else f"{owner.id}/{name}"
-
-
-# ── service tiers ────────────────────────────────────────────────────────────────────────────────────
-
-# Request properties that are service tiers as providers report them in a response. Others (a route, a kind of search) keep
-# their name: a call is priced with them only if its record says so.
-_TIER_PROPERTIES = ("service_tier", "processing", "speed")
-_STANDARD_NAMES = frozenset({"", "default", "auto", "standard", "standard_only", "on_demand", "none", "null"})
-
-
-def service_tier(reported: str | None) -> str:
-    """The price book's name of a service tier as a provider reports it; what providers call the ordinary tier is `standard`."""
-    name = (reported or "").strip().lower()
-    return STANDARD if name in _STANDARD_NAMES else name
-
-
-def _tiers(offer: Offer) -> dict[str, dict[str, str]]:
-    """Service tiers of a model and the request context that selects each. A list that is only fallen back to has no variants."""
-    tiers: dict[str, dict[str, str]] = {STANDARD: {}}
-    if offer.listed_by is offer.provider:
-        for variant in offer.model.price_variants or ():
-            name = _tier_name(variant.when)
-            if tiers.setdefault(name, variant.when) != variant.when and name != STANDARD:
-                tiers.setdefault("+".join(f"{k}={v}" for k, v in sorted(variant.when.items())), variant.when)
-    return tiers
-
-
-def _tier_name(when: Mapping[str, str]) -> str:
-    [(key, value), *more] = sorted(when.items())
-    if key in _TIER_PROPERTIES and not more:
-        return service_tier(value)
-    return "+".join(f"{k}={v}" for k, v in sorted(when.items())).lower()
-
-
-# ── periods and times of day ─────────────────────────────────────────────────────────────────────────
-
-Cell: TypeAlias = tuple[int, Window]
-"""(number of the period, daily window)."""
-
-
-def _rates_of_tier(offer: Offer, tier: str, context: dict[str, str], inheritable: frozenset[str]) -> Iterator[ListRate]:
-    model = offer.model
-    starts = [datetime.combine(day, time(0), UTC) for day in _start_dates(model)]
-    edges: list[datetime | None] = [None, *starts, None]
-    runs: dict[tuple[int, int, Window], list[tuple[int, _Price]]] = {}
-    for period in range(len(edges) - 1):
-        opens = edges[period] or (edges[1] or datetime(2000, 1, 1, tzinfo=UTC)) - timedelta(days=1)
-        for window, prices in _windows(model, opens, context):
-            for (commodity_id, above), price in _expand(prices, inheritable).items():
-                runs.setdefault((commodity_id, above, window), []).append((period, price))
-    for (commodity_id, above, window), run in runs.items():
-        for first, last, price in _merge(run):
-            yield ListRate(
-                offer.provider.id, offer.name, commodity_id, tier, above, *window, edges[first], edges[last + 1],
-                price.usd, price.per, price.basis, offer.listed_by.id,
-            )  # fmt: skip
-
-
-def _start_dates(model: ModelInfo) -> list[date]:
-    conditions = [c.constraint for c in model.prices] if isinstance(model.prices, list) else []
-    conditions += [v.constraint for v in model.price_variants or ()]
-    return sorted({c.start_date for c in conditions if isinstance(c, StartDateConstraint)})
-
-
-def _windows(model: ModelInfo, day: datetime, context: dict[str, str]) -> Iterator[tuple[Window, _TierPrices]]:
-    """Prices of one day by daily window: the all-day price first, then the windows that differ from it."""
-    limits = _daily_limits(model)
-    if not limits:
-        if (prices := _prices_at(model, day, context)) is not None:
-            yield ALL_DAY, prices
-        return
-    times = sorted({edge for window in limits for edge in window})
-    spans = list(zip(times, [*times[1:], times[0]], strict=True))
-    usual = next((start for start, _ in spans if not any(_holds(w, start) for w in limits)), times[0])
-    all_day = _prices_at(model, datetime.combine(day.date(), usual, UTC), context)
-    if all_day is not None:
-        yield ALL_DAY, all_day
-    merged: list[tuple[Window, _TierPrices]] = []
-    for start, end in spans:
-        prices = _prices_at(model, datetime.combine(day.date(), start, UTC), context)
-        if prices is None or (all_day is not None and prices == all_day):
-            continue
-        if merged and merged[-1][0][1] == start and merged[-1][1] == prices:
-            merged[-1] = ((merged[-1][0][0], end), prices)
-        else:
-            merged.append(((start, end), prices))
-    yield from merged
-
-
-def _daily_limits(model: ModelInfo) -> list[Window]:
-    conditions = [c.constraint for c in model.prices] if isinstance(model.prices, list) else []
-    conditions += [v.constraint for v in model.price_variants or ()]
-    return [(_utc(c.start_time), _utc(c.end_time)) for c in conditions if isinstance(c, TimeOfDateConstraint)]
-
-
-def _utc(moment: time) -> time:
-    if moment.tzinfo is None:
-        return moment
-    return datetime.combine(date(2000, 1, 2), moment).astimezone(UTC).time()
-
-
-def _holds(window: Window, moment: time) -> bool:
-    start, end = window
-    return start <= moment < end if start < end else moment >= start or moment < end
-
-
-def _merge(run: list[tuple[int, _Price]]) -> Iterator[tuple[int, int, _Price]]:
-    """Neighbouring periods at one price, as (first period, last period, price)."""
-    first, last, price = run[0][0], run[0][0], run[0][1]
-    for period, following in run[1:]:
-        if period == last + 1 and following == price:
-            last = period
-            continue
-        yield first, last, price
-        first, last, price = period, period, following
-    yield first, last, price
-
-
-# ── prices of one moment ─────────────────────────────────────────────────────────────────────────────
-
-
-class _Price(NamedTuple):
-    usd: Decimal
-    per: int
-    basis: str
+# Raised when the same library data would give other rows, so that existing price books are brought up to date.
+_DERIVATION = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class _TierPrices:
-    """Prices by genai-prices' price key; `of_standard` are those that a service tier takes over from the standard one."""
+class PriceListLoad:
+    """What a load did. `rates` counts added rows; `left_out` names prices of things that there is no commodity for."""
 
-    prices: dict[str, Decimal | TieredPrices]
-    of_standard: frozenset[str]
-
-
-def _prices_at(model: ModelInfo, moment: datetime, context: dict[str, str]) -> _TierPrices | None:
-    """What the library charges at a moment, or None for a service tier that the list does not have then."""
-    standard = model.get_prices(moment)
-    if not context:
-        return _TierPrices(_stated(standard) or _free(model), frozenset())
-    variants = [
-        v for v in model.price_variants or () if v.when == context and (v.constraint is None or v.constraint.active(moment))
-    ]
-    own = {key for v in variants for key in _stated(v.prices)}
-    if not own:
-        return None
-    prices = _stated(model.get_prices(moment, context))
-    return _TierPrices(prices, frozenset(prices.keys() - own))
+    version: str
+    loaded: bool
+    rates: int
+    left_out: tuple[str, ...] = ()
 
 
-def _stated(prices: ModelPrice) -> dict[str, Decimal | TieredPrices]:
-    return {key: price for key, price in vars(prices).items() if price is not None}
+def load_list_prices(connection: psycopg.Connection, *, now: datetime | None = None) -> PriceListLoad:
+    """Bring the list prices up to the installed genai-prices; nothing happens when that version is loaded already.
+
+    Takes its own transaction; callers at once are serialised. `now` is when an undated change begins to hold (default: the clock).
+    """
+    version = metadata.version(SOURCE)
+    digest = content_hash()
+    named = queries("ledger", "rates")
+    with connection.transaction():
+        connection.execute(named["lock_price_book"])
+        if connection.execute(named["price_source_is_loaded"], (SOURCE, version, digest)).fetchone() == (True,):
+            return PriceListLoad(version, loaded=False, rates=0)
+        # A second to import, and needed only when there is something to load.
+        from genai_prices.data import providers
+
+        from ledger.list_rates import list_rates, unknown_price_keys
+
+        rates = insert_list_rates(connection, list_rates(providers), f"{SOURCE} {version}", now or datetime.now(UTC))
+        connection.execute(named["mark_price_source"], (SOURCE, version, digest, rates))
+    return PriceListLoad(version, loaded=True, rates=rates, left_out=tuple(sorted(unknown_price_keys(providers))))
 
 
-def _free(model: ModelInfo) -> dict[str, Decimal | TieredPrices]:
-    """An empty list entry says nothing about the price, unless the model's very name does: `…:free` costs nothing."""
-    return {"input_mtok": Decimal(0), "output_mtok": Decimal(0)} if model.id.endswith(":free") else {}
+def content_hash() -> str:
+    """Hash of the library's data files and of our way of reading them, taken without importing the library's data."""
+    digest = hashlib.sha256(_DERIVATION.encode())
+    library = metadata.distribution(SOURCE)
+    for name in ("data.py", "data_units.py"):
+        digest.update(Path(str(library.locate_file(f"genai_prices/{name}"))).read_bytes())
+    digest.update(resources.files("ledger").joinpath("commodities.py").read_bytes())
+    return digest.hexdigest()
 
 
-def _expand(prices: _TierPrices, inheritable: frozenset[str]) -> dict[tuple[int, int], _Price]:
-    """Price of every commodity and context tier, own or taken over: {(commodity_id, context_above): price}."""
-    expanded: dict[tuple[int, int], _Price] = {}
-    known = {_UNIT_BY_PRICE[key]: key for key in prices.prices if key in _UNIT_BY_PRICE}
-    for usage_key, payer in _payers(frozenset(known), inheritable).items():
-        commodity_id = COMMODITY_BY_NAME[usage_key].commodity_id
-        basis = "listed" if payer == usage_key else f"inherits {payer}"
-        if known[payer] in prices.of_standard:
-            basis = f"inherits {payer} of {STANDARD}"
-        price, per = prices.prices[known[payer]], _UNITS[payer].per
-        if isinstance(price, TieredPrices):
-            expanded[commodity_id, 0] = _Price(price.base, per, basis)
-            for step in price.tiers:
-                expanded[commodity_id, step.start] = _Price(step.price, per, basis)
-        else:
-            expanded[commodity_id, 0] = _Price(price, per, basis)
-    return expanded
+def insert_list_rates(connection: psycopg.Connection, listed: Iterable[ListRate], source: str, now: datetime) -> int:
+    """Add what `listed` says beyond the list prices held, and answer how many rows that took."""
+    from ledger.price_changes import HeldRate, changes
+
+    named = queries("ledger", "rates")
+    held = [HeldRate(*row) for row in connection.execute(named["held_list_rates"], (LIST_TENANT_ID,))]
+    new = changes(held, listed, now)
+    with connection.cursor() as cursor, cursor.copy(named["copy_rates"]) as copy:
+        for rate in new:
+            copy.write_row(_row(rate, source))
+    return len(new)
+
+
+def _row(new: NewRate, source: str) -> tuple[Any, ...]:
+    rate = new.rate
+    listed_by = "" if rate.listed_by == rate.provider else f", list of {rate.listed_by}"
+    return (
+        LIST_TENANT_ID, rate.provider, rate.model, rate.commodity_id, rate.service_tier, rate.context_above, rate.daily_from,
+        rate.daily_until, new.revision, validity(rate.valid_from, rate.valid_until), rate.price_usd, rate.per, rate.basis,
+        source + listed_by,
+    )  # fmt: skip
+
+
+def validity(start: datetime | None, end: datetime | None) -> str:
+    """A half-open period as PostgreSQL writes it; None is open."""
+    return f"[{start.isoformat() if start else ''},{end.isoformat() if end else ''})"
