@@ -27,5 +27,5 @@ ENV PATH=/opt/pigou/bin:$PATH \
 RUN useradd --system --uid 10001 --create-home pigou
 USER pigou
 WORKDIR /home/pigou
-EXPOSE 4317 4318 8050
+EXPOSE 4317 4318 4320
 CMD ["pigou", "--help"]
