@@ -1,0 +1,23 @@
+"""`python -m bench [NAME] [OPTIONS]`: runs one benchmark, `ingest` when none is named."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+_NAMES = ("ingest",)
+
+
+def main() -> int:
+    """Run the named benchmark with the remaining arguments; its exit code is ours."""
+    name = sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else "ingest"
+    if name not in _NAMES:
+        print(f"there is no benchmark {name!r}; there are: {', '.join(_NAMES)}", file=sys.stderr)
+        return 2
+    if sys.argv[1:2] == [name]:
+        del sys.argv[1]
+    return importlib.import_module(f"bench.{name}").main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
