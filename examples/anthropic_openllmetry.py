@@ -1,7 +1,7 @@
 """Anthropic SDK, watched by OpenLLMetry (opentelemetry-instrumentation-anthropic).
 
 Shows the prompt cache with both times to live (instructions for an hour, the conversation for five minutes),
-thinking, and a streamed last turn.
+thinking, and a streamed last turn. The SDK's own spans are switched off, so that OpenLLMetry reports alone.
 """
 
 from anthropic import Anthropic
@@ -52,7 +52,7 @@ def run_agent(client: Anthropic, workspace: Workspace) -> list[MessageParam]:
 def summarise(client: Anthropic, messages: list[MessageParam]) -> str:
     """Stream a last turn of the same conversation, with thinking."""
     question: MessageParam = {"role": "user", "content": "Put this in one line for the changelog."}
-    with client.messages.stream(
+    stream = client.messages.create(
         model=MODEL,
         max_tokens=4_000,
         system=SYSTEM,
@@ -60,14 +60,20 @@ def summarise(client: Anthropic, messages: list[MessageParam]) -> str:
         messages=[*messages, question],
         thinking={"type": "enabled", "budget_tokens": 1_024},
         cache_control={"type": "ephemeral"},
-    ) as stream:
-        return stream.get_final_text()
+        stream=True,
+    )
+    deltas = (event.delta for event in stream if event.type == "content_block_delta")
+    return "".join(delta.text for delta in deltas if delta.type == "text_delta")
 
 
 def main() -> None:
-    client = Anthropic()
+    """Run the example once."""
+    client = Anthropic(open_telemetry={"traces": False})
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "bugfixer"}
-    with open_workspace() as workspace, tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent):
+    with (
+        open_workspace() as workspace,
+        tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent),
+    ):
         print(summarise(client, run_agent(client, workspace)))
 
 

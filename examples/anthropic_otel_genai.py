@@ -1,7 +1,7 @@
-"""Anthropic SDK, watched by OpenTelemetry's own instrumentation (opentelemetry-instrumentation-genai-anthropic).
+"""Anthropic SDK, watched by OpenTelemetry's own opentelemetry-instrumentation-genai-anthropic.
 
 Shows the prompt cache with both times to live (instructions for an hour, the conversation for five minutes),
-thinking, and a streamed last turn.
+thinking, and a streamed last turn. The SDK reports each call too, in a span below the instrumentation's.
 """
 
 from anthropic import Anthropic
@@ -65,9 +65,13 @@ def summarise(client: Anthropic, messages: list[MessageParam]) -> str:
 
 
 def main() -> None:
+    """Run the example once."""
     client = Anthropic()
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "bugfixer"}
-    with open_workspace() as workspace, tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent):
+    with (
+        open_workspace() as workspace,
+        tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent),
+    ):
         print(summarise(client, run_agent(client, workspace)))
 
 

@@ -17,12 +17,16 @@ MODEL = "gpt-5-mini"
 
 
 def main() -> None:
+    """Run the example once."""
     tracer_provider = start_telemetry("bugfix-langchain-twice")
     LangChainInstrumentor().instrument(tracer_provider=tracer_provider)
     OpenAIInstrumentor().instrument(tracer_provider=tracer_provider)
     tracer = trace.get_tracer("examples.langchain_twice")
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "bugfixer"}
-    with open_workspace() as workspace, tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent):
+    with (
+        open_workspace() as workspace,
+        tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent),
+    ):
         tools = {function.__name__: tool(function) for function in workspace.tools()}
         model = ChatOpenAI(model=MODEL, stream_usage=True).bind_tools(list(tools.values()))
         messages: list[BaseMessage] = [SystemMessage(INSTRUCTIONS), HumanMessage(TASK)]

@@ -15,6 +15,7 @@ MODEL = "gpt-5-mini"
 
 
 def main() -> None:
+    """Run the example once."""
     tracer_provider = start_telemetry("bugfix-langgraph-openllmetry")
     LangchainInstrumentor().instrument(tracer_provider=tracer_provider)
     with open_workspace() as workspace:

@@ -4,6 +4,7 @@ Shows one agent that asks two vendors through one interface, and a streamed last
 """
 
 import json
+import logging
 import os
 
 # LiteLLM would fetch its price list from the internet when it is imported.
@@ -16,7 +17,9 @@ from telemetry import start_telemetry
 
 MODEL = "openai/gpt-5-mini"
 REVIEWER_MODEL = "anthropic/claude-haiku-4-5"
-TOOLS = [{"type": "function", "function": {"name": tool, "parameters": json_schema(tool)}} for tool in TOOL_SCHEMAS]
+TOOLS = [
+    {"type": "function", "function": {"name": tool, "parameters": json_schema(tool)}} for tool in TOOL_SCHEMAS
+]
 
 
 def run_agent(workspace: Workspace) -> str:
@@ -50,8 +53,10 @@ def review(findings: str) -> str:
 
 
 def main() -> None:
+    """Run the example once."""
     tracer_provider = start_telemetry("bugfix-litellm")
-    litellm.telemetry = False
+    # It warns that its proxy is not installed, which nobody here wants.
+    logging.getLogger("LiteLLM").setLevel(logging.ERROR)
     litellm.callbacks = [OpenTelemetry(tracer_provider=tracer_provider)]
     with open_workspace() as workspace:
         findings = run_agent(workspace)

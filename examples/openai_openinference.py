@@ -26,6 +26,7 @@ tracer = trace.get_tracer("examples.openai_openinference")
 
 
 def kind(of: OpenInferenceSpanKindValues, **more: str) -> dict[str, str]:
+    """Attributes of a span that is made by hand."""
     return {SpanAttributes.OPENINFERENCE_SPAN_KIND: of.value, **more}
 
 
@@ -65,6 +66,7 @@ def run_agent(client: OpenAI, workspace: Workspace) -> str:
 
 
 def main() -> None:
+    """Run the example once."""
     agent = kind(OpenInferenceSpanKindValues.AGENT, **{SpanAttributes.AGENT_NAME: "bugfixer"})
     with (
         open_workspace() as workspace,

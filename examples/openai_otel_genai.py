@@ -14,7 +14,8 @@ from telemetry import start_telemetry
 
 MODEL = "gpt-6.1-terra"
 TOOLS: list[FunctionToolParam] = [
-    {"type": "function", "name": tool, "parameters": json_schema(tool), "strict": True} for tool in TOOL_SCHEMAS
+    {"type": "function", "name": tool, "parameters": json_schema(tool), "strict": True}
+    for tool in TOOL_SCHEMAS
 ]
 
 start_telemetry("bugfix-openai-genai")
@@ -55,9 +56,13 @@ def summarise(client: OpenAI, response_id: str) -> str:
 
 
 def main() -> None:
+    """Run the example once."""
     client = OpenAI()
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "bugfixer"}
-    with open_workspace() as workspace, tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent):
+    with (
+        open_workspace() as workspace,
+        tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent),
+    ):
         client.embeddings.create(model="text-embedding-3-small", input=TASK)
         last_id = run_agent(client, workspace)
         print(summarise(client, last_id))

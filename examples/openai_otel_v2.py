@@ -62,9 +62,13 @@ def summarise(client: OpenAI, text: str) -> str:
 
 
 def main() -> None:
+    """Run the example once."""
     client = OpenAI()
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "bugfixer"}
-    with open_workspace() as workspace, tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent):
+    with (
+        open_workspace() as workspace,
+        tracer.start_as_current_span("invoke_agent bugfixer", attributes=agent),
+    ):
         client.embeddings.create(model="text-embedding-3-small", input=TASK)
         findings = run_agent(client, workspace)
         print(summarise(client, findings))

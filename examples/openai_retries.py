@@ -49,6 +49,7 @@ def ask_streaming(client: OpenAI, question: str, tries: int = 3) -> str:
 
 
 def main() -> None:
+    """Run the example once."""
     client = OpenAI(max_retries=2)
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "explainer"}
     with tracer.start_as_current_span("invoke_agent explainer", attributes=agent):

@@ -14,6 +14,7 @@ REVIEWER_MODEL = "openai-responses:gpt-4.1-mini"
 
 
 async def main() -> None:
+    """Run the example once."""
     tracer_provider = start_telemetry("bugfix-pydantic-ai")
     Agent.instrument_all(InstrumentationSettings(tracer_provider=tracer_provider, include_content=False))
     reviewer = Agent(REVIEWER_MODEL, name="reviewer", instructions="You review changes in one sentence.")

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -27,6 +28,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 EXAMPLES = Path(__file__).resolve().parent
 SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+TEXT_CHARS_MAX = 1_000
 
 
 class Receiver(http.server.ThreadingHTTPServer):
@@ -40,13 +42,14 @@ class Receiver(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """Where to export to."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Receiver
-
     def do_POST(self) -> None:
+        if not isinstance(self.server, Receiver):
+            raise TypeError("this handler serves a Receiver")
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
@@ -56,7 +59,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Requests are not worth a line each."""
 
 
@@ -68,8 +71,8 @@ def record(example: str, out: Path, seed: int, faults: str) -> int:
     command = [sys.executable, "-m", "examples.provider", "--seed", str(seed), "--faults", faults]
     provider = subprocess.Popen(command, cwd=EXAMPLES.parent, stdout=subprocess.PIPE, text=True)
     try:
-        ready = provider.stdout.readline() if provider.stdout else ""
-        urls = dict(part.split("=", 1) for part in ready.split()[1:])
+        ready: str = provider.stdout.readline() if provider.stdout else ""
+        urls: dict[str, str] = dict(part.split("=", 1) for part in ready.split()[1:])
         if "openai" not in urls:
             raise RuntimeError("the provider did not start")
         environment = os.environ | {
@@ -125,22 +128,28 @@ def describe(bodies: dict[str, list[bytes]]) -> str:
 
 
 def _describe_tree(
-    children: dict[bytes, list[tuple[InstrumentationScope, Span]]], parent: bytes, depth: int, lines: list[str]
+    children: dict[bytes, list[tuple[InstrumentationScope, Span]]],
+    parent: bytes,
+    depth: int,
+    lines: list[str],
 ) -> None:
     for scope, span in children.get(parent, []):
         pad = "    " * depth
         kind = Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_")
         status = Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_")
         took_ms = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
-        lines.append(f"{pad}span {span.name!r} [{scope.name} {scope.version}] {kind} {status} {took_ms:.1f}ms")
-        lines.append(f"{pad}  ids trace={span.trace_id.hex()} span={span.span_id.hex()} parent={span.parent_span_id.hex()}")
+        lines.append(
+            f"{pad}span {span.name!r} [{scope.name} {scope.version}] {kind} {status} {took_ms:.1f}ms"
+        )
+        ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
+        lines.append(f"{pad}  ids trace={ids[0]} span={ids[1]} parent={ids[2]}")
         lines += [f"{pad}  {pair.key} = {_value(pair.value)}" for pair in span.attributes]
         lines += [f"{pad}  event {event.name} {_attributes(event.attributes)}" for event in span.events]
         lines += [f"{pad}  link {link.trace_id.hex()} {link.span_id.hex()}" for link in span.links]
         _describe_tree(children, span.span_id, depth + 1, lines)
 
 
-def _attributes(pairs: "list[KeyValue] | object") -> str:
+def _attributes(pairs: Iterable[KeyValue]) -> str:
     return "{" + ", ".join(f"{pair.key}={_value(pair.value)}" for pair in pairs) + "}"
 
 
@@ -154,7 +163,7 @@ def _value(value: AnyValue) -> str:
         return _attributes(value.kvlist_value.values)
     content = getattr(value, kind)
     text = repr(content)
-    return f"{text[:400]}… ({len(text)} chars)" if len(text) > 400 else text
+    return f"{text[:TEXT_CHARS_MAX]}… ({len(text)} chars)" if len(text) > TEXT_CHARS_MAX else text
 
 
 def _one_line(message: Message) -> str:
@@ -162,7 +171,10 @@ def _one_line(message: Message) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Record one example; the exit code is the example's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("example", choices=sorted(path.stem for path in EXAMPLES.glob("*.py")))
     parser.add_argument("--out", type=Path, required=True, help="folder to write the recording to")
     parser.add_argument("--seed", type=int, default=1)

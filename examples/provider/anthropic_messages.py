@@ -14,17 +14,31 @@ CACHE_MARKS_MAX = 4
 
 # Parameters of the API that are accepted and change nothing in a scripted answer.
 ACCEPTED_PARAMS = frozenset(
-    """container inference_geo metadata output_config service_tier stop_sequences temperature tool_choice top_k
-    top_p""".split()
+    {
+        "container",
+        "inference_geo",
+        "metadata",
+        "output_config",
+        "service_tier",
+        "stop_sequences",
+        "temperature",
+        "tool_choice",
+        "top_k",
+        "top_p",
+    }
 )
 
 
 class CacheControl(Wire):
+    """Marks the end of a prefix to be cached, and how long it shall live."""
+
     type: Literal["ephemeral"]
     ttl: CacheTtl = "5m"
 
 
 class TextBlock(Wire):
+    """Text, in messages and in instructions."""
+
     type: Literal["text"]
     text: str
     cache_control: CacheControl | None = None
@@ -32,6 +46,8 @@ class TextBlock(Wire):
 
 
 class ToolUseBlock(Wire):
+    """The model's call of a tool, sent back by the client."""
+
     type: Literal["tool_use"]
     id: str
     name: str
@@ -41,6 +57,8 @@ class ToolUseBlock(Wire):
 
 
 class ToolResultBlock(Wire):
+    """What a called tool answered."""
+
     type: Literal["tool_result"]
     tool_use_id: str
     content: str | list[TextBlock] = ""
@@ -49,6 +67,8 @@ class ToolResultBlock(Wire):
 
 
 class ThinkingBlock(Wire):
+    """The model's own thinking, sent back by the client."""
+
     type: Literal["thinking"]
     thinking: str
     signature: str
@@ -58,11 +78,15 @@ Block = TextBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock
 
 
 class AnthropicMessage(Wire):
+    """One message of either side."""
+
     role: Literal["user", "assistant"]
     content: str | list[Block]
 
 
 class Tool(Wire):
+    """A tool the model may call."""
+
     name: str
     input_schema: dict[str, Any]
     description: str | None = None
@@ -71,12 +95,16 @@ class Tool(Wire):
 
 
 class Thinking(Wire):
+    """Whether the model may think before it answers."""
+
     type: Literal["enabled", "disabled", "adaptive"]
     budget_tokens: int | None = None
     display: str | None = None
 
 
 class MessagesRequest(OpenWire):
+    """The request, as far as it matters here."""
+
     model: str
     max_tokens: int
     messages: list[AnthropicMessage]
@@ -142,7 +170,7 @@ def _message(message: AnthropicMessage) -> Message:
 
 def _preamble(request: MessagesRequest) -> tuple[str, CacheTtl | None]:
     """Instructions and the mark of the prefix that tools and instructions make together."""
-    marks = [tool.cache_control.ttl for tool in request.tools or () if tool.cache_control]
+    marks: list[CacheTtl] = [tool.cache_control.ttl for tool in request.tools or () if tool.cache_control]
     if isinstance(request.system, list):
         marks += [block.cache_control.ttl for block in request.system if block.cache_control]
     return _text(request.system), marks[-1] if marks else None
@@ -159,7 +187,9 @@ def _check_tool_results(messages: list[AnthropicMessage]) -> None:
         blocks = message.content if isinstance(message.content, list) else []
         results = {block.tool_use_id for block in blocks if isinstance(block, ToolResultBlock)}
         if results - open_calls:
-            text = f"unexpected `tool_use_id` in `tool_result` blocks: {', '.join(sorted(results - open_calls))}"
+            text = (
+                f"unexpected `tool_use_id` in `tool_result` blocks: {', '.join(sorted(results - open_calls))}"
+            )
             raise ApiError(400, text, param=f"messages.{at}")
         if open_calls - results:
             text = f"`tool_use` ids without `tool_result` blocks: {', '.join(sorted(open_calls - results))}"
@@ -182,7 +212,9 @@ def _check_cache_marks(request: MessagesRequest) -> None:
     if len(ttls) > CACHE_MARKS_MAX:
         raise ApiError(400, f"A maximum of 4 blocks with cache_control may be provided. Found {len(ttls)}.")
     if "1h" in ttls[ttls.index("5m") :] if "5m" in ttls else False:
-        raise ApiError(400, "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block.")
+        raise ApiError(
+            400, "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
+        )
 
 
 def render(answer: Answer) -> Json:
@@ -256,7 +288,9 @@ def _block_events(index: int, block: ThinkingBlock | str | ToolCall) -> list[Jso
             ]
         case ToolCall():
             begun = _block(block) | {"input": {}}
-            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces(block.arguments)]
+            deltas = [
+                {"type": "input_json_delta", "partial_json": piece} for piece in pieces(block.arguments)
+            ]
         case _:
             begun = {"type": "text", "text": ""}
             deltas = [{"type": "text_delta", "text": piece} for piece in pieces(block)]

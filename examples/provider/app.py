@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -25,10 +25,15 @@ class ConnectionBroken(Exception):
 Read = Callable[[bytes], Order]
 Render = Callable[[Answer], Json]
 Stream = Callable[[Answer], list[str]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_provider(
-    *, seed: int, faults: dict[int, Fault] | None = None, sales_path: Path | None = None, pace_s: float = 0.004
+    *,
+    seed: int,
+    faults: dict[int, Fault] | None = None,
+    sales_path: Path | None = None,
+    pace_s: float = 0.004,
 ) -> FastAPI:
     """The provider as an ASGI application.
 
@@ -38,7 +43,7 @@ def create_provider(
     counter = Counter(seed=seed, faults=faults or {}, ledger=SalesLedger(sales_path))
     app = FastAPI(title="local model provider", openapi_url=None)
 
-    def serve(vendor: Vendor, api: str, read: Read, render: Render, stream: Stream) -> Callable[[Request], object]:
+    def serve(vendor: Vendor, api: str, read: Read, render: Render, stream: Stream) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             ticket = counter.take_ticket()
             try:
@@ -62,8 +67,7 @@ def create_provider(
             _admit(request, "openai", ticket)
             order = openai_embeddings.read(await request.body())
             model = counter.find(order.model_name, "openai", "embedding")
-            if max(order.sizes) > model.prompt_tokens_max:
-                raise ApiError(400, f"an input exceeds {model.prompt_tokens_max} tokens", param="input")
+            openai_embeddings.check_sizes(order, model)
         except ApiError as error:
             return _refuse(error, "openai", ticket)
         body = openai_embeddings.render(order, model, counter.meter)

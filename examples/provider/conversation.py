@@ -75,7 +75,7 @@ class Turn:
 
 
 def canonical_arguments(arguments: str) -> str:
-    """Tool arguments with one spelling, since SDKs re-serialise them; text that is not JSON stays as it is."""
+    """Tool arguments in one spelling, since SDKs write them anew; text that is not JSON stays as it is."""
     try:
         return json.dumps(json.loads(arguments), sort_keys=True)
     except json.JSONDecodeError:

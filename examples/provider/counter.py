@@ -39,6 +39,7 @@ class Counter:
         self._requests = 0
 
     def take_ticket(self) -> Ticket:
+        """Count a request, whatever becomes of it."""
         self._requests += 1
         name = self._name("request", self._requests)
         return Ticket(self._requests, f"req_{name}", self._faults.get(self._requests))

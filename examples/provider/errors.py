@@ -38,10 +38,12 @@ class ApiError(Exception):
         self.retry_after_ms = retry_after_ms
 
     def openai_body(self) -> Json:
+        """The body OpenAI answers with."""
         kind = OPENAI_TYPES.get(self.status, "invalid_request_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
     def anthropic_body(self, request_id: str) -> Json:
+        """The body Anthropic answers with."""
         message = f"{self.param}: {self.message}" if self.param else self.message
         kind = ANTHROPIC_TYPES.get(self.status, "api_error")
         return {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}
@@ -54,7 +56,7 @@ class Wire(BaseModel):
 
 
 class OpenWire(BaseModel):
-    """A request whose further fields are allowed when named in `accepted_params` (they change nothing here)."""
+    """A request whose further fields are allowed when they are among its API's accepted parameters."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 

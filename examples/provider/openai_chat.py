@@ -11,30 +11,60 @@ API = "chat.completions"
 
 # Parameters of the API that are accepted and change nothing in a scripted answer.
 ACCEPTED_PARAMS = frozenset(
-    """frequency_penalty logit_bias logprobs metadata modalities moderation parallel_tool_calls prediction
-    presence_penalty prompt_cache_key prompt_cache_options prompt_cache_retention response_format
-    safety_identifier seed service_tier stop store temperature tool_choice top_logprobs top_p user
-    verbosity""".split()
+    {
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "metadata",
+        "modalities",
+        "moderation",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "temperature",
+        "tool_choice",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+    }
 )
 
 
 class TextPart(Wire):
+    """A piece of text content."""
+
     type: Literal["text"]
     text: str
 
 
 class FunctionCall(Wire):
+    """Which function was called, with which arguments (JSON text)."""
+
     name: str
     arguments: str
 
 
 class AssistantCall(Wire):
+    """The model's call of a tool, sent back by the client."""
+
     id: str
     type: Literal["function"]
     function: FunctionCall
 
 
 class ChatMessage(Wire):
+    """One message of any role."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[TextPart] | None = None
     name: str | None = None
@@ -43,12 +73,15 @@ class ChatMessage(Wire):
     tool_call_id: str | None = None
 
     def text(self) -> str:
+        """The content as one text, empty when there is none."""
         if self.content is None:
             return ""
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
 class FunctionSpec(Wire):
+    """Name and arguments of a function on offer."""
+
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
@@ -56,16 +89,22 @@ class FunctionSpec(Wire):
 
 
 class ToolSpec(Wire):
+    """A tool the model may call."""
+
     type: Literal["function"]
     function: FunctionSpec
 
 
 class StreamOptions(Wire):
+    """What a stream shall tell beside the answer."""
+
     include_usage: bool = False
     include_obfuscation: bool = False
 
 
 class ChatRequest(OpenWire):
+    """The request, as far as it matters here."""
+
     model: str
     messages: list[ChatMessage]
     tools: list[ToolSpec] | None = None
@@ -143,15 +182,17 @@ def render(answer: Answer) -> Json:
 def stream(answer: Answer) -> list[str]:
     """The same response as server-sent events; usage comes last, alone, and only when it was asked for."""
     turn = answer.turn
-    deltas: list[Json] = [{"role": "assistant", "content": "", "refusal": None}]
-    deltas += [{"content": piece} for piece in pieces(turn.text)]
+    deltas: list[Json] = []
+    deltas.append({"role": "assistant", "content": "", "refusal": None})
+    deltas.extend({"content": piece} for piece in pieces(turn.text))
     for index, call in enumerate(turn.calls):
         function = {"name": call.name, "arguments": ""}
         opening = {"index": index, "id": call.call_id, "type": "function", "function": function}
         deltas.append({"tool_calls": [opening]})
-        deltas += [
-            {"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in pieces(call.arguments)
-        ]
+        deltas.extend(
+            {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+            for piece in pieces(call.arguments)
+        )
     events = [_chunk(answer, delta, None) for delta in deltas]
     events.append(_chunk(answer, {}, _finish_reason(answer)))
     if answer.order.wants_usage:

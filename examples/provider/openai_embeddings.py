@@ -18,6 +18,8 @@ INPUTS_MAX = 2_048
 
 
 class EmbeddingRequest(OpenWire):
+    """The request, as far as it matters here."""
+
     model: str
     input: str | list[str] | list[int] | list[list[int]]
     dimensions: int = DIMENSIONS_DEFAULT
@@ -36,11 +38,15 @@ class EmbeddingOrder:
 
     @property
     def usage(self) -> Usage:
+        """Every token of an input is a fresh one: embeddings know no cache."""
         return Usage(fresh=sum(self.sizes))
 
 
 def read(body: bytes) -> EmbeddingOrder:
-    """Read a request; inputs are texts or token ids. Raises: ApiError 400 when it is not one this API takes."""
+    """Read a request; inputs are texts or token ids.
+
+    Raises: ApiError 400 when it is not one this API takes.
+    """
     request = read_request(EmbeddingRequest, body, ACCEPTED_PARAMS)
     if not 1 <= request.dimensions <= DIMENSIONS_MAX:
         raise ApiError(400, f"Invalid value for 'dimensions' = {request.dimensions}.", param="dimensions")
@@ -52,7 +58,9 @@ def read(body: bytes) -> EmbeddingOrder:
         token_ids = [part for part in given if isinstance(part, int)]
         inputs = [token_ids] if token_ids else [part for part in given if not isinstance(part, int)]
     if not inputs or len(inputs) > INPUTS_MAX or not all(inputs):
-        raise ApiError(400, "'$.input' is invalid: it must hold 1 to 2048 inputs that are not empty.", param="input")
+        raise ApiError(
+            400, "'$.input' is invalid: it must hold 1 to 2048 inputs that are not empty.", param="input"
+        )
     return EmbeddingOrder(
         model_name=request.model,
         texts=tuple(str(part) for part in inputs),
@@ -62,10 +70,20 @@ def read(body: bytes) -> EmbeddingOrder:
     )
 
 
+def check_sizes(order: EmbeddingOrder, model: Model) -> None:
+    """Refuse inputs beyond the model's context. Raises: ApiError 400."""
+    if max(order.sizes) > model.prompt_tokens_max:
+        raise ApiError(400, f"an input exceeds {model.prompt_tokens_max} tokens", param="input")
+
+
 def render(order: EmbeddingOrder, model: Model, meter: Meter) -> Json:
     """The whole response; each vector has length 1, as the vendor's have."""
     data = [
-        {"object": "embedding", "index": index, "embedding": _encode(_vector(text, order, meter), order.is_base64)}
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _encode(_vector(text, order, meter), order.is_base64),
+        }
         for index, text in enumerate(order.texts)
     ]
     tokens = order.usage.fresh

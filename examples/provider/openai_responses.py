@@ -12,9 +12,27 @@ API = "responses"
 
 # Parameters of the API that are accepted and change nothing in a scripted answer.
 ACCEPTED_PARAMS = frozenset(
-    """background conversation include max_tool_calls moderation prompt prompt_cache_key prompt_cache_options
-    prompt_cache_retention safety_identifier service_tier store stream_options temperature text top_logprobs
-    top_p truncation user""".split()
+    {
+        "background",
+        "conversation",
+        "include",
+        "max_tool_calls",
+        "moderation",
+        "prompt",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream_options",
+        "temperature",
+        "text",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+    }
 )
 
 # What a stored response stood for: the conversation up to and with it.
@@ -22,6 +40,8 @@ Memory = Mapping[str, tuple[Message, ...]]
 
 
 class ContentPart(Wire):
+    """A piece of text, of either side."""
+
     type: Literal["input_text", "output_text", "text"]
     text: str
     annotations: list[Any] | None = None
@@ -29,6 +49,8 @@ class ContentPart(Wire):
 
 
 class MessageItem(Wire):
+    """A message in the input."""
+
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[ContentPart]
@@ -38,6 +60,8 @@ class MessageItem(Wire):
 
 
 class CallItem(Wire):
+    """The model's call of a tool, sent back by the client."""
+
     type: Literal["function_call"]
     call_id: str
     name: str
@@ -47,6 +71,8 @@ class CallItem(Wire):
 
 
 class CallOutputItem(Wire):
+    """What a called tool answered."""
+
     type: Literal["function_call_output"]
     call_id: str
     output: str | list[ContentPart]
@@ -55,6 +81,8 @@ class CallOutputItem(Wire):
 
 
 class ReasoningItem(Wire):
+    """The model's own reasoning, sent back by the client."""
+
     type: Literal["reasoning"]
     id: str
     summary: list[Any]
@@ -64,6 +92,8 @@ class ReasoningItem(Wire):
 
 
 class FunctionTool(Wire):
+    """A tool the model may call."""
+
     type: Literal["function"]
     name: str
     parameters: dict[str, Any] | None = None
@@ -72,12 +102,16 @@ class FunctionTool(Wire):
 
 
 class ReasoningOptions(Wire):
+    """How much the model may reason before it answers."""
+
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
 
 
 class ResponseRequest(OpenWire):
+    """The request, as far as it matters here."""
+
     model: str
     input: str | list[CallItem | CallOutputItem | ReasoningItem | MessageItem]
     instructions: str | None = None
@@ -148,7 +182,9 @@ def _check_tool_results(conversation: Conversation) -> None:
     called = {call.call_id for call in conversation.calls_made()}
     answered = {call_id for message in conversation.messages for call_id in message.answers}
     for call_id in sorted(answered - called):
-        raise ApiError(400, f"No tool call found for function call output with call_id {call_id}.", param="input")
+        raise ApiError(
+            400, f"No tool call found for function call output with call_id {call_id}.", param="input"
+        )
     for call_id in sorted(called - answered):
         raise ApiError(400, f"No tool output found for function call {call_id}.", param="input")
 
@@ -219,17 +255,17 @@ def _output(answer: Answer) -> list[Json]:
                 "content": [part],
             }
         )
-    for call in answer.turn.calls:
-        items.append(
-            {
-                "id": f"fc_{stem}",
-                "type": "function_call",
-                "call_id": call.call_id,
-                "name": call.name,
-                "arguments": call.arguments,
-                "status": "completed",
-            }
-        )
+    items.extend(
+        {
+            "id": f"fc_{stem}",
+            "type": "function_call",
+            "call_id": call.call_id,
+            "name": call.name,
+            "arguments": call.arguments,
+            "status": "completed",
+        }
+        for call in answer.turn.calls
+    )
     return items
 
 

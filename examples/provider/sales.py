@@ -22,6 +22,7 @@ class Sale:
 
     @property
     def cost_usd(self) -> Decimal:
+        """The exact price of this response."""
         return cost_usd(self.usage, self.model.price)
 
     def as_json(self) -> Json:
@@ -53,9 +54,11 @@ class SalesLedger:
 
     @property
     def sales(self) -> tuple[Sale, ...]:
+        """All sales, oldest first."""
         return tuple(self._sales)
 
     def record(self, sale: Sale) -> None:
+        """Add a sale; a file is written at once, so that it survives the server."""
         self._sales.append(sale)
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:

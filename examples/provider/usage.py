@@ -33,6 +33,7 @@ class Usage:
 
     @property
     def cache_write(self) -> int:
+        """All tokens written to the cache, for either time to live."""
         return self.cache_write_5m + self.cache_write_1h
 
     @property
@@ -42,6 +43,7 @@ class Usage:
 
     @property
     def generated(self) -> int:
+        """All tokens the model produced, to be read or not."""
         return self.output + self.reasoning
 
 
