@@ -1,7 +1,8 @@
 """What travels through the collector: a record as received, and what a dialect reads from it.
 
 A *record* is one span or one log record. A *reading* is what its dialect understood: the role it plays in its trace and, for a
-model call, the disjoint quantities it used. Readings are values: a record that cannot be read carries a `Problem` instead of raising.
+model call, the disjoint quantities it used. Readings are values: a record that cannot be read carries a `Problem` instead
+of raising.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class Link(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct):
     """One span or log record with its ids checked (16 and 8 bytes, not all zero) and its attributes as plain values.
 
-    Log records without a trace get ids derived from their content, so that a repeated export has the same key; a log record inside
-    a span has that span as its parent. Times are Unix nanoseconds.
+    Log records without a trace get ids derived from their content, so that a repeated export has the same key; a log record
+    inside a span has that span as its parent. Times are Unix nanoseconds.
 
     `content` holds the attributes with prompt, completion and tool text. It is there for reading (some emitters put the usage
     into the response they attach) and is never stored: when the operator keeps content it is in `attributes` too.
@@ -125,7 +126,7 @@ class Call(msgspec.Struct):
 
 
 class ControlTotal(msgspec.Struct, frozen=True):
-    """What a parent says its leaves used: whole input (caches inside), whole output (reasoning inside), and cost if it claims one."""
+    """What a parent says its leaves used: whole input (caches inside), whole output (reasoning inside), cost if it claims one."""
 
     input_tokens: int | None
     output_tokens: int | None

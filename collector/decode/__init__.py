@@ -1,7 +1,7 @@
 """OTLP bodies in, records out. Pure: no database, no network, no clock.
 
-A body that cannot be parsed at all raises `Undecodable`. A single record that breaks a rule becomes a `Problem`, and the rest of the
-body is kept: that is what the `partial_success` of an OTLP answer counts.
+A body that cannot be parsed at all raises `Undecodable`. A single record that breaks a rule becomes a `Problem`, and the
+rest of the body is kept: that is what the `partial_success` of an OTLP answer counts.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CO
     return decoded
 
 
-def decode_metrics(body: bytes, encoding: Encoding) -> DecodedMetrics:
+def decode_metrics(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> DecodedMetrics:
     """The data points of an ExportMetricsServiceRequest. Raises: Undecodable."""
     decoded = DecodedMetrics([], [])
     request = _parse(body, encoding, ExportMetricsServiceRequest, decoded.problems)
@@ -80,7 +80,7 @@ def decode_metrics(body: bytes, encoding: Encoding) -> DecodedMetrics:
             scope = read_scope(scoped.scope)
             for metric in scoped.metrics:
                 try:
-                    decoded.points.extend(read_metric(metric, resource, scope))
+                    decoded.points.extend(read_metric(metric, resource, scope, policy))
                 except Refused as refused:
                     decoded.problems.append(Problem("decode", refused.code, refused.detail))
     return decoded

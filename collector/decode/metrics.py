@@ -7,6 +7,7 @@ from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 
+from collector.content import ContentPolicy, kept_attributes
 from collector.decode.spans import check_time
 from collector.decode.values import Budget, Refused, clean_map, clean_text, finite_number, read_attributes
 from collector.record import Attributes, AttributeValue, Point, Resource, Scope
@@ -14,7 +15,7 @@ from collector.record import Attributes, AttributeValue, Point, Resource, Scope
 _KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 
 
-def read_metric(metric: Metric, resource: Resource, scope: Scope) -> Iterator[Point]:
+def read_metric(metric: Metric, resource: Resource, scope: Scope, policy: ContentPolicy) -> Iterator[Point]:
     """The points of one metric; a point without a recorded value is left out. Raises: Refused for a bad time or size."""
     kind: Any = metric.WhichOneof("data")
     if kind not in _KINDS:
@@ -27,7 +28,7 @@ def read_metric(metric: Metric, resource: Resource, scope: Scope) -> Iterator[Po
         if point.flags & 1:
             continue
         check_time(point.time_unix_nano, "time of a data point")
-        attributes = _attributes(point)
+        attributes = _attributes(point, policy)
         value, detail = (_number(point), None) if kind in ("gauge", "sum") else (None, _DETAIL[kind](point))
         if value is None and detail is None:
             continue
@@ -35,9 +36,9 @@ def read_metric(metric: Metric, resource: Resource, scope: Scope) -> Iterator[Po
     return iter(points)
 
 
-def _attributes(point: Any) -> Attributes:
+def _attributes(point: Any, policy: ContentPolicy) -> Attributes:
     attributes, content = read_attributes(point.attributes, Budget())
-    return clean_map({**attributes, **content})
+    return clean_map(kept_attributes(attributes, content, policy))
 
 
 def _number(point: NumberDataPoint) -> float | None:

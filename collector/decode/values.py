@@ -19,7 +19,6 @@ DEPTH_MAX = 32
 VALUES_MAX = 65_536
 
 
-
 class Refused(Exception):
     """A record (not the body) breaks a limit. Becomes a `Problem` of the record."""
 

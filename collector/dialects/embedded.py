@@ -1,0 +1,84 @@
+"""The provider's response that some emitters attach whole: it may hold the response id, the tier, and the usage itself."""
+
+from __future__ import annotations
+
+import ast
+from typing import cast
+
+import msgspec
+import orjson
+
+from collector.provider_usage import flavor_of, leaves_of, usage_of
+from collector.record import AttributeValue, Problem
+from collector.usage import Leaves
+
+_LENGTH_MAX = 2_000_000
+_LITERAL_LENGTH_MAX = 20_000
+
+Mapping = dict[str, AttributeValue]
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What an attached response tells beyond its text. Every part may be missing."""
+
+    response_id: str | None = None
+    model: str | None = None
+    tier: str | None = None
+    usage: Leaves | Problem | None = None
+
+
+def read_response(value: AttributeValue) -> Response | None:
+    """The response in an attribute's text; None when the text is no JSON object of a provider's (or LangChain's) answer."""
+    body = mapping_of(value)
+    if body is None:
+        return None
+    answer = _langchain_answer(body) or body
+    usage = usage_of(answer)
+    if usage is answer:
+        usage = cast("Mapping", answer.get("token_usage")) if isinstance(answer.get("token_usage"), dict) else {}
+    flavor = flavor_of(usage)
+    return Response(
+        _text(answer.get("id")) or _text(answer.get("responseId")),
+        _text(answer.get("model")) or _text(answer.get("model_name")) or _text(answer.get("modelVersion")),
+        _text(answer.get("service_tier")),
+        leaves_of(usage, flavor) if flavor else None,
+    )
+
+
+def mapping_of(value: AttributeValue) -> Mapping | None:
+    """A JSON object given as text or already as a map; also Python's spelling of a short one, which some emitters send."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str) or len(value) > _LENGTH_MAX or not value.startswith("{"):
+        return None
+    try:
+        parsed: object = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        if len(value) > _LITERAL_LENGTH_MAX:
+            return None
+        try:
+            parsed = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return None
+    return cast("Mapping", parsed) if isinstance(parsed, dict) else None
+
+
+def _langchain_answer(body: Mapping) -> Mapping | None:
+    """The metadata of the first generation of a LangChain result."""
+    generations = body.get("generations")
+    while isinstance(generations, list) and generations:
+        generations = generations[0]
+    if not isinstance(generations, dict):
+        return None
+    message = generations.get("message")
+    inner = message.get("kwargs", message) if isinstance(message, dict) else None
+    metadata = inner.get("response_metadata") if isinstance(inner, dict) else None
+    if not isinstance(metadata, dict):
+        return None
+    if "id" not in metadata and isinstance(body.get("llm_output"), dict):
+        return {**cast("Mapping", body["llm_output"]), **metadata}
+    return metadata
+
+
+def _text(value: AttributeValue) -> str | None:
+    return value if isinstance(value, str) and value else None

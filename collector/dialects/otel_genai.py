@@ -1,0 +1,137 @@
+"""OpenTelemetry's own GenAI conventions, current and deprecated names.
+
+Read from semantic-conventions-genai v0.1.0 and the deprecated names of semantic-conventions 1.27–1.41; checked against
+opentelemetry-instrumentation-genai-* 1.3b0, -openai-v2 2.3b0 and the spans that anthropic 2.12 emits itself.
+
+Cached and reasoning tokens are part of the input and output counts.
+"""
+
+from __future__ import annotations
+
+from collector.dialects import shared
+from collector.record import Attributes, Reading, Record
+from collector.usage import INCLUSIVE, Convention, count_table, read_counts
+
+NAME = "otel_genai"
+VERSION = "semantic-conventions-genai 0.1.0"
+SCOPES: tuple[str, ...] = (
+    "opentelemetry.instrumentation.genai.",
+    "opentelemetry.instrumentation.openai_v2",
+    "opentelemetry.util.genai",
+    "com.anthropic.sdk",
+    "agent_framework",
+    "ai.koog",
+)
+
+COUNTS = count_table(
+    input_tokens=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+    output_tokens=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    total_tokens=("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
+    cache_read_tokens=(
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.input_tokens.cached",
+        "gen_ai.usage.details.cache_read_tokens",
+    ),
+    cache_write_tokens=(
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.input_tokens.cache_write",
+        "gen_ai.usage.details.cache_write_tokens",
+    ),
+    cache_write_5m_tokens="anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+    cache_write_1h_tokens="anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+    output_reasoning_tokens=(
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.output_tokens.reasoning",
+        "gen_ai.usage.details.reasoning_tokens",
+    ),
+    input_audio_tokens=("gen_ai.usage.audio.input_tokens", "gen_ai.usage.input_audio_tokens"),
+    cache_audio_read_tokens="gen_ai.usage.audio.cache_read.input_tokens",
+    output_audio_tokens=("gen_ai.usage.audio.output_tokens", "gen_ai.usage.output_audio_tokens"),
+    input_image_tokens=("gen_ai.usage.image.input_tokens", "gen_ai.usage.input_image_tokens"),
+    cache_image_read_tokens="gen_ai.usage.image.cache_read.input_tokens",
+    output_image_tokens=("gen_ai.usage.image.output_tokens", "gen_ai.usage.output_image_tokens"),
+    input_video_tokens="gen_ai.usage.video.input_tokens",
+    output_video_tokens="gen_ai.usage.video.output_tokens",
+    web_searches="anthropic.usage.server_tool_use.web_search_requests",
+)
+
+CALLS = frozenset(
+    {
+        "chat", "text_completion", "completion", "generate_content", "generate_live_content", "embeddings", "embedding",
+        "responses", "messages", "rerank", "speech", "transcription", "image_generation", "ask",
+    }
+)  # fmt: skip
+EMBEDDINGS = frozenset({"embeddings", "embedding"})
+AGENTS = frozenset(
+    {
+        "invoke_agent", "create_agent", "invoke_workflow", "execute_task", "agent", "workflow", "chain", "handoff",
+        "execute_event_loop_cycle", "fetch_response", "agent_step", "plan", "run",
+    }
+)  # fmt: skip
+TOOLS = frozenset({"execute_tool", "tool", "retrieval", "search_memory", "create_memory", "update_memory", "delete_memory"})
+# Events that repeat a call's request or response beside its span.
+_DETAILS = "gen_ai.client.inference.operation.details"
+
+
+def claims(attributes: Attributes) -> bool:
+    """Whether the keys are of this dialect; asked last, since most others carry some `gen_ai.*` too."""
+    return (
+        "gen_ai.operation.name" in attributes
+        or "gen_ai.provider.name" in attributes
+        or "gen_ai.system" in attributes
+        or "gen_ai.request.model" in attributes
+        or "gen_ai.response.model" in attributes
+        or "gen_ai.usage.input_tokens" in attributes
+        or "gen_ai.usage.prompt_tokens" in attributes
+        or "gen_ai.agent.name" in attributes
+        or "gen_ai.tool.name" in attributes
+    )
+
+
+def read(record: Record) -> Reading:
+    """The record as OTel's conventions define it."""
+    return read_as(record, NAME, INCLUSIVE, shared.RANK_SDK)
+
+
+def read_as(record: Record, dialect: str, convention: Convention, rank: int) -> Reading:
+    """The record by these conventions, for dialects that use their names with counts of another convention."""
+    facts = shared.facts_of(record)
+    read = shared.reading(record, facts, dialect)
+    operation = shared.text_of(facts.get("operation"))
+    if record.signal == "log":
+        return _read_log(record, read, facts, operation, rank)
+    if operation in TOOLS:
+        return shared.as_tool(read, shared.text_of(facts.get("tool")) or operation)
+    counts = read_counts(record.attributes, COUNTS)
+    if operation in AGENTS:
+        return shared.as_agent(read, facts, counts, convention)
+    if operation in CALLS:
+        return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in EMBEDDINGS)
+    if "tool" in facts and not counts:
+        return shared.as_tool(read, shared.text_of(facts["tool"]))
+    if counts and "model" in facts:
+        # An operation of the emitter's own, with usage and a model: a model call.
+        return shared.as_call(record, read, facts, counts, convention, rank, operation or "chat")
+    if "agent" in facts and operation is None:
+        return shared.as_agent(read, facts, counts, convention)
+    return read
+
+
+def _read_log(record: Record, read: Reading, facts: shared.Facts, operation: str | None, rank: int) -> Reading:
+    """Only the event with a call's whole details is evidence of a call, and only when something says which call it is."""
+    if record.name != _DETAILS or operation not in CALLS:
+        return read
+    if "response" not in facts and record.parent_span_id is not None:
+        return read
+    counts = read_counts(record.attributes, COUNTS)
+    if not counts:
+        return read
+    return shared.as_call(
+        record, read, facts, counts, INCLUSIVE, min(rank, shared.RANK_LOG), operation, is_embedding=operation in EMBEDDINGS
+    )

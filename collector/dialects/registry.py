@@ -1,0 +1,69 @@
+"""The dialects in order of preference, and the single entry to reading."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from collector.dialects import openinference, openllmetry, otel_genai, shared
+from collector.infer import Rules, infer
+from collector.record import Attributes, Reading, Record, Scope
+
+_SCOPES_MAX = 10_000
+
+
+class Dialect(Protocol):
+    """What a dialect's module offers. `SCOPES` are prefixes of instrumentation scope names that only it writes."""
+
+    NAME: str
+    VERSION: str
+    SCOPES: tuple[str, ...]
+
+    def claims(self, attributes: Attributes) -> bool:
+        """Whether a record with these keys, of an unknown scope, is of this dialect."""
+        ...
+
+    def read(self, record: Record) -> Reading:
+        """What the record means."""
+        ...
+
+
+# The more particular first: many emitters write OTel's names beside their own.
+_DIALECTS: tuple[Dialect, ...] = (openllmetry, openinference, otel_genai)
+_BY_SCOPE: dict[str, Dialect | None] = {}
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """All dialects, in the order in which records of an unknown scope are offered to them."""
+    return _DIALECTS
+
+
+def read(record: Record, rules: Rules) -> Reading:
+    """What the record means: its role, its context, the call it reports, and which layer and use it serves."""
+    dialect = dialect_of(record)
+    if dialect is None:
+        facts = shared.facts_of(record)
+        return infer(record, shared.reading(record, facts, "none"), rules)
+    return infer(record, dialect.read(record), rules)
+
+
+def dialect_of(record: Record) -> Dialect | None:
+    """The dialect of a record: by its scope, else by its keys."""
+    name = record.scope.name
+    if name not in _BY_SCOPE:
+        _remember(record.scope)
+    dialect = _BY_SCOPE[name]
+    if dialect is not None:
+        return dialect
+    attributes = record.attributes
+    for candidate in _DIALECTS:
+        if candidate.claims(attributes):
+            return candidate
+    return None
+
+
+def _remember(scope: Scope) -> None:
+    """The dialect whose scope prefix is the longest that fits."""
+    if len(_BY_SCOPE) >= _SCOPES_MAX:  # senders choose the names
+        _BY_SCOPE.clear()
+    fitting = [(len(prefix), dialect) for dialect in _DIALECTS for prefix in dialect.SCOPES if scope.name.startswith(prefix)]
+    _BY_SCOPE[scope.name] = max(fitting, key=lambda pair: pair[0])[1] if fitting else None

@@ -1,0 +1,264 @@
+"""From the counts an emitter reports to disjoint quantities that can be priced.
+
+Counts use the names of genai-prices' units and overlap: `cache_read_tokens` may be part of `input_tokens`,
+`output_audio_tokens` part of `output_tokens`. *Leaves* use the same names and do not overlap, so that the cost of a call is the sum over its leaves. Which
+counts contain which is the emitter's `Convention`; where it is not certain, the reported total decides.
+
+A count that cannot be read, or leaves that would be negative, are a `Problem`: nothing is clamped, nothing unknown becomes 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from collector.record import AttributeValue, Confidence, Problem
+
+Counts: TypeAlias = dict[str, int]
+
+# No call used a trillion of anything; larger numbers are faults of the sender (sums of int64, times in ns).
+COUNT_MAX = 10**12
+
+_MODALITIES = ("audio", "image", "video")
+_SIMPLE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
+_WRITES_BY_LIFETIME = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+# Quantities beside tokens: never part of another count.
+_FEES = (
+    "web_searches",
+    "storage_searches",
+    "social_searches",
+    "code_executions",
+    "rerank_searches",
+    "requests",
+    "input_document_pages",
+    "input_annotated_document_pages",
+    "input_characters",
+    "input_text_messages",
+    "audio_seconds",
+    "input_audio_seconds",
+    "output_audio_seconds",
+)
+
+
+class Convention(msgspec.Struct, frozen=True):
+    """What an emitter's counts contain.
+
+    `cache_inside`: cached tokens are part of the input count. `reasoning_inside`: reasoning tokens are part of the output count.
+    When one is not `…_sure` it is only the first guess: the emitter is known to leak other conventions, and totals decide.
+    """
+
+    cache_inside: bool = True
+    cache_sure: bool = True
+    reasoning_inside: bool = True
+    reasoning_sure: bool = True
+
+
+INCLUSIVE = Convention()
+EXCLUSIVE_CACHE = Convention(cache_inside=False)
+REASONING_ON_TOP = Convention(reasoning_inside=False)
+UNSURE = Convention(cache_sure=False, reasoning_sure=False)
+UNSURE_EXCLUSIVE = Convention(cache_inside=False, cache_sure=False)
+ADDITIVE = Convention(cache_inside=False, reasoning_inside=False)
+
+
+class Leaves(msgspec.Struct, frozen=True):
+    """Disjoint quantities by commodity, the whole input and output they add up to, and how sure the reading is."""
+
+    quantities: dict[str, int]
+    total_input_tokens: int | None
+    total_output_tokens: int | None
+    confidence: Confidence
+
+
+def read_count(value: AttributeValue) -> int | None:
+    """A count as a whole number. Text of digits and whole floats are read; anything else is None.
+
+    Booleans, negative numbers, fractions, and numbers beyond `COUNT_MAX` are not counts.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        if not (text.isascii() and text.isdigit() and len(text) <= 13):
+            return None
+        value = int(text)
+    elif isinstance(value, float):
+        if not value.is_integer():
+            return None
+        value = int(value)
+    if not isinstance(value, int):
+        return None
+    return value if 0 <= value <= COUNT_MAX else None
+
+
+def read_counts(values: Mapping[str, AttributeValue], table: Mapping[str, tuple[int, str]]) -> Counts | Problem:
+    """The counts that a table of attribute names finds among the values.
+
+    `table` maps attribute names to (preference, count): of several names for one count the lowest preference wins, so that a
+    current name is believed before a deprecated one. An absent (null) value is no count; an unreadable one is the Problem.
+    """
+    found = values.keys() & table.keys()
+    counts: Counts = {}
+    if len(found) <= 1:
+        ordered: Iterable[str] = found
+    else:
+        ordered = sorted(found, key=table.__getitem__, reverse=True)
+    for name in ordered:
+        value = values[name]
+        if type(value) is int and 0 <= value <= COUNT_MAX:
+            counts[table[name][1]] = value
+        elif value is not None:
+            count = read_count(value)
+            if count is None:
+                return Problem("read", "count_unreadable", f"{name} is {_shown(value)}, not a whole number of tokens")
+            counts[table[name][1]] = count
+    return counts
+
+
+def count_table(**names: str | tuple[str, ...]) -> dict[str, tuple[int, str]]:
+    """A table for `read_counts` from count name to the attribute names that carry it, the most trusted first."""
+    table: dict[str, tuple[int, str]] = {}
+    for count, attributes in names.items():
+        for preference, attribute in enumerate((attributes,) if isinstance(attributes, str) else attributes):
+            table[attribute] = (preference, count)
+    return table
+
+
+def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = False) -> Leaves | Problem:
+    """Disjoint leaves of one call. A Problem when nothing was reported, or when the counts contradict each other."""
+    if not counts:
+        return Problem("read", "usage_missing", "the call reports no usage")
+    if counts.keys() <= _SIMPLE:
+        return _simple_leaves(counts, is_embedding)
+    candidates = _candidates(counts, convention)
+    readings = [_leaves_under(counts, candidate) for candidate in candidates]
+    fits = [reading for reading in readings if isinstance(reading, Leaves)]
+    if not fits:
+        return readings[0]
+    return _decide(len(candidates), fits, counts.get("total_tokens"))
+
+
+def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
+    used, made, total = counts.get("input_tokens"), counts.get("output_tokens"), counts.get("total_tokens")
+    if used is None and made is None:
+        if not is_embedding:
+            return Problem("read", "usage_incomplete", f"only a total of {total} is reported, not how much of it is output")
+        used = total
+    quantities: dict[str, int] = {}
+    if used is not None:
+        quantities["input_tokens"] = used
+    if made is not None:
+        quantities["output_tokens"] = made
+    whole = used is not None and (made is not None or is_embedding)
+    return Leaves(quantities, used, made, "explicit" if whole else "low")
+
+
+def _candidates(counts: Counts, convention: Convention) -> list[Convention]:
+    """The convention, then what else the emitter may have meant where it is not sure and it matters."""
+    has_cache = any(counts.get(name) for name in ("cache_read_tokens", "cache_write_tokens", *_WRITES_BY_LIFETIME))
+    caches = [convention.cache_inside]
+    if has_cache and not convention.cache_sure:
+        caches.append(not convention.cache_inside)
+    reasonings = [convention.reasoning_inside]
+    if counts.get("output_reasoning_tokens") and not convention.reasoning_sure:
+        reasonings.append(not convention.reasoning_inside)
+    return [Convention(cache_inside=c, reasoning_inside=r) for r in reasonings for c in caches]
+
+
+def _decide(candidates: int, fits: list[Leaves], total: int | None) -> Leaves:
+    """Of the readings without a negative leaf: the one that adds up to the reported total, else the first."""
+    if candidates == 1:
+        return fits[0]
+    if total is not None:
+        for position, leaves in enumerate(fits):
+            if (leaves.total_input_tokens or 0) + (leaves.total_output_tokens or 0) == total:
+                is_as_said = position == 0 and len(fits) == candidates
+                return leaves if is_as_said else msgspec.structs.replace(leaves, confidence="inferred")
+    # A single reading left without negative leaves is inferred; several that nothing tells apart are a guess.
+    return msgspec.structs.replace(fits[0], confidence="inferred" if len(fits) == 1 else "low")
+
+
+def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:
+    """The leaves if the counts follow this convention. A Problem names the first leaf that would be negative."""
+    quantities: dict[str, int] = {}
+    whole_input = _input_leaves(counts, convention.cache_inside, quantities)
+    whole_output = _output_leaves(counts, convention.reasoning_inside, quantities)
+    for fee in _FEES:
+        if fee in counts:
+            quantities[fee] = counts[fee]
+    for commodity, quantity in quantities.items():
+        if quantity < 0:
+            reported = ", ".join(f"{name}={count}" for name, count in sorted(counts.items()))
+            return Problem("read", "negative_leaf", f"{commodity} would be {quantity}, from {reported}")
+    has_both = whole_input is not None and ("output_tokens" in counts or not quantities.keys() & {"input_tokens"})
+    return Leaves(quantities, whole_input, whole_output, "explicit" if has_both else "low")
+
+
+def _input_leaves(counts: Counts, cache_inside: bool, quantities: dict[str, int]) -> int | None:
+    """Adds the input's leaves; answers the whole input, caches included."""
+    read = counts.get("cache_read_tokens")
+    write = counts.get("cache_write_tokens")
+    by_lifetime = [(name, counts[name]) for name in _WRITES_BY_LIFETIME if name in counts]
+    written_by_lifetime = sum(count for _, count in by_lifetime)
+    if write is None and by_lifetime:
+        write = written_by_lifetime
+    cached = (read or 0) + (write or 0)
+    reported = counts.get("input_tokens")
+    tool = counts.get("input_tool_tokens", 0)
+    fresh = None
+    if reported is not None:
+        fresh = (reported - cached if cache_inside else reported) + tool
+    whole = None if fresh is None else fresh + cached
+    for modality in _MODALITIES:
+        used = counts.get(f"input_{modality}_tokens")
+        hit = counts.get(f"cache_{modality}_read_tokens")
+        if hit is not None and read is not None:
+            read -= hit
+            quantities[f"cache_{modality}_read_tokens"] = hit
+        if used is not None:
+            own = used - (hit or 0)
+            quantities[f"input_{modality}_tokens"] = own
+            if fresh is not None:
+                fresh -= own
+    if fresh is not None:
+        quantities["input_tokens"] = fresh
+    if read is not None:
+        quantities["cache_read_tokens"] = read
+    if write is not None and (write != written_by_lifetime or not by_lifetime):
+        quantities["cache_write_tokens"] = write - written_by_lifetime
+    quantities.update(by_lifetime)
+    return whole
+
+
+def _output_leaves(counts: Counts, reasoning_inside: bool, quantities: dict[str, int]) -> int | None:
+    """Adds the output's leaves; answers the whole output, reasoning included."""
+    reasoning = counts.get("output_reasoning_tokens")
+    citation = counts.get("output_citation_tokens")
+    reported = counts.get("output_tokens")
+    # Thoughts without an answer: Gemini leaves the candidates' count out when it is 0.
+    whole = reported if reasoning_inside else _sum(reported, reasoning, citation)
+    plain = whole
+    for name, part in (
+        ("output_reasoning_tokens", reasoning),
+        ("output_citation_tokens", citation),
+        *((f"output_{modality}_tokens", counts.get(f"output_{modality}_tokens")) for modality in _MODALITIES),
+    ):
+        if part is not None:
+            quantities[name] = part
+            if plain is not None:
+                plain -= part
+    if plain is not None and (reported is not None or plain != 0):
+        quantities["output_tokens"] = plain
+    return whole
+
+
+def _sum(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _shown(value: AttributeValue) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:40] + "…"
