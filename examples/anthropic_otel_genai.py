@@ -12,9 +12,7 @@ from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
 from telemetry import start_telemetry
 
 MODEL = "claude-sonnet-5-5"
-SYSTEM: list[TextBlockParam] = [
-    {"type": "text", "text": INSTRUCTIONS, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
-]
+SYSTEM: list[TextBlockParam] = [{"type": "text", "text": INSTRUCTIONS, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
 TOOLS: list[ToolParam] = [{"name": tool, "input_schema": json_schema(tool)} for tool in TOOL_SCHEMAS]
 
 start_telemetry("bugfix-anthropic-genai")

@@ -17,9 +17,7 @@ from telemetry import start_telemetry
 
 MODEL = "openai/gpt-5-mini"
 REVIEWER_MODEL = "anthropic/claude-haiku-4-5"
-TOOLS = [
-    {"type": "function", "function": {"name": tool, "parameters": json_schema(tool)}} for tool in TOOL_SCHEMAS
-]
+TOOLS = [{"type": "function", "function": {"name": tool, "parameters": json_schema(tool)}} for tool in TOOL_SCHEMAS]
 
 
 def run_agent(workspace: Workspace) -> str:

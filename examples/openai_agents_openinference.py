@@ -20,9 +20,7 @@ async def main() -> None:
     # The instrumentor takes the place of the SDK's own exporter, which would send traces to the vendor.
     OpenAIAgentsInstrumentor().instrument(tracer_provider=start_telemetry("bugfix-openai-agents"))
     with open_workspace() as workspace:
-        reviewer = Agent(
-            name="reviewer", instructions="You review changes in one sentence.", model=TRIAGE_MODEL
-        )
+        reviewer = Agent(name="reviewer", instructions="You review changes in one sentence.", model=TRIAGE_MODEL)
         ask_reviewer = reviewer.as_tool("ask_reviewer", "Ask a colleague to review a change.")
         bugfixer = Agent(
             name="bugfixer",

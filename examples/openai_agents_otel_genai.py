@@ -25,9 +25,7 @@ async def main() -> None:
     OpenAIAgentsInstrumentor().instrument(disable_openai_trace_export=True)
     OpenAIInstrumentor().instrument()
     with open_workspace() as workspace:
-        reviewer = Agent(
-            name="reviewer", instructions="You review changes in one sentence.", model=TRIAGE_MODEL
-        )
+        reviewer = Agent(name="reviewer", instructions="You review changes in one sentence.", model=TRIAGE_MODEL)
         ask_reviewer = reviewer.as_tool("ask_reviewer", "Ask a colleague to review a change.")
         bugfixer = Agent(
             name="bugfixer",

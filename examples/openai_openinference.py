@@ -16,8 +16,7 @@ from telemetry import start_telemetry
 
 MODEL = "gpt-5-mini"
 TOOLS: list[ChatCompletionToolUnionParam] = [
-    {"type": "function", "function": {"name": tool, "parameters": json_schema(tool), "strict": True}}
-    for tool in TOOL_SCHEMAS
+    {"type": "function", "function": {"name": tool, "parameters": json_schema(tool), "strict": True}} for tool in TOOL_SCHEMAS
 ]
 
 tracer_provider = start_telemetry("bugfix-openai-openinference")

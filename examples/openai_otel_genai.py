@@ -14,8 +14,7 @@ from telemetry import start_telemetry
 
 MODEL = "gpt-6.1-terra"
 TOOLS: list[FunctionToolParam] = [
-    {"type": "function", "name": tool, "parameters": json_schema(tool), "strict": True}
-    for tool in TOOL_SCHEMAS
+    {"type": "function", "name": tool, "parameters": json_schema(tool), "strict": True} for tool in TOOL_SCHEMAS
 ]
 
 start_telemetry("bugfix-openai-genai")

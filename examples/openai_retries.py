@@ -23,9 +23,7 @@ def ask(client: OpenAI, question: str) -> str:
     """The answer of the first model of the menu that exists."""
     for model in MODELS:
         try:
-            completion = client.chat.completions.create(
-                model=model, messages=[{"role": "user", "content": question}]
-            )
+            completion = client.chat.completions.create(model=model, messages=[{"role": "user", "content": question}])
         except NotFoundError:
             continue
         return completion.choices[0].message.content or ""

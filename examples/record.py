@@ -138,9 +138,7 @@ def _describe_tree(
         kind = Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_")
         status = Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_")
         took_ms = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
-        lines.append(
-            f"{pad}span {span.name!r} [{scope.name} {scope.version}] {kind} {status} {took_ms:.1f}ms"
-        )
+        lines.append(f"{pad}span {span.name!r} [{scope.name} {scope.version}] {kind} {status} {took_ms:.1f}ms")
         ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
         lines.append(f"{pad}  ids trace={ids[0]} span={ids[1]} parent={ids[2]}")
         lines += [f"{pad}  {pair.key} = {_value(pair.value)}" for pair in span.attributes]
@@ -172,9 +170,7 @@ def _one_line(message: Message) -> str:
 
 def main() -> int:
     """Record one example; the exit code is the example's."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("example", choices=sorted(path.stem for path in EXAMPLES.glob("*.py")))
     parser.add_argument("--out", type=Path, required=True, help="folder to write the recording to")
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""What passes between an API and the counter: an order read from a request, an answer to render."""
+"""What passes between an API and the shop: an order read from a request, an answer to render."""
 
 import json
 from dataclasses import dataclass, field

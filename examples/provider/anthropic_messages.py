@@ -170,10 +170,11 @@ def _message(message: AnthropicMessage) -> Message:
 
 def _preamble(request: MessagesRequest) -> tuple[str, CacheTtl | None]:
     """Instructions and the mark of the prefix that tools and instructions make together."""
-    marks: list[CacheTtl] = [tool.cache_control.ttl for tool in request.tools or () if tool.cache_control]
+    controls = [tool.cache_control for tool in request.tools or ()]
     if isinstance(request.system, list):
-        marks += [block.cache_control.ttl for block in request.system if block.cache_control]
-    return _text(request.system), marks[-1] if marks else None
+        controls += [block.cache_control for block in request.system]
+    marks = [control for control in controls if control]
+    return _text(request.system), marks[-1].ttl if marks else None
 
 
 def _text(content: str | list[TextBlock]) -> str:
@@ -187,9 +188,7 @@ def _check_tool_results(messages: list[AnthropicMessage]) -> None:
         blocks = message.content if isinstance(message.content, list) else []
         results = {block.tool_use_id for block in blocks if isinstance(block, ToolResultBlock)}
         if results - open_calls:
-            text = (
-                f"unexpected `tool_use_id` in `tool_result` blocks: {', '.join(sorted(results - open_calls))}"
-            )
+            text = f"unexpected `tool_use_id` in `tool_result` blocks: {', '.join(sorted(results - open_calls))}"
             raise ApiError(400, text, param=f"messages.{at}")
         if open_calls - results:
             text = f"`tool_use` ids without `tool_result` blocks: {', '.join(sorted(open_calls - results))}"
@@ -212,9 +211,7 @@ def _check_cache_marks(request: MessagesRequest) -> None:
     if len(ttls) > CACHE_MARKS_MAX:
         raise ApiError(400, f"A maximum of 4 blocks with cache_control may be provided. Found {len(ttls)}.")
     if "1h" in ttls[ttls.index("5m") :] if "5m" in ttls else False:
-        raise ApiError(
-            400, "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
-        )
+        raise ApiError(400, "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block.")
 
 
 def render(answer: Answer) -> Json:
@@ -288,9 +285,7 @@ def _block_events(index: int, block: ThinkingBlock | str | ToolCall) -> list[Jso
             ]
         case ToolCall():
             begun = _block(block) | {"input": {}}
-            deltas = [
-                {"type": "input_json_delta", "partial_json": piece} for piece in pieces(block.arguments)
-            ]
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces(block.arguments)]
         case _:
             begun = {"type": "text", "text": ""}
             deltas = [{"type": "text_delta", "text": piece} for piece in pieces(block)]

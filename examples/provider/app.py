@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -11,10 +12,10 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from . import anthropic_messages, openai_chat, openai_embeddings, openai_responses
 from .answer import Answer, Order
 from .catalog import MODELS, Vendor
-from .counter import Counter, Ticket
 from .errors import ApiError
 from .faults import Fault, refusal
 from .sales import Sale, SalesLedger
+from .shop import Shop, Ticket
 from .usage import Json
 
 
@@ -22,10 +23,15 @@ class ConnectionBroken(Exception):
     """Raised in the middle of a response to break its connection, as a planned abort."""
 
 
-Read = Callable[[bytes], Order]
-Render = Callable[[Answer], Json]
-Stream = Callable[[Answer], list[str]]
-Endpoint = Callable[[Request], Awaitable[Response]]
+@dataclass(frozen=True)
+class Api:
+    """One API that continues conversations: its name, how it reads, and how it answers, whole or streamed."""
+
+    vendor: Vendor
+    name: str
+    read: Callable[[bytes], Order]
+    render: Callable[[Answer], Json]
+    stream: Callable[[Answer], list[str]]
 
 
 def create_provider(
@@ -40,72 +46,73 @@ def create_provider(
     `seed` decides every size and id; `faults` maps the ordinal of a request (from 1) to its failure;
     `sales_path` is a JSONL file the sales are appended to; `pace_s` is the time between streamed pieces.
     """
-    counter = Counter(seed=seed, faults=faults or {}, ledger=SalesLedger(sales_path))
-    app = FastAPI(title="local model provider", openapi_url=None)
-
-    def serve(vendor: Vendor, api: str, read: Read, render: Render, stream: Stream) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            ticket = counter.take_ticket()
-            try:
-                _admit(request, vendor, ticket)
-                answer = counter.answer(ticket, read(await request.body()), vendor, api)
-            except ApiError as error:
-                return _refuse(error, vendor, ticket)
-            if answer.order.is_streamed:
-                return _streamed(counter, ticket, answer, api, stream(answer), pace_s)
-            await asyncio.sleep(pace_s * 5)
-            if ticket.fault is Fault.ABORT:
-                return _broken(render(answer))
-            counter.sell(ticket, answer, api)
-            return JSONResponse(render(answer), headers=_headers(ticket))
-
-        return endpoint
-
-    async def embed(request: Request) -> Response:
-        ticket = counter.take_ticket()
-        try:
-            _admit(request, "openai", ticket)
-            order = openai_embeddings.read(await request.body())
-            model = counter.find(order.model_name, "openai", "embedding")
-            openai_embeddings.check_sizes(order, model)
-        except ApiError as error:
-            return _refuse(error, "openai", ticket)
-        body = openai_embeddings.render(order, model, counter.meter)
-        if ticket.fault is Fault.ABORT:
-            return _broken(body)
-        counter.ledger.record(
-            Sale(ticket.request_id, None, openai_embeddings.API, model, order.usage, is_streamed=False)
-        )
-        return JSONResponse(body, headers=_headers(ticket))
-
-    async def models(request: Request) -> Response:
-        vendor: Vendor = "anthropic" if "anthropic-version" in request.headers else "openai"
-        return JSONResponse(_model_list(vendor))
-
-    async def sales(_: Request) -> Response:
-        return JSONResponse({"seed": seed, "sales": [sale.as_json() for sale in counter.ledger.sales]})
+    shop = Shop(seed=seed, faults=faults or {}, ledger=SalesLedger(sales_path))
 
     def read_response(body: bytes) -> Order:
-        return openai_responses.read(body, counter.memory)
+        return openai_responses.read(body, shop.memory)
 
-    chat = serve("openai", openai_chat.API, openai_chat.read, openai_chat.render, openai_chat.stream)
-    responses = serve(
-        "openai", openai_responses.API, read_response, openai_responses.render, openai_responses.stream
-    )
-    messages = serve(
+    async def embeddings(request: Request) -> Response:
+        return _embed(shop, await request.body(), request)
+
+    async def models(request: Request) -> Response:
+        return JSONResponse(_model_list("anthropic" if "anthropic-version" in request.headers else "openai"))
+
+    async def sales(_: Request) -> Response:
+        return JSONResponse({"seed": seed, "sales": [sale.as_json() for sale in shop.ledger.sales]})
+
+    chat = Api("openai", openai_chat.API, openai_chat.read, openai_chat.render, openai_chat.stream)
+    responses = Api("openai", openai_responses.API, read_response, openai_responses.render, openai_responses.stream)
+    messages = Api(
         "anthropic",
         anthropic_messages.API,
         anthropic_messages.read,
         anthropic_messages.render,
         anthropic_messages.stream,
     )
-    app.add_route("/v1/chat/completions", chat, methods=["POST"])
-    app.add_route("/v1/responses", responses, methods=["POST"])
-    app.add_route("/v1/messages", messages, methods=["POST"])
-    app.add_route("/v1/embeddings", embed, methods=["POST"])
+    app = FastAPI(title="local model provider", openapi_url=None)
+    app.add_route("/v1/chat/completions", _endpoint(shop, chat, pace_s), methods=["POST"])
+    app.add_route("/v1/responses", _endpoint(shop, responses, pace_s), methods=["POST"])
+    app.add_route("/v1/messages", _endpoint(shop, messages, pace_s), methods=["POST"])
+    app.add_route("/v1/embeddings", embeddings, methods=["POST"])
     app.add_route("/v1/models", models, methods=["GET"])
     app.add_route("/sales", sales, methods=["GET"])
     return app
+
+
+def _endpoint(shop: Shop, api: Api, pace_s: float) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        ticket = shop.take_ticket()
+        try:
+            _admit(request, api.vendor, ticket)
+            answer = shop.answer(ticket, api.read(await request.body()), api.vendor, api.name)
+        except ApiError as error:
+            return _refuse(error, api.vendor, ticket)
+        if answer.order.is_streamed:
+            return _streamed(shop, ticket, answer, api, pace_s)
+        await asyncio.sleep(pace_s * 5)
+        if ticket.fault is Fault.ABORT:
+            return _broken(api.render(answer))
+        shop.sell(ticket, answer, api.name)
+        return JSONResponse(api.render(answer), headers=_headers(ticket))
+
+    return endpoint
+
+
+def _embed(shop: Shop, body: bytes, request: Request) -> Response:
+    ticket = shop.take_ticket()
+    try:
+        _admit(request, "openai", ticket)
+        order = openai_embeddings.read(body)
+        model = shop.find(order.model_name, "openai", "embedding")
+        openai_embeddings.check_sizes(order, model)
+    except ApiError as error:
+        return _refuse(error, "openai", ticket)
+    payload = openai_embeddings.render(order, model, shop.meter)
+    if ticket.fault is Fault.ABORT:
+        return _broken(payload)
+    sale = Sale(ticket.request_id, None, openai_embeddings.API, model, order.usage, is_streamed=False)
+    shop.ledger.record(sale)
+    return JSONResponse(payload, headers=_headers(ticket))
 
 
 def _admit(request: Request, vendor: Vendor, ticket: Ticket) -> None:
@@ -133,10 +140,9 @@ def _refuse(error: ApiError, vendor: Vendor, ticket: Ticket) -> Response:
     return JSONResponse(body, status_code=status, headers=headers)
 
 
-def _streamed(
-    counter: Counter, ticket: Ticket, answer: Answer, api: str, events: list[str], pace_s: float
-) -> Response:
+def _streamed(shop: Shop, ticket: Ticket, answer: Answer, api: Api, pace_s: float) -> Response:
     """The events in turn; the sale is booked before the last, so that a client that has it finds it sold."""
+    events = api.stream(answer)
 
     async def body() -> AsyncIterator[str]:
         await asyncio.sleep(pace_s * 3)
@@ -148,7 +154,7 @@ def _streamed(
         for event in events[len(events) // 2 : -1]:
             yield event
             await asyncio.sleep(pace_s)
-        counter.sell(ticket, answer, api)
+        shop.sell(ticket, answer, api.name)
         yield events[-1]
 
     return StreamingResponse(body(), media_type="text/event-stream", headers=_headers(ticket))

@@ -74,9 +74,13 @@ def read_request(shape: type[WireT], body: bytes, accepted_params: frozenset[str
     except ValidationError as error:
         first = error.errors()[0]
         # The branch a union took is pydantic's affair, not a field of the request.
-        path = ".".join(str(part) for part in first["loc"] if str(part).islower() or isinstance(part, int))
+        path = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or _is_field(part))
         raise ApiError(400, first["msg"], param=path or None, code="invalid_value") from error
     unknown = sorted(set(request.model_extra or ()) - accepted_params)
     if unknown:
         raise ApiError(400, f"Unknown parameter: '{unknown[0]}'.", param=unknown[0], code="unknown_parameter")
     return request
+
+
+def _is_field(part: str) -> bool:
+    return part.islower() and part.isidentifier() and part not in ("str", "int")

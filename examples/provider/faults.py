@@ -32,9 +32,7 @@ def refusal(fault: Fault) -> ApiError | None:
     """The error answer of a fault; None for an abort, which breaks the connection in the middle instead."""
     match fault:
         case Fault.RATE_LIMIT:
-            return ApiError(
-                429, "Rate limit reached for requests.", code="rate_limit_exceeded", retry_after_ms=20
-            )
+            return ApiError(429, "Rate limit reached for requests.", code="rate_limit_exceeded", retry_after_ms=20)
         case Fault.OVERLOADED:
             return ApiError(529, "Overloaded.", code="overloaded", retry_after_ms=20)
         case Fault.SERVER_ERROR:

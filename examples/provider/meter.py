@@ -57,9 +57,7 @@ class Meter:
             output = min(output, conversation.output_tokens_max - reasoning)
         if model.vendor == "anthropic":
             return self._anthropic_input(prefixes, output, reasoning)
-        return self._openai_input(
-            prefixes, output, reasoning, is_write_billed=model.price.cache_write_5m is not None
-        )
+        return self._openai_input(prefixes, output, reasoning, is_write_billed=model.price.cache_write_5m is not None)
 
     def prompt_tokens(self, conversation: Conversation, model: Model) -> int:
         """The size of the whole prompt, without touching the cache."""
@@ -72,9 +70,7 @@ class Meter:
         return low + int.from_bytes(digest[:8], "big") % (high - low + 1)
 
     def _prefixes(self, conversation: Conversation, model: Model) -> list[Prefix]:
-        opening = "\x1f".join(
-            (conversation.preamble, *(f"{tool.name}{dict(tool.schema)!r}" for tool in conversation.tools))
-        )
+        opening = "\x1f".join((conversation.preamble, *(f"{tool.name}{dict(tool.schema)!r}" for tool in conversation.tools)))
         key = _digest(model.name, opening)
         tokens = text_tokens(opening) + self.draw(PREAMBLE_DRAW, "preamble", opening)
         prefixes = [Prefix(key, tokens, conversation.preamble_ttl)]
@@ -90,9 +86,7 @@ class Meter:
             return 0
         return REASONING_STEP_TOKENS * self.draw(REASONING_STEPS_DRAW, "reasoning", key)
 
-    def _openai_input(
-        self, prefixes: list[Prefix], output: int, reasoning: int, *, is_write_billed: bool
-    ) -> Usage:
+    def _openai_input(self, prefixes: list[Prefix], output: int, reasoning: int, *, is_write_billed: bool) -> Usage:
         """OpenAI caches every prompt by itself, in steps of 128 tokens."""
         known = max((prefix.tokens for prefix in prefixes if prefix.key in self._cached), default=0)
         read = _cacheable(known) // OPENAI_CACHE_STEP_TOKENS * OPENAI_CACHE_STEP_TOKENS
@@ -113,11 +107,7 @@ class Meter:
         marks = [prefix for prefix in prefixes if prefix.ttl and prefix.tokens >= CACHEABLE_TOKENS_MIN]
         last_mark_tokens = marks[-1].tokens if marks else 0
         read = max(
-            (
-                prefix.tokens
-                for prefix in prefixes
-                if prefix.tokens <= last_mark_tokens and prefix.key in self._cached
-            ),
+            (prefix.tokens for prefix in prefixes if prefix.tokens <= last_mark_tokens and prefix.key in self._cached),
             default=0,
         )
         written = {"5m": 0, "1h": 0}

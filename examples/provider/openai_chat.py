@@ -139,8 +139,7 @@ def read(body: bytes) -> Order:
 
 def _message(message: ChatMessage) -> Message:
     calls = tuple(
-        ToolCall(call_id=call.id, name=call.function.name, arguments=call.function.arguments)
-        for call in message.tool_calls or ()
+        ToolCall(call_id=call.id, name=call.function.name, arguments=call.function.arguments) for call in message.tool_calls or ()
     )
     role = message.role if message.role in ("assistant", "tool") else "user"
     answers = (message.tool_call_id,) if message.tool_call_id else ()
@@ -189,10 +188,7 @@ def stream(answer: Answer) -> list[str]:
         function = {"name": call.name, "arguments": ""}
         opening = {"index": index, "id": call.call_id, "type": "function", "function": function}
         deltas.append({"tool_calls": [opening]})
-        deltas.extend(
-            {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
-            for piece in pieces(call.arguments)
-        )
+        deltas.extend({"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in pieces(call.arguments))
     events = [_chunk(answer, delta, None) for delta in deltas]
     events.append(_chunk(answer, {}, _finish_reason(answer)))
     if answer.order.wants_usage:

@@ -58,9 +58,7 @@ def read(body: bytes) -> EmbeddingOrder:
         token_ids = [part for part in given if isinstance(part, int)]
         inputs = [token_ids] if token_ids else [part for part in given if not isinstance(part, int)]
     if not inputs or len(inputs) > INPUTS_MAX or not all(inputs):
-        raise ApiError(
-            400, "'$.input' is invalid: it must hold 1 to 2048 inputs that are not empty.", param="input"
-        )
+        raise ApiError(400, "'$.input' is invalid: it must hold 1 to 2048 inputs that are not empty.", param="input")
     return EmbeddingOrder(
         model_name=request.model,
         texts=tuple(str(part) for part in inputs),

@@ -182,9 +182,7 @@ def _check_tool_results(conversation: Conversation) -> None:
     called = {call.call_id for call in conversation.calls_made()}
     answered = {call_id for message in conversation.messages for call_id in message.answers}
     for call_id in sorted(answered - called):
-        raise ApiError(
-            400, f"No tool call found for function call output with call_id {call_id}.", param="input"
-        )
+        raise ApiError(400, f"No tool call found for function call output with call_id {call_id}.", param="input")
     for call_id in sorted(called - answered):
         raise ApiError(400, f"No tool output found for function call {call_id}.", param="input")
 
@@ -294,10 +292,7 @@ def _text_events(where: Json, item: Json) -> list[Json]:
     place = where | {"content_index": 0}
     return [
         place | {"type": "response.content_part.added", "part": part | {"text": ""}},
-        *(
-            place | {"type": "response.output_text.delta", "delta": piece, "logprobs": []}
-            for piece in pieces(text)
-        ),
+        *(place | {"type": "response.output_text.delta", "delta": piece, "logprobs": []} for piece in pieces(text)),
         place | {"type": "response.output_text.done", "text": text, "logprobs": []},
         place | {"type": "response.content_part.done", "part": part},
     ]

@@ -1,4 +1,4 @@
-"""The counter: takes an order, has it answered and measured, and books the sale once it is handed over."""
+"""The shop: takes an order, has it answered and measured, and books the sale once it is handed over."""
 
 import hashlib
 import time
@@ -27,7 +27,7 @@ class Ticket:
     fault: Fault | None
 
 
-class Counter:
+class Shop:
     """All state of a provider: how many requests came, what the cache holds, what was sold, what was said."""
 
     def __init__(self, *, seed: int, faults: dict[int, Fault], ledger: SalesLedger) -> None:
