@@ -54,9 +54,7 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 def test_every_command_and_option_is_documented() -> None:
     page = text(Path("docs/cli.md"))
-    missing = [
-        f"pigou {name}: {word}" for name, opts in commands() for word in undocumented(name, opts, page)
-    ]
+    missing = [f"pigou {name}: {word}" for name, opts in commands() for word in undocumented(name, opts, page)]
     assert not missing
 
 

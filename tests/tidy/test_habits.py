@@ -1,4 +1,4 @@
-"""Habits that no linter checks for us: reasons beside broad excepts, exact money, only `cli/` and the mains ask the environment."""
+"""Habits that no linter checks for us: reasons beside broad excepts, exact money, who may ask the environment."""
 
 from __future__ import annotations
 
@@ -11,24 +11,15 @@ from tests.tidy.tree import files, package_files, syntax, text
 
 BROAD = {"Exception", "BaseException"}
 MEASUREMENTS = {"NewPoint"}  # a metric's data point is what a gauge showed, never money
-_UNFINISHED = re.compile(
-    "|".join((r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", "NotImplemented" + "Error"))
-)
+_UNFINISHED = re.compile("|".join((r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", "NotImplemented" + "Error")))
 
 
 def test_every_broad_except_carries_a_reason() -> None:
-    assert not [
-        f"{path}:{line}" for path in files(".py") for line in broad_excepts_without_reason(text(path))
-    ]
+    assert not [f"{path}:{line}" for path in files(".py") for line in broad_excepts_without_reason(text(path))]
 
 
 def test_the_ledger_has_no_floats() -> None:
-    assert not [
-        f"{path}:{line}"
-        for path in package_files(".py")
-        if path.parts[0] == "ledger"
-        for line in floats(syntax(path))
-    ]
+    assert not [f"{path}:{line}" for path in package_files(".py") if path.parts[0] == "ledger" for line in floats(syntax(path))]
 
 
 def test_only_the_edges_read_the_environment() -> None:
@@ -38,18 +29,12 @@ def test_only_the_edges_read_the_environment() -> None:
 
 def test_nothing_is_left_for_later() -> None:
     assert not [
-        f"{path}: {match[0]}"
-        for path in files(".py", ".sql", ".md", ".yml")
-        for match in _UNFINISHED.finditer(text(path))
+        f"{path}: {match[0]}" for path in files(".py", ".sql", ".md", ".yml") for match in _UNFINISHED.finditer(text(path))
     ]
 
 
 def test_every_package_says_what_it_is_for() -> None:
-    silent = [
-        str(path)
-        for path in package_files(".py")
-        if text(path).strip() and not ast.get_docstring(syntax(path))
-    ]
+    silent = [str(path) for path in package_files(".py") if text(path).strip() and not ast.get_docstring(syntax(path))]
     assert not silent
 
 
@@ -71,9 +56,7 @@ def test_broad_excepts_are_found(handler: str, lines: list[int]) -> None:
 
 
 def test_floats_and_environment_reads_are_found() -> None:
-    assert floats(
-        ast.parse("a = 1\nb = 0.1\ndef f(x: float) -> None: ...\nclass NewPoint:\n    y: float")
-    ) == [2, 3]
+    assert floats(ast.parse("a = 1\nb = 0.1\ndef f(x: float) -> None: ...\nclass NewPoint:\n    y: float")) == [2, 3]
     assert environment_reads(ast.parse("import os\nos.environ['A']\nos.getenv('B')\nos.path")) == [2, 3]
 
 
@@ -106,12 +89,7 @@ def reason(line: str) -> bool:
 
 def floats(tree: ast.Module) -> list[int]:
     """Lines with a float constant or the type's name, outside of what is a measurement."""
-    measured = {
-        id(n)
-        for c in ast.walk(tree)
-        if isinstance(c, ast.ClassDef) and c.name in MEASUREMENTS
-        for n in ast.walk(c)
-    }
+    measured = {id(n) for c in ast.walk(tree) if isinstance(c, ast.ClassDef) and c.name in MEASUREMENTS for n in ast.walk(c)}
     return sorted(
         node.lineno
         for node in ast.walk(tree)

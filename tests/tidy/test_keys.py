@@ -1,4 +1,7 @@
-"""The tables can be distributed by tenant: keys begin with it, references stay inside it. Read from the database's own catalog."""
+"""The tables can be distributed by tenant: keys begin with it, references stay inside it.
+
+Read from the database's own catalog, not from the text of the migrations.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from psycopg import sql
 REFERENCE_TABLES = ["tenant", "commodity", "rate", "use_rule", "price_source", "setting", "alembic_version"]
 
 KEYS_THAT_DO_NOT_BEGIN_WITH_THE_TENANT = """
-    select format('%s: %s (%s)', t.relname, i.relname, (
+    select concat(t.relname, ': ', i.relname, ' (', (
                select string_agg(coalesce(a.attname, 'an expression'), ', ' order by k.place)
                  from unnest(x.indkey::smallint[]) with ordinality as k (attnum, place)
-                 left join pg_attribute a on a.attrelid = t.oid and a.attnum = k.attnum and k.attnum > 0))
+                 left join pg_attribute a on a.attrelid = t.oid and a.attnum = k.attnum and k.attnum > 0), ')')
       from pg_index x
       join pg_class t on t.oid = x.indrelid
       join pg_class i on i.oid = x.indexrelid
@@ -32,7 +35,7 @@ TABLES_WITHOUT_A_PRIMARY_KEY = """
 """
 
 IDENTITIES_OF_A_TENANTS_TABLE = """
-    select format('%s.%s', t.relname, a.attname)
+    select concat(t.relname, '.', a.attname)
       from pg_attribute a
       join pg_class t on t.oid = a.attrelid
       left join pg_attrdef d on d.adrelid = t.oid and d.adnum = a.attnum
@@ -43,7 +46,7 @@ IDENTITIES_OF_A_TENANTS_TABLE = """
 """
 
 REFERENCES_THAT_LEAVE_THE_TENANT = """
-    select format('%s: %s', t.relname, c.conname)
+    select concat(t.relname, ': ', c.conname)
       from pg_constraint c
       join pg_class t on t.oid = c.conrelid
       join pg_class target on target.oid = c.confrelid
@@ -55,7 +58,7 @@ REFERENCES_THAT_LEAVE_THE_TENANT = """
 """
 
 MONEY_THAT_IS_NOT_EXACT = """
-    select format('%s.%s.%s is %s', table_schema, table_name, column_name, data_type)
+    select concat(table_schema, '.', table_name, '.', column_name, ' is ', data_type)
       from information_schema.columns
      where table_schema in ('pigou', 'ledger') and column_name ~ '(^|_)usd($|_)' and data_type <> 'numeric'
      order by 1
@@ -116,8 +119,7 @@ def test_the_reference_tables_exist(owner: psycopg.Connection) -> None:
         ),
         (
             REFERENCES_THAT_LEAVE_THE_TENANT,
-            "(tenant_id integer, o_tenant integer, o_id integer, primary key (tenant_id, o_id),"
-            " constraint elsewhere foreign key (o_tenant, o_id) references pigou.account)",
+            "(tenant_id integer primary key, a int, b int, constraint elsewhere foreign key (a, b) references pigou.account)",
             ["offender: elsewhere"],
         ),
         (
@@ -127,8 +129,6 @@ def test_the_reference_tables_exist(owner: psycopg.Connection) -> None:
         ),
     ],
 )
-def test_offenders_are_found(
-    owner: psycopg.Connection, query: str, definition: str, found: list[str]
-) -> None:
+def test_offenders_are_found(owner: psycopg.Connection, query: str, definition: str, found: list[str]) -> None:
     owner.execute(sql.SQL("create table pigou.offender " + definition))  # pyright: ignore[reportArgumentType]
     assert rows(owner, query) == found

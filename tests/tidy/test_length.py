@@ -23,11 +23,7 @@ def test_files_are_short() -> None:
 
 
 def test_functions_are_short() -> None:
-    lengths = {
-        f"{path}:{name}": function_lines(function)
-        for path in files(".py")
-        for name, function in functions(syntax(path))
-    }
+    lengths = {f"{path}:{name}": function_lines(function) for path in files(".py") for name, function in functions(syntax(path))}
     assert not complaints(lengths, FUNCTION_LINES_MAX, LONG_FUNCTIONS)
 
 
@@ -43,9 +39,7 @@ def test_functions_are_short() -> None:
         (None, {"f": 12}, ["f: is gone, take it off the list"]),
     ],
 )
-def test_the_ratchet_only_turns_one_way(
-    lines: int | None, known: dict[str, int], complaint: list[str]
-) -> None:
+def test_the_ratchet_only_turns_one_way(lines: int | None, known: dict[str, int], complaint: list[str]) -> None:
     lengths = {} if lines is None else {"f": lines}
     assert complaints(lengths, 10, known) == complaint
 

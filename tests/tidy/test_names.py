@@ -14,19 +14,12 @@ _SQL_NAME = re.compile(
     r"^\s*create\s+(?:or\s+replace\s+)?(?:table|view|function|index|unique\s+index)\s+(?:\w+\.)?(\w+)|^\s{4}(\w+)\s+(?:text|integer|bigint|numeric|timestamptz)",
     re.MULTILINE | re.IGNORECASE,
 )
-_GLOSSARY_ROW = re.compile(
-    r"^\|\s*\*\*(?P<term>[^*]+)\*\*\s*\|(?P<meaning>[^|]*)\|(?P<never>[^|]*)\|\s*$", re.MULTILINE
-)
+_GLOSSARY_ROW = re.compile(r"^\|\s*\*\*(?P<term>[^*]+)\*\*\s*\|(?P<meaning>[^|]*)\|(?P<never>[^|]*)\|\s*$", re.MULTILINE)
 
 
 def test_no_file_or_name_says_nothing() -> None:
     in_paths = [str(path) for path in files() for part in path.parts if words(Path(part).stem) & SAYS_NOTHING]
-    in_code = [
-        f"{path}: {name}"
-        for path in files(".py")
-        for name in defined(syntax(path))
-        if words(name) & SAYS_NOTHING
-    ]
+    in_code = [f"{path}: {name}" for path in files(".py") for name in defined(syntax(path)) if words(name) & SAYS_NOTHING]
     assert not in_paths + in_code
 
 

@@ -36,11 +36,7 @@ OUTSIDE = re.compile(r"\.\./shared(?!/data\b)|\.\./\.\./shared(?!/data\b)")
 
 def locks() -> list[Path]:
     """The lock files of the repository."""
-    return [
-        path
-        for path in files()
-        if path.suffix == ".lock" or path.name in {"package-lock.json", "pylock.toml"}
-    ]
+    return [path for path in files() if path.suffix == ".lock" or path.name in {"package-lock.json", "pylock.toml"}]
 
 
 def test_no_lock_names_an_address() -> None:
@@ -57,9 +53,7 @@ def test_no_file_names_a_path_of_a_machine() -> None:
 
 
 def test_only_tests_and_benches_look_beside_the_repository() -> None:
-    looking = [
-        str(path) for path in files(".py", ".sql", ".md", ".yml", ".toml") if OUTSIDE.search(text(path))
-    ]
+    looking = [str(path) for path in files(".py", ".sql", ".md", ".yml", ".toml") if OUTSIDE.search(text(path))]
     assert not [path for path in looking if not path.startswith(("tests/", "bench/", "docs/development"))]
 
 

@@ -34,11 +34,7 @@ def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
     inside = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
     packed = {path for path in inside if path.parts[0] in PACKAGES}
     assert packed == set(package_files())
-    assert (
-        not {path.parts[0] for path in inside}
-        - {*PACKAGES}
-        - {wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"}
-    )
+    assert not {path.parts[0] for path in inside} - {*PACKAGES} - {wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"}
 
 
 def test_the_image_is_built_from_every_package() -> None:

@@ -19,12 +19,8 @@ def test_every_named_query_is_used() -> None:
 
 
 def test_every_used_query_exists() -> None:
-    known = {
-        (path.parts[0], path.stem): {n for p, n, _ in named_queries() if p == path} for path in query_files()
-    }
-    missing = [
-        f"{path}: {use}" for path in package_files(".py") for use in missing_queries(syntax(path), known)
-    ]
+    known = {(path.parts[0], path.stem): {n for p, n, _ in named_queries() if p == path} for path in query_files()}
+    missing = [f"{path}: {use}" for path in package_files(".py") for use in missing_queries(syntax(path), known)]
     assert not missing
 
 
@@ -35,9 +31,7 @@ def test_every_named_query_says_what_it_is_for() -> None:
 
 def test_every_sql_file_is_loaded() -> None:
     mentioned = {name for path in package_files(".py") for name in strings(syntax(path))}
-    forgotten = [
-        str(path) for path in query_files() if not mentioned & {path.stem, path.name, f"sql/{path.name}"}
-    ]
+    forgotten = [str(path) for path in query_files() if not mentioned & {path.stem, path.name, f"sql/{path.name}"}]
     assert not forgotten
 
 
@@ -48,9 +42,7 @@ def test_offenders_are_found() -> None:
         "queries('ledger', 'gone')['x']\nother['insert_entrys']\n"
     )
     assert missing_queries(tree, known) == ["ledger/post: insert_entrys", "ledger/gone: no such file"]
-    assert [(m[1], m["purpose"]) for m in _HEAD.finditer("-- name: a\n-- For b.\nselect 1;\n")] == [
-        ("a", "-- For b.\n")
-    ]
+    assert [(m[1], m["purpose"]) for m in _HEAD.finditer("-- name: a\n-- For b.\nselect 1;\n")] == [("a", "-- For b.\n")]
 
 
 def query_files() -> list[Path]:
@@ -67,11 +59,7 @@ def named_queries() -> Iterable[tuple[Path, str, str]]:
 
 def strings(tree: ast.Module) -> set[str]:
     """Every text constant of a module."""
-    return {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def missing_queries(tree: ast.Module, known: dict[tuple[str, str], set[str]]) -> list[str]:
@@ -84,9 +72,7 @@ def missing_queries(tree: ast.Module, known: dict[tuple[str, str], set[str]]) ->
     for node in ast.walk(tree):
         if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Constant):
             continue
-        source = (
-            variables.get(node.value.id) if isinstance(node.value, ast.Name) else queries_call(node.value)
-        )
+        source = variables.get(node.value.id) if isinstance(node.value, ast.Name) else queries_call(node.value)
         if source is None:
             continue
         if source not in known:

@@ -41,9 +41,7 @@ def test_the_linter_finds_offenders(tmp_path: Path, code: str, rule: str) -> Non
 
 
 def test_the_type_checker_finds_offenders(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(
-        (ROOT / "pyproject.toml").read_text().replace('venvPath = "."', "")
-    )
+    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text().replace('venvPath = "."', ""))
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "offender.py").write_text("def f(rows):\n    return rows\n\n\nx: int = 'a'\n")
     found = run(tmp_path, ["basedpyright", "--pythonpath", sys.executable])
@@ -54,6 +52,4 @@ def test_the_type_checker_finds_offenders(tmp_path: Path) -> None:
 def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a tool of this environment in a folder."""
     program, *arguments = command
-    return subprocess.run(
-        [BIN / program, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([BIN / program, *arguments], cwd=folder, capture_output=True, text=True, check=False)

@@ -46,24 +46,18 @@ def test_everything_is_pinned_and_hashed(lock: str) -> None:
     assert unhashed(lock) == []
 
 
-@pytest.mark.parametrize(
-    ("lock", "tools"), [("requirements.lock", True), ("requirements.runtime.lock", False)]
-)
+@pytest.mark.parametrize(("lock", "tools"), [("requirements.lock", True), ("requirements.runtime.lock", False)])
 def test_what_pyproject_wants_is_locked(lock: str, *, tools: bool) -> None:
     assert wanted(tools=tools) - entries(lock).keys() == set()
 
 
 def test_the_image_gets_the_versions_that_were_tested() -> None:
     tested = entries("requirements.lock")
-    assert [
-        name for name, block in entries("requirements.runtime.lock").items() if block != tested.get(name)
-    ] == []
+    assert [name for name, block in entries("requirements.runtime.lock").items() if block != tested.get(name)] == []
 
 
 def test_the_image_gets_no_tools() -> None:
-    assert {"pytest", "ruff", "basedpyright", "playwright"} & entries(
-        "requirements.runtime.lock"
-    ).keys() == set()
+    assert {"pytest", "ruff", "basedpyright", "playwright"} & entries("requirements.runtime.lock").keys() == set()
 
 
 def test_the_builder_is_locked_too() -> None:
