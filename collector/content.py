@@ -1,7 +1,7 @@
 """Prompt and completion text: which attributes hold it, and what happens to it.
 
-By default it is dropped before anything is stored, and the number of dropped values is left behind in `pigou.content_dropped`.
-The operator may keep it, and may have secrets and e-mail addresses in it replaced.
+By default it is dropped before anything is stored, and the number of dropped values is left behind in
+`pigou.content_dropped`. The operator may keep it, and may have secrets and e-mail addresses in it replaced.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ _CONTENT = re.compile(
     | gen_ai\.evaluation\.explanation
     | (?:input|output)\.value                                # OpenInference
     | llm\.(?:input_messages|output_messages|tools|prompts|completions|prompt_template|function_call)(?:\..*)?
+    | llm\.invocation_parameters
+    | llm\.(?!token_count\.|cost\.|usage\.|request\.|response\.)[\w-]+   # LiteLLM: the raw request and response by provider
+      \.(?:messages|choices|tools|contents?|input|output|system|candidates|prompt|instructions|text)
     | (?:embedding\.embeddings|retrieval\.documents|reranker\.(?:input|output)_documents)\..*
     | embedding\.(?:text|vector)
     | tool\.(?:parameters|json_schema|arguments|output|result)
@@ -37,18 +40,20 @@ _CONTENT = re.compile(
     | (?:input|output)_(?:messages|text|data)
     | traceloop\.entity\.(?:input|output)
     | (?:llm\.request\.functions|llm\.content)(?:\..*)?
-    | ai\.(?:prompt|response\.(?:text|object|toolCalls|reasoning|files)|result|toolCall\.(?:args|result)|values?|embeddings?|schema)
+    | ai\.(?:prompt|response\.(?:text|object|toolCalls|reasoning|files)|result|toolCall\.(?:args|result)|values?|schema
+      |embeddings?)
       (?:\.(?!format$).*)?                                   # Vercel AI SDK
     | langfuse\.(?:observation|trace)\.(?:input|output)
     | gcp\.vertex\.agent\.(?:llm_request|llm_response|tool_call_args|tool_response|data)
     | (?:pydantic_ai\.)?(?:all_messages|all_messages_events|final_result|new_messages)
     | events | tool_arguments | tool_response | model_request_parameters
     | logfire\.(?:json_schema|msg)
-    | (?:user_)?prompt | response | response_text | request_text | completion | thought | history
+    | request_data | response_data | (?:user_)?prompt | response | response_text | request_text | completion | thought | history
     | (?:function_args|tool_input|tool_output|tool_result|new_context|arguments|message(?:s|\.content)?)
     | user_system_prompt | system_prompt(?:_preview)? | tools_json | request_body | response_body | full_command | bash_command
     | crew_(?:agents|tasks|inputs) | task_description | agent\.(?:input|output)(?:_message)? | task\.(?:input|output)
-    | .*\.?http\.(?:request|response)\.(?:body(?:\.content)?|header\.(?:authorization|cookie|set-cookie|x-api-key|api-key|x-goog-api-key))
+    | .*\.?http\.(?:request|response)\.body(?:\.content)?
+    | .*\.?http\.(?:request|response)\.header\.(?:authorization|cookie|set-cookie|x-api-key|api-key|x-goog-api-key)
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -1,6 +1,7 @@
 """Which layer and use a record serves: what it says itself, else what its names suggest, else unknown.
 
-Each answer keeps its source (explicit, inferred, none), so that the books can show how much of the spend rests on inference.
+Each answer keeps its source (explicit, inferred, none), so that the books can show how much of the spend rests on
+inference.
 """
 
 from __future__ import annotations

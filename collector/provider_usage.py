@@ -1,7 +1,8 @@
 """Usage bodies as providers' APIs answer them, before any telemetry convention.
 
-Read from the providers' API references as of November 2026; unit names after genai-prices 0.2. A *flavor* is one API's shape and
-meaning of usage; the same shape may mean different things (xAI counts reasoning on top of completion tokens, OpenAI inside).
+Read from the providers' API references as of November 2026; unit names after genai-prices 0.2. A *flavor* is one
+API's shape and meaning of usage; the same shape may mean different things (xAI counts reasoning on top of completion
+tokens, OpenAI inside).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collector.usage import (
     INCLUSIVE,
     REASONING_ON_TOP,
     Convention,
+    Counts,
     Leaves,
     count_table,
     read_counts,
@@ -42,6 +44,19 @@ _CHAT = count_table(
     output_audio_tokens="completion_tokens_details.audio_tokens",
     web_searches="num_search_queries",
 )
+# LiteLLM answers every provider's usage in OpenAI's shape, with Anthropic's cache lifetimes inside the prompt's details.
+_LITELLM = {
+    **_CHAT,
+    **count_table(
+        cache_write_tokens=(
+            "prompt_tokens_details.cache_write_tokens",
+            "prompt_tokens_details.cache_creation_tokens",
+            "cache_creation_input_tokens",
+        ),
+        cache_write_5m_tokens="prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens",
+        cache_write_1h_tokens="prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
+    ),
+}
 _RESPONSES = count_table(
     input_tokens="input_tokens",
     output_tokens="output_tokens",
@@ -120,6 +135,7 @@ class Flavor(msgspec.Struct, frozen=True):
 
 FLAVORS: dict[str, Flavor] = {
     "openai_chat": Flavor(_CHAT, INCLUSIVE),
+    "litellm": Flavor(_LITELLM, INCLUSIVE),
     "openai_responses": Flavor(_RESPONSES, INCLUSIVE),
     "openai_realtime": Flavor(_REALTIME, INCLUSIVE),
     "openai_images": Flavor(_RESPONSES, INCLUSIVE),
@@ -173,11 +189,16 @@ def leaves_of(usage_body: Mapping[str, AttributeValue], flavor: str) -> Leaves |
 
     `flavor`: a name in `FLAVORS`, or a provider's common name for it. Raises: KeyError for a flavor that is not known.
     """
-    known = FLAVORS[_ALIASES.get(flavor, flavor)]
-    counts = read_counts(_flat(usage_of(usage_body)), known.table)
+    counts, convention = counts_of(usage_body, flavor)
     if isinstance(counts, Problem):
         return counts
-    return to_leaves(counts, known.convention, is_embedding=known.is_embedding)
+    return to_leaves(counts, convention, is_embedding=FLAVORS[_ALIASES.get(flavor, flavor)].is_embedding)
+
+
+def counts_of(usage_body: Mapping[str, AttributeValue], flavor: str) -> tuple[Counts | Problem, Convention]:
+    """The counts of a provider's usage and what they contain. Raises: KeyError for a flavor that is not known."""
+    known = FLAVORS[_ALIASES.get(flavor, flavor)]
+    return read_counts(_flat(usage_of(usage_body)), known.table), known.convention
 
 
 def usage_of(body: Mapping[str, AttributeValue]) -> Mapping[str, AttributeValue]:

@@ -1,10 +1,12 @@
 """From the counts an emitter reports to disjoint quantities that can be priced.
 
 Counts use the names of genai-prices' units and overlap: `cache_read_tokens` may be part of `input_tokens`,
-`output_audio_tokens` part of `output_tokens`. *Leaves* use the same names and do not overlap, so that the cost of a call is the sum over its leaves. Which
-counts contain which is the emitter's `Convention`; where it is not certain, the reported total decides.
+`output_audio_tokens` part of `output_tokens`. *Leaves* use the same names and do not overlap, so that the cost of a
+call is the sum over its leaves. Which counts contain which is the emitter's `Convention`; where it is not certain,
+the reported total decides.
 
-A count that cannot be read, or leaves that would be negative, are a `Problem`: nothing is clamped, nothing unknown becomes 0.
+A count that cannot be read, or leaves that would be negative, are a `Problem`: nothing is clamped, nothing unknown
+becomes 0.
 """
 
 from __future__ import annotations
@@ -138,6 +140,14 @@ def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = Fa
     if not fits:
         return readings[0]
     return _decide(len(candidates), fits, counts.get("total_tokens"))
+
+
+def disjoint_leaves(counts: Counts) -> Leaves:
+    """The leaves of counts that are disjoint already: they are what they say."""
+    quantities = {name: count for name, count in counts.items() if name != "total_tokens"}
+    outputs = [count for name, count in quantities.items() if name.startswith("output_")]
+    inputs = [count for name, count in quantities.items() if name.startswith(("input_", "cache_")) and name.endswith("_tokens")]
+    return Leaves(quantities, sum(inputs) if inputs else None, sum(outputs) if outputs else None, "explicit")
 
 
 def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:

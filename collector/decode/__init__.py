@@ -1,7 +1,7 @@
 """OTLP bodies in, records out. Pure: no database, no network, no clock.
 
-A body that cannot be parsed at all raises `Undecodable`. A single record that breaks a rule becomes a `Problem`, and the
-rest of the body is kept: that is what the `partial_success` of an OTLP answer counts.
+A body that cannot be parsed at all raises `Undecodable`. A single record that breaks a rule becomes a `Problem`, and
+the rest of the body is kept: that is what the `partial_success` of an OTLP answer counts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""One spelling of a record's content, so that a repeated export is recognised whatever its encoding and attribute order."""
+"""One spelling of a record's content, so that a repeated export is recognised whatever its encoding and attribute
+order."""
 
 from __future__ import annotations
 

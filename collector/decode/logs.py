@@ -1,4 +1,5 @@
-"""Log records of an OTLP log export as records. Some agents (Claude Code, Codex, Gemini CLI) report their calls only here."""
+"""Log records of an OTLP log export as records. Some agents (Claude Code, Codex, Gemini CLI) report their calls only
+here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """OTLP/JSON as the same protobuf messages that the binary encoding gives, so that one reader serves both.
 
-The mapping is proto3's JSON with OTLP's exceptions (specification 1.9): lowerCamelCase names, trace and span ids in hex, enums as
-numbers, 64-bit integers as text or numbers, other bytes in base64, unknown names ignored.
+The mapping is proto3's JSON with OTLP's exceptions (specification 1.9): lowerCamelCase names, trace and span ids in
+hex, enums as numbers, 64-bit integers as text or numbers, other bytes in base64, unknown names ignored.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _Builder:
     def __init__(self, problems: list[Problem]) -> None:
         self._problems = problems
 
-    def message(self, descriptor: Descriptor, document: object, depth: int) -> Any:
+    def message(self, descriptor: Any, document: object, depth: int) -> Any:
         """A message of this type. Raises: Refused for a value that does not fit its field."""
         if not isinstance(document, dict):
             raise Refused("bad_field", f"{descriptor.name} is not an object")
@@ -114,7 +114,8 @@ def _converter(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return _hex if field.name in _HEX_FIELDS else _base64
     if field.type == FieldDescriptor.TYPE_ENUM:
-        numbers = {value.name: value.number for value in field.enum_type.values}
+        enum: Any = field.enum_type
+        numbers = {value.name: value.number for value in enum.values}
         return lambda value: numbers[value] if value in numbers else _integer(value)
     return {
         FieldDescriptor.CPPTYPE_STRING: _text,

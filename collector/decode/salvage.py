@@ -1,8 +1,8 @@
 """What can be kept of a protobuf body that the parser refuses as a whole.
 
-Text that is not UTF-8, or nesting beyond the parser's limit, in one attribute of one record fails the whole export. The three
-OTLP requests have the same shape (field 1: groups; of a group, field 1: resource, field 2: scoped lists; of those, field 1: scope,
-field 2: records), so the body is cut along it and each record parsed alone.
+Text that is not UTF-8, or nesting beyond the parser's limit, in one attribute of one record fails the whole export.
+The three OTLP requests have the same shape (field 1: groups; of a group, field 1: resource, field 2: scoped lists; of
+those, field 1: scope, field 2: records), so the body is cut along it and each record parsed alone.
 """
 
 from __future__ import annotations

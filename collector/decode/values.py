@@ -1,7 +1,8 @@
 """OTLP attribute values as plain Python values that PostgreSQL can store.
 
-What a database would refuse is replaced, not passed on: NaN and the infinities become the text "NaN", "Infinity", "-Infinity"
-(as JSON has no such numbers), NUL characters become U+FFFD (PostgreSQL text has no NUL). Bytes become base64 text.
+What a database would refuse is replaced, not passed on: NaN and the infinities become the text "NaN", "Infinity",
+"-Infinity" (as JSON has no such numbers), NUL characters become U+FFFD (PostgreSQL text has no NUL). Bytes become
+base64 text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The provider's response that some emitters attach whole: it may hold the response id, the tier, and the usage itself."""
+"""The provider's response that some emitters attach whole: it may hold the response id, the tier, and the usage
+itself."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """OpenInference spans (Arize Phoenix).
 
-Read from openinference-semantic-conventions 0.1.42 and the instrumentations for OpenAI 0.1.66, LangChain 0.1.80, OpenAI Agents
-2.6, LiteLLM, CrewAI, Agno and Google ADK as recorded.
+Read from openinference-semantic-conventions 0.1.42 and the instrumentations for OpenAI 0.1.66, LangChain 0.1.80,
+OpenAI Agents 2.6, LiteLLM, CrewAI, Agno and Google ADK as recorded.
 
-The prompt count is meant to contain cached tokens and the completion count reasoning tokens; the instrumentations pass on what
-their provider says, so Bedrock's and Anthropic's exclusive counts leak through. The total decides.
+The prompt count is meant to contain cached tokens and the completion count reasoning tokens; the instrumentations
+pass on what their provider says, so Bedrock's and Anthropic's exclusive counts leak through. The total decides.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_as(record: Record, dialect: str) -> Reading:
     """The record by these conventions, for frameworks whose spans need more than that."""
     attributes = record.attributes
     facts = shared.facts_of(record)
-    read = shared.reading(record, facts, dialect)
+    read = shared.reading(facts, dialect)
     kind = (shared.text_of(attributes.get(_KIND)) or "").upper()
     counts = read_counts(attributes, COUNTS)
     if not kind and counts:

@@ -1,7 +1,8 @@
 """OpenLLMetry (Traceloop) spans.
 
 Read from opentelemetry-instrumentation-{anthropic,langchain} 0.62.4 and the older `llm.*` names of
-opentelemetry-semantic-conventions-ai. It writes OTel's names, with cached tokens summed into the input by its own instrumentors. Bedrock's are passed on as they are.
+opentelemetry-semantic-conventions-ai. It writes OTel's names, with cached tokens summed into the input by its own
+instrumentors. Bedrock's are passed on as they are.
 """
 
 from __future__ import annotations
@@ -13,15 +14,13 @@ from collector.usage import UNSURE, read_counts
 NAME = "openllmetry"
 VERSION = "opentelemetry-instrumentation-* 0.62.4"
 # The older projects share the prefix `opentelemetry.instrumentation.` with OTel's own; these are Traceloop's packages.
-SCOPES: tuple[str, ...] = tuple(
-    f"opentelemetry.instrumentation.{package}"
-    for package in (
-        "agno", "aleph_alpha", "alephalpha", "anthropic", "bedrock", "chromadb", "cohere", "crewai", "google_generativeai",
-        "groq", "haystack", "lancedb", "langchain", "llamaindex", "marqo", "mcp", "milvus", "mistralai", "ollama", "openai",
-        "openai_agents", "pinecone", "qdrant", "replicate", "sagemaker", "together", "transformers", "vertexai", "watsonx",
-        "weaviate", "writer",
-    )
-) + ("traceloop.", "@traceloop/")  # fmt: skip
+_PACKAGES = (
+    "agno", "aleph_alpha", "alephalpha", "anthropic", "chromadb", "cohere", "crewai", "google_generativeai", "groq",
+    "haystack", "lancedb", "langchain", "llamaindex", "marqo", "mcp", "milvus", "mistralai", "ollama", "openai",
+    "openai_agents", "pinecone", "qdrant", "replicate", "sagemaker", "together", "transformers", "vertexai", "watsonx",
+    "weaviate", "writer",
+)  # fmt: skip
+SCOPES: tuple[str, ...] = ("traceloop.", "@traceloop/", *(f"opentelemetry.instrumentation.{name}" for name in _PACKAGES))
 
 _KIND = "traceloop.span.kind"
 _CALLS = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
@@ -42,7 +41,7 @@ def read(record: Record) -> Reading:
     request = attributes.get("llm.request.type")
     if operation is None and isinstance(request, str) and request in _CALLS:
         facts = shared.facts_of(record)
-        read = shared.reading(record, facts, NAME)
+        read = shared.reading(facts, NAME)
         counts = read_counts(attributes, otel_genai.COUNTS)
         return shared.as_call(
             record, read, facts, counts, UNSURE, shared.RANK_SDK, _CALLS[request], is_embedding=request == "embedding"
@@ -52,7 +51,7 @@ def read(record: Record) -> Reading:
 
 def _read_entity(record: Record, kind: str) -> Reading:
     facts = shared.facts_of(record)
-    read = shared.reading(record, facts, NAME)
+    read = shared.reading(facts, NAME)
     entity = shared.text_of(record.attributes.get("traceloop.entity.name"))
     if kind == "tool":
         return shared.as_tool(read, shared.text_of(facts.get("tool")) or entity)

@@ -1,7 +1,7 @@
 """OpenTelemetry's own GenAI conventions, current and deprecated names.
 
-Read from semantic-conventions-genai v0.1.0 and the deprecated names of semantic-conventions 1.27–1.41; checked against
-opentelemetry-instrumentation-genai-* 1.3b0, -openai-v2 2.3b0 and the spans that anthropic 2.12 emits itself.
+Read from semantic-conventions-genai v0.1.0 and the deprecated names of semantic-conventions 1.27–1.41; checked
+against opentelemetry-instrumentation-genai-* 1.3b0, -openai-v2 2.3b0 and the spans that anthropic 2.12 emits itself.
 
 Cached and reasoning tokens are part of the input and output counts.
 """
@@ -99,11 +99,14 @@ def read(record: Record) -> Reading:
     return read_as(record, NAME, INCLUSIVE, shared.RANK_SDK)
 
 
-def read_as(record: Record, dialect: str, convention: Convention, rank: int) -> Reading:
-    """The record by these conventions, for dialects that use their names with counts of another convention."""
+def read_as(record: Record, dialect: str, convention: Convention, rank: int, operation: str | None = None) -> Reading:
+    """The record by these conventions, for dialects that use their names with counts of another convention.
+
+    `operation` is what the record does where it does not say so by OTel's name.
+    """
     facts = shared.facts_of(record)
-    read = shared.reading(record, facts, dialect)
-    operation = shared.text_of(facts.get("operation"))
+    read = shared.reading(facts, dialect)
+    operation = shared.text_of(facts.get("operation")) or operation
     if record.signal == "log":
         return _read_log(record, read, facts, operation, rank)
     if operation in TOOLS:

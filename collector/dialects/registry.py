@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from collector.dialects import openinference, openllmetry, otel_genai, shared
+from collector.dialects import (
+    bedrock,
+    beeai,
+    claude_code,
+    codex,
+    gemini_cli,
+    google_adk,
+    langfuse,
+    litellm,
+    openinference,
+    openlit,
+    openllmetry,
+    otel_genai,
+    pydantic_ai,
+    raw,
+    sentry,
+    shared,
+    vercel_ai,
+    vllm,
+)
 from collector.infer import Rules, infer
 from collector.record import Attributes, Reading, Record, Scope
 
@@ -14,9 +33,12 @@ _SCOPES_MAX = 10_000
 class Dialect(Protocol):
     """What a dialect's module offers. `SCOPES` are prefixes of instrumentation scope names that only it writes."""
 
-    NAME: str
-    VERSION: str
-    SCOPES: tuple[str, ...]
+    @property
+    def NAME(self) -> str: ...  # noqa: N802
+    @property
+    def VERSION(self) -> str: ...  # noqa: N802
+    @property
+    def SCOPES(self) -> tuple[str, ...]: ...  # noqa: N802
 
     def claims(self, attributes: Attributes) -> bool:
         """Whether a record with these keys, of an unknown scope, is of this dialect."""
@@ -28,7 +50,25 @@ class Dialect(Protocol):
 
 
 # The more particular first: many emitters write OTel's names beside their own.
-_DIALECTS: tuple[Dialect, ...] = (openllmetry, openinference, otel_genai)
+_DIALECTS: tuple[Dialect, ...] = (
+    claude_code,
+    codex,
+    gemini_cli,
+    vercel_ai,
+    litellm,
+    langfuse,
+    vllm,
+    beeai,
+    pydantic_ai,
+    google_adk,
+    sentry,
+    bedrock,
+    openllmetry,
+    openlit,
+    otel_genai,
+    openinference,
+    raw,
+)
 _BY_SCOPE: dict[str, Dialect | None] = {}
 
 
@@ -42,7 +82,7 @@ def read(record: Record, rules: Rules) -> Reading:
     dialect = dialect_of(record)
     if dialect is None:
         facts = shared.facts_of(record)
-        return infer(record, shared.reading(record, facts, "none"), rules)
+        return infer(record, shared.reading(facts, "none"), rules)
     return infer(record, dialect.read(record), rules)
 
 

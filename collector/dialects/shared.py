@@ -128,7 +128,7 @@ def text_of(value: AttributeValue) -> str | None:
     return None
 
 
-def reading(record: Record, facts: Facts, dialect: str) -> Reading:
+def reading(facts: Facts, dialect: str) -> Reading:
     """A reading of role plain with the context filled in; the caller gives it its role."""
     return Reading(
         "plain",
@@ -147,15 +147,13 @@ def as_tool(read: Reading, name: str | None) -> Reading:
     return read
 
 
-def as_agent(
-    read: Reading, facts: Facts, counts: Counts | Problem, convention: Convention, cost: AttributeValue = None
-) -> Reading:
+def as_agent(read: Reading, facts: Facts, counts: Counts | Leaves | Problem, convention: Convention) -> Reading:
     """The reading of a parent: a control total when it repeats its leaves' usage, else only an agent.
 
     Counts that cannot be read leave the total unknown; a parent is never booked, so nothing goes to suspense.
     """
-    claim = claimed_usd(cost if cost is not None else facts.get("claim"))
-    leaves = to_leaves(counts, convention) if isinstance(counts, dict) and counts else None
+    claim = claimed_usd(facts.get("claim"))
+    leaves = to_leaves(counts, convention) if isinstance(counts, dict) and counts else counts
     if isinstance(leaves, Leaves):
         read.role = "control"
         read.control = ControlTotal(leaves.total_input_tokens, leaves.total_output_tokens, claim)

@@ -1,0 +1,56 @@
+"""Spans and logs of emitters nobody knows that carry a provider's usage under the provider's own names.
+
+Bare (`prompt_tokens`), under a prefix (`llm.usage.prompt_tokens`), or as one JSON object (`usage`). A model must be
+named too, so that other counters called `input_tokens` are not taken for calls. What the names mean is only the first
+guess: the total decides.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from collector.dialects import shared
+from collector.dialects.embedded import mapping_of
+from collector.provider_usage import counts_of, flavor_of
+from collector.record import Attributes, AttributeValue, Problem, Reading, Record
+from collector.usage import to_leaves
+
+NAME = "raw"
+VERSION = "1"
+SCOPES: tuple[str, ...] = ()
+
+_PREFIXES = ("", "usage.", "llm.usage.", "response.usage.", "llm.response.usage.", "openai.usage.", "anthropic.usage.")
+_MARKERS = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_token_count")
+_MARKED = frozenset(prefix + marker for prefix in _PREFIXES for marker in _MARKERS)
+_OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata")
+
+
+def claims(attributes: Attributes) -> bool:
+    """Whether the keys hold a provider's usage."""
+    return not _MARKED.isdisjoint(attributes) or any(name in attributes for name in _OBJECTS)
+
+
+def read(record: Record) -> Reading:
+    """A call when usage and a model are there."""
+    facts = shared.facts_of(record)
+    read = shared.reading(facts, NAME)
+    for name in ("llm.model", "llm.request.model", "request.model", "response.model"):
+        facts.setdefault("model", record.attributes.get(name))
+    usage = _usage(record.attributes)
+    flavor = flavor_of(usage) if usage else None
+    if usage is None or flavor is None or facts["model"] is None:
+        return read
+    counts, convention = counts_of(usage, flavor)
+    unsure = msgspec.structs.replace(convention, cache_sure=False, reasoning_sure=False)
+    found = counts if isinstance(counts, Problem) or not counts else to_leaves(counts, unsure)
+    return shared.as_call(record, read, facts, found, unsure, shared.RANK_SDK, shared.text_of(facts.get("operation")) or "chat")
+
+
+def _usage(attributes: Attributes) -> dict[str, AttributeValue] | None:
+    for name in _OBJECTS:
+        if (found := mapping_of(attributes.get(name))) is not None:
+            return found
+    for prefix in _PREFIXES:
+        if any(prefix + marker in attributes for marker in _MARKERS):
+            return {key.removeprefix(prefix): value for key, value in attributes.items() if key.startswith(prefix)}
+    return None
