@@ -86,7 +86,7 @@ class Home:
         new.replace(self.run_file)
 
     @contextlib.contextmanager
-    def claimed(self) -> Generator[None]:
+    def held(self) -> Generator[None]:
         """Hold this home for one `pigou up`. Raises CommandError (exit 2) when another holds it."""
         self.make()
         with (self.path / "pigou.lock").open("a") as lock:
@@ -210,9 +210,7 @@ def home_to_read(option: Path | None = None, environment: Mapping[str, str] = os
 
 
 @contextlib.contextmanager
-def database_address(
-    role: Role, home: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> Generator[str]:
+def database_address(role: Role, home: Path | None = None, environment: Mapping[str, str] = os.environ) -> Generator[str]:
     """The address of the books, valid inside the block.
 
     It is PIGOU_DATABASE_URL when set, else the database of the installation running on the home, else the

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import typer
 
+from cli.books import accounts, check, rerate, statement, trial_balance
 from cli.errors import CommandError
 from cli.home import Home, home_at
+from cli.periods import periods_app
+from cli.replay import replay
 from cli.sql import dsn, sql
 from cli.terminal import one_line, remark
 from cli.up import up
+from cli.uses import uses_app
 
 app = typer.Typer(
     name="pigou",
@@ -26,15 +30,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(up)
+app.command()(replay)
 app.command()(dsn)
 app.command()(sql)
+app.command()(check)
+app.command()(statement)
+app.command()(trial_balance)
+app.command()(accounts)
+app.command()(rerate)
+app.add_typer(periods_app)
+app.add_typer(uses_app)
 
 
 @app.callback()
 def common(
-    debug: bool = typer.Option(
-        False, "--debug", envvar="PIGOU_DEBUG", help="Show the traceback of an unexpected error."
-    ),
+    debug: bool = typer.Option(False, "--debug", envvar="PIGOU_DEBUG", help="Show the traceback of an unexpected error."),
 ) -> None:
     """Double-entry books of what AI agents spend."""
     if debug:
@@ -81,9 +91,7 @@ def _unexpected(error: Exception, home: Home) -> int:
         remark(str(error))
         return 1
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
-        remark(
-            f"{error.diag.message_primary}; the database has no books of this version: run `pigou migrate`"
-        )
+        remark(f"{error.diag.message_primary}; the database has no books of this version: run `pigou migrate`")
         return 1
     if isinstance(error, psycopg.Error):
         from cli.sql import describe
@@ -95,9 +103,7 @@ def _unexpected(error: Exception, home: Home) -> int:
         home.make()
         log = home.logs / "cli.log"
         with log.open("a") as file:
-            file.write(
-                f"{datetime.now(UTC).isoformat()} {sys.argv}\n{''.join(traceback.format_exception(error))}\n"
-            )
+            file.write(f"{datetime.now(UTC).isoformat()} {sys.argv}\n{''.join(traceback.format_exception(error))}\n")
         remark(f"unexpected {kind}; the traceback is in {log}")
     except (CommandError, OSError):
         remark(f"unexpected {kind}; --debug shows the traceback")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -37,8 +37,16 @@ HomeOption: TypeAlias = Annotated[
     ),
 ]
 TenantOption: TypeAlias = Annotated[
-    str, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")
+    str | None, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")
 ]
+
+
+class SignalName(StrEnum):
+    """The signals of OpenTelemetry."""
+
+    TRACES = "traces"
+    LOGS = "logs"
+    METRICS = "metrics"
 
 
 class Format(StrEnum):
@@ -64,6 +72,17 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day; write 2026-01-31, today, yesterday or 7d") from None
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment as people type it: 2026-01-31T12:00 (UTC unless an offset is given), or a day, at its end."""
+    try:
+        if "T" in text or ":" in text:
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time; write 2026-01-31T12:00 or a day") from None
+    return datetime.combine(parse_day(text), time.max, UTC)
 
 
 SinceOption: TypeAlias = Annotated[

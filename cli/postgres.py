@@ -61,7 +61,7 @@ cluster_name = 'pigou'
 
 
 @dataclass(frozen=True)
-class Account:
+class ServerUser:
     """The operating system's user that the server runs as; None: the caller's own."""
 
     uid: int | None = None
@@ -95,19 +95,19 @@ class Cluster:
 
     def initialise(self, log: IO[bytes]) -> None:
         """Make the data directory and its database `pigou`; what a killed try left is thrown away."""
-        account = server_account()
+        runs_as = server_user()
         self.data.parent.mkdir(parents=True, exist_ok=True)
-        make_reachable(self.data, account)
+        make_reachable(self.data, runs_as)
         new = self.data.with_name(self.data.name + ".new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
-        _hand_over(new, account)
+        _hand_over(new, runs_as)
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
-        self._run([binary("initdb"), "-D", str(new), "-U", "postgres", "--auth=trust", *locale], log, account)
+        self._run([binary("initdb"), "-D", str(new), "-U", "postgres", "--auth=trust", *locale], log, runs_as)
         with (new / "postgresql.conf").open("a") as file:
             file.write("\ninclude_if_exists 'pigou.conf'\n")
         single = [binary("postgres"), "--single", "-D", str(new), "postgres"]
-        self._run(single, log, account, send=f"create database {DATABASE}\n".encode())
+        self._run(single, log, runs_as, send=f"create database {DATABASE}\n".encode())
         new.rename(self.data)
 
     def running_pid(self) -> int | None:
@@ -129,7 +129,7 @@ class Cluster:
 
         With `dies_with_parent` the kernel (Linux) shuts it down when this process ends, however it ends.
         """
-        account = self._prepare()
+        runs_as = self._prepare()
         before_exec = _die_with(os.getpid()) if dies_with_parent and sys.platform == "linux" else None
         return subprocess.Popen(
             [binary("postgres"), "-D", str(self.data)],
@@ -139,16 +139,16 @@ class Cluster:
             env=_environment(),
             start_new_session=True,
             preexec_fn=before_exec,  # noqa: PLW1509  # safe here: the supervisor has one thread
-            user=account.uid,
-            group=account.gid,
-            extra_groups=account.extra_groups,
+            user=runs_as.uid,
+            group=runs_as.gid,
+            extra_groups=runs_as.extra_groups,
         )
 
     def start_detached(self, log: IO[bytes]) -> None:
         """Start the server on its own, to outlive this process; it accepts connections when this returns."""
-        account = self._prepare()
+        runs_as = self._prepare()
         command = [binary("pg_ctl"), "-D", str(self.data), "-w", "-t", "60", "start"]
-        self._run(command, log, account, detach=True)
+        self._run(command, log, runs_as, detach=True)
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Shut the server down (fast: sessions are ended, all is written) and wait until it is gone."""
@@ -160,16 +160,16 @@ class Cluster:
             os.kill(pid, signal.SIGQUIT)
             wait_until(lambda: self.running_pid() is None, 5.0)
 
-    def _prepare(self) -> Account:
+    def _prepare(self) -> ServerUser:
         """What every start needs; answers whom the server runs as."""
-        account = server_account()
-        make_reachable(self.data, account)
+        runs_as = server_user()
+        make_reachable(self.data, runs_as)
         self._clear_stale_lock()
-        self._make_socket_dir(account)
+        self._make_socket_dir(runs_as)
         settings = self.data / "pigou.conf"
         settings.write_text(f"{SETTINGS}unix_socket_directories = '{self.socket_dir}'\n")
-        _hand_over(settings, account)
-        return account
+        _hand_over(settings, runs_as)
+        return runs_as
 
     def _postmaster_lines(self) -> list[str]:
         try:
@@ -187,23 +187,23 @@ class Cluster:
         if not any(_works_in(pid, self.data) for pid in _process_ids()):
             (self.data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _make_socket_dir(self, account: Account) -> None:
+    def _make_socket_dir(self, runs_as: ServerUser) -> None:
         directory = self.socket_dir
         if directory == self.data:
             return
         directory.mkdir(mode=0o700, exist_ok=True)
         found = directory.lstat()
-        owners = {os.geteuid(), account.uid}
+        owners = {os.geteuid(), runs_as.uid}
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
             mend = "remove it, or choose a shorter --home"
             raise CommandError(f"{directory} belongs to someone else", mend, exit_code=2)
-        _hand_over(directory, account)
+        _hand_over(directory, runs_as)
 
     def _run(
         self,
         command: list[str],
         log: IO[bytes],
-        account: Account,
+        runs_as: ServerUser,
         *,
         send: bytes = b"",
         detach: bool = False,
@@ -216,9 +216,9 @@ class Cluster:
             env=_environment(),
             start_new_session=detach,
             check=False,
-            user=account.uid,
-            group=account.gid,
-            extra_groups=account.extra_groups,
+            user=runs_as.uid,
+            group=runs_as.gid,
+            extra_groups=runs_as.extra_groups,
         )
         if done.returncode != 0:
             program = Path(command[0]).name
@@ -234,10 +234,10 @@ def binary(name: str) -> str:
     return str(Path(found.submodule_search_locations[0]) / "pginstall" / "bin" / name)
 
 
-def server_account() -> Account:
+def server_user() -> ServerUser:
     """Whom the server runs as: the caller, or an unprivileged user (made when missing) if that is root."""
     if os.geteuid() != 0:
-        return Account()
+        return ServerUser()
     import pwd
 
     try:
@@ -251,12 +251,12 @@ def server_account() -> Account:
                 "run pigou as another user, or set PIGOU_DATABASE_URL",
             ) from error
         found = pwd.getpwnam(SERVER_USER)
-    return Account(found.pw_uid, found.pw_gid, ())
+    return ServerUser(found.pw_uid, found.pw_gid, ())
 
 
-def make_reachable(data: Path, account: Account) -> None:
+def make_reachable(data: Path, runs_as: ServerUser) -> None:
     """As root: let the server's user pass through (not list) the folders above its data and its programs."""
-    if account.uid is None:
+    if runs_as.uid is None:
         return
     for target in (data, Path(binary("postgres"))):
         for folder in target.resolve().parents:
@@ -287,9 +287,9 @@ def _make_readable(installed: Path) -> None:
             path.chmod(wanted)
 
 
-def _hand_over(path: Path, account: Account) -> None:
-    if account.uid is not None and account.gid is not None:
-        os.chown(path, account.uid, account.gid)
+def _hand_over(path: Path, runs_as: ServerUser) -> None:
+    if runs_as.uid is not None and runs_as.gid is not None:
+        os.chown(path, runs_as.uid, runs_as.gid)
 
 
 def _environment() -> dict[str, str]:

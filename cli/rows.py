@@ -32,9 +32,7 @@ def write_cursor(cursor: psycopg.Cursor[Any], chosen: Format) -> None:
             return
 
 
-def write_text(
-    columns: Sequence[str], rows: Iterable[Sequence[str | None]], chosen: Format, numbers: Sequence[bool]
-) -> None:
+def write_text(columns: Sequence[str], rows: Iterable[Sequence[str | None]], chosen: Format, numbers: Sequence[bool]) -> None:
     """Write rows of text as a table or CSV. `numbers` says which columns are aligned right."""
     if chosen is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")

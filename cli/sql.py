@@ -21,9 +21,7 @@ _CALLER_IS_WRONG = ("42", "25006", "22")  # SQLSTATE: syntax, names and privileg
 
 def dsn(
     home: HomeOption = None,
-    role: Annotated[
-        RoleName, typer.Option("--role", help="Whose rights the address gives.")
-    ] = RoleName.READER,
+    role: Annotated[RoleName, typer.Option("--role", help="Whose rights the address gives.")] = RoleName.READER,
 ) -> None:
     """Print the database's address for psql, BI tools and programs."""
     import os
@@ -56,9 +54,7 @@ def sql(
     text = _query(query, file)
     with (
         database_address("reader", home) as address,
-        connect(
-            dsn_for_role(address, "reader"), "reader", autocommit=False, application="pigou-sql"
-        ) as books,
+        connect(dsn_for_role(address, "reader"), "reader", autocommit=False, application="pigou-sql") as books,
     ):
         books.read_only = True
         books.execute("select set_config('statement_timeout', %s, true)", (f"{timeout_s * 1000:.0f}ms",))
@@ -68,9 +64,7 @@ def sql(
                 write(cursor, chosen)
         except psycopg.Error as error:
             code = error.sqlstate or ""
-            raise CommandError(
-                describe(error, text), exit_code=2 if code.startswith(_CALLER_IS_WRONG) else 1
-            ) from error
+            raise CommandError(describe(error, text), exit_code=2 if code.startswith(_CALLER_IS_WRONG) else 1) from error
 
 
 def write(cursor: psycopg.Cursor[tuple[object, ...]], chosen: Format) -> None:
@@ -99,16 +93,12 @@ def _place(query: str, position: int) -> str:
     line, column = before.count("\n") + 1, position - (before.rfind("\n") + 1)
     rest = query[position - 1 :].split("\n", maxsplit=1)[0].strip()
     near = f', near "{rest[:30]}"' if rest else ", at its end"
-    return (
-        f"at column {column}{near}" if "\n" not in query.strip() else f"at line {line}, column {column}{near}"
-    )
+    return f"at column {column}{near}" if "\n" not in query.strip() else f"at line {line}, column {column}{near}"
 
 
 def _query(query: str | None, file: Path | None) -> str:
     if (query is None) == (file is None):
-        raise CommandError(
-            "give one query", 'as in pigou sql "select * from ledger.calls limit 5", or --file', exit_code=2
-        )
+        raise CommandError("give one query", 'as in pigou sql "select * from ledger.calls limit 5", or --file', exit_code=2)
     text = file.read_text() if file else sys.stdin.read() if query == "-" else query or ""
     if not text.strip():
         raise CommandError("the query is empty", "write one, or name a --file that holds one", exit_code=2)

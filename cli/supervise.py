@@ -46,9 +46,7 @@ class Part:
     name: str
     spawn: Callable[[IO[bytes]], subprocess.Popen[bytes]]
     answers: Callable[[], bool] = lambda: True
-    arguments: tuple[str, ...] | None = (
-        None  # sent once the database is there; None: the part waits for nothing
-    )
+    arguments: tuple[str, ...] | None = None  # sent once the database is there; None: the part waits for nothing
     stop_signal: signal.Signals = signal.SIGTERM
     once: bool = False  # runs to its end instead of staying
 
@@ -105,9 +103,7 @@ class Supervisor:
     @property
     def pids(self) -> dict[str, int]:
         """The process ids of the parts that run."""
-        return {
-            name: child.process.pid for name, child in self._children.items() if child.process and child.alive
-        }
+        return {name: child.process.pid for name, child in self._children.items() if child.process and child.alive}
 
     def start(self, part: Part, *, held: bool = False) -> None:
         """Start a part. With `held` it may import already but waits for `release`."""
@@ -133,9 +129,7 @@ class Supervisor:
             self.step()
             waiting = [name for name in waiting if not self._done_or_answers(self._children[name])]
             if waiting and time.monotonic() > deadline:
-                raise CommandError(
-                    f"{waiting[0]} does not answer after {timeout_s:.0f} s", self.where(waiting[0])
-                )
+                raise CommandError(f"{waiting[0]} does not answer after {timeout_s:.0f} s", self.where(waiting[0]))
 
     def step(self) -> None:
         """Wait a moment, show new errors, restart what died.
@@ -236,9 +230,7 @@ class Supervisor:
     def _wait(self, seconds: float) -> None:
         if self._wake < 0:
             time.sleep(seconds)
-        elif select.select([self._wake], [], [], seconds)[0] and set(os.read(self._wake, 64)) & set(
-            _STOPPING
-        ):
+        elif select.select([self._wake], [], [], seconds)[0] and set(os.read(self._wake, 64)) & set(_STOPPING):
             raise Stopped
 
     def _on_signal(self, number: int, frame: object) -> None:

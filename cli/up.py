@@ -60,9 +60,7 @@ class Addresses:
 
 def _port(option: str, what: str) -> Any:
     variable = "PIGOU_" + option.strip("-").replace("-", "_").upper()
-    return typer.Option(
-        option, envvar=variable, min=0, max=65535, metavar="PORT", help=f"{what}; 0 takes a free one."
-    )
+    return typer.Option(option, envvar=variable, min=0, max=65535, metavar="PORT", help=f"{what}; 0 takes a free one.")
 
 
 HttpPort: TypeAlias = Annotated[int, _port("--http-port", "Where OTLP/HTTP is received")]
@@ -112,7 +110,7 @@ def run(
 
     Raises CommandError when a part cannot be run, or the home or a port is taken (exit code 2).
     """
-    with home.claimed():
+    with home.held():
         addresses = with_ports(addresses)
         home.rotate_logs()
         url = os.environ.get(DATABASE_VARIABLE)
@@ -145,9 +143,7 @@ def with_ports(addresses: Addresses) -> Addresses:
     }
     with contextlib.ExitStack() as held:  # all at once, so that no free port is given twice
         ports = {
-            option: None
-            if port is None
-            else held.enter_context(_bound(addresses.host, port, option)).getsockname()[1]
+            option: None if port is None else held.enter_context(_bound(addresses.host, port, option)).getsockname()[1]
             for option, port in wanted.items()
         }
     return replace(
@@ -160,13 +156,9 @@ def with_ports(addresses: Addresses) -> Addresses:
 
 def _bound(host: str, port: int, option: str) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except socket.gaierror as error:
-        raise CommandError(
-            f"{host!r} is not an address of this machine", "change --host", exit_code=2
-        ) from error
+        raise CommandError(f"{host!r} is not an address of this machine", "change --host", exit_code=2) from error
     bound = socket.socket(family, kind, protocol)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
