@@ -1,7 +1,7 @@
 """Which record of a call is booked: a pure function of everything known about its trace and its copies.
 
-One call may be reported by several emitters: an SDK inside a framework, a gateway, the serving engine, a log. Exactly one record is
-booked, the others are evidence. Since the answer depends on the *set* of records only, order, repetition and batching of their
+One call may be reported by several emitters: an SDK inside a framework, a gateway, the serving engine, a log. Exactly one record
+is booked, the others are evidence. Since the answer depends on the *set* of records only, order, repetition and batching of their
 arrival cannot change the books.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -55,21 +55,20 @@ def resolve(members: Iterable[Member]) -> dict[Key, Verdict]:
     """Verdict of every call among the members. All members of the traces and key groups concerned must be given."""
     index: dict[Key, Member] = {(m.trace_id, m.span_id): m for m in members}
     calls = {key: m for key, m in index.items() if m.call is not None}
-    inherited: dict[Key, tuple[str | None, str | None]] = {}
-    inner: dict[Key, list[Key]] = defaultdict(list)
+    contexts = _contexts(index)
+    inside: dict[Key, list[Key]] = defaultdict(list)
     for key, member in calls.items():
-        agent, task_class, outer = _walk_up(index, member)
-        inherited[key] = (agent, task_class)
-        if outer is not None and not _told_apart(index[outer], member):
-            inner[outer].append(key)
+        outer = _above(contexts, member).call
+        if outer is not None:
+            inside[outer].append(key)
 
-    copies, totals = _nesting(index, inner)
-    winner = _winners(calls, copies, totals)
+    outer_of, totals = _nesting(calls, inside)
+    winner = _winners(calls, outer_of, totals)
     verdicts: dict[Key, Verdict] = {}
     for key in calls:
-        agent, task_class = inherited[key]
+        agent, task_class = contexts[key].agent, contexts[key].task_class
         if key in totals:
-            verdicts[key] = Verdict(totals[key], "repeats the usage of the calls inside it", agent, task_class)
+            verdicts[key] = Verdict(winner[totals[key]], "repeats the usage of the calls inside it", agent, task_class)
         elif winner[key] != key:
             verdicts[key] = Verdict(winner[key], "another record of the same call is booked", agent, task_class)
         else:
@@ -77,46 +76,104 @@ def resolve(members: Iterable[Member]) -> dict[Key, Verdict]:
     return verdicts
 
 
-def _walk_up(index: Mapping[Key, Member], member: Member) -> tuple[str | None, str | None, Key | None]:
-    """Nearest agent and task class at or above a call, and the nearest call above it with no agent or tool in between."""
-    agent, task_class, outer = member.agent, member.task_class, None
-    barrier = False
-    seen = {member.span_id}
-    parent_id = member.parent_span_id
-    while parent_id is not None and parent_id not in seen:
-        seen.add(parent_id)
-        parent = index.get((member.trace_id, parent_id))
-        if parent is None:
-            break
-        barrier = barrier or parent.role in ("agent", "tool")
-        if outer is None and not barrier and parent.call is not None:
-            outer = (parent.trace_id, parent.span_id)
-        agent = agent or parent.agent
-        task_class = task_class or parent.task_class
-        parent_id = parent.parent_span_id
-    return agent, task_class, outer
+class _Context(NamedTuple):
+    """What a record hands down to those inside it: the nearest agent, task class, and call with no agent or tool in between."""
+
+    agent: str | None = None
+    task_class: str | None = None
+    call: Key | None = None
+
+
+def _contexts(index: Mapping[Key, Member]) -> dict[Key, _Context]:
+    """The context of every record, each looked at once. Where parents form a loop the trace is broken: nothing is handed down."""
+    contexts: dict[Key, _Context] = {}
+    for start in index:
+        path: dict[Key, None] = {}
+        key: Key | None = start
+        while key is not None and key in index and key not in contexts and key not in path:
+            path[key] = None
+            key = _parent_key(index[key])
+        if key is not None and key in path:
+            while True:
+                looping, _ = path.popitem()
+                contexts[looping] = _Context(index[looping].agent, index[looping].task_class)
+                if looping == key:
+                    break
+        for below in reversed(path):
+            contexts[below] = _hand_down(_above(contexts, index[below]), index[below])
+    return contexts
+
+
+def _hand_down(above: _Context, member: Member) -> _Context:
+    call = None if member.role in ("agent", "tool") else above.call
+    if member.call is not None:
+        call = (member.trace_id, member.span_id)
+    return _Context(member.agent or above.agent, member.task_class or above.task_class, call)
+
+
+def _above(contexts: Mapping[Key, _Context], member: Member) -> _Context:
+    parent = _parent_key(member)
+    return contexts.get(parent, _Context()) if parent is not None else _Context()
+
+
+def _parent_key(member: Member) -> Key | None:
+    return None if member.parent_span_id is None else (member.trace_id, member.parent_span_id)
+
+
+def _nesting(calls: Mapping[Key, Member], inside: Mapping[Key, list[Key]]) -> tuple[dict[Key, Key], dict[Key, Key]]:
+    """The outer copy of each call that has one, and the outers that sum several calls (each with one of these)."""
+    outer_of: dict[Key, Key] = {}
+    summed: dict[Key, list[Key]] = {}
+    for outer, below in inside.items():
+        alike = [key for key in below if not _told_apart(calls[outer], calls[key])]
+        readable = [key for key in below if _evidence(calls[key]).readable]
+        told = [key for key in alike if key in readable]
+        same = [key for key in told if _repeats(calls[outer], calls[key])]
+        if same:
+            outer_of.update(dict.fromkeys(same, outer))
+        elif told and len(readable) > 1:
+            summed[outer] = told
+        else:
+            # Beside a call that reports its usage, one that does not is another call whose usage is missing.
+            outer_of.update(dict.fromkeys(told or alike, outer))
+    _pass_up(outer_of, summed)
+    return outer_of, {outer: _first_leaf(calls, summed, outer) for outer in summed}
 
 
 def _told_apart(outer: Member, inner: Member) -> bool:
     """Two calls that both carry a response id, and a different one, are two calls even when nested."""
-    a, b = outer.call, inner.call
-    return a is not None and b is not None and bool(a.response_id and b.response_id) and a.response_id != b.response_id
+    a, b = _evidence(outer).response_id, _evidence(inner).response_id
+    return bool(a and b) and a != b
 
 
-def _nesting(index: Mapping[Key, Member], inner: Mapping[Key, list[Key]]) -> tuple[list[tuple[Key, Key]], dict[Key, Key]]:
-    """Pairs (outer, inner) that are copies of one call, and outers that sum several inner calls (with the first of these)."""
-    copies: list[tuple[Key, Key]] = []
-    totals: dict[Key, Key] = {}
-    for outer, below in inner.items():
-        readable = [key for key in below if _evidence(index[key]).readable]
-        if len(readable) > 1:
-            totals[outer] = min(readable, key=lambda key: (index[key].started_us, key))
-        else:
-            copies.extend((outer, key) for key in below)
-    return copies, totals
+def _repeats(outer: Member, inner: Member) -> bool:
+    """The same response with no more tokens: a copy, whatever else happened inside. (A sum may carry its last step's id.)"""
+    a, b = _evidence(outer), _evidence(inner)
+    return a.response_id is not None and a.response_id == b.response_id and a.tokens <= b.tokens
 
 
-def _winners(calls: Mapping[Key, Member], copies: Iterable[tuple[Key, Key]], totals: Mapping[Key, Key]) -> dict[Key, Key]:
+def _pass_up(outer_of: dict[Key, Key], summed: dict[Key, list[Key]]) -> None:
+    """A copy of a sum is that sum again."""
+    pending = list(summed)
+    while pending:
+        total = pending.pop()
+        outer = outer_of.get(total)
+        if outer is not None:
+            for inner in [inner for inner, around in outer_of.items() if around == outer]:
+                del outer_of[inner]
+            summed[outer] = [total]
+            pending.append(outer)
+
+
+def _first_leaf(calls: Mapping[Key, Member], summed: Mapping[Key, list[Key]], outer: Key) -> Key:
+    """The earliest call that a sum is made of, through sums inside sums."""
+    key = outer
+    while key in summed:
+        key = min(summed[key], key=lambda inner: (calls[inner].started_us, inner))
+    return key
+
+
+def _winners(calls: Mapping[Key, Member], outer_of: Mapping[Key, Key], totals: Mapping[Key, Key]) -> dict[Key, Key]:
     """The strongest record of each group of copies: joined by nesting, or by sharing any strong identity."""
     parent: dict[Key, Key] = {key: key for key in calls}
 
@@ -126,10 +183,8 @@ def _winners(calls: Mapping[Key, Member], copies: Iterable[tuple[Key, Key]], tot
             key = parent[key]
         return key
 
-    depth: dict[Key, int] = defaultdict(int)
-    for outer, below in copies:
-        parent[root(outer)] = root(below)
-        depth[below] = max(depth[below], depth[outer] + 1)
+    for inner, outer in outer_of.items():
+        parent[root(outer)] = root(inner)
     first_with: dict[str, Key] = {}
     for key, member in calls.items():
         if key in totals:
@@ -137,19 +192,33 @@ def _winners(calls: Mapping[Key, Member], copies: Iterable[tuple[Key, Key]], tot
         for identity in _evidence(member).keys:
             parent[root(key)] = root(first_with.setdefault(identity, key))
 
+    depth = _depths(outer_of)
     groups: dict[Key, list[Key]] = defaultdict(list)
     for key in calls:
         groups[root(key)].append(key)
     winner: dict[Key, Key] = {}
     for group in groups.values():
-        able = [key for key in group if key not in totals] or group
-        best = min(able, key=lambda key: _weakness(calls[key], depth[key]))
+        best = min(group, key=lambda key: _weakness(calls[key], depth.get(key, 0)))
         winner.update(dict.fromkeys(group, best))
     return winner
 
 
+def _depths(outer_of: Mapping[Key, Key]) -> dict[Key, int]:
+    """How many copies stand around each that has any around it."""
+    depths: dict[Key, int] = {}
+    for start in outer_of:
+        path: list[Key] = []
+        key = start
+        while key in outer_of and key not in depths:
+            path.append(key)
+            key = outer_of[key]
+        for below in reversed(path):
+            depths[below] = depths.get(outer_of[below], 0) + 1
+    return depths
+
+
 def _weakness(member: Member, depth: int) -> tuple[bool, int, int, int, int, int, Key]:
-    """Sort key whose least element is booked: readable, most detailed, strongest emitter, most tokens (a stream's last word), innermost."""
+    """Sort key whose least is booked: readable, most detailed, strongest emitter, most tokens (of a stream), innermost."""
     call = _evidence(member)
     key = (member.trace_id, member.span_id)
     return (not call.readable, -call.kinds, -call.strength, -call.tokens, -depth, member.started_us, key)
