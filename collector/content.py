@@ -88,24 +88,36 @@ class ContentPolicy(msgspec.Struct, frozen=True):
     redact: bool = False
 
 
-class ContentKeys(dict[str, bool]):
-    """Whether a key holds content, remembered per key. Bounded, since senders choose the keys."""
-
-    def __missing__(self, key: str) -> bool:
-        if len(self) >= _KNOWN_KEYS_MAX:
-            self.clear()
-        answer = self[key] = _CONTENT.fullmatch(key) is not None
-        return answer
+# Keys met so far that hold no content. Bounded, since senders choose the keys.
+NO_CONTENT: set[str] = set()
 
 
-HOLDS_CONTENT = ContentKeys()
+def holds_content(key: str) -> bool:
+    """Whether attributes of this name hold prompt, completion or tool text."""
+    if key in NO_CONTENT:
+        return False
+    if _CONTENT.fullmatch(key) is not None:
+        return True
+    if len(NO_CONTENT) >= _KNOWN_KEYS_MAX:
+        NO_CONTENT.clear()
+    NO_CONTENT.add(key)
+    return False
+
+
+def split_content(attributes: Attributes) -> tuple[Attributes, Attributes]:
+    """The attributes without content, and the content."""
+    kept: Attributes = {}
+    content: Attributes = {}
+    for key, value in attributes.items():
+        (content if holds_content(key) else kept)[key] = value
+    return kept, content
 
 
 def strip_content(attributes: Attributes) -> Attributes:
     """The attributes without content; when any was there, its number is left in `pigou.content_dropped`."""
-    kept = {key: value for key, value in attributes.items() if not HOLDS_CONTENT[key]}
-    if len(kept) != len(attributes):
-        kept[CONTENT_DROPPED] = len(attributes) - len(kept)
+    kept, content = split_content(attributes)
+    if content:
+        kept[CONTENT_DROPPED] = len(content)
     return kept
 
 

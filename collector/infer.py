@@ -25,6 +25,7 @@ LAYER_OF_USE = {
     **dict.fromkeys(("prefill", "decode", "kv", "store"), "supply"),
     **dict.fromkeys(("rollout", "reward", "update"), "capital"),
 }
+_SAID = frozenset({"allocation.layer", "allocation.use"})
 FIELDS = ("operation", "tool", "agent", "name", "scope", "kind")
 
 _ANSWERS_MAX = 20_000
@@ -100,8 +101,10 @@ class Rules:
 def infer(record: Record, reading: Reading, rules: Rules) -> Reading:
     """The reading with layer, use and action class filled in, and where each comes from."""
     attributes = record.attributes
-    use = _one_of(attributes, record.resource.attributes, "allocation.use", LAYER_OF_USE)
-    layer = _one_of(attributes, record.resource.attributes, "allocation.layer", LAYERS)
+    use = layer = None
+    if not (_SAID.isdisjoint(attributes) and _SAID.isdisjoint(record.resource.attributes)):
+        use = _one_of(attributes, record.resource.attributes, "allocation.use", LAYER_OF_USE)
+        layer = _one_of(attributes, record.resource.attributes, "allocation.layer", LAYERS)
     action_class = attributes.get("allocation.action.class")
     if isinstance(action_class, str) and action_class:
         reading.action_class = action_class

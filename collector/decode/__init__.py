@@ -22,7 +22,7 @@ from collector.decode.metrics import read_metric
 from collector.decode.spans import read_resource, read_scope, read_span
 from collector.decode.values import Refused
 from collector.errors import Undecodable
-from collector.record import Point, Problem, Record
+from collector.record import Point, Problem, Record, Resource, Scope
 
 __all__ = ["Decoded", "DecodedMetrics", "Encoding", "Undecodable", "decode_logs", "decode_metrics", "decode_traces"]
 
@@ -54,7 +54,7 @@ def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_
         resource = read_resource(group.resource)
         for scoped in group.scope_spans:
             scope = read_scope(scoped.scope)
-            _collect(decoded, scoped.spans, lambda span, r=resource, s=scope: read_span(span, r, s, policy))
+            _collect(decoded, scoped.spans, read_span, resource, scope, policy)
     return decoded
 
 
@@ -66,7 +66,7 @@ def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CO
         resource = read_resource(group.resource)
         for scoped in group.scope_logs:
             scope = read_scope(scoped.scope)
-            _collect(decoded, scoped.log_records, lambda log, r=resource, s=scope: read_log(log, r, s, policy))
+            _collect(decoded, scoped.log_records, read_log, resource, scope, policy)
     return decoded
 
 
@@ -89,11 +89,18 @@ def decode_metrics(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP
 _Item = TypeVar("_Item")
 
 
-def _collect(decoded: Decoded, items: Iterable[_Item], read: Callable[[_Item], Record]) -> None:
+def _collect(
+    decoded: Decoded,
+    items: Iterable[_Item],
+    read: Callable[[_Item, Resource, Scope, ContentPolicy], Record],
+    resource: Resource,
+    scope: Scope,
+    policy: ContentPolicy,
+) -> None:
     records = decoded.records
     for item in items:
         try:
-            records.append(read(item))
+            records.append(read(item, resource, scope, policy))
         except Refused as refused:
             decoded.problems.append(Problem("decode", refused.code, refused.detail))
 

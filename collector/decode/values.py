@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from collector.content import HOLDS_CONTENT
+from collector.content import NO_CONTENT, split_content
 from collector.record import Attributes, AttributeValue
 
 DEPTH_MAX = 32
@@ -47,27 +47,21 @@ class Budget:
 def read_attributes(pairs: Iterable[KeyValue], budget: Budget) -> tuple[Attributes, Attributes]:
     """The attributes without content, and the content. A repeated key keeps its last value, as the specification leaves it open.
 
-    This is the hottest loop of the collector (20 rounds a span). Most values are non-empty text, so that is tried before asking
-    the message which kind it holds.
+    This is the hottest loop of the collector (20 rounds a span): text and non-zero integers, which most values are, are
+    read without asking the message which kind it holds, and content is looked for in all keys at once.
     """
-    attributes: Attributes = {}
-    content: Attributes = {}
-    holds_content = HOLDS_CONTENT
-    for pair in pairs:
-        key = pair.key
-        value = pair.value
-        plain: AttributeValue = value.string_value or _not_text(value, budget, 1)
-        if holds_content[key]:
-            content[key] = plain
-        else:
-            attributes[key] = plain
-    budget.spend(len(attributes) + len(content))
-    return attributes, content
+    attributes: Attributes = {
+        pair.key: (value := pair.value).string_value or value.int_value or _not_text(value, budget, 1) for pair in pairs
+    }
+    budget.spend(len(attributes))
+    if NO_CONTENT.issuperset(attributes):
+        return attributes, {}
+    return split_content(attributes)
 
 
 def read_value(value: AnyValue, budget: Budget) -> AttributeValue:
     """One value, such as a log record's body."""
-    return value.string_value or _not_text(value, budget, 1)
+    return value.string_value or value.int_value or _not_text(value, budget, 1)
 
 
 def _not_text(value: AnyValue, budget: Budget, depth: int) -> AttributeValue:

@@ -20,6 +20,7 @@ SCOPES: tuple[str, ...] = (
     "@opentelemetry/instrumentation-aws-sdk",
     "bedrock_agentcore",
 )
+MARKERS = frozenset({"gen_ai.usage.cache_write_input_tokens", "gen_ai.system"})
 
 
 def claims(attributes: Attributes) -> bool:

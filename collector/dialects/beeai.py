@@ -19,11 +19,12 @@ SCOPES: tuple[str, ...] = ("openinference.instrumentation.beeai", "@arizeai/open
 
 _CALL_EVENT = re.compile(r"(backend\.\w+\.(?:chat|embedding))\.(start|success|finish)-(\d+)")
 _EVENT = re.compile(r"(?:backend|tool|agent)\..*\.\w+-\d+")
+MARKERS = frozenset({"beeai.version"})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are BeeAI's."""
-    return "beeai.version" in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

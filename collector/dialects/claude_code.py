@@ -23,6 +23,7 @@ COUNTS = count_table(
     cache_write_5m_tokens="cache_creation_5m_tokens",
     cache_write_1h_tokens="cache_creation_1h_tokens",
 )
+MARKERS = frozenset({"cache_creation_tokens", "span.type"})
 
 
 def claims(attributes: Attributes) -> bool:

@@ -21,6 +21,7 @@ COUNTS = count_table(
     cache_read_tokens="cached_token_count",
     output_reasoning_tokens="reasoning_token_count",
 )
+MARKERS = frozenset({"event.name"})
 
 
 def claims(attributes: Attributes) -> bool:

@@ -25,6 +25,7 @@ COUNTS = count_table(
     input_tool_tokens="tool_token_count",
 )
 _PREFIXES = ("gemini_cli.", "qwen-code.", "qwen_code.")
+MARKERS = frozenset({"event.name"})
 
 
 def claims(attributes: Attributes) -> bool:

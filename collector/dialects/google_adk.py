@@ -22,11 +22,12 @@ COUNTS = {
     **otel_genai.COUNTS,
     **count_table(output_reasoning_tokens=("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.experimental.reasoning_tokens")),
 }
+MARKERS = frozenset({"gcp.vertex.agent.event_id", "gcp.vertex.agent.invocation_id"})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are ADK's."""
-    return "gcp.vertex.agent.event_id" in attributes or "gcp.vertex.agent.invocation_id" in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

@@ -37,11 +37,12 @@ COUNTS = count_table(
 )
 _CALLS = {"generation": "chat", "embedding": "embeddings"}
 _PARENTS = frozenset({"agent", "chain"})
+MARKERS = frozenset({_TYPE, _USAGE})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are Langfuse's. Its trace attributes alone are added to other emitters' spans too."""
-    return _TYPE in attributes or _USAGE in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

@@ -20,11 +20,12 @@ VERSION = "litellm 1.107"
 SCOPES: tuple[str, ...] = ("litellm",)
 
 _USAGE = "metadata.usage_object"
+MARKERS = frozenset({"litellm.call_id", "litellm.cost.total", _USAGE})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are LiteLLM's."""
-    return "litellm.call_id" in attributes or "litellm.cost.total" in attributes or _USAGE in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

@@ -29,11 +29,12 @@ COUNTS = count_table(
     output_reasoning_tokens="llm.token_count.completion_details.reasoning",
 )
 _KIND = "openinference.span.kind"
+MARKERS = frozenset({_KIND, "llm.token_count.prompt"})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are OpenInference's."""
-    return _KIND in attributes or "llm.token_count.prompt" in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

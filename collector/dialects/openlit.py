@@ -13,6 +13,7 @@ from collector.usage import UNSURE
 NAME = "openlit"
 VERSION = "openlit 1.36"
 SCOPES: tuple[str, ...] = ("openlit",)
+MARKERS = frozenset({"gen_ai.usage.cost"})
 
 
 def claims(attributes: Attributes) -> bool:

@@ -24,11 +24,12 @@ SCOPES: tuple[str, ...] = ("traceloop.", "@traceloop/", *(f"opentelemetry.instru
 
 _KIND = "traceloop.span.kind"
 _CALLS = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
+MARKERS = frozenset({_KIND, "llm.request.type", "traceloop.entity.name"})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are Traceloop's."""
-    return _KIND in attributes or "llm.request.type" in attributes or "traceloop.entity.name" in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

@@ -77,21 +77,17 @@ AGENTS = frozenset(
 TOOLS = frozenset({"execute_tool", "tool", "retrieval", "search_memory", "create_memory", "update_memory", "delete_memory"})
 # Events that repeat a call's request or response beside its span.
 _DETAILS = "gen_ai.client.inference.operation.details"
+MARKERS = frozenset(
+    {
+        "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system", "gen_ai.request.model", "gen_ai.response.model",
+        "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "gen_ai.agent.name", "gen_ai.tool.name",
+    }
+)  # fmt: skip
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are of this dialect; asked last, since most others carry some `gen_ai.*` too."""
-    return (
-        "gen_ai.operation.name" in attributes
-        or "gen_ai.provider.name" in attributes
-        or "gen_ai.system" in attributes
-        or "gen_ai.request.model" in attributes
-        or "gen_ai.response.model" in attributes
-        or "gen_ai.usage.input_tokens" in attributes
-        or "gen_ai.usage.prompt_tokens" in attributes
-        or "gen_ai.agent.name" in attributes
-        or "gen_ai.tool.name" in attributes
-    )
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

@@ -39,11 +39,12 @@ _DETAILS = count_table(
 )
 COUNTS = {**otel_genai.COUNTS, **_DETAILS}
 AGGREGATES = {name.replace("gen_ai.usage.", "gen_ai.aggregated_usage."): count for name, count in COUNTS.items()}
+MARKERS = frozenset({"pydantic_ai.new_message_index", "gen_ai.aggregated_usage.input_tokens"})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are Pydantic AI's."""
-    return "pydantic_ai.new_message_index" in attributes or "gen_ai.aggregated_usage.input_tokens" in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

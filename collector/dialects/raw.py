@@ -23,11 +23,12 @@ _PREFIXES = ("", "usage.", "llm.usage.", "response.usage.", "llm.response.usage.
 _MARKERS = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_token_count")
 _MARKED = frozenset(prefix + marker for prefix in _PREFIXES for marker in _MARKERS)
 _OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata")
+MARKERS = _MARKED | frozenset(_OBJECTS)
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys hold a provider's usage."""
-    return not _MARKED.isdisjoint(attributes) or any(name in attributes for name in _OBJECTS)
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

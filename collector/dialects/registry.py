@@ -31,17 +31,30 @@ _SCOPES_MAX = 10_000
 
 
 class Dialect(Protocol):
-    """What a dialect's module offers. `SCOPES` are prefixes of instrumentation scope names that only it writes."""
+    """What a dialect's module offers."""
 
     @property
-    def NAME(self) -> str: ...  # noqa: N802
+    def NAME(self) -> str:  # noqa: N802
+        """How the dialect is called in the books."""
+        ...
+
     @property
-    def VERSION(self) -> str: ...  # noqa: N802
+    def VERSION(self) -> str:  # noqa: N802
+        """What it was read from."""
+        ...
+
     @property
-    def SCOPES(self) -> tuple[str, ...]: ...  # noqa: N802
+    def SCOPES(self) -> tuple[str, ...]:  # noqa: N802
+        """Prefixes of instrumentation scope names that only it writes."""
+        ...
+
+    @property
+    def MARKERS(self) -> frozenset[str]:  # noqa: N802
+        """Attribute names of which a record of an unknown scope has at least one, if it is of this dialect."""
+        ...
 
     def claims(self, attributes: Attributes) -> bool:
-        """Whether a record with these keys, of an unknown scope, is of this dialect."""
+        """Whether a record of an unknown scope with one of the markers is of this dialect."""
         ...
 
     def read(self, record: Record) -> Reading:
@@ -69,7 +82,9 @@ _DIALECTS: tuple[Dialect, ...] = (
     openinference,
     raw,
 )
+_MARKERS = frozenset[str]().union(*(dialect.MARKERS for dialect in _DIALECTS))
 _BY_SCOPE: dict[str, Dialect | None] = {}
+_BY_MARKERS: dict[frozenset[str], tuple[Dialect, ...]] = {}
 
 
 def dialects() -> tuple[Dialect, ...]:
@@ -95,10 +110,20 @@ def dialect_of(record: Record) -> Dialect | None:
     if dialect is not None:
         return dialect
     attributes = record.attributes
-    for candidate in _DIALECTS:
+    for candidate in _candidates(_MARKERS.intersection(attributes)):
         if candidate.claims(attributes):
             return candidate
     return None
+
+
+def _candidates(markers: frozenset[str]) -> tuple[Dialect, ...]:
+    """The dialects that one of these markers belongs to, in order; few sets of markers occur, so the answers are remembered."""
+    known = _BY_MARKERS.get(markers)
+    if known is None:
+        if len(_BY_MARKERS) >= _SCOPES_MAX:
+            _BY_MARKERS.clear()
+        known = _BY_MARKERS[markers] = tuple(dialect for dialect in _DIALECTS if not dialect.MARKERS.isdisjoint(markers))
+    return known
 
 
 def _remember(scope: Scope) -> None:

@@ -15,6 +15,7 @@ VERSION = "sentry-python 2.40"
 SCOPES: tuple[str, ...] = ("sentry", "@sentry/")
 
 _OP = "sentry.op"
+MARKERS = frozenset({_OP, "gen_ai.usage.input_tokens.cached"})
 
 
 def claims(attributes: Attributes) -> bool:

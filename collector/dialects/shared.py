@@ -89,6 +89,10 @@ _RESOURCE_FACT_NAMES = frozenset(
     name for name, (_, fact) in _FACTS.items() if fact in ("agent", "conversation", "user", "task_class")
 )
 
+_Plan: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+_PLANS: dict[frozenset[str], _Plan] = {}
+_PLANS_MAX = 10_000
+
 _STANDARD_TIERS = frozenset({"", "default", "auto", "standard", "on_demand", "standard_only", "unspecified", "none"})
 _TIER_ALIASES = {"on_demand_flex": "flex", "on_demand_priority": "priority", "batches": "batch"}
 
@@ -106,15 +110,28 @@ def facts_of(record: Record) -> Facts:
 
 def _pick(attributes: Attributes, names: frozenset[str]) -> Facts:
     found = names.intersection(attributes)
+    plan = _PLANS.get(found)
+    if plan is None:
+        plan = _remember(found)
     facts: Facts = {}
-    ranks: dict[str, int] = {}
-    for name in found:
-        rank, fact = _FACTS[name]
-        value = attributes[name]
-        if (value is not None and value != "") and rank < ranks.get(fact, 99):
-            facts[fact] = value
-            ranks[fact] = rank
+    for fact, ordered in plan:
+        for name in ordered:
+            value = attributes[name]
+            if value is not None and value != "":
+                facts[fact] = value
+                break
     return facts
+
+
+def _remember(found: frozenset[str]) -> _Plan:
+    """For each fact the names that carry it, the most trusted first. Few sets of names occur, so the plans are kept."""
+    if len(_PLANS) >= _PLANS_MAX:
+        _PLANS.clear()
+    by_fact: dict[str, list[str]] = {}
+    for name in sorted(found, key=_FACTS.__getitem__):
+        by_fact.setdefault(_FACTS[name][1], []).append(name)
+    plan = _PLANS[found] = tuple((fact, tuple(ordered)) for fact, ordered in by_fact.items())
+    return plan
 
 
 def text_of(value: AttributeValue) -> str | None:

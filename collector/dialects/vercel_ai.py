@@ -34,11 +34,12 @@ COUNTS = count_table(
 _CALL = re.compile(r"\.do(Generate|Stream|Embed|Rerank)\b")
 _MAJOR = re.compile(r"\bai/(\d+)\.")
 _EXCLUSIVE_PROVIDERS = ("anthropic", "amazon-bedrock", "bedrock", "google.vertex.anthropic", "vertex.anthropic")
+MARKERS = frozenset({_OPERATION})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are the AI SDK's."""
-    return _OPERATION in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:

@@ -18,11 +18,12 @@ SCOPES: tuple[str, ...] = ("vllm",)
 
 # The engine numbers the choices and prompts of one response, and newer versions add eight hex digits of their own.
 _SUFFIX = re.compile(r"-(?:\d{1,4}|[0-9a-f]{8})$")
+MARKERS = frozenset({"gen_ai.latency.time_in_queue", "gen_ai.latency.e2e"})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are vLLM's."""
-    return "gen_ai.latency.time_in_queue" in attributes or "gen_ai.latency.e2e" in attributes
+    return not MARKERS.isdisjoint(attributes)
 
 
 def read(record: Record) -> Reading:
