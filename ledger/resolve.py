@@ -55,12 +55,12 @@ def resolve(members: Iterable[Member]) -> dict[Key, Verdict]:
     """Verdict of every call among the members. All members of the traces and key groups concerned must be given."""
     index: dict[Key, Member] = {(m.trace_id, m.span_id): m for m in members}
     calls = {key: m for key, m in index.items() if m.call is not None}
-    contexts = _contexts(index)
+    contexts = _contexts(index, calls)
     inside: dict[Key, list[Key]] = defaultdict(list)
     for key, member in calls.items():
-        outer = _above(contexts, member).call
-        if outer is not None:
-            inside[outer].append(key)
+        above = contexts.get((key[0], member.parent_span_id), _NO_CONTEXT) if member.parent_span_id else _NO_CONTEXT
+        if above.call is not None:
+            inside[above.call].append(key)
 
     outer_of, totals = _nesting(calls, inside)
     winner = _winners(calls, outer_of, totals)
@@ -84,40 +84,40 @@ class _Context(NamedTuple):
     call: Key | None = None
 
 
-def _contexts(index: Mapping[Key, Member]) -> dict[Key, _Context]:
-    """The context of every record, each looked at once. Where parents form a loop the trace is broken: nothing is handed down."""
+_NO_CONTEXT = _Context()
+
+
+def _contexts(index: Mapping[Key, Member], starts: Iterable[Key]) -> dict[Key, _Context]:
+    """The context of some records and of all above them, each looked at once.
+
+    Where parents form a loop the trace is broken: nothing is handed down.
+    """
     contexts: dict[Key, _Context] = {}
-    for start in index:
-        path: dict[Key, None] = {}
-        key: Key | None = start
-        while key is not None and key in index and key not in contexts and key not in path:
-            path[key] = None
-            key = _parent_key(index[key])
-        if key is not None and key in path:
-            while True:
-                looping, _ = path.popitem()
-                contexts[looping] = _Context(index[looping].agent, index[looping].task_class)
-                if looping == key:
-                    break
-        for below in reversed(path):
-            contexts[below] = _hand_down(_above(contexts, index[below]), index[below])
+    for start in starts:
+        path: dict[Key, Member] = {}
+        key: Key = start
+        member = index.get(start)
+        while member is not None and key not in contexts and key not in path:
+            path[key] = member
+            if member.parent_span_id is None:
+                break
+            key = (member.trace_id, member.parent_span_id)
+            member = index.get(key)
+        else:
+            while key in path:
+                looping, around = path.popitem()
+                contexts[looping] = _Context(around.agent, around.task_class)
+        above = contexts.get(key, _NO_CONTEXT)
+        for below, member in reversed(path.items()):
+            above = contexts[below] = _hand_down(above, below, member)
     return contexts
 
 
-def _hand_down(above: _Context, member: Member) -> _Context:
+def _hand_down(above: _Context, key: Key, member: Member) -> _Context:
     call = None if member.role in ("agent", "tool") else above.call
     if member.call is not None:
-        call = (member.trace_id, member.span_id)
+        call = key
     return _Context(member.agent or above.agent, member.task_class or above.task_class, call)
-
-
-def _above(contexts: Mapping[Key, _Context], member: Member) -> _Context:
-    parent = _parent_key(member)
-    return contexts.get(parent, _Context()) if parent is not None else _Context()
-
-
-def _parent_key(member: Member) -> Key | None:
-    return None if member.parent_span_id is None else (member.trace_id, member.parent_span_id)
 
 
 def _nesting(calls: Mapping[Key, Member], inside: Mapping[Key, list[Key]]) -> tuple[dict[Key, Key], dict[Key, Key]]:
