@@ -29,7 +29,6 @@ def run_round(connection: psycopg.Connection) -> Round:
         unpriced += result.still_unpriced
     compared = reconcile(connection)
     connection.execute(
-        "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date)"
-        " from generate_series(0, 2) m"
+        "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 2) m"
     )
     return Round(adjusted, unpriced, compared)

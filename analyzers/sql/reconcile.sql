@@ -1,8 +1,11 @@
 -- name: reconcile
--- Control totals of traces that were touched since a time, compared with what was booked below them. A duplicate below a parent
--- counts as the copy that was booked for it, wherever that stands; each booked call counts once.
+-- Control totals of traces that were touched since a time (a record came, or an entry was posted or reversed), compared with what
+-- was booked below them. A duplicate below a parent counts as the copy that was booked for it, wherever that stands; each booked
+-- call counts once.
 with recursive touched as (
-    select distinct tenant_id, trace_id from pigou.record where recorded_at >= %(since)s
+    select tenant_id, trace_id from pigou.record where recorded_at >= %(since)s
+    union
+    select tenant_id, trace_id from pigou.entry where recorded_at >= %(since)s and trace_id is not null
 ),
 control as (
     select k.tenant_id, k.trace_id, k.span_id, k.started_at
@@ -48,10 +51,7 @@ on conflict (setting) do update set value = excluded.value
 
 -- name: since
 -- Where the next run begins: two minutes before the last one did, since a transaction may commit later than it began.
-select coalesce((select value::timestamptz - interval '2 minutes' from pigou.setting where setting = 'reconciled_since'), '-infinity'), now()
-
--- name: arrivals_since
-select exists (select from pigou.record where recorded_at >= %(since)s)
+select coalesce((select value::timestamptz - interval '2 minutes' from pigou.setting where setting = 'reconciled_since'), to_timestamp(0)), now()
 
 -- name: tenants_with_unpriced
 select distinct tenant_id from pigou.call where status = 'unpriced' order by tenant_id
