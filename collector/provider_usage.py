@@ -39,9 +39,15 @@ _CHAT = count_table(
     ),
     cache_write_tokens=("prompt_tokens_details.cache_write_tokens", "prompt_tokens_details.cache_creation_tokens"),
     output_reasoning_tokens=("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
-    output_citation_tokens="citation_tokens",
     input_audio_tokens="prompt_tokens_details.audio_tokens",
     output_audio_tokens="completion_tokens_details.audio_tokens",
+    web_searches="num_search_queries",
+)
+_PERPLEXITY = count_table(
+    input_tokens="prompt_tokens",
+    output_tokens="completion_tokens",
+    output_reasoning_tokens="reasoning_tokens",
+    output_citation_tokens="citation_tokens",
     web_searches="num_search_queries",
 )
 # LiteLLM answers every provider's usage in OpenAI's shape, with Anthropic's cache lifetimes inside the prompt's details.
@@ -145,7 +151,7 @@ FLAVORS: dict[str, Flavor] = {
     "gemini": Flavor(_GEMINI, REASONING_ON_TOP),
     # xAI and Perplexity bill reasoning beside the completion tokens of the same shape.
     "xai": Flavor(_CHAT, REASONING_ON_TOP),
-    "perplexity": Flavor(_CHAT, REASONING_ON_TOP),
+    "perplexity": Flavor(_PERPLEXITY, REASONING_ON_TOP),
     "cohere": Flavor(_COHERE, INCLUSIVE),
     "mistral_ocr": Flavor(_MISTRAL_OCR, INCLUSIVE, True),
     "cursor": Flavor(

@@ -202,8 +202,8 @@ def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:
         if quantity < 0:
             reported = ", ".join(f"{name}={count}" for name, count in sorted(counts.items()))
             return Problem("read", "negative_leaf", f"{commodity} would be {quantity}, from {reported}")
-    has_both = whole_input is not None and ("output_tokens" in counts or not quantities.keys() & {"input_tokens"})
-    return Leaves(quantities, whole_input, whole_output, "explicit" if has_both else "low")
+    is_whole = whole_output is not None and whole_input is not None or quantities.keys() <= set(_FEES)
+    return Leaves(quantities, whole_input, whole_output, "explicit" if is_whole else "low")
 
 
 def _input_leaves(counts: Counts, cache_inside: bool, quantities: dict[str, int]) -> int | None:
@@ -216,11 +216,13 @@ def _input_leaves(counts: Counts, cache_inside: bool, quantities: dict[str, int]
         write = written_by_lifetime
     cached = (read or 0) + (write or 0)
     reported = counts.get("input_tokens")
-    tool = counts.get("input_tool_tokens", 0)
+    tool = counts.get("input_tool_tokens")
     fresh = None
     if reported is not None:
-        fresh = (reported - cached if cache_inside else reported) + tool
-    whole = None if fresh is None else fresh + cached
+        fresh = reported - cached if cache_inside else reported
+    whole = None if fresh is None else fresh + cached + (tool or 0)
+    if tool is not None:  # Gemini counts the prompts of its own tools beside the prompt
+        quantities["input_tool_tokens"] = tool
     for modality in _MODALITIES:
         used = counts.get(f"input_{modality}_tokens")
         hit = counts.get(f"cache_{modality}_read_tokens")
