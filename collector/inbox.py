@@ -1,4 +1,4 @@
-"""Group commit: requests wait in a bounded queue, are prepared by one thread and posted by another, and are answered after the commit.
+"""Group commit: requests wait in a bounded queue, are prepared by one thread, posted by another, and answered after the commit.
 
 While one group is being written the next gathers, so that the group's size follows the load and nothing waits when idle.
 """
@@ -85,6 +85,8 @@ class Inbox:
                 raise Overloaded
             self._waiting_bytes += size
         reply: Future[Answer] = Future()
+        # A sender that goes away cancels what it waits for; the record of its export must be finished all the same.
+        reply.set_running_or_notify_cancel()
         reply.add_done_callback(lambda _: self._release(size))
         self._incoming.put((export, reply))
         return reply

@@ -78,6 +78,12 @@ def test_parts_one_after_the_other_are_one_body(compression: str, pack: Callable
         decompress(pack(b"x" * 600) * 2, compression, 1000)
 
 
+@pytest.mark.parametrize(("compression", "pack"), [PACKERS["gzip"], PACKERS["zstd"]])
+def test_a_body_of_very_many_parts_is_refused(compression: str, pack: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(BadCompression):
+        decompress(pack(b"x") * 10_000, compression, LIMIT)
+
+
 @packed
 def test_a_bomb_costs_no_memory(compression: str, pack: Callable[[bytes], bytes]) -> None:
     bomb = pack(bytes(200_000_000))

@@ -1,0 +1,344 @@
+"""A small notation for tests: spans as an agent would send them, a collector to send them to, and books to compare.
+
+    with collecting(dsn) as collector:
+        collector.send(export(agent(1, 1, name="fixer"), chat(1, 2, 1, input=100, output=20, id="r1")))
+
+Traces and spans are numbered; times are seconds after `AT`. The model `m1` of `acme` costs what `price` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+import psycopg
+import uvicorn
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from analyzers.pipeline import run_round
+from collector.app import build_app
+from collector.grpc_server import start_grpc
+from collector.inbox import Answer, Export
+from collector.pipeline import Pipeline
+from collector.settings import CollectorSettings
+from ledger.database import connect
+from ledger.post import open_tenants
+
+AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+SDK = "opentelemetry.instrumentation.genai.openai"
+GATEWAY = "litellm"
+PRICES = {"input_tokens": "2", "cache_read_tokens": "0.2", "cache_write_tokens": "2.5", "output_tokens": "10"}
+"""USD per million tokens of `m1`."""
+
+Value = str | bool | int | float | bytes | list[Any] | None
+
+
+# ── spans ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def chat(
+    trace: int,
+    span: int,
+    parent: int | None = None,
+    *,
+    input: Value = 100,  # noqa: A002 - the convention's word
+    output: Value = 10,
+    cached: Value = None,
+    written: Value = None,
+    reasoning: Value = None,
+    id: str | None = None,  # noqa: A002 - the convention's word
+    model: str | None = "m1",
+    provider: str | None = "acme",
+    at: float = 0.0,
+    seconds: float = 1.0,
+    error: bool = False,
+    **more: Any,
+) -> Span:
+    """A model call by OTel's conventions; a count of None is not reported. `more` are attributes, `__` for the full stop."""
+    return plain(
+        trace, span, parent, name=f"chat {model}", at=at, seconds=seconds, error=error,
+        gen_ai__operation__name="chat", gen_ai__provider__name=provider, gen_ai__request__model=model,
+        gen_ai__response__id=id, gen_ai__usage__input_tokens=input, gen_ai__usage__output_tokens=output,
+        gen_ai__usage__cache_read__input_tokens=cached, gen_ai__usage__cache_write__input_tokens=written,
+        gen_ai__usage__reasoning__output_tokens=reasoning, **more,
+    )  # fmt: skip
+
+
+def agent(
+    trace: int,
+    span: int,
+    parent: int | None = None,
+    *,
+    name: str = "fixer",
+    input: int | None = None,  # noqa: A002 - the convention's word
+    output: int | None = None,
+    task: str | None = None,
+    at: float = 0.0,
+    seconds: float = 10.0,
+    **more: Any,
+) -> Span:
+    """An agent's run; with counts it states what its calls used in all."""
+    return plain(
+        trace, span, parent, name=f"invoke_agent {name}", at=at, seconds=seconds,
+        gen_ai__operation__name="invoke_agent", gen_ai__agent__name=name, gen_ai__usage__input_tokens=input,
+        gen_ai__usage__output_tokens=output, allocation__task__class=task, **more,
+    )  # fmt: skip
+
+
+def tool(trace: int, span: int, parent: int | None = None, *, name: str = "run_tests", at: float = 0.0) -> Span:
+    """A tool's execution."""
+    return plain(
+        trace, span, parent, name=f"execute_tool {name}", at=at, gen_ai__operation__name="execute_tool", gen_ai__tool__name=name
+    )
+
+
+def plain(
+    trace: int,
+    span: int,
+    parent: int | None = None,
+    *,
+    name: str = "work",
+    at: float = 0.0,
+    seconds: float = 1.0,
+    error: bool = False,
+    **more: Any,
+) -> Span:
+    """Any span; attributes that are None are left out."""
+    started = AT + timedelta(seconds=at)
+    return Span(
+        trace_id=trace.to_bytes(16, "big"),
+        span_id=span.to_bytes(8, "big"),
+        parent_span_id=parent.to_bytes(8, "big") if parent is not None else b"",
+        name=name,
+        kind=Span.SPAN_KIND_CLIENT,
+        start_time_unix_nano=_ns(started),
+        end_time_unix_nano=_ns(started + timedelta(seconds=seconds)),
+        status=Status(code=Status.STATUS_CODE_ERROR if error else Status.STATUS_CODE_UNSET),
+        attributes=_attributes(more),
+    )
+
+
+def log(event: str, trace: int | None = None, parent: int | None = None, *, at: float = 0.0, **more: Any) -> LogRecord:
+    """A log record with an event's name."""
+    return LogRecord(
+        time_unix_nano=_ns(AT + timedelta(seconds=at)),
+        trace_id=trace.to_bytes(16, "big") if trace is not None else b"",
+        span_id=parent.to_bytes(8, "big") if parent is not None else b"",
+        event_name=event,
+        attributes=_attributes(more),
+    )
+
+
+def _ns(at: datetime) -> int:
+    return int(at.timestamp()) * 10**9 + at.microsecond * 1000
+
+
+def _attributes(values: Mapping[str, Value]) -> list[KeyValue]:
+    return [KeyValue(key=key.replace("__", "."), value=any_value(value)) for key, value in values.items() if value is not None]
+
+
+def any_value(value: Value) -> AnyValue:
+    """A value as OTLP carries it."""
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, bytes):
+        return AnyValue(bytes_value=value)
+    if isinstance(value, list):
+        return AnyValue(array_value=ArrayValue(values=[any_value(item) for item in value]))
+    return AnyValue() if value is None else AnyValue(string_value=value)
+
+
+# ── requests ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def request(*spans: Span, tenant: str | None = None, service: str = "agents", scope: str = SDK) -> ExportTraceServiceRequest:
+    """One OTLP request; resource and scope are those of all its spans."""
+    message = ExportTraceServiceRequest()
+    group = message.resource_spans.add()
+    group.resource.attributes.extend(_attributes({"service.name": service, "tenant.id": tenant}))
+    listed = group.scope_spans.add()
+    listed.scope.name, listed.scope.version = scope, "1"
+    listed.spans.extend(spans)
+    return message
+
+
+def log_request(*logs: LogRecord, tenant: str | None = None, scope: str = "") -> ExportLogsServiceRequest:
+    """One OTLP request of log records."""
+    message = ExportLogsServiceRequest()
+    group = message.resource_logs.add()
+    group.resource.attributes.extend(_attributes({"service.name": "agents", "tenant.id": tenant}))
+    listed = group.scope_logs.add()
+    listed.scope.name = scope
+    listed.log_records.extend(logs)
+    return message
+
+
+def export(*records: Span | LogRecord, tenant: str | None = None, service: str = "agents", scope: str | None = None) -> Export:
+    """The same as the collector takes it in, in protobuf."""
+    spans = [record for record in records if isinstance(record, Span)]
+    logs = [record for record in records if isinstance(record, LogRecord)]
+    if logs:
+        return as_export(log_request(*logs, tenant=tenant, scope=scope or ""), "log")
+    return as_export(request(*spans, tenant=tenant, service=service, scope=scope or SDK))
+
+
+def as_export(message: Message, signal: Literal["span", "log", "metric"] = "span") -> Export:
+    """A request message as the collector takes it in."""
+    return Export(signal, message.SerializeToString(), "protobuf", "identity")
+
+
+# ── prices and books ─────────────────────────────────────────────────────────────────────────────────
+
+
+def price(
+    connection: psycopg.Connection,
+    prices: Mapping[str, str] = PRICES,
+    *,
+    model: str = "m1",
+    provider: str = "acme",
+    tenant: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    revision: int = 1,
+    tier: str = "standard",
+    per: int = 1_000_000,
+) -> None:
+    """Put rates into the price book: the list's, or a tenant's own."""
+    tenant_id = 0 if tenant is None else open_tenants(connection, [tenant])[tenant]
+    for commodity, usd in prices.items():
+        connection.execute(
+            "insert into pigou.rate (tenant_id, provider, model, commodity_id, service_tier, revision, valid, price_usd, per,"
+            " basis, source) select %s, %s, %s, commodity_id, %s, %s, tstzrange(%s, %s), %s, %s, 'stated', 'test'"
+            "   from pigou.commodity where commodity = %s",
+            (tenant_id, provider, model, tier, revision, since, until, usd, per, commodity),
+        )
+
+
+_LIVE = """
+select trace_id, span_id, line, book, account, commodity, quantity, rate_usd, amount_usd, occurred_at, posted_on
+  from ledger.postings p
+ where tenant = %(tenant)s and kind in ('call', 'adjustment')
+   and not exists (select from ledger.entries r where r.tenant = p.tenant and r.reverses = p.entry_id)
+"""
+# What tells when and how often something was booked, and not what is booked.
+_HISTORY = {"recorded_at", "entry_id", "checked_at"}
+
+
+def books(connection: psycopg.Connection, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
+    """What the books of a tenant say, without when they came to say it: equal for equal telemetry, in whatever order it came."""
+    views = ("calls", "balances", "suspense", "control_totals", "spans", "coverage", "weak_matches", "accounts")
+    said = {view: _rows(connection, f"select * from ledger.{view} where tenant = %(tenant)s", tenant) for view in views}
+    return {**said, "live postings": _rows(connection, _LIVE, tenant)}
+
+
+def _rows(connection: psycopg.Connection, query: str, tenant: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"tenant": tenant})  # pyright: ignore[reportArgumentType]  # our own text
+        hidden = _HISTORY | {"tenant", "opened_at", "mend"}
+        shown = [n for n, column in enumerate(cursor.description or ()) if column.name not in hidden]
+        return sorted((tuple(row[n] for n in shown) for row in cursor.fetchall()), key=repr)
+
+
+def one(connection: psycopg.Connection, query: str, *values: object) -> Any:
+    """The one value, or the one row, that a query answers."""
+    rows = connection.execute(query, values or None).fetchall()  # pyright: ignore[reportArgumentType]  # written in the test
+    if len(rows) != 1:
+        raise LookupError(f"{len(rows)} rows: {rows}")
+    return rows[0][0] if len(rows[0]) == 1 else rows[0]
+
+
+# ── a collector ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Collector:
+    """A running pipeline; `send` waits until everything is committed or refused."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    def send(self, *exports: Export) -> list[Answer]:
+        """What each sender is told."""
+        return [waiting.result(60) for waiting in [self.pipeline.submit(request) for request in exports]]
+
+    def book(self, *exports: Export) -> None:
+        """Send, and raise ValueError unless everything was stored."""
+        for answer in self.send(*exports):
+            if answer != Answer("stored"):
+                raise ValueError(answer)
+
+
+@contextmanager
+def collecting(dsn: str, **settings: Any) -> Generator[Collector]:
+    """A collector's pipeline in this process, without network."""
+    pipeline = Pipeline(CollectorSettings(dsn, **settings))
+    pipeline.start()
+    try:
+        yield Collector(pipeline)
+    finally:
+        pipeline.stop()
+
+
+def book(dsn: str, exports: Iterable[Export], **settings: Any) -> None:
+    """Put exports into the books, and let the clock go round once."""
+    with collecting(dsn, **settings) as collector:
+        collector.book(*exports)
+    with connect(dsn, "writer") as connection:
+        run_round(connection)
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Where a collector listens in this process."""
+
+    http: str
+    """host:port"""
+    grpc: str
+    pipeline: Pipeline
+
+
+@contextmanager
+def serving(dsn: str, **settings: Any) -> Generator[Served]:
+    """A whole collector on free ports of the loopback interface: HTTP by uvicorn and gRPC, in a thread of their own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    given = CollectorSettings(dsn, http_port=listener.getsockname()[1], grpc_port=0, **settings)
+    pipeline = Pipeline(given)
+    pipeline.start()
+    config = uvicorn.Config(build_app(pipeline, given), log_level="critical", access_log=False, lifespan="off")
+    server = uvicorn.Server(config)
+    ports: list[int] = []
+
+    async def serve() -> None:
+        grpc_server, port = await start_grpc(pipeline, given)
+        ports.append(port)
+        await server.serve(sockets=[listener])
+        await grpc_server.stop(1)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="serving")
+    thread.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not (server.started and ports):
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("the collector did not start")
+            time.sleep(0.01)
+        yield Served(f"127.0.0.1:{given.http_port}", f"127.0.0.1:{ports[0]}", pipeline)
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        pipeline.stop()
+        listener.close()
