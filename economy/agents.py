@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from random import Random
 
-from economy.appraisal import TOOL_S, Cell, Choice, delegation_tokens, expect, right_probability, verification_tokens
+from economy.appraisal import TOOL_S, Choice, delegation_tokens, expect, right_probability, verification_tokens
 from economy.cache import Tokens, call_tokens
 from economy.classes import Action
 from economy.desk import Desk
@@ -76,7 +76,7 @@ def work(run: Run, recorder: Recorder, rng: Random) -> Process:
         },
     )
     if run.reused:
-        _reuse(desk, run)
+        _reuse(desk)
     else:
         yield from _solve(desk, run)
     misstate = kind.agent == "coder" and rng.random() < WRONG_TOTAL_SHARE
@@ -85,7 +85,7 @@ def work(run: Run, recorder: Recorder, rng: Random) -> Process:
     _outcome(desk, run)
 
 
-def _reuse(desk: Desk, run: Run) -> None:
+def _reuse(desk: Desk) -> None:
     """Answer from the store of earlier answers, with their provenance."""
     age_s = 3_600.0 * (1.0 + 71.0 * desk.rng.random())
     desk.add(
@@ -123,12 +123,7 @@ def _solve(desk: Desk, run: Run) -> Steps:
     yield from _verify(desk, run)
     if kind.action is not None:
         if choice.confirm:
-            desk.add(
-                desk.agent_span.service,
-                "ask_human",
-                kind.action.wait_s,
-                {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "ask_human", "allocation.use": "defer"},
-            )
+            desk.tool("ask_human", kind.action.wait_s, {"allocation.use": "defer"})
         if delegates and kind.agent == "support":
             yield from _delegate(desk, run, "act")
         else:
@@ -184,13 +179,8 @@ def _verify(desk: Desk, run: Run) -> Steps:
 def _act(desk: Desk, run: Run, action: Action) -> PlannedSpan:
     """Do the consequential thing, with its class, its confirmation and the risk the agent states for it."""
     choice = run.decided.choice
-    confirmation = action.confirmation
-    if action.asks and not choice.confirm:
-        confirmed_by = "none"
-    elif not action.asks and choice.verify == 0:
-        confirmed_by = "none"
-    else:
-        confirmed_by = confirmation
+    is_confirmed = choice.confirm if action.asks else choice.verify > 0
+    confirmed_by = action.confirmation if is_confirmed else "none"
     chance = (1.0 - right_probability(run.task.cell, choice)) * action.incident_probability
     return desk.tool(
         action.tool,

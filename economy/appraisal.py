@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 from economy.cache import Tokens, call_tokens
 from economy.classes import CLASSES, Delegation, TaskClass, Verification
@@ -28,6 +28,7 @@ from economy.parameters import (
 CLASSIFIER_TOKENS = Tokens(fresh=420, output=12)
 TOOL_S = 1.2
 ROUTE_S = 0.03
+NETWORK_S = 0.01  # between a client and the engine, each way
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,7 @@ class Appraisal:
     @property
     def net_usd(self) -> float:
         """V·Q − C − λ·L − ρ·R (eq. 1)."""
-        return (
-            self.value_usd * self.quality
-            - self.cost_usd
-            - self.lambda_usd_per_s * self.latency_s
-            - RHO * self.risk_usd
-        )
+        return self.value_usd * self.quality - self.cost_usd - self.lambda_usd_per_s * self.latency_s - RHO * self.risk_usd
 
 
 def cost_usd(model: Model, tokens: Tokens) -> float:
@@ -95,7 +91,7 @@ def cost_usd(model: Model, tokens: Tokens) -> float:
 def call_latency_s(model: Model, tokens: Tokens) -> float:
     """Expected latency of one call; the engine's model is taken on an idle engine."""
     if model.engine is not None:
-        return idle_latency_s(ENGINE, tokens.input, tokens.cache_read, tokens.whole_output)
+        return 2 * NETWORK_S + idle_latency_s(ENGINE, tokens.input, tokens.cache_read, tokens.whole_output)
     return model.first_token_s + tokens.whole_output / model.tokens_per_s
 
 
@@ -110,7 +106,7 @@ def delegation_tokens(delegation: Delegation) -> Tokens:
     return Tokens(fresh=delegation.input_tokens, output=delegation.output_tokens)
 
 
-@lru_cache(maxsize=None)
+@cache
 def expect(cell: Cell, choice: Choice) -> Appraisal:
     """Expected consequences of `choice` for a task of `cell`."""
     kind = cell.kind
@@ -149,13 +145,14 @@ def _work(cell: Cell, choice: Choice) -> tuple[float, float]:
         (MODELS[choice.model], call_tokens(kind, cell.difficulty, MODELS[choice.model], choice.caching, index))
         for index in range(kind.calls)
     ]
+    tools = len(kind.reads) + len(kind.drafts) + (kind.action is not None)
     check = kind.verification
     steps += [(MODELS[check.model], verification_tokens(check, cell.difficulty))] * choice.verify
     if kind.delegation is not None and cell.difficulty in kind.delegation.difficulties:
         steps.append((MODELS[kind.delegation.model], delegation_tokens(kind.delegation)))
+        tools += kind.agent == "coder"  # the explorer lists files
     if kind.agent == "support":
         steps.append((MODELS[CLASSIFIER_MODEL], CLASSIFIER_TOKENS))
-    tools = len(kind.reads) + len(kind.drafts) + (kind.action is not None)
     latency = ROUTE_S + tools * TOOL_S + choice.verify * check.tool_s
     latency += sum(call_latency_s(model, tokens) for model, tokens in steps)
     return sum(cost_usd(model, tokens) for model, tokens in steps), latency

@@ -47,7 +47,5 @@ def ask(completion: Completion, recorder: Recorder, rng: Random) -> Process:
     tokens = completion.tokens
     service = yield Arrival(completion.at_s, int(tokens.input), 0, int(tokens.whole_output))
     request_id = f"cmpl-{rng.getrandbits(80):020x}"
-    recorder.spans.append(
-        engine_span(recorder, completion.tenant, None, tokens, service, request_id, TASK_CLASS)
-    )
+    recorder.spans.append(engine_span(recorder, completion.tenant, None, tokens, service, request_id, TASK_CLASS))
     recorder.sell(completion.tenant, ENGINE_MODEL, tokens)

@@ -94,9 +94,7 @@ def decisions(run: Run) -> Iterator[Decision]:
         yield _decision("cache", run, root, cache_options(cell, choice), choice.caching)
 
 
-def _decision(
-    kind: DecisionKind, run: Run, span: PlannedSpan, options: dict[str, Appraisal], chosen: str
-) -> Decision:
+def _decision(kind: DecisionKind, run: Run, span: PlannedSpan, options: dict[str, Appraisal], chosen: str) -> Decision:
     best = best_of(options)
     explored = kind in run.decided.explored
     key = run.forced.get(kind)

@@ -6,14 +6,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from random import Random
 
-from economy.appraisal import call_latency_s
+from economy.appraisal import NETWORK_S, call_latency_s
 from economy.cache import Tokens
 from economy.engine import Arrival, Service, acceptance
-from economy.parameters import ENGINE, ENGINE_MODEL, GATEWAY_COPY_SHARE, INPUT_JITTER, MODELS, OUTPUT_JITTER, Model
+from economy.parameters import ENGINE, ENGINE_MODEL, GATEWAY_COPY_SHARE, INPUT_JITTER, OUTPUT_JITTER, Model
 from economy.spans import Attributes, GatewayCopy, PlannedSpan, Recorder, WrongTotal, usage_attributes
-
-NETWORK_S = 0.01
-OVERHEAD_S = 0.02
 
 
 @dataclass
@@ -49,7 +46,7 @@ class Desk:
         """A finished internal span of the given duration; the clock moves to its end."""
         span = self._span(service, name, attributes, parent)
         span.end_s = span.start_s + duration_s
-        self.now_s = span.end_s + OVERHEAD_S
+        self.now_s = span.end_s
         return span
 
     def open_agent(self, agent: str, service: str, attributes: Attributes) -> PlannedSpan:
@@ -62,7 +59,6 @@ class Desk:
         }
         span = self._span(service, f"invoke_agent {agent}", {**own, **attributes}, None)
         self._agents.append(_Agent(span))
-        self.now_s += OVERHEAD_S
         return span
 
     def close_agent(self, misstate: bool = False) -> None:
@@ -82,7 +78,6 @@ class Desk:
             wrong = WrongTotal(self.tenant, span.trace_id, span.span_id, stated, actual)
             self.recorder.wrong_totals.append(wrong)
         span.end_s = self.now_s
-        self.now_s += OVERHEAD_S
 
     def tool(self, name: str, duration_s: float, attributes: Attributes | None = None) -> PlannedSpan:
         """Call a tool of the innermost agent; its duration scatters by a third."""
@@ -133,7 +128,7 @@ class Desk:
             span.end_s = span.start_s + call_latency_s(model, tokens) * (0.9 + 0.2 * self.rng.random())
             if copied:
                 self._copy_by_gateway(span, response_id)
-        self.now_s = span.end_s + OVERHEAD_S
+        self.now_s = span.end_s
         self.recorder.sell(self.tenant, model.name, tokens)
         for agent in self._agents:
             agent.totals["input"] = agent.totals.get("input", 0) + int(tokens.input)
@@ -173,16 +168,12 @@ class Desk:
             start_s=span.start_s + NETWORK_S / 2,
             end_s=span.end_s - NETWORK_S / 2,
             attributes={
-                key: value
-                for key, value in span.attributes.items()
-                if key.startswith("gen_ai.") and key != "gen_ai.agent.name"
+                key: value for key, value in span.attributes.items() if key.startswith("gen_ai.") and key != "gen_ai.agent.name"
             },
         )
         copy.attributes["tenant.id"] = self.tenant
         self.recorder.spans.append(copy)
-        self.recorder.copies.append(
-            GatewayCopy(self.tenant, response_id, span.span_id, copy.span_id, same_trace)
-        )
+        self.recorder.copies.append(GatewayCopy(self.tenant, response_id, span.span_id, copy.span_id, same_trace))
 
 
 def engine_span(

@@ -130,7 +130,7 @@ class _Logs(LogRecordProcessor):
     def shutdown(self) -> None:
         """Nothing is held open."""
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 (the SDK's signature)
         """Exports are the emitter's."""
         return True
 
@@ -176,7 +176,7 @@ class Emitter:
     def __init__(self, destination: Destination, starts_at: datetime) -> None:
         self.emitted = Emitted()
         self._destination = destination
-        self._starts_ns = int(starts_at.timestamp()) * 1_000_000_000
+        self._starts_ns = round(starts_at.timestamp() * 1e6) * 1_000
         self._answers = _Answers()
         self._span_exporter, self._log_exporter = _exporters(destination, self._answers)
         self._ids = PlannedIds()

@@ -71,9 +71,7 @@ CLASSIFIER_MODEL = "gpt-4o-mini"
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        Model(
-            ENGINE_MODEL, "vllm", Decimal("0.10"), Decimal("0.40"), Decimal("0.02"), engine="engine-a"
-        ),
+        Model(ENGINE_MODEL, "vllm", Decimal("0.10"), Decimal("0.40"), Decimal("0.02"), engine="engine-a"),
         _priced("gpt-4o-mini", "openai", "0.15/0.60/0.075", 0.35, 110),
         _priced("gpt-4.1-mini", "openai", "0.40/1.60/0.10", 0.5, 90),
         _priced("gemini-2.5-flash", "google", "0.30/2.50/0.03", 0.5, 150, 0.3),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from random import Random
 
 from economy.appraisal import Cell, Choice, expect, reuse_options
-from economy.faults import DecisionKind, active_faults
+from economy.faults import DecisionKind, Fault, active_faults
 from economy.parameters import (
     CONFIRM_EXPLORATION,
     REUSE_QUALITY,
@@ -26,10 +26,11 @@ class Rule:
     forced: dict[DecisionKind, str]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rule(tenant: str, cell: Cell, active: tuple[str, ...]) -> Rule:
-    faults = {fault.decision: fault for fault in active_faults(tenant, cell.task_class, cell.difficulty, 1.0)}
-    faults = {decision: fault for decision, fault in faults.items() if fault.key in active}
+    faults: dict[DecisionKind, Fault] = {
+        fault.decision: fault for fault in active_faults(tenant, cell.task_class, cell.difficulty, 1.0) if fault.key in active
+    }
     kind = cell.kind
     models = [str(faults["route"].forced)] if "route" in faults else list(kind.menu)
     passes = [int(faults["verify"].forced)] if "verify" in faults else [0, 1, 2]

@@ -19,8 +19,7 @@ def route(desk: Desk, cell: Cell, intended: Choice, decided: Decided) -> Generat
     """Emit the routing decision, a sibling of the calls it routed; support requests are classified by a small model first."""
     options = route_options(cell, intended)
     predicted = [
-        round(min(1.0, max(0.0, option.quality + desk.rng.gauss(0.0, PREDICTION_ERROR))), 4)
-        for option in options.values()
+        round(min(1.0, max(0.0, option.quality + desk.rng.gauss(0.0, PREDICTION_ERROR))), 4) for option in options.values()
     ]
     span = desk.add(
         "router",
@@ -43,7 +42,7 @@ def route(desk: Desk, cell: Cell, intended: Choice, decided: Decided) -> Generat
         yield from desk.chat(
             MODELS[CLASSIFIER_MODEL],
             CLASSIFIER_TOKENS,
-            {"allocation.layer": "demand", "allocation.use": "route"},
+            {"gen_ai.agent.name": "router", "allocation.layer": "demand", "allocation.use": "route"},
             parent=span,
         )
         span.end_s = desk.now_s

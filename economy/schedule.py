@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from economy import completions
@@ -52,6 +52,7 @@ def schedule(seed: int, until: datetime, days: float, tasks_per_day: int) -> Sch
 
     The ids depend on the period too, so that another fortnight of the same seed is not taken for a repetition of this one.
     """
+    until = until.astimezone(UTC)
     starts_at = until - timedelta(days=days)
     ids = Random(f"{seed}/ids/{until.isoformat()}/{days}/{tasks_per_day}")
     recorder = Recorder(starts_at, ids)
@@ -72,9 +73,7 @@ def schedule(seed: int, until: datetime, days: float, tasks_per_day: int) -> Sch
     return Schedule(starts_at, days, recorder, runs, updates, imposed, imposing)
 
 
-def _pieces(
-    seed: int, starts_at: datetime, days: float, tasks_per_day: int, recorder: Recorder
-) -> list[_Piece]:
+def _pieces(seed: int, starts_at: datetime, days: float, tasks_per_day: int, recorder: Recorder) -> list[_Piece]:
     tasks = stream(starts_at, days, tasks_per_day, Random(f"{seed}/tasks"))
     tasks += reports(starts_at, days, tasks_per_day, len(tasks), Random(f"{seed}/reports"))
     pieces = [_task_piece(seed, task, recorder.fork()) for task in tasks]
@@ -101,5 +100,3 @@ def run_alone(task: Task, recorder: Recorder, rng: Random) -> Run:
     run = begin(task, rng)
     serve(ENGINE, [work(run, recorder, rng)])
     return run
-
-

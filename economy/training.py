@@ -42,7 +42,7 @@ def batch_gain(parameters: TrainingParameters, staleness: int) -> float:
 def roll_out(recorder: Recorder, rng: Random, version: int, at_s: float) -> PlannedSpan:
     """Generate and judge one batch under a policy version; returns the batch's root span."""
     desk = Desk(recorder, rng, TRAINING.tenant, "train", at_s)
-    policy: Attributes = {"allocation.layer": "capital", "allocation.policy.version": str(version)}
+    policy: Attributes = {"allocation.layer": "capital", "allocation.policy.version": version}
     root = desk.open_agent("trainer", "trainer", {**policy, "allocation.use": "rollout"})
     for _ in range(TRAINING.rollouts_per_batch):
         prompt, answer = TRAINING.rollout_tokens
@@ -72,8 +72,8 @@ def update(
         attributes={
             "allocation.layer": "capital",
             "allocation.use": "update",
-            "allocation.policy.version": str(generated),
-            "allocation.policy.trained_version": str(trained),
+            "allocation.policy.version": generated,
+            "allocation.policy.trained_version": trained,
             "allocation.training.gain": round(measured_gain, 6),
         },
         links=((batch.trace_id, batch.span_id),),
@@ -100,9 +100,7 @@ def train(days: float, recorder: Recorder, rng: Random) -> list[Update]:
             span = update(recorder, batch, generated, version, at_s, measured)
             is_stale = at_s >= onset_s and staleness > TRAINING.queue_fresh
             updates.append(
-                Update(
-                    version, at_s, span.trace_id, span.span_id, staleness, capability, gain, measured, fresh, is_stale
-                )
+                Update(version, at_s, span.trace_id, span.span_id, staleness, capability, gain, measured, fresh, is_stale)
             )
             capability += gain - TRAINING.depreciation * capability
         depth = TRAINING.queue_stale if at_s >= onset_s else TRAINING.queue_fresh

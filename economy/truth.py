@@ -323,5 +323,3 @@ def _hex(record: dict[str, object]) -> dict[str, object]:
 
 def _rounded(sums: Consequences) -> dict[str, float]:
     return {key: value if isinstance(value, int) else round(value, 6) for key, value in asdict(sums).items()}
-
-
