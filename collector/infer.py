@@ -63,7 +63,7 @@ class Rules:
 
     def __init__(self, rows: Iterable[UseRule]) -> None:
         self.rows = tuple(sorted(rows, key=lambda row: row.ordinal))
-        self._compiled = tuple((FIELDS.index(row.field), _compile(row), _answer(row)) for row in self.rows)
+        self._compiled = tuple((_answer(row), _compile(row), FIELDS.index(row.field)) for row in self.rows)
         self._answers: dict[tuple[str | None, ...], Answer | None] = {}
 
     @classmethod
@@ -87,7 +87,7 @@ class Rules:
             pass
         words = [None if name is None else _words(name) for name in names]
         found = None
-        for field, pattern, answer in self._compiled:
+        for answer, pattern, field in self._compiled:
             word = words[field]
             if word and pattern.search(word):
                 found = answer

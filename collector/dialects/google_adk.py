@@ -33,9 +33,8 @@ def claims(attributes: Attributes) -> bool:
 def read(record: Record) -> Reading:
     """`call_llm` and `generate_content` are calls; both may be there, one under the other, then the inner has an operation."""
     attributes = record.attributes
-    if "gen_ai.operation.name" in attributes and attributes["gen_ai.operation.name"] not in otel_genai.CALLS:
-        return otel_genai.read_as(record, NAME, _GEMINI, shared.RANK_FRAMEWORK)
-    if "gen_ai.request.model" not in attributes:
+    operation = shared.text_of(attributes.get("gen_ai.operation.name"))
+    if (operation is not None and operation not in otel_genai.CALLS) or "gen_ai.request.model" not in attributes:
         return otel_genai.read_as(record, NAME, _GEMINI, shared.RANK_FRAMEWORK)
     facts = shared.facts_of(record)
     read = shared.reading(facts, NAME)

@@ -48,7 +48,7 @@ def claims(attributes: Attributes) -> bool:
 def read(record: Record) -> Reading:
     """Generations are calls, agents and chains parents; a span without Langfuse's keys is read by OTel's names."""
     attributes = record.attributes
-    kind = attributes.get(_TYPE)
+    kind = shared.text_of(attributes.get(_TYPE))
     if kind is None and _USAGE not in attributes:
         return otel_genai.read_as(record, NAME, UNSURE, shared.RANK_SDK)
     facts = shared.facts_of(record)
@@ -61,7 +61,7 @@ def read(record: Record) -> Reading:
     if kind in _PARENTS:
         read.agent = read.agent or (record.name if kind == "agent" else None)
         return shared.as_agent(read, facts, usage or {}, ADDITIVE)
-    operation = _CALLS.get(kind) if isinstance(kind, str) else None
+    operation = _CALLS.get(kind) if kind else None
     if operation is None and (usage is None or facts["model"] is None):
         return read
     is_embedding = kind == "embedding"

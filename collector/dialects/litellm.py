@@ -31,7 +31,7 @@ def claims(attributes: Attributes) -> bool:
 def read(record: Record) -> Reading:
     """The request span as a call with its whole usage; the raw request under it only repeats it."""
     attributes = record.attributes
-    operation = attributes.get("gen_ai.operation.name")
+    operation = shared.text_of(attributes.get("gen_ai.operation.name"))
     if record.name == "raw_gen_ai_request" or operation in otel_genai.AGENTS or operation in otel_genai.TOOLS:
         facts = shared.facts_of(record)
         if record.name == "raw_gen_ai_request":
@@ -43,7 +43,7 @@ def read(record: Record) -> Reading:
         return otel_genai.read_as(record, NAME, INCLUSIVE, shared.RANK_GATEWAY)
     facts = shared.facts_of(record)
     read = shared.reading(facts, NAME)
-    name = shared.text_of(operation) or "chat"
+    name = operation or "chat"
     if name in otel_genai.EMBEDDINGS:
         counts = read_counts(attributes, otel_genai.COUNTS)
         return shared.as_call(record, read, facts, counts, INCLUSIVE, shared.RANK_GATEWAY, name, is_embedding=True)

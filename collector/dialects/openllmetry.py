@@ -35,9 +35,9 @@ def claims(attributes: Attributes) -> bool:
 def read(record: Record) -> Reading:
     """The record by Traceloop's span kind where it has one, else as OTel's conventions."""
     attributes = record.attributes
-    kind = attributes.get(_KIND)
-    operation = attributes.get("gen_ai.operation.name")
-    if isinstance(kind, str) and operation not in otel_genai.CALLS:
+    kind = shared.text_of(attributes.get(_KIND))
+    operation = shared.text_of(attributes.get("gen_ai.operation.name"))
+    if kind is not None and operation not in otel_genai.CALLS:
         return _read_entity(record, kind)
     request = attributes.get("llm.request.type")
     if operation is None and isinstance(request, str) and request in _CALLS:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from collector.content import CONTENT_DROPPED, ContentPolicy
 from collector.decode import Undecodable, decode_logs, decode_metrics, decode_traces
@@ -40,7 +40,7 @@ def one(body: bytes, encoding: Any = "protobuf", **given: Any) -> Record:
 
 def test_a_span_becomes_a_record() -> None:
     wire = span(PLAIN, parent_span_id=b"parentid", kind=Span.SPAN_KIND_CLIENT)
-    wire.status.code, wire.status.message = 2, "boom"
+    wire.status.code, wire.status.message = Status.STATUS_CODE_ERROR, "boom"
     event = wire.events.add(name="it happened", time_unix_nano=START_NS + 5)
     put(event.attributes.add(key="k").value, 1)
     wire.links.add(trace_id=TRACE, span_id=SPAN)

@@ -1,0 +1,83 @@
+"""Which attributes hold content, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from collector.content import CONTENT_DROPPED, ContentPolicy, holds_content, kept_attributes, redact_personal, strip_content
+from collector.dialects import dialects
+
+CONTENT = """
+    gen_ai.prompt gen_ai.prompt.0.content gen_ai.completion.1.tool_calls.0.arguments gen_ai.input.messages
+    gen_ai.output.messages gen_ai.system_instructions gen_ai.tool.definitions gen_ai.tool.call.arguments
+    gen_ai.tool.call.result gen_ai.request.messages gen_ai.response.text gen_ai.response.tool_calls
+    gen_ai.retrieval.query.text gen_ai.content.prompt input.value output.value llm.input_messages.0.message.content
+    llm.output_messages.3.message.role llm.tools.0.tool.json_schema llm.prompts.0.prompt.text llm.invocation_parameters
+    tool.parameters retrieval.documents.0.document.content traceloop.entity.input traceloop.entity.output
+    llm.request.functions.0.parameters llm.openai.messages llm.anthropic.content ai.prompt ai.prompt.messages
+    ai.response.text ai.response.object ai.response.toolCalls ai.toolCall.args ai.toolCall.result ai.embeddings
+    langfuse.observation.input langfuse.trace.output gcp.vertex.agent.llm_request gcp.vertex.agent.tool_response
+    pydantic_ai.all_messages all_messages_events final_result events tool_arguments tool_response request_data
+    response_data prompt request_text response_text function_args tool_input http.request.header.authorization
+""".split()  # noqa: SIM905 - names read better as words than as a list
+NOT_CONTENT = """
+    gen_ai.usage.input_tokens gen_ai.response.id gen_ai.response.model gen_ai.response.finish_reasons gen_ai.request.model
+    gen_ai.tool.name gen_ai.tool.call.id gen_ai.operation.name gen_ai.agent.name input.mime_type output.mime_type
+    llm.token_count.prompt llm.token_count.prompt_details.cache_read llm.cost.prompt llm.usage.total_tokens
+    llm.request.type llm.model_name tool.name tool.description traceloop.entity.name ai.usage.promptTokens ai.response.id
+    ai.response.finishReason ai.response.providerMetadata ai.toolCall.name langfuse.observation.usage_details
+    gcp.vertex.agent.event_id agent_name model_name prompt_length duration_ms cost_usd user.id session.id
+    metadata.usage_object hidden_params allocation.use http.response.status_code url.full embedding.model_name
+    ai.prompt.format
+""".split()  # noqa: SIM905 - names read better as words than as a list
+
+
+@pytest.mark.parametrize("key", CONTENT)
+def test_content(key: str) -> None:
+    assert holds_content(key)
+
+
+@pytest.mark.parametrize("key", NOT_CONTENT)
+def test_not_content(key: str) -> None:
+    assert not holds_content(key)
+
+
+def test_no_count_of_any_dialect_is_content() -> None:
+    tables = [getattr(dialect, "COUNTS", {}) for dialect in dialects()]
+    assert sum(len(table) for table in tables) > 50
+    assert not [name for table in tables for name in table if holds_content(name) and name not in ("input", "output")]
+
+
+def test_stripping_leaves_the_number_behind() -> None:
+    assert strip_content({"a": 1, "input.value": "x", "output.value": "y"}) == {"a": 1, CONTENT_DROPPED: 2}
+    assert strip_content({"a": 1}) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("write to jane.doe@mail.example.com now", "write to [e-mail] now"),
+        ("OPENAI_API_KEY=sk-proj-abcdefghijklmnop1234", "OPENAI_API_KEY=[secret]"),
+        ("ghp_" + "a" * 36, "[secret]"),
+        ("AKIAIOSFODNN7EXAMPLE", "[secret]"),
+        ("Authorization: Bearer abcdef0123456789abcdef", "Authorization: Bearer [secret]"),
+        ("postgresql://me:hunter22@db/x", "postgresql://[secret]@db/x"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----", "[secret]"),
+        ("a task-force of sk-ill, at 5 @ noon", "a task-force of sk-ill, at 5 @ noon"),
+    ],
+)
+def test_redaction(text: str, redacted: str) -> None:
+    assert redact_personal(text) == redacted
+
+
+def test_redaction_spares_identities_but_not_credentials_outside_content() -> None:
+    kept = kept_attributes(
+        {"user.id": "a@b.example", "url.full": "https://h/?key=AIza" + "x" * 35},
+        {"gen_ai.input.messages": [{"content": "from a@b.example"}]},
+        ContentPolicy(keep=True, redact=True),
+    )
+    assert kept == {
+        "user.id": "a@b.example",
+        "url.full": "https://h/?key=[secret]",
+        "gen_ai.input.messages": [{"content": "from [e-mail]"}],
+    }

@@ -1,0 +1,169 @@
+"""Every dialect: what an emitter writes, and what it is read as."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from collector.dialects import dialect_of, dialects
+from tests.unit.collector.emitters import BEEAI, CASES, CHAT, USED, Case, log
+from tests.unit.collector.emitters_of_agents import AGENT_CASES
+from tests.unit.collector.test_usage import counts
+from tests.unit.collector.traffic import call, reading, record
+
+
+@pytest.mark.parametrize("case", CASES + AGENT_CASES, ids=lambda case: case.name)
+def test_calls(case: Case) -> None:
+    found = reading(case.attributes, **case.given)
+    assert (found.dialect, found.role) == (case.dialect, "call")
+    assert found.call is not None
+    assert found.call.problem is None
+    assert found.call.leaves == counts(case.leaves)
+    assert found.call.keys == tuple(case.keys.split())
+    assert found.call.claimed_cost_usd == (None if case.claim is None else Decimal(case.claim))
+    assert found.call.service_tier == case.tier
+
+
+VERCEL = {"ai.model.id": "m", "ai.usage.promptTokens": 10, "ai.usage.completionTokens": 5}
+AGGREGATE = {"gen_ai.aggregated_usage.input_tokens": 10, "gen_ai.aggregated_usage.output_tokens": 5}
+OI = {"llm.token_count.prompt": 10, "llm.token_count.completion": 5}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "given", "role"),
+    [
+        ({**CHAT, **USED, "gen_ai.operation.name": "invoke_agent"}, {}, "control"),
+        ({**CHAT, "gen_ai.operation.name": "invoke_agent"}, {}, "agent"),
+        ({**CHAT, **USED, "gen_ai.operation.name": "fetch_response"}, {}, "control"),
+        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "run_tests"}, {}, "tool"),
+        ({"gen_ai.tool.name": "ByeTool"}, {"scope": "ai.koog"}, "tool"),
+        ({**CHAT}, {"status": 2}, "plain"),
+        ({**CHAT, "error.type": "openai.NotFoundError"}, {"status": 2}, "plain"),
+        ({"ai.operationId": "ai.generateText", **VERCEL}, {}, "control"),
+        ({"ai.operationId": "ai.embed", "ai.usage.tokens": 5}, {}, "control"),
+        ({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "getWeather"}, {}, "tool"),
+        ({**OI, "openinference.span.kind": "AGENT"}, {}, "control"),
+        ({**OI, "openinference.span.kind": "CHAIN"}, {}, "control"),
+        ({"openinference.span.kind": "CHAIN"}, {}, "plain"),
+        ({"openinference.span.kind": "AGENT"}, {}, "agent"),
+        ({"openinference.span.kind": "TOOL", "tool.name": "t"}, {}, "tool"),
+        ({"openinference.span.kind": "RETRIEVER"}, {}, "tool"),
+        ({**OI, "openinference.span.kind": "LLM"}, {**BEEAI, "name": "backend.openai.chat.partial_update-9"}, "plain"),
+        ({"agent_name": "joker", "model_name": "m", **USED}, {"scope": "pydantic-ai", "name": "joker run"}, "control"),
+        ({"agent_name": "joker", "gen_ai.operation.name": "invoke_agent", **AGGREGATE}, {"scope": "pydantic-ai"}, "control"),
+        ({"gen_ai.tool.name": "t"}, {"scope": "pydantic-ai"}, "tool"),
+        ({"traceloop.span.kind": "workflow", "traceloop.entity.name": "w"}, {}, "agent"),
+        ({"traceloop.span.kind": "task", "traceloop.entity.name": "w"}, {}, "plain"),
+        ({"traceloop.span.kind": "tool", "traceloop.entity.name": "t"}, {}, "tool"),
+        ({"llm.openai.usage": "{}", "llm.openai.id": "x"}, {"scope": "litellm", "name": "raw_gen_ai_request"}, "plain"),
+        ({"langfuse.observation.type": "agent", "langfuse.observation.usage_details": '{"input": 1}'}, {}, "control"),
+        ({"langfuse.observation.type": "span"}, {}, "plain"),
+        ({"langfuse.observation.type": "tool"}, {"name": "search"}, "tool"),
+        ({"sentry.op": "gen_ai.invoke_agent", **USED}, {}, "control"),
+        ({**CHAT, **USED, "gen_ai.operation.name": "execute_event_loop_cycle"}, {"scope": "strands.telemetry.tracer"}, "control"),
+        ({"gen_ai.operation.name": "execute_tool", "gcp.vertex.agent.event_id": "e", "gen_ai.tool.name": "t"}, {}, "tool"),
+        ({}, {"scope": "vllm.llm_engine", "name": "Worker init"}, "plain"),
+        ({"span.type": "interaction"}, {"name": "claude_code.interaction"}, "agent"),
+        ({"tool_name": "Bash"}, {**log("claude_code.tool_result"), "scope": "com.anthropic.claude_code.events"}, "tool"),
+        (
+            {"event.name": "codex.sse_event", "event.kind": "response.output_text.delta", "input_token_count": 5},
+            log("codex.sse_event"),
+            "plain",
+        ),
+        ({"event.name": "gemini_cli.model_routing", "decision_model": "m"}, log("gemini_cli.model_routing"), "plain"),
+        ({"event.name": "gen_ai.choice", "gen_ai.system": "openai"}, log("gen_ai.choice"), "plain"),
+        ({"input_tokens": 10, "output_tokens": 5}, {}, "plain"),
+        ({"http.request.method": "GET"}, {}, "plain"),
+        ({}, {}, "plain"),
+    ],
+)
+def test_roles(attributes: dict[str, Any], given: dict[str, Any], role: str) -> None:
+    assert reading(attributes, **given).role == role
+
+
+def test_a_control_total_is_whole_whatever_the_convention() -> None:
+    inclusive = reading(
+        {**CHAT, **USED, "gen_ai.operation.name": "invoke_agent", "gen_ai.usage.cache_read.input_tokens": 60}
+    ).control
+    assert inclusive is not None
+    assert (inclusive.input_tokens, inclusive.output_tokens, inclusive.cost_usd) == (100, 50, None)
+    exclusive = reading(
+        {
+            "langfuse.observation.type": "agent",
+            "langfuse.observation.usage_details": '{"input": 40, "input_cached_tokens": 60, "output": 50}',
+        }
+    ).control
+    assert exclusive is not None
+    assert (exclusive.input_tokens, exclusive.output_tokens) == (100, 50)
+
+
+def test_context_is_read_by_every_dialect() -> None:
+    found = reading(
+        {**CHAT, **USED, "gen_ai.agent.name": "triage", "session.id": "s", "user.id": 7, "allocation.task.class": "bug"},
+    )
+    assert (found.agent, found.conversation_id, found.user_id, found.task_class) == ("triage", "s", "7", "bug")
+    inherited = reading({**CHAT, **USED}, resource={"user.id": "r", "allocation.task.class": "bug", "model": "host-model"})
+    assert (inherited.user_id, inherited.task_class) == ("r", "bug")
+    assert inherited.call is not None
+    assert inherited.call.model == "m"
+
+
+def test_the_response_model_is_believed_before_the_requested() -> None:
+    assert call({**CHAT, **USED, "gen_ai.response.model": "m-2025-08-07"}).model == "m-2025-08-07"
+
+
+@pytest.mark.parametrize(
+    ("tier", "read_as"),
+    [
+        ("default", "standard"), ("auto", "standard"), ("on_demand", "standard"), ("ON_DEMAND", "standard"),
+        ("standard", "standard"),
+        ("flex", "flex"), ("priority", "priority"), ("batch", "batch"), ("ON_DEMAND_FLEX", "flex"),
+    ],
+)  # fmt: skip
+def test_service_tiers(tier: str, read_as: str) -> None:
+    assert call({**CHAT, **USED, "openai.response.service_tier": tier}).service_tier == read_as
+
+
+@pytest.mark.parametrize(
+    ("claim", "read_as"),
+    [
+        ("0.00009435", "0.00009435"), (0.1, "0.1"), (3, "3"), ("1e-7", "1E-7"), ("-1", None), (float("nan"), None), ("inf", None),
+        (True, None), ("free", None), ("1e999999", None), ("9" * 50, None), ("1e-40", None),
+    ],
+)  # fmt: skip
+def test_claims_are_exact_or_nothing(claim: Any, read_as: str | None) -> None:
+    assert call({**CHAT, **USED, "operation.cost": claim}).claimed_cost_usd == (None if read_as is None else Decimal(read_as))
+
+
+def test_more_detail_is_stronger_and_then_nearness_to_the_caller() -> None:
+    sdk = call({**CHAT, **USED})
+    gateway = call({**CHAT, **USED, "litellm.call_id": "c"})
+    server = call({**USED, "gen_ai.latency.e2e": 1.0})
+    detailed = call({**CHAT, **USED, "litellm.call_id": "c", "gen_ai.usage.cache_read.input_tokens": 60})
+    unreadable = call({**CHAT, **USED, "gen_ai.usage.cache_read.input_tokens": "many"})
+    order = [detailed, sdk, gateway, server, unreadable]
+    assert order == sorted(order, key=lambda one: one.strength, reverse=True)
+    assert len({one.strength for one in order}) == len(order)
+
+
+def test_ollamas_three_digit_ids_are_no_identity() -> None:
+    ollama = {**CHAT, **USED, "gen_ai.response.id": "chatcmpl-123", "server.port": 11434}
+    assert call(ollama).keys == ()
+    assert call({**ollama, "server.port": 443}).keys == ("response:chatcmpl-123",)
+
+
+def test_the_scope_decides_before_the_keys() -> None:
+    both = {**CHAT, **USED, **OI, "openinference.span.kind": "LLM"}
+    assert reading(both).dialect == "otel_genai"
+    assert reading(both, scope="openinference.instrumentation.openai").dialect == "openinference"
+    assert reading(both, scope="opentelemetry.instrumentation.openai_v2").dialect == "otel_genai"
+    assert reading(both, scope="opentelemetry.instrumentation.openai").dialect == "openllmetry"
+
+
+def test_dialects_say_what_they_are() -> None:
+    names = [dialect.NAME for dialect in dialects()]
+    assert len(names) == len(set(names))
+    assert all(dialect.VERSION for dialect in dialects())
+    assert dialect_of(record({"http.method": "GET"})) is None
