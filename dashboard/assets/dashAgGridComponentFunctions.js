@@ -1,0 +1,61 @@
+// Cells that are more than text.
+var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
+
+(function () {
+  const h = (type, props, ...children) => React.createElement(type, props, ...children);
+
+  const pigou = (window.pigou = {
+    // Goes to another address of the dashboard without loading the page anew, as dcc.Link does.
+    go: (href) => {
+      window.history.pushState({}, "", href);
+      window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+      window.scrollTo(0, 0);
+    },
+    traceOf: (row) =>
+      "/trace/" + encodeURIComponent(row.trace_id) + (row.tenant ? "?tenant=" + encodeURIComponent(row.tenant) : ""),
+  });
+
+  // With a modifier key the browser opens a link as ever.
+  const follow = (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    pigou.go(event.currentTarget.getAttribute("href"));
+  };
+
+  dagcomponentfuncs.LinkCell = (props) => {
+    return h("a", { href: pigou.traceOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+  };
+
+  const STATUS = { unpriced: "act", suspense: "act", duplicate: "dim" };
+  dagcomponentfuncs.StatusCell = (props) =>
+    h("span", { className: "status " + (STATUS[props.value] || ""), title: props.data.reason || "" }, props.value);
+
+  dagcomponentfuncs.CodeCell = (props) => h("span", { className: "cell-code", title: props.value }, props.value);
+
+  // Shapes tell roles apart; colour is kept for money.
+  const SHAPES = { call: "●", tool: "◆", agent: "■", control: "□", plain: "○" };
+  dagcomponentfuncs.SpanCell = (props) => {
+    const span = props.data;
+    const title = span.name + (span.detached ? " (its parent has not arrived)" : "");
+    return h(
+      "span",
+      { className: "span-name" + (span.failed ? " failed" : ""), style: { paddingLeft: Math.min(span.depth, 24) * 14 }, title },
+      h("span", { className: "span-role role-" + span.role, title: span.role }, SHAPES[span.role] || "○"),
+      span.detached ? "⤷ " : "",
+      span.name,
+    );
+  };
+
+  dagcomponentfuncs.TimeCell = (props) => {
+    const span = props.data;
+    const kind = span.call_status === "duplicate" ? "copy" : span.call_status ? "call" : "other";
+    return h(
+      "span",
+      { className: "time-lane" },
+      h("span", {
+        className: "time-bar time-" + kind + (span.failed ? " failed" : ""),
+        style: { left: span.left + "%", width: span.width + "%" },
+      }),
+    );
+  };
+})();

@@ -1,0 +1,64 @@
+// How cells read: the same rules as dashboard/formats.py, which the tests hold against each other.
+var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
+
+(function () {
+  const THIN = "\u202f";
+  const grouped = (value, digits) =>
+    value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+  const threeDigits = (value) => {
+    if (value >= 99.95) return grouped(value, 0);
+    if (value >= 9.995) return value.toFixed(1).replace(/\.0$/, "");
+    return value.toFixed(2).replace(/\.?0+$/, "");
+  };
+
+  dagfuncs.said = (value) => (value === null || value === undefined ? "–" : String(value));
+
+  dagfuncs.usd = (value) => {
+    if (value === null || value === undefined) return "–";
+    const sign = value < 0 ? "−" : "";
+    const size = Math.abs(value);
+    if (size === 0) return "$0";
+    if (size >= 0.9995) return sign + "$" + grouped(size, 2);
+    if (size < 1e-7) return sign + "<$0.0000001";
+    return sign + "$" + size.toFixed(Math.min(7, 2 - Math.floor(Math.log10(size))));
+  };
+
+  dagfuncs.tokens = (value) => {
+    if (value === null || value === undefined) return "–";
+    for (const [size, letter] of [[1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
+      if (Math.abs(value) >= size * 0.9995) return threeDigits(value / size) + THIN + letter;
+    }
+    return grouped(value, 0);
+  };
+
+  dagfuncs.count = (value) => (value === null || value === undefined ? "–" : grouped(value, 0));
+
+  dagfuncs.quantity = (value) => {
+    if (value === null || value === undefined) return "–";
+    const sign = value < 0 ? "−" : "";
+    return sign + Math.abs(value).toLocaleString("en-US", { maximumFractionDigits: 6 });
+  };
+
+  dagfuncs.duration = (value) => {
+    if (value === null || value === undefined) return "–";
+    if (value < 1000) return threeDigits(value) + THIN + "ms";
+    const seconds = value / 1000;
+    if (seconds < 60) return threeDigits(seconds) + THIN + "s";
+    for (const [size, letter, smaller, smallLetter] of [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]]) {
+      if (seconds >= size) {
+        return Math.floor(seconds / size) + THIN + letter + " " + Math.floor((seconds % size) / smaller) + THIN + smallLetter;
+      }
+    }
+  };
+
+  // A click anywhere on a row goes where its link goes; on the link itself the link does it.
+  dagfuncs.openTrace = (params) => {
+    if (params.event.target.closest("a") || String(window.getSelection())) return;
+    window.pigou.go(window.pigou.traceOf(params.data));
+  };
+
+  // The unrounded number under the pointer; a dash says why it is one.
+  dagfuncs.exact = (params) =>
+    params.value === null || params.value === undefined ? "not known" : String(params.value);
+})();

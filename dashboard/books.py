@@ -1,0 +1,164 @@
+"""The door to the database: runs statements as the read-only role, over a few kept connections."""
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from dashboard.frame import Frame
+from dashboard.queries import Statement
+from ledger.database import connect
+from ledger.errors import DatabaseUnavailable
+
+STATEMENT_TIMEOUT_MS = 20_000
+
+
+class BooksUnavailable(Exception):
+    """A page cannot be drawn; says what is wrong and what mends it."""
+
+    def __init__(self, what: str, mend: str, detail: str = "") -> None:
+        super().__init__(f"{what} {mend}")
+        self.what = what
+        self.mend = mend
+        self.detail = detail
+
+
+class Books:
+    """Reads the books of one database. Safe to share between threads; holds at most `connections_max` connections."""
+
+    def __init__(self, dsn: str, connections_max: int = 4) -> None:
+        self._dsn = dsn
+        self._idle: queue.LifoQueue[psycopg.Connection] = queue.LifoQueue()
+        self._free = threading.BoundedSemaphore(connections_max)
+
+    def run(self, statement: Statement) -> Frame:
+        """The whole answer of one statement. Raises: BooksUnavailable."""
+        with self._connection() as connection:
+            cursor = connection.execute(statement.text.encode())
+            columns = tuple(column.name for column in cursor.description or ())
+            return Frame(columns, tuple(cursor.fetchall()))
+
+    def csv(self, statement: Statement) -> Iterator[bytes]:
+        """The answer of one statement as CSV with a header, in pieces, exact to the last digit. Raises: BooksUnavailable."""
+        copy = f"copy ({statement.text}\n) to stdout with (format csv, header true)".encode()
+        with self._connection() as connection, connection.cursor() as cursor, cursor.copy(copy) as rows:
+            for piece in rows:
+                yield bytes(piece)
+
+    def answers(self) -> bool:
+        """Whether the database can be read right now."""
+        try:
+            self.run(Statement("ping", "select 1"))
+        except BooksUnavailable:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
+
+    @contextmanager
+    def _connection(self) -> Generator[psycopg.Connection]:
+        with self._free:
+            connection = self._kept() or self._opened()
+            try:
+                yield connection
+            except psycopg.Error as error:
+                connection.close()
+                raise _explained(error, self.address) from error
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.put(connection)
+
+    def _kept(self) -> psycopg.Connection | None:
+        """An idle connection that still answers, if there is one; those that a restart of the server left behind are dropped."""
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                return None
+            if _is_alive(connection):
+                return connection
+            connection.close()
+
+    def _opened(self) -> psycopg.Connection:
+        try:
+            connection = connect(self._dsn, "reader", application="pigou dashboard")
+            connection.execute(b"set statement_timeout = %d" % STATEMENT_TIMEOUT_MS)
+            connection.execute("set default_transaction_read_only = on")
+        except DatabaseUnavailable as error:
+            raise _away(self.address, str(error.__cause__ or error)) from error
+        except psycopg.Error as error:
+            raise _explained(error, self.address) from error
+        return connection
+
+    @property
+    def address(self) -> str:
+        """Where the database is, without its password."""
+        parts = conninfo_to_dict(self._dsn)
+        return f"{parts.get('host') or 'the local socket'}{':' + str(parts['port']) if parts.get('port') else ''}"
+
+
+def _is_alive(connection: psycopg.Connection) -> bool:
+    """One round trip, so that a page never fails on a connection that died while nobody looked."""
+    try:
+        connection.execute("select 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _explained(error: psycopg.Error, address: str) -> BooksUnavailable:
+    """A database error as what it means to the reader of a page, by its SQLSTATE."""
+    explained: tuple[tuple[type[psycopg.Error], Callable[[str], BooksUnavailable]], ...] = (
+        (psycopg.errors.QueryCanceled, _slow),
+        (psycopg.errors.UndefinedTable, _unmigrated),
+        (psycopg.errors.InvalidSchemaName, _unmigrated),
+        (psycopg.errors.UndefinedColumn, _unmigrated),
+        (psycopg.errors.UndefinedFunction, _unmigrated),
+        (psycopg.errors.InsufficientPrivilege, _forbidden),
+    )
+    for kind, explain in explained:
+        if isinstance(error, kind):
+            return explain(str(error).strip())
+    if isinstance(error, psycopg.OperationalError):
+        return _away(address, str(error).strip())
+    return BooksUnavailable("The database refused this question.", "Please report it with the text below.", str(error).strip())
+
+
+def _away(address: str, detail: str) -> BooksUnavailable:
+    return BooksUnavailable(
+        f"The books do not answer: no connection to PostgreSQL at {address}.",
+        "Start it with `pigou up` (or check PIGOU_DATABASE_URL); this page asks again by itself.",
+        detail,
+    )
+
+
+def _slow(detail: str) -> BooksUnavailable:
+    return BooksUnavailable(
+        f"This took longer than {STATEMENT_TIMEOUT_MS // 1000} seconds and was stopped.",
+        "Choose a shorter range or a tenant.",
+        detail,
+    )
+
+
+def _unmigrated(detail: str) -> BooksUnavailable:
+    return BooksUnavailable(
+        "This database does not hold the books in the shape this page reads.",
+        "Run `pigou up` of the same version once: it brings the database up to date.",
+        detail,
+    )
+
+
+def _forbidden(detail: str) -> BooksUnavailable:
+    return BooksUnavailable(
+        "The read-only role may not read the books.", "Run `pigou up` once: it grants what the pages need.", detail
+    )

@@ -1,0 +1,115 @@
+"""The row above every page: which time, which part of the books, live or not. It only reads and writes the URL."""
+
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboard.books import Books, BooksUnavailable
+from dashboard.components.labelled import labelled
+from dashboard.components.marks import known_or
+from dashboard.filters import DIMENSIONS, RANGES, Filters
+from dashboard.queries import statement
+
+CUSTOM = "custom"
+_VALUES_OFFERED = 100
+
+
+def filter_bar(filters: Filters, now: datetime, path: str, books: Books) -> list[Component]:
+    """The controls, set as the URL says."""
+    return [
+        html.Div(
+            [_range(filters), _dates(filters, now), html.Span("UTC", className="zone", title="All times are UTC")],
+            className="range",
+        ),
+        html.Div([*_pills(filters, path), _adding(filters, now, books)], className="pills"),
+        labelled(
+            dmc.Switch(id="live", checked=filters.live, label="Live", size="xs", persistence=False), "Refresh every five seconds"
+        ),
+        *_problems(filters),
+    ]
+
+
+def _range(filters: Filters) -> Component:
+    choices = [{"value": value, "label": label} for value, (label, _) in RANGES.items()]
+    if filters.range is None:
+        choices.append({"value": CUSTOM, "label": "Chosen dates"})
+    return labelled(
+        dmc.Select(id="range", data=choices, value=filters.range or CUSTOM, allowDeselect=False, size="xs", w=138), "Time range"
+    )
+
+
+def _dates(filters: Filters, now: datetime) -> Component:
+    window = filters.window(now)
+    since = f"{window.since:%Y-%m-%d}" if window.since else None
+    until = f"{window.until - timedelta(microseconds=1):%Y-%m-%d}" if window.until else None
+    return labelled(
+        dmc.DatePickerInput(
+            id="dates",
+            type="range",
+            value=[since, until] if since and until else None,
+            valueFormat="D MMM YYYY",
+            placeholder="From the first to the last call",
+            maxDate=f"{now.astimezone(UTC) + timedelta(days=1):%Y-%m-%d}",
+            allowSingleDateInRange=True,
+            size="xs",
+            w=210,
+        ),
+        "Days shown, UTC",
+    )
+
+
+def _pills(filters: Filters, path: str) -> list[Component]:
+    pills: list[Component] = []
+    for dimension, kept in filters.where.items():
+        label = f"{DIMENSIONS[dimension]}: {', '.join(known_or(value) for value in kept)}"
+        href = path + filters.without(dimension).search()
+        pills.append(dcc.Link([label, html.Span("×")], href=href, className="pill", title=f"Remove the filter on {label}"))
+    return pills
+
+
+def _adding(filters: Filters, now: datetime, books: Books) -> Component:
+    try:
+        offered = books.run(statement("filter_values", filters, now, limit=_VALUES_OFFERED))
+    except BooksUnavailable:
+        groups: list[dict[str, object]] = []  # the panels say what is wrong; here it only means nothing to choose from
+    else:
+        groups = [
+            {
+                "group": heading,
+                "items": [
+                    {"value": f"{dimension}={row['value'] or ''}", "label": known_or(cast("str | None", row["value"]))}
+                    for row in offered
+                    if row["dimension"] == dimension
+                ],
+            }
+            for dimension, heading in DIMENSIONS.items()
+        ]
+    return labelled(
+        dmc.Select(
+            id="add-filter",
+            data=groups,
+            value=None,
+            placeholder="+ Filter",
+            searchable=True,
+            size="xs",
+            w=104,
+            variant="unstyled",
+            nothingFoundMessage="Nothing by that name in this time",
+            comboboxProps={"width": 280, "position": "bottom-start"},
+            rightSection=html.Span(),
+        ),
+        "Add a filter",
+    )
+
+
+def _problems(filters: Filters) -> list[Component]:
+    if not filters.problems:
+        return []
+    return [
+        html.P(
+            f"Not understood in the address, and left out: {', '.join(filters.problems)}.", className="problems", role="status"
+        )
+    ]

@@ -1,0 +1,82 @@
+"""Small marks in text: figures with their unit, bars as wide as a share, swatches, links that filter."""
+
+from collections.abc import Sequence
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboard import formats, theme
+from dashboard.components.labelled import labelled
+from dashboard.figures import Figure
+
+
+def fact(said: str, label: str, source: str, act: bool = False) -> Component:
+    """One figure with what it counts below it; under the pointer, where it comes from."""
+    return html.Div(
+        [html.Span(said, className="fact-number act" if act else "fact-number"), html.Span(label, className="fact-label")],
+        className="fact",
+        title=source,
+    )
+
+
+def sentence(parts: Sequence[Component | str], act: bool = False) -> Component:
+    """One line of a list of findings; `act` marks the ones that somebody should do something about."""
+    return html.Li(list(parts), className="act" if act else "")
+
+
+def share_row(
+    label: str,
+    amount: str,
+    share_of_all: str,
+    width: float,
+    href: str | None,
+    title: str,
+    color: str = theme.COMPUTE,
+    muted: bool = False,
+) -> Component:
+    """A value of a dimension with its dollars as a thin bar; clicking it narrows the page to it. `width` is between 0 and 1."""
+    inside = [
+        html.Span(label, className="share-label"),
+        html.Span(amount, className="share-amount"),
+        html.Span(share_of_all, className="share-percent"),
+        html.Span(
+            html.Span(style={"width": f"{max(0.0, min(width, 1.0)) * 100:.2f}%", "background": color}), className="share-bar"
+        ),
+    ]
+    name = "share-row muted" if muted else "share-row"
+    if href is None:
+        return html.Div(inside, className=name, title=title)
+    return dcc.Link(inside, href=href, className=name, title=title)
+
+
+def swatch(color: str) -> Component:
+    """A small square of a series' colour, in place of a legend."""
+    return html.Span(className="swatch", style={"background": color})
+
+
+def graph(name: str, figure: Figure, height_px: int, said: str) -> Component:
+    """A figure with a text for those who do not see it. Its height is fixed, so that nothing jumps when it is redrawn."""
+    drawing = dcc.Graph(
+        id={"type": "graph", "name": name},
+        figure=figure,
+        config={"displayModeBar": False, "responsive": True, "doubleClick": False, "showTips": False},
+        style={"height": height_px},
+    )
+    return labelled(html.Div(drawing, className="graph", role="img"), said)
+
+
+def help_on(term: str, explanation: str) -> Component:
+    """A term whose meaning is under the pointer."""
+    return dmc.Tooltip(html.Span(term, className="term"), label=explanation, multiline=True, w=280, withArrow=True)
+
+
+def known_or(value: str | None) -> str:
+    """A value of a dimension, or what its absence is called."""
+    return value if value is not None else "not attributed"
+
+
+def percent_of(part: object, whole: object) -> float:
+    """A share between 0 and 1 for a bar's width; 0 where either is unknown."""
+    a, b = formats.number(part), formats.number(whole)
+    return float(a) / float(b) if a is not None and b else 0.0

@@ -1,0 +1,200 @@
+"""What a page is asked to show, as it stands in the URL: time range, filters, grouping, order, live or not.
+
+The URL is the only state: a link shared is a view shared, and the browser's back button undoes a filter.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import parse_qsl, quote, urlencode
+
+from dashboard import formats
+
+DIMENSIONS = {
+    "layer": "Layer",
+    "use": "Use",
+    "model": "Model",
+    "agent": "Agent",
+    "task_class": "Task class",
+    "tenant": "Tenant",
+}
+RANGES = {
+    "3h": ("Last 3 hours", timedelta(hours=3)),
+    "24h": ("Last 24 hours", timedelta(hours=24)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+    "14d": ("Last 14 days", timedelta(days=14)),
+    "30d": ("Last 30 days", timedelta(days=30)),
+    "90d": ("Last 90 days", timedelta(days=90)),
+    "all": ("All time", None),
+}
+RANGE = "14d"
+STATUSES = ("booked", "unpriced", "suspense", "duplicate")
+SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
+BY = ("layer", "use", "model")
+LIVE_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time on whole hours, UTC, end excluded; None on a side means no bound there."""
+
+    since: datetime | None
+    until: datetime | None
+
+    def before(self) -> "Window | None":
+        """The window of the same length just before this one, or None when this one has no length."""
+        if self.since is None or self.until is None:
+            return None
+        return Window(self.since - (self.until - self.since), self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """One view of the books. `where` keeps, per dimension, the values shown; None among them means "not attributed"."""
+
+    range: str | None = RANGE
+    since: datetime | None = None
+    until: datetime | None = None
+    where: dict[str, tuple[str | None, ...]] = field(default_factory=dict[str, tuple[str | None, ...]])
+    by: tuple[str, ...] = BY
+    status: str | None = None
+    sort: str = "-started_at"
+    live: bool = False
+    problems: tuple[str, ...] = ()
+
+    def window(self, now: datetime) -> Window:
+        """The time span meant, with a relative range resolved at `now` and the running hour included.
+
+        A range of days begins at midnight and counts the running day, so that no bar shows half a day but the last.
+        """
+        if self.range is None:
+            return Window(self.since, self.until)
+        length = RANGES[self.range][1]
+        if length is None:
+            return Window(None, None)
+        until = _next_hour(now)
+        since = until - length
+        if length > timedelta(days=2):
+            since = (
+                (until - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+                - length
+                + timedelta(days=1)
+            )
+        return Window(since, until)
+
+    def frozen_at(self, now: datetime) -> "Filters":
+        """The same view with its range made absolute, so that it answers the same when asked again."""
+        window = self.window(now)
+        return self if window.since is None else replace(self, range=None, since=window.since, until=window.until)
+
+    def grouped_first_by(self, dimension: str) -> "Filters":
+        """The same view with one dimension first in its grouping: the one that figures are drawn by."""
+        return replace(self, by=(dimension, *(name for name in self.by if name != dimension)))
+
+    def only(self, dimension: str, value: str | None) -> "Filters":
+        """The same view narrowed to one value of a dimension."""
+        return replace(self, where={**self.where, dimension: (value,)})
+
+    def without(self, dimension: str) -> "Filters":
+        """The same view with no filter on a dimension."""
+        return replace(self, where={name: kept for name, kept in self.where.items() if name != dimension})
+
+    def search(self) -> str:
+        """The query string of the URL that shows this view, `?` included; empty for the default view."""
+        pairs: list[tuple[str, str]] = []
+        if self.range is None:
+            pairs += [(name, _iso(at)) for name, at in (("since", self.since), ("until", self.until)) if at]
+        elif self.range != RANGE:
+            pairs.append(("range", self.range))
+        pairs += [(name, value or "") for name in DIMENSIONS for value in self.where.get(name, ())]
+        if self.by != BY:
+            pairs.append(("by", ",".join(self.by)))
+        if self.status:
+            pairs.append(("status", self.status))
+        if self.sort != "-started_at":
+            pairs.append(("sort", self.sort))
+        if self.live:
+            pairs.append(("live", "1"))
+        return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
+
+
+def parse(search: str | None) -> Filters:
+    """Read a URL's query string. What is not understood is left out and named in `problems`; nothing is raised."""
+    problems: list[str] = []
+    where: dict[str, tuple[str | None, ...]] = {}
+    filters = Filters()
+    for name, value in parse_qsl((search or "").removeprefix("?"), keep_blank_values=True, errors="replace"):
+        if name in DIMENSIONS:
+            where[name] = (*where.get(name, ()), _text(value))
+        elif name == "range" and value in RANGES:
+            filters = replace(filters, range=value)
+        elif name in ("since", "until") and (at := _moment(value)):
+            filters = replace(filters, **{name: at})
+        elif name == "by" and (by := tuple(dict.fromkeys(part for part in value.split(",") if part in DIMENSIONS))):
+            filters = replace(filters, by=by)
+        elif name == "status" and value in STATUSES:
+            filters = replace(filters, status=value)
+        elif name == "sort" and value.removeprefix("-") in SORTS:
+            filters = replace(filters, sort=value)
+        elif name == "live":
+            filters = replace(filters, live=value == "1")
+        else:
+            problems.append(f"{name}={value}"[:80])
+    if filters.since or filters.until:
+        filters = replace(filters, range=None)
+    if filters.since and filters.until and filters.since >= filters.until:
+        problems.append("since is not before until")
+        filters = replace(filters, range=RANGE, since=None, until=None)
+    return replace(filters, where=where, problems=tuple(problems))
+
+
+def describe(filters: Filters, now: datetime) -> str:
+    """The range in words, as a part of a sentence: `over 14 days`, `from 3 Mar to 5 Mar 2026`, `in all`."""
+    window = filters.window(now)
+    if filters.range is not None:
+        length = RANGES[filters.range][1]
+        if length is None:
+            return "in all"
+        if length < timedelta(days=2):
+            return f"in the last {length // timedelta(hours=1)} hours"
+        return f"over {length.days} days"
+    if window.since and window.until:
+        return f"from {_edge(window.since)} to {_edge(window.until, last=True)} UTC"
+    if window.since:
+        return f"since {_edge(window.since)} UTC"
+    return f"before {_edge(window.until)} UTC" if window.until else "in all"
+
+
+def days(first: str, last: str) -> tuple[datetime, datetime]:
+    """Two dates of a calendar, last day included, as the bounds of a window in UTC."""
+    start = datetime.combine(date.fromisoformat(first[:10]), datetime.min.time(), UTC)
+    end = datetime.combine(date.fromisoformat(last[:10]), datetime.min.time(), UTC)
+    return start, end + timedelta(days=1)
+
+
+def _edge(at: datetime, last: bool = False) -> str:
+    """A bound in words; an end at midnight is its last day, since people count days from both ends."""
+    if at.hour == 0:
+        return formats.day(at - timedelta(days=1) if last else at)
+    return f"{formats.day(at)} {at:%H:%M}"
+
+
+def _next_hour(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def _iso(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def _text(value: str) -> str | None:
+    return value.replace("\0", "") or None
+
+
+def _moment(value: str) -> datetime | None:
+    """A time of the URL on its whole hour; without an offset it is UTC. None when it cannot be read."""
+    try:
+        at = datetime.fromisoformat(value.replace(" ", "+"))
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at.replace(minute=0, second=0, microsecond=0) if 1970 < at.year < 9000 else None

@@ -1,0 +1,178 @@
+"""Callbacks of the shell: from the URL to pages and panels, and from clicks back to the URL."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from dash import ALL, MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dashboard import filters as views
+from dashboard.books import Books
+from dashboard.components.filter_bar import CUSTOM, filter_bar
+from dashboard.components.onboarding import AGAIN
+from dashboard.components.panel import Panel, View, drawn
+from dashboard.components.sql_drawer import statements
+from dashboard.figures.spend import OTHERS
+from dashboard.pages import Page, page_at
+
+Answer = Any  # what a Dash callback gives back: components, values of properties, or no_update
+
+
+def register(app: Dash, pages: Sequence[Page], books: Books, endpoint: str, clock: Callable[[], datetime]) -> None:
+    """Tie the pages to the URL."""
+    panels = {panel.name: panel for page in pages for panel in page.panels}
+    _show_pages(app, pages, books, clock)
+    _draw_panels(app, panels, books, endpoint, clock)
+    _await_first_call(app)
+    _write_url(app)
+    _show_sql(app)
+    for page in pages:
+        if page.register is not None:
+            page.register(app, books, clock)
+
+
+def _show_pages(app: Dash, pages: Sequence[Page], books: Books, clock: Callable[[], datetime]) -> None:
+    @app.callback(Output("page", "children"), Input("url", "pathname"))
+    def page(pathname: str | None) -> Answer:
+        return page_at(pages, pathname or "/").layout()
+
+    @app.callback(
+        Output("filter-bar", "children"),
+        Output("links", "children"),
+        Output("tick", "disabled"),
+        Input("url", "search"),
+        Input("url", "pathname"),
+    )
+    def bar(search: str | None, pathname: str | None) -> Answer:
+        filters, path = views.parse(search), pathname or "/"
+        here = page_at(pages, path)
+        controls = filter_bar(filters, clock(), path, books) if here.filtered else []
+        return controls, _links(pages, here, filters), not filters.live
+
+
+def _links(pages: Sequence[Page], here: Page, filters: views.Filters) -> list[Component]:
+    """Links to the pages, which take the time range and filters along."""
+    kept = replace(filters, status=None, sort="-started_at")
+    return [
+        dcc.Link(
+            page.label,
+            href=page.path + kept.search(),
+            className="link here" if page is here or page.path == here.under else "link",
+        )
+        for page in pages
+        if page.label
+    ]
+
+
+def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: str, clock: Callable[[], datetime]) -> None:
+    @app.callback(
+        Output({"type": "panel", "panel": MATCH}, "children"),
+        Output({"type": "retry", "panel": MATCH}, "disabled"),
+        Input("url", "search"),
+        Input("tick", "n_intervals"),
+        Input({"type": "retry", "panel": MATCH}, "n_intervals"),
+        State("url", "pathname"),
+        State({"type": "panel", "panel": MATCH}, "id"),
+    )
+    def panel(
+        search: str | None, _tick: int | None, _retry: int | None, pathname: str | None, identity: dict[str, str]
+    ) -> Answer:
+        view = View(books, views.parse(search), clock(), pathname or "/", endpoint)
+        children, retry = drawn(panels[identity["panel"]], view)
+        return children, not retry
+
+
+def _await_first_call(app: Dash) -> None:
+    """While the books are empty, the whole page looks again with the newcomer's panel."""
+
+    @app.callback(
+        Output("tick", "n_intervals"), Input(AGAIN, "n_intervals"), State("tick", "n_intervals"), prevent_initial_call=True
+    )
+    def again(passed: int | None, ticks: int | None) -> Answer:
+        return (ticks or 0) + 1 if passed else no_update
+
+
+def _write_url(app: Dash) -> None:
+    """What a reader chooses becomes a new address; the page then follows the address."""
+
+    @app.callback(
+        Output("url", "search"),
+        Input("range", "value"),
+        Input("dates", "value"),
+        Input("add-filter", "value"),
+        Input("live", "checked"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def choose(
+        chosen: str | None, dates: list[str | None] | None, added: str | None, live: bool | None, search: str | None
+    ) -> Answer:
+        before = views.parse(search)
+        after = before
+        if ctx.triggered_id == "range" and chosen in views.RANGES:
+            after = replace(before, range=chosen, since=None, until=None)
+        elif ctx.triggered_id == "dates" and dates and dates[0] and dates[1]:
+            since, until = views.days(dates[0], dates[1])
+            after = replace(before, range=None, since=since, until=until)
+        elif ctx.triggered_id == "add-filter" and added:
+            dimension, _, value = added.partition("=")
+            after = before.only(dimension, value or None)
+        elif ctx.triggered_id == "live":
+            after = replace(before, live=bool(live))
+        return no_update if after == before or (chosen == CUSTOM and ctx.triggered_id == "range") else after.search()
+
+    @app.callback(
+        Output("url", "search", allow_duplicate=True),
+        Input({"type": "graph", "name": ALL}, "clickData"),
+        Input({"type": "graph", "name": ALL}, "relayoutData"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def point(_clicks: list[object], _zooms: list[object], search: str | None) -> Answer:
+        before = views.parse(search)
+        after = _pointed(
+            before, cast("dict[str, str]", ctx.triggered_id or {}), cast("dict[str, Any] | None", ctx.triggered[0]["value"])
+        )
+        return no_update if after == before else after.search()
+
+
+def _pointed(before: views.Filters, graph: dict[str, str], event: dict[str, Any] | None) -> views.Filters:
+    """The view meant by a click on a bar (narrow to its series) or by a drag along the axis of time (narrow to that span)."""
+    if not event:
+        return before
+    if "points" in event and graph.get("name") == "spend_over_time":
+        key = event["points"][0].get("customdata", [None, None])[1]
+        return before if key is None or key == OTHERS else before.only(before.by[0], key or None)
+    if "xaxis.range[0]" in event:
+        span = views.parse(f"?since={_whole(event['xaxis.range[0]'])}&until={_whole(event['xaxis.range[1]'], up=True)}")
+        return before if span.range is not None else replace(before, range=None, since=span.since, until=span.until)
+    return before
+
+
+def _whole(at: str, up: bool = False) -> str:
+    """A point on the axis as an hour of the URL; the end of a drag takes its whole hour with it."""
+    moment = datetime.fromisoformat(at[:19])
+    hour = moment.replace(minute=0, second=0)
+    return f"{hour + timedelta(hours=1) if up and moment > hour else hour:%Y-%m-%dT%H:%MZ}"
+
+
+def _show_sql(app: Dash) -> None:
+    @app.callback(
+        Output("sql-drawer", "opened"),
+        Output("sql-drawer", "title"),
+        Output("sql-body", "children"),
+        Input({"type": "sql", "panel": ALL}, "n_clicks"),
+        State({"type": "statements", "panel": ALL}, "id"),
+        State({"type": "statements", "panel": ALL}, "data"),
+        prevent_initial_call=True,
+    )
+    def sql(_clicks: list[int | None], identities: list[dict[str, str]], data: list[list[dict[str, str]]]) -> Answer:
+        pressed = cast("dict[str, str] | None", ctx.triggered_id)
+        if pressed is None or not ctx.triggered[0]["value"]:
+            return no_update, no_update, no_update
+        for identity, shown in zip(identities, data, strict=True):
+            if identity["panel"] == pressed["panel"]:
+                return True, html.Span("The SQL behind this"), statements(shown)
+        return no_update, no_update, no_update

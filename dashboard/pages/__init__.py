@@ -1,0 +1,16 @@
+"""The pages, in the order of the navigation. A new page is a module with a `PAGE`, named here."""
+
+from collections.abc import Sequence
+
+from dashboard.pages import calls, ingest, ledger, spend, trace
+from dashboard.pages.page import Page
+
+PAGES: tuple[Page, ...] = (spend.PAGE, calls.PAGE, ledger.PAGE, ingest.PAGE, trace.PAGE)
+
+
+def page_at(pages: Sequence[Page], path: str) -> Page:
+    """The page at a path; the first page where there is none."""
+    for page in pages:
+        if path == page.path or (page.path.endswith("/") and len(page.path) > 1 and path.startswith(page.path)):
+            return page
+    return pages[0]

@@ -1,0 +1,34 @@
+"""What a page is: an address, panels, and whether the filter bar concerns it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from dash import Dash, html
+from dash.development.base_component import Component
+
+from dashboard.books import Books
+from dashboard.components.panel import Panel, frame_of
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. `path` ends in `/` where an id follows it.
+
+    `label` is its link in the navigation, None for pages reached otherwise; `under` is
+    the path of the page it belongs to in the navigation; `register` adds callbacks of its own, `around` what stands beside the panels.
+    """
+
+    path: str
+    name: str
+    panels: tuple[Panel, ...]
+    label: str | None = None
+    under: str | None = None
+    filtered: bool = True
+    register: Callable[[Dash, Books, Callable[[], datetime]], None] | None = None
+    around: Callable[[], list[Component]] | None = None
+
+    def layout(self) -> Component:
+        """The page with every panel waiting for its answer."""
+        extra = self.around() if self.around else []
+        return html.Div([*(frame_of(panel) for panel in self.panels), *extra], className=f"page page-{self.name}")

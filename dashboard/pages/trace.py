@@ -1,0 +1,219 @@
+"""One trace: its spans in time, with what each cost; and one span with everything it said."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dashboard import filters as views
+from dashboard import formats
+from dashboard.books import Books, BooksUnavailable
+from dashboard.components.marks import fact
+from dashboard.components.panel import Children, Panel, View, nothing, trouble
+from dashboard.components.table import Column, table
+from dashboard.figures.waterfall import Bar, waterfall
+from dashboard.pages.page import Page
+from dashboard.pages.span import span_details
+
+SPANS_SHOWN = 10_000
+_COLUMNS = (
+    Column("name", "Span", "text", 330, sortable=False, pinned=True),
+    Column("latency_ms", "Duration", "duration", 92, sortable=False),
+    Column("left", "Time in the trace", grow=1, width=320, sortable=False),
+    Column(
+        "cost_usd",
+        "Cost, USD",
+        "usd",
+        98,
+        sortable=False,
+        tooltip="The span's own booked cost; the column sums to the trace's cost",
+    ),
+    Column(
+        "cost_below_usd",
+        "With spans below, USD",
+        "usd",
+        172,
+        sortable=False,
+        tooltip="Its own cost and that of all spans under it",
+    ),
+    Column("total_tokens", "Tokens", "tokens", 86, sortable=False),
+    Column("model", "Model", width=150, sortable=False),
+    Column("layer", "Layer", width=100, sortable=False),
+    Column("use", "Use", width=100, sortable=False),
+)
+
+
+def summary(view: View) -> Children:
+    """What the trace was, how long it took, what it cost."""
+    frame = view.ask("trace_summary", values={"trace_id": _trace_id(view.path)})
+    if not len(frame):
+        return _unknown(view)
+    total = next(iter(frame))
+    name = str(total["root_name"] or "A trace")
+    spent = "cost not known" if total["cost_usd"] is None else formats.usd(total["cost_usd"])
+    calls = formats.count(total["calls"], "call")
+    said: Children = [html.Span(name, className="name"), ": ", html.Strong(spent, className="number"), f" for {calls} in "]
+    said.append(html.Span(formats.duration(total["latency_ms"]), className="number"))
+    return [
+        html.P(
+            [
+                dcc.Link("Calls", href=view.link(replace(view.filters, status=None), "/calls")),
+                " / trace ",
+                html.Code(_trace_id(view.path)),
+            ],
+            className="crumbs",
+        ),
+        html.H1([*said, *_open(total), "."], className="headline"),
+        html.Div(_facts(total), className="facts"),
+    ]
+
+
+def spans(view: View) -> Children:
+    """The waterfall. Every span is one row; only those in sight are drawn."""
+    frame = view.ask("trace_spans", limit=SPANS_SHOWN, values={"trace_id": _trace_id(view.path)})
+    if not len(frame):
+        return [nothing("No spans.")]
+    bars = waterfall(frame)
+    grid = table(
+        "trace_spans",
+        _COLUMNS,
+        [_row(bar) for bar in bars],
+        row_key=("span_id", "row"),
+        height_px=min(680, 44 + 36 * len(bars) + 18),
+        options={"rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True}},
+    )
+    for definition in cast("list[dict[str, Any]]", grid.columnDefs):  # pyright: ignore[reportAttributeAccessIssue]
+        if definition["field"] == "name":
+            definition["cellRenderer"] = "SpanCell"
+        elif definition["field"] == "left":
+            definition |= {"cellRenderer": "TimeCell", "valueFormatter": None, "tooltipField": None}
+    said = f"{formats.count(len(bars), 'span')}. Click one for its attributes."
+    if len(bars) == SPANS_SHOWN:
+        said = f"The first {SPANS_SHOWN:,} spans; the CSV has every one. Click one for its attributes."
+    return [grid, html.P(said, className="note")]
+
+
+def _row(bar: Bar) -> dict[str, object]:
+    span = bar.span
+    kept = (
+        "span_id",
+        "name",
+        "role",
+        "signal",
+        "latency_ms",
+        "cost_usd",
+        "total_tokens",
+        "model",
+        "layer",
+        "use",
+        "call_status",
+        "agent",
+    )
+    return {
+        **{name: span[name] for name in kept},
+        "row": bar.row,
+        "depth": bar.depth,
+        "left": bar.left_percent,
+        "width": bar.width_percent,
+        "cost_below_usd": bar.cost_below_usd,
+        "children": bar.children,
+        "detached": bar.detached,
+        "failed": span["status_code"] == 2,
+    }
+
+
+def _open(total: dict[str, object]) -> Children:
+    open_calls = {"without a price": total["unpriced_calls"], "in suspense": total["suspense_calls"]}
+    said = [f"{formats.count(calls, 'call')} {what}" for what, calls in open_calls.items() if calls]
+    return ["; not counted: ", html.Span(" and ".join(said), className="act")] if said else []
+
+
+def _facts(total: dict[str, object]) -> list[Component]:
+    copies = cast(int, total["duplicate_calls"])
+    facts = [
+        fact(formats.moment(total["started_at"]), "started, UTC", "the first span's start"),
+        fact(f"{total['spans']:,}", "spans", "spans and log records of the trace"),
+        fact(formats.tokens(total["tokens"]), "tokens", "total_tokens of its calls"),
+        fact(str(total["task_class"] or "–"), "task class", "task_class of its spans"),
+        fact(str(total["tenant"]), "tenant", "whose books it is in"),
+    ]
+    if copies:
+        facts.append(fact(f"{copies:,}", "copies, booked once", "calls that a second record reports again"))
+    return facts
+
+
+def _unknown(view: View) -> Children:
+    return [
+        html.H1("The books know no trace by this id.", className="headline"),
+        html.P(
+            [
+                html.Code(_trace_id(view.path) or "(empty)"),
+                " may belong to another tenant, or its spans are past their retention; its calls stay in the books. ",
+                dcc.Link("All calls", href="/calls", className="act"),
+            ],
+            className="change",
+        ),
+    ]
+
+
+def _trace_id(path: str) -> str:
+    return path.removeprefix(PAGE.path).strip("/").replace("\0", "")
+
+
+def _register(app: Dash, books: Books, clock: Callable[[], datetime]) -> None:
+    @app.callback(
+        Output("span-drawer", "opened"),
+        Output("span-drawer", "title"),
+        Output("span-body", "children"),
+        Input({"type": "grid", "name": "trace_spans"}, "cellClicked"),
+        State("url", "pathname"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def span(clicked: dict[str, Any] | None, pathname: str | None, search: str | None) -> object:
+        if not clicked or not pathname:
+            return no_update, no_update, no_update
+        span_id = str(clicked["rowId"]).split("|")[1]
+        view = View(books, views.parse(search), clock(), pathname, "")
+        try:
+            title, body = span_details(view, _trace_id(pathname), span_id)
+        except BooksUnavailable as error:
+            title, body = "This span", [trouble(error)]
+        return True, title, body
+
+
+def _around() -> list[Component]:
+    return [
+        dmc.Drawer(
+            id="span-drawer",
+            position="right",
+            size="md",
+            opened=False,
+            withOverlay=False,
+            lockScroll=False,
+            trapFocus=False,
+            closeOnClickOutside=False,
+            shadow="lg",
+            zIndex=250,
+            children=html.Div(id="span-body"),
+            closeButtonProps={"aria-label": "Close"},
+        )
+    ]
+
+
+PAGE = Page(
+    path="/trace/",
+    name="trace",
+    under="/calls",
+    filtered=False,
+    register=_register,
+    around=_around,
+    panels=(
+        Panel("trace_summary", "", summary, skeleton_px=90),
+        Panel("trace_spans", "Spans in time", spans, table="trace_spans", skeleton_px=500),
+    ),
+)

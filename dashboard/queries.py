@@ -1,0 +1,132 @@
+"""Named SQL with its parameters filled in: the very text that is run is the text that a page shows.
+
+The statements stand in `sql/*.sql` and read views of schema `ledger` only. In them, braces mark what a page fills in:
+`{filters hour tenant model}` becomes the conditions of the view's time column (`-` for none) and of those dimensions,
+`{name}` a quoted literal, and a few names (`dimension`, `order`…) a piece that is checked against a fixed list.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from psycopg import sql
+
+from dashboard.filters import DIMENSIONS, Filters, Window
+from ledger.queries import queries
+
+FILES = ("spend", "calls", "trace", "ledger", "ingest")
+ROWS_SHOWN = 1000
+_PLACE = re.compile(r"\{([a-z_ -]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One query ready to run: its name, and its text without any parameter left open."""
+
+    name: str
+    text: str
+
+
+def statement(
+    name: str,
+    filters: Filters,
+    now: datetime,
+    *,
+    bucket: str = "day",
+    limit: int | None = ROWS_SHOWN,
+    window: Window | None = None,
+    values: Mapping[str, str | datetime] | None = None,
+) -> Statement:
+    """Fill in a named query for one view of the books.
+
+    `window` replaces the view's own time range; `values` are further literals the query names. `limit` None means no limit.
+    Raises: KeyError when there is no such query, or it asks for a value that was not given.
+    """
+    span = window or filters.window(now)
+    pieces: dict[str, Callable[[], str]] = {
+        "bucket": lambda: _literal(_known(bucket, ("hour", "day", "week", "month", "minute"))),
+        "bucket word": lambda: _known(bucket, ("hour", "day", "week", "month", "minute")),
+        "dimension": lambda: _known(filters.by[0], DIMENSIONS),
+        "dimensions": lambda: ", ".join(_known(name, DIMENSIONS) for name in filters.by),
+        "order": lambda: _order(filters.sort),
+        "limit": lambda: "all" if limit is None else str(int(limit)),
+    }
+
+    def fill(place: re.Match[str]) -> str:
+        asked = place[1]
+        if asked.startswith("filters "):
+            return _conditions(filters, span, *asked.split()[1:])
+        return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
+
+    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "))
+
+
+@cache
+def named() -> dict[str, str]:
+    """Every query of the dashboard by name. Raises: KeyError when two files use one name."""
+    every: dict[str, str] = {}
+    for file in FILES:
+        for name, text in queries("dashboard", file).items():
+            if name in every:
+                raise KeyError(f"two queries are named {name}")
+            every[name] = text
+    return every
+
+
+def bucket_of(window: Window, extent: timedelta | None = None) -> str:
+    """The step of a time axis that gives between a handful and some 120 bars."""
+    length = window.until - window.since if window.since and window.until else extent
+    if length is None:
+        return "day"
+    if length <= timedelta(hours=3):
+        return "minute"
+    if length <= timedelta(days=3):
+        return "hour"
+    if length <= timedelta(days=120):
+        return "day"
+    return "week" if length <= timedelta(days=800) else "month"
+
+
+def _conditions(filters: Filters, window: Window, time_column: str, *dimensions: str) -> str:
+    conditions: list[str] = []
+    if time_column != "-":
+        bounds = ((">=", window.since), ("<", window.until))
+        conditions += [f"{time_column} {sign} {_bound(time_column, at)}" for sign, at in bounds if at is not None]
+    for dimension in dimensions:
+        if dimension == "status":
+            conditions += [f"status = {_literal(filters.status)}"] if filters.status else []
+        elif kept := filters.where.get(dimension):
+            conditions.append(_among(dimension, kept))
+    return " and ".join(conditions) or "true"
+
+
+def _among(column: str, kept: tuple[str | None, ...]) -> str:
+    known = [value for value in kept if value is not None]
+    if not known:
+        return f"{column} is null"
+    one = f"{column} = {_literal(known[0])}" if len(known) == 1 else f"{column} in ({', '.join(map(_literal, known))})"
+    return f"({one} or {column} is null)" if None in kept else one
+
+
+def _bound(time_column: str, at: datetime) -> str:
+    """A balance is kept by day, everything else by time."""
+    if time_column == "day":
+        return f"date '{at.astimezone(UTC):%Y-%m-%d}'"
+    return f"timestamptz '{at.astimezone(UTC):%Y-%m-%d %H:%M}Z'"
+
+
+def _order(sort: str) -> str:
+    column = sort.removeprefix("-")
+    return f"{column} desc nulls last" if sort.startswith("-") else f"{column} nulls last"
+
+
+def _known(name: str, allowed: tuple[str, ...] | dict[str, str]) -> str:
+    if name not in allowed:
+        raise KeyError(f"{name} is not one of {', '.join(allowed)}")
+    return name
+
+
+def _literal(value: object) -> str:
+    return sql.Literal(value).as_string(None)

@@ -1,0 +1,17 @@
+-- name: calls
+-- Model calls, one row each, as the books hold them.
+select started_at, tenant, layer, use, agent, task_class, provider, model, operation, status, reason,
+       input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+       cost_usd, claimed_cost_usd, latency_ms, dialect, service, trace_id, span_id
+  from ledger.calls
+ where {filters started_at tenant layer use model agent task_class status}
+ order by {order}, trace_id, span_id
+ limit {limit};
+
+-- name: calls_by_status
+-- How many calls there are of each status, and what they cost.
+select status, count(*) as calls, sum(cost_usd) as cost_usd
+  from ledger.calls
+ where {filters started_at tenant layer use model agent task_class}
+ group by status
+ order by status;
