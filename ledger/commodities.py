@@ -1,8 +1,8 @@
 """What can be bought: every billable kind of quantity, and the three that only the shadow book prices.
 
-Billable names are the usage keys of genai-prices, so that a list price finds its commodity by name. In the books they are *disjoint
-leaves*: `input_tokens` is fresh input alone (no cached, written, tool or media tokens inside), `output_tokens` is plain output alone
-(no reasoning, citation or media tokens inside). A quantity stands under exactly one commodity, and cost is the sum over them.
+Billable names are the usage keys of genai-prices, so that a list price finds its commodity by name. In the books they are
+*disjoint leaves*: `input_tokens` is fresh input alone (no cached, written, tool or media tokens inside), `output_tokens` is plain
+output alone (no reasoning, citation or media tokens inside). A quantity stands under exactly one commodity; cost is the sum.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """List prices with their history, as genai-prices knows them, turned into rates that a plain join can find.
 
-genai-prices keeps prices as rules (the last condition that holds wins, a variant overrides single prices, a count without a price of
-its own is billed with the count it is part of). Here each rule is worked out once, by asking the library itself for every period,
-time of day and tier, and the answer is written down as rows: provider × model × commodity × service tier × context tier × time of
-day × validity. A row whose price was taken over from another commodity says so in `basis`.
+genai-prices keeps prices as rules (the last condition that holds wins, a variant overrides single prices, a count without a
+price of its own is billed with the count it is part of). Here each rule is worked out once, by asking the library itself for
+every period, time of day and tier, and the answer is written down as rows: provider × model × commodity × service tier × context
+tier × time of day × validity. A row whose price was taken over from another commodity says so in `basis`.
 """
 
 from __future__ import annotations
@@ -276,7 +276,7 @@ _UNIT_BY_PRICE = {unit.price_key: unit.usage_key for unit in _UNITS.values() if 
 # Kinds of tokens that telemetry tells apart whoever the provider is. A provider's other kinds are those its own API reports.
 _REPORTED_EVERYWHERE = frozenset({
     "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_reasoning_tokens",
-    "input_text_tokens", "output_text_tokens", "input_audio_tokens", "output_audio_tokens", "input_image_tokens",
+    "input_audio_tokens", "output_audio_tokens", "input_image_tokens", "input_video_tokens",
 })  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """From the names a call reports to the names its price stands under.
 
-Providers and models go by many names (`aws.bedrock`, `models/gemini-2.5-pro`, `anthropic/claude-sonnet-4-5`, dated snapshots). The
-list's own matching rules decide; what is added here are the providers' names in the OpenTelemetry dialects and the prefixes that
-gateways and clouds put before a model. A wrong price is worse than none: a name that is not recognised keeps its reported form, and the
-call stays unpriced until a rate names it.
+Providers and models go by many names (`aws.bedrock`, `models/gemini-2.5-pro`, `anthropic/claude-sonnet-4-5`, dated snapshots).
+The list's own matching rules decide; what is added here are the providers' names in the OpenTelemetry dialects and the prefixes
+that gateways and clouds put before a model. A wrong price is worse than none: a name that is not recognised keeps its reported
+form, and the call stays unpriced until a rate names it.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class PriceListLoad:
 def load_list_prices(connection: psycopg.Connection, *, now: datetime | None = None) -> PriceListLoad:
     """Bring the list prices up to the installed genai-prices; nothing happens when that version is loaded already.
 
-    Takes its own transaction; callers at once are serialised. `now` is when an undated change begins to hold (default: the clock).
+    Takes its own transaction; callers at once are serialised. `now` is when an undated change begins to hold (the clock's time).
     """
     version = metadata.version(SOURCE)
     digest = content_hash()
@@ -57,6 +57,8 @@ def load_list_prices(connection: psycopg.Connection, *, now: datetime | None = N
 
         rates = insert_list_rates(connection, list_rates(providers), f"{SOURCE} {version}", now or datetime.now(UTC))
         connection.execute(named["mark_price_source"], (SOURCE, version, digest, rates))
+    # Pricing is a join with this table: without statistics the planner would not find its index.
+    connection.execute("analyze pigou.rate")
     return PriceListLoad(version, loaded=True, rates=rates, left_out=tuple(sorted(unknown_price_keys(providers))))
 
 

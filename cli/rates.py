@@ -1,0 +1,176 @@
+"""`pigou rates`: what is charged, what is held, and prices of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.errors import CommandError
+from cli.home import open_database
+from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_day, parse_moment
+from cli.terminal import remark, say
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from ledger.rates import AddedRates
+
+rates_app = typer.Typer(name="rates", help="Prices: the list's, and a tenant's own.", no_args_is_help=True)
+
+ProviderOption = Annotated[str | None, typer.Option("--provider", metavar="NAME", help="Who is paid.")]
+TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Service tier: standard, batch, flex, priority…")]
+
+
+@rates_app.command("list")
+def list_rates(
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    provider: ProviderOption = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model; * stands for anything.")] = None,
+    commodity: Annotated[str | None, typer.Option("--commodity", metavar="NAME", help="Such as input_tokens.")] = None,
+    tier: TierOption = None,
+    on: Annotated[
+        date | None, typer.Option("--on", parser=parse_day, metavar="DAY", help="Only rates valid at that day's end.")
+    ] = None,
+    own: Annotated[bool, typer.Option("--own", help="Only what was stated, without the price list.")] = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List the rates held, superseded ones included: the tenants' own, then the price list's."""
+    from cli.rows import write_cursor
+    from ledger import rates
+
+    at = datetime.combine(on, time.max, UTC) if on else None
+    wanted = rates.RateFilter(tenant, provider, model, commodity, tier, at, with_list=not own)
+    with open_database("reader", home) as books:
+        write_cursor(rates.list_rates(books, wanted), chosen)
+
+
+@rates_app.command("show")
+def show_rate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, as calls report it.")],
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    provider: ProviderOption = None,
+    at: Annotated[
+        datetime | None, typer.Option("--at", parser=parse_moment, metavar="TIME", help="When the call happens; now by default.")
+    ] = None,
+    known_at: Annotated[
+        datetime | None, typer.Option("--known-at", parser=parse_moment, metavar="TIME", help="As the price book stood then.")
+    ] = None,
+    tier: TierOption = None,
+    input_tokens: Annotated[
+        int | None,
+        typer.Option("--input-tokens", min=0, metavar="N", help="The whole input, for prices that rise with it."),
+    ] = None,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show what a call would be charged per commodity, where each price comes from, and since when."""
+    from cli.rows import write_cursor
+    from ledger import rates
+    from ledger.list_rates import service_tier
+
+    with open_database("writer", home) as books:
+        name, rows = rates.show(
+            books, provider, model, at=at, known_at=known_at, tenant=tenant,
+            service_tier=service_tier(tier), total_input_tokens=input_tokens,
+        )  # fmt: skip
+        if rows.rowcount == 0:
+            mend = f"give a price: pigou rates add --provider {name.provider} --model {name.model} …"
+            raise CommandError(f"{name.provider} {name.model} has no price in the tier {service_tier(tier)}", mend)
+        remark(f"priced as {name.provider} {name.model}")
+        write_cursor(rows, chosen)
+
+
+@rates_app.command("add")
+def add_rate(
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model, as calls report it or as `show` names it.")],
+    provider: Annotated[str, typer.Option("--provider", metavar="NAME", help="Who is paid; unknown for calls that do not say.")],
+    commodity: Annotated[str, typer.Option("--commodity", metavar="NAME", help="Such as input_tokens.")],
+    usd: Annotated[str, typer.Option("--usd", metavar="PRICE", help="What --per units cost, in US dollars.")],
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    per: Annotated[str | None, typer.Option("--per", metavar="N", help="Units the price buys; tokens: 1000000.")] = None,
+    tier: TierOption = None,
+    context_above: Annotated[
+        str, typer.Option("--context-above", metavar="N", help="Only for calls with more input tokens.")
+    ] = "0",
+    valid_from: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="When it begins to hold; open by default.")
+    ] = None,
+    valid_until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="When it no longer holds; open by default.")
+    ] = None,
+    daily_from: Annotated[
+        str | None, typer.Option("--daily-from", metavar="HH:MM", help="Part of the day it is for, UTC.")
+    ] = None,
+    daily_until: Annotated[str | None, typer.Option("--daily-until", metavar="HH:MM", help="End of that part.")] = None,
+) -> None:
+    """Add a price of a tenant's own. One that covers an earlier one corrects it; nothing is edited."""
+    from ledger import rates
+    from ledger.stated_rates import stated_rate
+
+    cells = {
+        "provider": provider, "model": model, "commodity": commodity, "price_usd": usd, "per": per, "service_tier": tier,
+        "context_above": context_above, "valid_from": valid_from, "valid_until": valid_until, "daily_from": daily_from,
+        "daily_until": daily_until,
+    }  # fmt: skip
+    with _refusals(), open_database("writer", home) as books:
+        rate = stated_rate({column: text for column, text in cells.items() if text is not None})
+        _report(books, rates.add_rates(books, _whose(books, tenant), [rate], "pigou rates add"))
+
+
+@rates_app.command("import")
+def import_rates(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or YAML; docs/prices.md shows both.")],
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Add all prices of a file, or none. Rows that name no tenant are for --tenant."""
+    from ledger import rates
+    from ledger.rate_files import read_rates
+
+    with _refusals():
+        stated = read_rates(file)
+        with open_database("writer", home) as books:
+            whose = tenant if all(rate.tenant for rate in stated) else _whose(books, tenant)
+            _report(books, rates.add_rates(books, whose, stated, file.name))
+
+
+_FIRST_TENANT = "default"
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """A price that cannot be taken is the caller's to mend: exit 2."""
+    from ledger.stated_rates import RateError
+
+    try:
+        yield
+    except RateError as error:
+        raise CommandError(error.message, error.mend, exit_code=2) from error
+
+
+def _whose(books: psycopg.Connection, tenant: str | None) -> str:
+    """The tenant a price is for: the named one, else the only one there is."""
+    if tenant:
+        return tenant
+    known = [name for (name,) in books.execute("select tenant from pigou.tenant where tenant_id <> 0 order by tenant")]
+    if len(known) > 1:
+        raise CommandError(f"there are {len(known)} tenants", f"say whose price it is: --tenant {known[0]}", exit_code=2)
+    return known[0] if known else _FIRST_TENANT
+
+
+def _report(books: psycopg.Connection, added: AddedRates) -> None:
+    """Say what was added, and book again what it prices or corrects."""
+    from ledger.rerate import rerate
+
+    corrected = f", {added.corrections} of them correcting earlier ones" if added.corrections else ""
+    say(f"{added.rates} {'rate' if added.rates == 1 else 'rates'} added{corrected}")
+    for tenant, tenant_id in sorted(added.tenants.items()):
+        result = rerate(books, tenant_id)
+        say(f"{tenant}: {result.adjusted} calls booked again, {result.still_unpriced} still unpriced")
