@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.progress import Progress
@@ -49,8 +50,8 @@ def _play(settings: EconomySettings, truth_path: Path | None, out: Console) -> N
     with Progress(console=out, transient=True) as progress:
         bar = progress.add_task("emitting", total=None)
         truth = play(settings, lambda done, total: progress.update(bar, completed=done, total=total))
-    counts = truth.document["counts"]
-    out.print(f"played {settings.days:g} days until {settings.until.isoformat()}: {counts}", markup=False, soft_wrap=True)
+    counted = ", ".join(f"{count} {name}" for name, count in truth.counts.items())
+    out.print(f"played {settings.days:g} days until {settings.until.isoformat()}: {counted}", markup=False, soft_wrap=True)
     if truth_path is not None:
         rows_path = truth.write(truth_path)
         out.print(f"truth in {truth_path} and {rows_path}", markup=False, soft_wrap=True)
@@ -58,8 +59,12 @@ def _play(settings: EconomySettings, truth_path: Path | None, out: Console) -> N
 
 def _live(settings: EconomySettings, rate_per_minute: float, out: Console) -> None:
     stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     out.print(f"live at {rate_per_minute:g} tasks a minute, until stopped", markup=False)
     spans = live(settings, rate_per_minute, stop)
     out.print(f"stopped after {spans} spans", markup=False)

@@ -34,13 +34,14 @@ LAYERS = {
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth of one period: a document, and one row per decision.
+    """The truth of one period: a document, one row per decision, and how much of everything was planned.
 
     `write` puts the document at the given path and the rows beside it, as JSON lines in `<stem>.decisions.jsonl`.
     """
 
     document: dict[str, object]
     rows: list[dict[str, object]]
+    counts: dict[str, int]
 
     def write(self, path: Path) -> Path:
         """Write both files; returns the path of the rows. Raises: OSError when a file cannot be written."""
@@ -84,7 +85,7 @@ class Consequences:
 def tell(schedule: Schedule, seed: int, tasks_per_day: int) -> Truth:
     """The truth of a schedule."""
     made = [decision for run in schedule.runs for decision in decisions(run)]
-    recorder = schedule.recorder
+    recorder, counts = schedule.recorder, _counts(schedule, made)
     document: dict[str, object] = {
         "format": FORMAT,
         "seed": seed,
@@ -101,11 +102,11 @@ def tell(schedule: Schedule, seed: int, tasks_per_day: int) -> Truth:
         "reported_twice": [_hex(asdict(copy)) for copy in recorder.copies],
         "unpriced_models": [name for name, model in MODELS.items() if not model.is_priced],
         "sold": _sold(recorder),
-        "counts": _counts(schedule, made),
+        "counts": counts,
     }
     rows = [decision.row(recorder.when(decision.span.start_s)) for decision in made]
     rows += [_update_row(schedule, index) for index in range(len(schedule.updates))]
-    return Truth(document, rows)
+    return Truth(document, rows, counts)
 
 
 def _misallocation(fault: Fault, schedule: Schedule, made: Sequence[Decision]) -> dict[str, object]:

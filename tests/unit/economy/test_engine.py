@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -90,13 +91,13 @@ def test_invariants_of_the_queue(arrivals: list[Arrival]) -> None:
         starts.append((arrival.at_s, number, admitted_s))
         moments += [(admitted_s + 1e-6, 1, arrival.kv_tokens), (service.ended_s, 0, -arrival.kv_tokens)]
     admitted = [admitted_s for _, _, admitted_s in sorted(starts)]
-    assert all(earlier <= later + 1e-9 for earlier, later in zip(admitted, admitted[1:], strict=False))
+    assert all(earlier <= later + 1e-9 for earlier, later in pairwise(admitted))
     held = peak = 0
     for _, _, change in sorted(moments):
         held += change
         peak = max(peak, held)
     assert held == 0
-    assert peak <= max(ENGINE.kv_capacity_tokens, max(arrival.kv_tokens for arrival in arrivals))
+    assert peak <= max(ENGINE.kv_capacity_tokens, *(arrival.kv_tokens for arrival in arrivals))
 
 
 def visitor(process: Process, *, imposes: bool, shift_s: float = 0.0) -> tuple[Visitor, Process]:

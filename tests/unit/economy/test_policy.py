@@ -64,10 +64,11 @@ def test_outside_the_segments_no_single_deviation_is_better(moment: float) -> No
 
 
 def test_before_its_onset_no_fault_is_active() -> None:
-    for fault, (tenant, cell) in ((fault, pair) for fault in FAULTS for pair in segment(fault)):
-        just_before = active_faults(tenant, cell.task_class, cell.difficulty, fault.onset - 1e-9)
-        assert fault not in just_before
-        assert fault in active_faults(tenant, cell.task_class, cell.difficulty, fault.onset)
+    for fault in FAULTS:
+        for tenant, cell in segment(fault):
+            just_before = active_faults(tenant, cell.task_class, cell.difficulty, fault.onset - 1e-9)
+            assert fault not in just_before
+            assert fault in active_faults(tenant, cell.task_class, cell.difficulty, fault.onset)
 
 
 def test_over_routing_buys_quality_dearer_than_it_is_worth() -> None:
