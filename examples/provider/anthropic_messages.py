@@ -11,6 +11,7 @@ from .usage import Json, anthropic_usage
 
 API = "messages"
 CACHE_MARKS_MAX = 4
+OPENING_OUTPUT_TOKENS = 1  # what the first event of a stream counts; the last event's count includes it
 
 # Parameters of the API that are accepted and change nothing in a scripted answer.
 ACCEPTED_PARAMS = frozenset(
@@ -225,7 +226,10 @@ def render(answer: Answer) -> Json:
 
 def stream(answer: Answer) -> list[str]:
     """The same response as events: input is told with the first, output is cumulative in the last but one."""
-    opening_usage = anthropic_usage(answer.usage) | {"output_tokens": 1, "output_tokens_details": None}
+    opening_usage = anthropic_usage(answer.usage) | {
+        "output_tokens": OPENING_OUTPUT_TOKENS,
+        "output_tokens_details": None,
+    }
     opening = _envelope(answer) | {"content": [], "stop_reason": None, "usage": opening_usage}
     events: list[Json] = [{"type": "message_start", "message": opening}]
     for index, block in enumerate(_blocks(answer)):
