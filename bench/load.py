@@ -1,4 +1,6 @@
-"""A seeded load of agent traces as OTLP/protobuf exports: 12 spans a trace (one agent, six model calls, five tools), 480 spans an export.
+"""A seeded load of agent traces as OTLP/protobuf exports.
+
+12 spans a trace (one agent, six model calls, five tools), 480 spans an export.
 
 File format: repeated (4-byte big-endian length, protobuf bytes), as `pigou replay` reads it.
 """
@@ -91,7 +93,10 @@ def _trace(scoped: ScopeSpans, draw: random.Random, at_ns: int, tenants: int) ->
     root = scoped.spans.add()
     root.trace_id, root.span_id, root.name = trace_id, root_id, f"invoke_agent {agent}"
     root.start_time_unix_nano, root.end_time_unix_nano = at_ns, clock
-    _put(root.attributes, {**shared, "gen_ai.operation.name": "invoke_agent", "gen_ai.request.model": model, "turn.count": 6})
+    _put(
+        root.attributes,
+        {**shared, "gen_ai.operation.name": "invoke_agent", "gen_ai.request.model": model, "turn.count": 6},
+    )
 
 
 def _chat(draw: random.Random, model: str) -> dict[str, str | int | float | bool]:

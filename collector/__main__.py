@@ -47,7 +47,10 @@ async def _serve(pipeline: Pipeline, settings: CollectorSettings) -> None:
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = uvicorn.Server(config)
-    print(f"collector: OTLP/HTTP on {settings.host}:{settings.http_port}, OTLP/gRPC on {settings.host}:{grpc_port}", flush=True)
+    print(
+        f"collector: OTLP/HTTP on {settings.host}:{settings.http_port}, OTLP/gRPC on {settings.host}:{grpc_port}",
+        flush=True,
+    )
     try:
         await server.serve()
     finally:

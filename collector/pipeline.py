@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 
+import msgspec
 import psycopg
 
 from collector.content import ContentPolicy
@@ -19,7 +19,7 @@ from collector.decompress import BadCompression, TooLarge, decompress
 from collector.dialects import read
 from collector.errors import Undecodable
 from collector.inbox import Answer, Export, Inbox, Prepared
-from collector.infer import Rules
+from collector.infer import BadRule, Rules
 from collector.record import Problem
 from collector.settings import CollectorSettings
 from collector.stage import Staging
@@ -29,7 +29,7 @@ from ledger.database import connect
 from ledger.errors import DatabaseUnavailable
 from ledger.partitions import ensure_months
 from ledger.post import post
-from ledger.use_rules import load_use_rules
+from ledger.use_rules import load_use_rules, seed_use_rules
 
 log = logging.getLogger("pigou.collector")
 
@@ -45,7 +45,8 @@ class Pipeline:
         self._settings = settings
         self._policy = ContentPolicy(keep=settings.keep_content)
         self._rules = Rules.default()
-        self._rules_at = 0.0
+        self._rules_at = -_RULES_REFRESH_S
+        self._rule_rows: list[dict[str, object]] = []
         self._connection: psycopg.Connection | None = None
         self._accounts = AccountBook()
         self._months: set[str] = set()
@@ -54,7 +55,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Connect and start both threads. Raises DatabaseUnavailable."""
-        self._open()
+        seed_use_rules(self._open(), [msgspec.structs.asdict(rule) for rule in Rules.default().rows])
         self._refresh_rules()
         self._inbox.start()
 
@@ -85,7 +86,10 @@ class Pipeline:
             return Answer("undecodable", message=str(error))
         except Exception as error:  # the thread's edge: one export must never stop the others
             log.exception("an export could not be prepared")
-            return Answer("undecodable", message=f"the export could not be read ({type(error).__name__}); it was not stored")
+            return Answer(
+                "undecodable",
+                message=f"the export could not be read ({type(error).__name__}); it was not stored",
+            )
 
     def _stage(self, export: Export, body: bytes, reply: Future[Answer]) -> Prepared:
         staging = Staging(export.signal, len(export.body), self._settings.default_tenant, export.credential_tenant)
@@ -110,6 +114,7 @@ class Pipeline:
 
     def _post(self, group: list[Prepared]) -> list[Answer]:
         try:
+            self._refresh_rules()
             return self._post_group(group)
         except (psycopg.OperationalError, DatabaseUnavailable) as error:
             self._database_answers.clear()
@@ -158,7 +163,6 @@ class Pipeline:
                 with connection.transaction():
                     posted = post(connection, batch, self._settings.slot, self._accounts)
                 self._accounts.committed()
-                self._refresh_rules()
                 return posted
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 self._accounts.rolled_back()
@@ -182,9 +186,18 @@ class Pipeline:
         self._connection = None
 
     def _refresh_rules(self) -> None:
-        if time.monotonic() - self._rules_at > _RULES_REFRESH_S:
-            self._rules = Rules.from_rows(load_use_rules(self._open()))
-            self._rules_at = time.monotonic()
+        """Take over what the operator changed in the use table; rules that cannot be applied leave the old ones in force."""
+        if time.monotonic() - self._rules_at < _RULES_REFRESH_S:
+            return
+        self._rules_at = time.monotonic()
+        rows = load_use_rules(self._open())
+        if rows == self._rule_rows:
+            return
+        self._rule_rows = rows
+        try:
+            self._rules = Rules.from_rows(rows)
+        except BadRule as error:
+            log.error("the use table is not applied: %s", error)
 
 
 def _reasons(problems: list[Problem]) -> str:
@@ -206,7 +219,10 @@ def _halves(arrivals: Arrivals) -> list[Arrivals]:
     """The same arrivals as two, so that what is refused can be told from what is not."""
     halves: list[Arrivals] = []
     middle_r, middle_p = (len(arrivals.records) + 1) // 2, (len(arrivals.points) + 1) // 2
-    cuts: list[tuple[slice, slice]] = [(slice(0, middle_r), slice(0, middle_p)), (slice(middle_r, None), slice(middle_p, None))]
+    cuts: list[tuple[slice, slice]] = [
+        (slice(0, middle_r), slice(0, middle_p)),
+        (slice(middle_r, None), slice(middle_p, None)),
+    ]
     for index, (records, points) in enumerate(cuts):
         part = arrivals.records[records]
         keys = {(r.trace_id, r.span_id) for r in part}
@@ -225,5 +241,3 @@ def _halves(arrivals: Arrivals) -> list[Arrivals]:
         if half.records or half.points or half.rejections:
             halves.append(half)
     return halves
-
-

@@ -8,8 +8,18 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from collector.record import AttributeValue, Attributes, Event, Link, Point, Problem, Reading, Record, Resource, Signal
-from ledger.arrivals import Arrivals, NewCall, NewControl, NewPoint, NewRecord, Rejection
+from collector.record import (
+    Attributes,
+    AttributeValue,
+    Event,
+    Link,
+    Point,
+    Problem,
+    Reading,
+    Record,
+    Resource,
+)
+from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, Rejection
 from ledger.model_names import resolve as resolve_model
 
 TENANT_ATTRIBUTE = "tenant.id"
@@ -27,6 +37,7 @@ class Staging:
         self._credential_tenant = credential_tenant
         self._by_tenant: dict[str, Arrivals] = {}
         self._resources: dict[int, tuple[Resource, str, str]] = {}
+        self._seen: set[tuple[str, Key]] = set()
 
     def add(self, record: Record, reading: Reading) -> None:
         """Take in one record and what was read from it."""
@@ -35,9 +46,12 @@ class Staging:
         resource_id, resource_json = self._resource(record.resource)
         arrivals.resources[resource_id] = resource_json
         arrivals.records.append(_new_record(record, reading, resource_id))
-        if reading.call is not None and key not in arrivals.calls:
+        if (arrivals.tenant, key) in self._seen:
+            return  # a repetition or a conflict: what counts was read from the first record of the key
+        self._seen.add((arrivals.tenant, key))
+        if reading.call is not None:
             arrivals.calls[key] = _new_call(reading)
-        elif reading.control is not None and key not in arrivals.controls:
+        elif reading.control is not None:
             total = reading.control
             arrivals.controls[key] = NewControl(reading.dialect, total.input_tokens, total.output_tokens, total.cost_usd)
 

@@ -1,10 +1,10 @@
 """The chart of accounts: names, kinds, and the ids a tenant's accounts were opened under.
 
-    assets:budget:…  assets:cache:…  assets:rollouts:…
-    expenses:<layer>:<use>:<provider>:<model>  expenses:depreciation:…
-    liabilities:payable:<provider>  liabilities:risk_reserve
-    income:value:…
-    suspense:unpriced  suspense:unreadable  suspense:invoice_difference
+assets:budget:…  assets:cache:…  assets:rollouts:…
+expenses:<layer>:<use>:<provider>:<model>  expenses:depreciation:…
+liabilities:payable:<provider>  liabilities:risk_reserve
+income:value:…
+suspense:unpriced  suspense:unreadable  suspense:invoice_difference
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ UNREADABLE = "suspense:unreadable"
 UNCLASSIFIED = "unclassified"
 UNKNOWN = "unknown"
 
-_KINDS = {"assets": "asset", "expenses": "expense", "liabilities": "liability", "income": "income", "suspense": "suspense"}
+_KINDS = {
+    "assets": "asset",
+    "expenses": "expense",
+    "liabilities": "liability",
+    "income": "income",
+    "suspense": "suspense",
+}
 _SQL = queries("ledger", "post")
 
 

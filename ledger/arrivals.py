@@ -45,7 +45,10 @@ class NewRecord(msgspec.Struct):
 
 
 class NewCall(msgspec.Struct):
-    """A model call as one record reports it. `leaves` maps commodity to quantity, disjoint; empty means unreadable (`problem` says why)."""
+    """A model call as one record reports it.
+
+    `leaves` maps commodity to quantity, disjoint; empty means that the usage is unreadable, and `problem` says why.
+    """
 
     dialect: str
     confidence: str

@@ -18,7 +18,11 @@ _CHECKS = (
     ("calls_equal_books", "cost and tokens of every call equal what its live entry moved", True),
     ("reversals_mirror", "every reversal mirrors its entry", True),
     ("prices_are_rates", "every price is the rate it names", True),
-    ("control_totals", "parents' own totals equal what was booked under them (differences are reported, not faults)", False),
+    (
+        "control_totals",
+        "parents' own totals equal what was booked under them (differences are reported, not faults)",
+        False,
+    ),
 )
 
 
@@ -37,6 +41,9 @@ def run(connection: psycopg.Connection) -> list[CheckResult]:
     """Check every invariant in one snapshot of the database. A finding is a value; only a database failure raises."""
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
+        # Every check reads whole tables; right after a bulk load the planner does not know that yet and would loop.
+        connection.execute("set local enable_nestloop = off")
+        connection.execute("set local work_mem = '64MB'")
         return [_one(connection, name, detail, fatal) for name, detail, fatal in _CHECKS]
 
 

@@ -1,6 +1,6 @@
 """The database: connections under one of three roles, and the migrations that shape it.
 
-`owner` migrates, `writer` is what the collector and the analyzers run as (it cannot change what is booked), `reader` is for people.
+`owner` migrates, `writer` is what collector and analyzers run as (it cannot change what is booked), `reader` is for people.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def connect(dsn: str, role: Role, *, autocommit: bool = True, application: str =
 
     Raises DatabaseUnavailable when the server does not answer or the role does not exist yet.
     """
-    options = "-c timezone=UTC"
+    options = "-c timezone=UTC -c jit=off"
     if role != "owner":
         options += f" -c role=pigou_{role}"
     try:
@@ -63,7 +63,8 @@ def _upgrade(dsn: str, connection: psycopg.Connection) -> bool:
         return False
     if current is not None and current > HEAD:
         raise SchemaTooNew(
-            f"the database has schema {current}, this program knows up to {HEAD}", "upgrade Pigou, or use another home"
+            f"the database has schema {current}, this program knows up to {HEAD}",
+            "upgrade Pigou, or use another home",
         )
     connection.execute("create schema if not exists pigou")
     _run_alembic(dsn)

@@ -7,7 +7,6 @@ Every statement of the hot path names one tenant. Nothing here commits: the call
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,34 +16,23 @@ from psycopg import sql
 
 from ledger.accounts import UNPRICED, UNREADABLE, AccountBook, expense_account, payable_account
 from ledger.arrivals import RECORD_COLUMNS, Arrivals, Key, NewCall, NewRecord, Posted
+from ledger.commodities import COMMODITY_BY_NAME
+from ledger.known import Known, at, member_of, related
 from ledger.queries import queries
-from ledger.resolve import Evidence, Member, Verdict, resolve
+from ledger.resolve import Verdict, resolve
 
 _SQL = queries("ledger", "post")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEARBY_US = 8 * 24 * 3600 * 1_000_000
-"""How far apart in time records of one trace are looked for: bounds the partitions a look-up touches."""
 
 _COPY_RECORD = sql.SQL("copy pigou.record (tenant_id, " + RECORD_COLUMNS + ") from stdin")
 _CALL_COLUMNS = (
-    "tenant_id, trace_id, span_id, started_at, ended_at, status, reason, dialect, confidence, operation, provider, model,"
+    "tenant_id, trace_id, span_id, started_at, ended_at, status, reason, problem, dialect, confidence, operation, provider,"
+    " model,"
     " rate_provider, rate_model, service_tier, layer, layer_source, use, use_source, agent, task_class, conversation_id, user_id,"
     " service, leaves, total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,"
     " claimed_cost_usd, response_id, keys, strength, copy_of_trace_id, copy_of_span_id, expense_account_id, payable_account_id,"
     " revision, recorded_at, action"
 )
 _COPY_CALL = sql.SQL("copy stage_call (" + _CALL_COLUMNS + ") from stdin")
-
-
-class Known(msgspec.Struct):
-    """A record that is in the database already, and the status of its call if it is one."""
-
-    member: Member
-    content_hash: bytes
-    status: str | None
-    agent: str | None
-    task_class: str | None
-    copy_of: Key | None
 
 
 class Plan(msgspec.Struct):
@@ -88,7 +76,13 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, a
 
 def open_tenants(connection: psycopg.Connection, names: Sequence[str]) -> dict[str, int]:
     """Ids of tenants by name; unknown names are added."""
-    return dict(connection.execute(_SQL["open_tenants"], {"names": list(names)}).fetchall())
+    ids = dict(connection.execute(_SQL["tenants"], {"names": list(names)}).fetchall())
+    if len(ids) < len(set(names)):
+        # The next statement must begin after whoever holds the lock has committed, or it would not see what they added.
+        connection.execute(_SQL["lock_tenant_names"])
+        ids |= dict(connection.execute(_SQL["add_tenants"], {"names": list(names)}).fetchall())
+        ids |= dict(connection.execute(_SQL["tenants"], {"names": list(names)}).fetchall())
+    return ids
 
 
 def lock_tenants(connection: psycopg.Connection, tenant_ids: Iterable[int]) -> None:
@@ -102,7 +96,11 @@ def prepare_stage(connection: psycopg.Connection) -> None:
 
 
 def post_staged(
-    connection: psycopg.Connection, tenant_id: int, slot: int, unpriced_account_id: int, unreadable_account_id: int
+    connection: psycopg.Connection,
+    tenant_id: int,
+    slot: int,
+    unpriced_account_id: int,
+    unreadable_account_id: int,
 ) -> dict[str, int]:
     """Run the posting statement over what is staged for one tenant; answers the calls written, by status."""
     rows = connection.execute(
@@ -118,14 +116,16 @@ def post_staged(
 
 
 def _merge(group: list[Arrivals]) -> Arrivals:
+    """Several arrivals of one tenant as one. Of two records with one key the first stands, and with it what was read from it."""
     first, *rest = group
     for other in rest:
+        there = {(record.trace_id, record.span_id) for record in first.records}
         first = Arrivals(
             tenant=first.tenant,
             signal=first.signal,
             records=first.records + other.records,
-            calls={**other.calls, **first.calls},
-            controls={**other.controls, **first.controls},
+            calls=first.calls | {key: call for key, call in other.calls.items() if key not in there},
+            controls=first.controls | {key: control for key, control in other.controls.items() if key not in there},
             points=first.points + other.points,
             resources=first.resources | other.resources,
             rejections=first.rejections + other.rejections,
@@ -139,7 +139,7 @@ def _merge(group: list[Arrivals]) -> Arrivals:
 
 
 def _plan(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int) -> Plan:
-    known = _related(connection, arrivals, tenant_id)
+    known = related(connection, arrivals, tenant_id)
     posted = Posted(arrivals.tenant, rejected=len(arrivals.rejections))
     fresh: dict[Key, NewRecord] = {}
     for record in arrivals.records:
@@ -155,73 +155,8 @@ def _plan(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int) ->
             _keep_conflict(connection, tenant_id, record)
     posted.records = len(fresh)
     members = [there.member for there in known.values()]
-    members += [_member(record, arrivals.calls.get(key)) for key, record in fresh.items()]
+    members += [member_of(record, arrivals.calls.get(key)) for key, record in fresh.items()]
     return Plan(arrivals, tenant_id, posted, list(fresh.values()), resolve(members), known)
-
-
-def _related(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int) -> dict[Key, Known]:
-    """Everything recorded of the traces that arrived, and of the traces that share a call with them, and so on."""
-    known: dict[Key, Known] = {}
-    if not arrivals.records:
-        return known
-    since = _at(min(r.started_us for r in arrivals.records) - _NEARBY_US)
-    until = _at(max(r.started_us for r in arrivals.records) + _NEARBY_US)
-    asked: set[bytes] = set()
-    asked_keys: set[str] = set()
-    traces = {record.trace_id for record in arrivals.records}
-    keys = {key for call in arrivals.calls.values() for key in call.keys}
-    while traces or keys:
-        if keys:
-            rows = connection.execute(_SQL["traces_of_keys"], {"tenant_id": tenant_id, "keys": list(keys)})
-            traces |= {row[0] for row in rows}
-            asked_keys |= keys
-        traces -= asked
-        if not traces:
-            break
-        found = _known_of(connection, tenant_id, traces, since, until)
-        asked |= traces
-        known |= found
-        keys = {key for there in found.values() if there.member.call for key in there.member.call.keys} - asked_keys
-        traces = set()
-    return known
-
-
-def _known_of(
-    connection: psycopg.Connection, tenant_id: int, traces: Iterable[bytes], since: str, until: str
-) -> dict[Key, Known]:
-    rows = connection.execute(
-        _SQL["traces_known"], {"tenant_id": tenant_id, "trace_ids": list(traces), "since": since, "until": until}
-    ).fetchall()
-    return {(row[0], row[1]): _known(row) for row in rows}
-
-
-def _known(row: tuple[Any, ...]) -> Known:
-    (trace_id, span_id, parent, started_us, role, agent, task_class, content_hash) = row[:8]
-    (status, keys, strength, leaves, response_id, call_agent, call_task_class, copy_trace, copy_span) = row[8:]
-    evidence = None
-    if status is not None:
-        evidence = Evidence(tuple(keys), bool(leaves), len(leaves), strength, sum(leaves.values()), response_id)
-    member = Member(trace_id, span_id, parent, started_us, role, agent, task_class, evidence)
-    copy_of = (copy_trace, copy_span) if copy_span is not None else None
-    return Known(member, content_hash, status, call_agent, call_task_class, copy_of)
-
-
-def _member(record: NewRecord, call: NewCall | None) -> Member:
-    evidence = None
-    if call is not None:
-        evidence = Evidence(
-            call.keys, bool(call.leaves), len(call.leaves), call.strength, sum(call.leaves.values()), call.response_id
-        )
-    return Member(
-        record.trace_id,
-        record.span_id,
-        record.parent_span_id,
-        record.started_us,
-        record.role,
-        record.agent,
-        record.task_class,
-        evidence,
-    )
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────
@@ -246,7 +181,7 @@ def _copy_records(connection: psycopg.Connection, plans: Sequence[Plan]) -> None
         for plan in plans:
             for record in plan.records:
                 row = msgspec.structs.astuple(record)
-                copy.write_row((plan.tenant_id, row[0], row[1], _at(row[2]), _at(row[3]), *row[4:]))
+                copy.write_row((plan.tenant_id, row[0], row[1], at(row[2]), at(row[3]), *row[4:]))
 
 
 def _copy_calls(connection: psycopg.Connection, plans: Sequence[Plan], accounts: AccountBook) -> None:
@@ -273,27 +208,33 @@ def _accounts_of(call: NewCall) -> tuple[str, str]:
     )
 
 
-def _call_row(
-    plan: Plan, record: NewRecord, call: NewCall, verdict: Verdict, accounts: AccountBook
-) -> tuple[Any, ...]:
+def _call_row(plan: Plan, record: NewRecord, call: NewCall, verdict: Verdict, accounts: AccountBook) -> tuple[Any, ...]:
     expense, payable = _accounts_of(call)
     leaves = call.leaves
-    writes = [leaves[k] for k in ("cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens") if k in leaves]
+    sums = _by_kind(leaves)
     duplicate = verdict.copy_of is not None
     copy_trace, copy_span = verdict.copy_of or (None, None)
     return (
-        plan.tenant_id, record.trace_id, record.span_id, _at(record.started_us), _at(record.ended_us),
+        plan.tenant_id, record.trace_id, record.span_id, at(record.started_us), at(record.ended_us),
         "duplicate" if duplicate else "booked" if leaves else "suspense",
-        verdict.reason if duplicate else call.problem,
+        verdict.reason if duplicate else call.problem, call.problem,
         call.dialect, call.confidence, call.operation, call.provider, call.model, call.rate_provider, call.rate_model,
         call.service_tier, call.layer, call.layer_source, call.use, call.use_source, verdict.agent, verdict.task_class,
         call.conversation_id, call.user_id, record.service, orjson.dumps(leaves).decode(), call.total_input_tokens,
-        leaves.get("input_tokens"), leaves.get("cache_read_tokens"), sum(writes) if writes else None,
-        leaves.get("output_tokens"), leaves.get("output_reasoning_tokens"),
+        sums.get("fresh"), sums.get("cache_read"), sums.get("cache_write"), sums.get("plain"), sums.get("reasoning"),
         call.claimed_cost_usd, call.response_id, list(call.keys), call.strength, copy_trace, copy_span,
         accounts.id_of(plan.tenant_id, expense), accounts.id_of(plan.tenant_id, payable),
         0, "now", "keep" if duplicate else "book",
     )  # fmt: skip
+
+
+def _by_kind(leaves: Mapping[str, int]) -> dict[str, int]:
+    """Tokens by kind, over modalities and cache lifetimes; a kind of which nothing is reported is absent."""
+    sums: dict[str, int] = {}
+    for leaf, quantity in leaves.items():
+        kind = COMMODITY_BY_NAME[leaf].kind
+        sums[kind] = sums.get(kind, 0) + quantity
+    return sums
 
 
 def _stage_known(connection: psycopg.Connection, plan: Plan) -> None:
@@ -304,8 +245,9 @@ def _stage_known(connection: psycopg.Connection, plan: Plan) -> None:
         if there.status is None:
             continue
         verdict = plan.verdicts[key]
-        inherits = (verdict.agent, verdict.task_class, verdict.copy_of)
-        if (there.agent, there.task_class, there.copy_of) != inherits:
+        learnt = (verdict.agent, verdict.task_class, verdict.copy_of)
+        is_told_why = there.status != "duplicate" or there.reason == verdict.reason
+        if (there.agent, there.task_class, there.copy_of) != learnt or not is_told_why:
             moved.append((key, verdict))
         if verdict.copy_of is not None and there.status != "duplicate":
             changes.append(("reverse", "duplicate", verdict.reason, key, verdict.copy_of))
@@ -338,6 +280,7 @@ def _inherit(connection: psycopg.Connection, tenant_id: int, moved: Sequence[tup
             "span_ids": [key[1] for key, _ in moved],
             "agents": [verdict.agent for _, verdict in moved],
             "task_classes": [verdict.task_class for _, verdict in moved],
+            "reasons": [verdict.reason for _, verdict in moved],
             "copy_trace_ids": [verdict.copy_of[0] if verdict.copy_of else None for _, verdict in moved],
             "copy_span_ids": [verdict.copy_of[1] if verdict.copy_of else None for _, verdict in moved],
         },
@@ -356,21 +299,22 @@ def _keep_rest(connection: psycopg.Connection, plan: Plan, slot: int) -> None:
     fresh = {(r.trace_id, r.span_id): r for r in plan.records}
     controls = [(fresh[key], control) for key, control in arrivals.controls.items() if key in fresh]
     if controls:
-        with connection.cursor() as cursor, cursor.copy(
-            "copy pigou.control_total (tenant_id, trace_id, span_id, started_at, name, dialect, input_tokens,"
-            " output_tokens, cost_usd) from stdin"
-        ) as copy:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(
+                "copy pigou.control_total (tenant_id, trace_id, span_id, started_at, name, dialect, input_tokens,"
+                " output_tokens, cost_usd) from stdin"
+            ) as copy,
+        ):
             for record, control in controls:
                 copy.write_row(
-                    (plan.tenant_id, record.trace_id, record.span_id, _at(record.started_us), record.name,
+                    (plan.tenant_id, record.trace_id, record.span_id, at(record.started_us), record.name,
                      control.dialect, control.input_tokens, control.output_tokens, control.cost_usd)
                 )  # fmt: skip
     if arrivals.points:
         _write_points(connection, plan)
     for rejection in arrivals.rejections:
-        connection.execute(
-            _SQL["keep_rejection"], {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(rejection)}
-        )
+        connection.execute(_SQL["keep_rejection"], {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(rejection)})
     connection.execute(
         _SQL["count_ingest"],
         {
@@ -383,8 +327,7 @@ def _keep_rest(connection: psycopg.Connection, plan: Plan, slot: int) -> None:
 
 def _write_points(connection: psycopg.Connection, plan: Plan) -> None:
     rows = [
-        {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(point), "at": _at(point.at_us)}
-        for point in plan.arrivals.points
+        {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(point), "at": at(point.at_us)} for point in plan.arrivals.points
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_SQL["keep_point"], rows)
@@ -394,8 +337,8 @@ def _write_points(connection: psycopg.Connection, plan: Plan) -> None:
 def _keep_conflict(connection: psycopg.Connection, tenant_id: int, record: NewRecord) -> None:
     kept: Mapping[str, Any] = {
         "name": record.name,
-        "started_at": _at(record.started_us),
-        "ended_at": _at(record.ended_us),
+        "started_at": at(record.started_us),
+        "ended_at": at(record.ended_us),
         "attributes": orjson.loads(record.attributes_json),
     }
     connection.execute(
@@ -408,8 +351,3 @@ def _keep_conflict(connection: psycopg.Connection, tenant_id: int, record: NewRe
             "record": orjson.dumps(kept).decode(),
         },
     )
-
-
-def _at(us: int) -> str:
-    """Unix microseconds as PostgreSQL reads a timestamp."""
-    return (_EPOCH + timedelta(microseconds=us)).isoformat()

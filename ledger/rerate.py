@@ -27,9 +27,7 @@ class RerateResult(msgspec.Struct, frozen=True):
     still_unpriced: int
 
 
-def rerate(
-    connection: psycopg.Connection, tenant_id: int, since: datetime | None = None, *, slot: int = 0
-) -> RerateResult:
+def rerate(connection: psycopg.Connection, tenant_id: int, since: datetime | None = None, *, slot: int = 0) -> RerateResult:
     """Book again what has a price now, in transactions of a few thousand calls each.
 
     Late entries of closed periods go to the first open day. Raises nothing of its own; run it again at any time.
@@ -53,9 +51,7 @@ def rerate(
     return RerateResult(adjusted, left[0] if left else 0)
 
 
-def _book_again(
-    connection: psycopg.Connection, tenant_id: int, calls: list[tuple[bytes, bytes]], reason: str, slot: int
-) -> None:
+def _book_again(connection: psycopg.Connection, tenant_id: int, calls: list[tuple[bytes, bytes]], reason: str, slot: int) -> None:
     prepare_stage(connection)
     accounts = AccountBook()
     accounts.open(connection, tenant_id, ())
@@ -74,5 +70,9 @@ def _book_again(
             },
         )
     post_staged(
-        connection, tenant_id, slot, accounts.id_of(tenant_id, UNPRICED), accounts.id_of(tenant_id, UNREADABLE)
+        connection,
+        tenant_id,
+        slot,
+        accounts.id_of(tenant_id, UNPRICED),
+        accounts.id_of(tenant_id, UNREADABLE),
     )

@@ -48,8 +48,8 @@ class RateError(LedgerError):
 class StatedRate:
     """A price somebody stated: `price_usd` buys `per` units of a commodity, from `valid_from` until before `valid_until`.
 
-    A tenant of None is filled in by whoever adds it. Times are UTC; `daily_from` = `daily_until` means all day. Names of providers
-    and models are in lower case.
+    A tenant of None is filled in by whoever adds it. Times are UTC; `daily_from` = `daily_until` means all day. Names of
+    providers and models are in lower case.
     """
 
     tenant: str | None

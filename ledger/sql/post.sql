@@ -2,20 +2,21 @@
 -- One writer at a time per tenant, always in ascending order, until the transaction ends.
 select pg_advisory_xact_lock(1885956981, tenant_id) from unnest(%(tenant_ids)s::integer[]) tenant_id order by tenant_id
 
--- name: open_tenants
--- Ids of tenants by name; unknown names are added.
-with asked as (select distinct name from unnest(%(names)s::text[]) name),
-locked as (select pg_advisory_xact_lock(1885956980)),
-added as (
-    insert into pigou.tenant (tenant_id, tenant)
-    select (select coalesce(max(tenant_id), 0) from pigou.tenant) + row_number() over (order by name), name
-      from asked, locked
-     where not exists (select from pigou.tenant t where t.tenant = asked.name)
-    returning tenant, tenant_id
-)
-select tenant, tenant_id from added
-union all
-select tenant, tenant_id from pigou.tenant where tenant in (select name from asked)
+-- name: tenants
+-- Ids of tenants by name.
+select tenant, tenant_id from pigou.tenant where tenant = any(%(names)s::text[])
+
+-- name: lock_tenant_names
+-- One writer at a time adds tenants, until its transaction ends.
+select pg_advisory_xact_lock(1885956980)
+
+-- name: add_tenants
+-- Tenants of these names that are not there yet.
+insert into pigou.tenant (tenant_id, tenant)
+select (select coalesce(max(tenant_id), 0) from pigou.tenant) + row_number() over (order by name), name
+  from (select distinct name from unnest(%(names)s::text[]) name) asked
+ where not exists (select from pigou.tenant t where t.tenant = asked.name)
+returning tenant, tenant_id
 
 -- name: open_accounts
 -- Ids of accounts by name; unknown ones are opened. Runs under the tenant's lock.
@@ -38,7 +39,8 @@ select a.account, a.account_id from pigou.account a
 -- What is already recorded of some traces: the shape of each, and its calls as evidence.
 select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at) * 1000000)::bigint,
        r.role, r.agent, r.task_class, r.content_hash,
-       c.status, c.keys, c.strength, c.leaves, c.response_id, c.agent, c.task_class, c.copy_of_trace_id, c.copy_of_span_id
+       c.status, c.keys, c.strength, c.leaves, c.response_id, c.agent, c.task_class, c.copy_of_trace_id, c.copy_of_span_id,
+       c.reason
   from pigou.record r
   left join pigou.call c
     on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
@@ -61,7 +63,7 @@ create temporary table if not exists stage_call (
 insert into stage_call
 select c.tenant_id, c.trace_id, c.span_id, c.started_at, c.ended_at,
        case when a.action = 'book' then case when c.leaves = '{}' then 'suspense' else 'booked' end else a.status end,
-       case when a.action = 'book' and c.leaves <> '{}' then null else coalesce(a.reason, c.reason) end,
+       case when a.action = 'book' then c.problem else a.reason end, c.problem,
        c.dialect, c.confidence, c.operation, c.provider, c.model, c.rate_provider, c.rate_model, c.service_tier,
        c.layer, c.layer_source, c.use, c.use_source, c.agent, c.task_class, c.conversation_id, c.user_id, c.service,
        c.leaves, c.total_input_tokens, c.input_tokens, c.cache_read_tokens, c.cache_write_tokens, c.output_tokens,
@@ -75,28 +77,32 @@ select c.tenant_id, c.trace_id, c.span_id, c.started_at, c.ended_at,
  where a.action <> 'reverse' or c.entry_id is not null
 
 -- name: inherit
--- Agent and task class that calls take from ancestors which arrived later; and whose copy a duplicate now is.
+-- Agent and task class that calls take from ancestors which arrived later; and whose copy a duplicate now is, and why.
 update pigou.call c
    set agent = v.agent, task_class = v.task_class,
+       reason = case when c.status = 'duplicate' then v.reason else c.reason end,
        copy_of_trace_id = case when c.status = 'duplicate' then v.copy_of_trace_id end,
        copy_of_span_id = case when c.status = 'duplicate' then v.copy_of_span_id end
   from unnest(%(trace_ids)s::bytea[], %(span_ids)s::bytea[], %(agents)s::text[], %(task_classes)s::text[],
-              %(copy_trace_ids)s::bytea[], %(copy_span_ids)s::bytea[])
-       v (trace_id, span_id, agent, task_class, copy_of_trace_id, copy_of_span_id)
+              %(reasons)s::text[], %(copy_trace_ids)s::bytea[], %(copy_span_ids)s::bytea[])
+       v (trace_id, span_id, agent, task_class, reason, copy_of_trace_id, copy_of_span_id)
  where c.tenant_id = %(tenant_id)s and c.trace_id = v.trace_id and c.span_id = v.span_id
 
 -- name: post_tenant
 -- The posting statement: entries, transfers, balances and calls of one tenant from what is staged. Pricing is the join with `rate`.
+-- The stage has no statistics; the `case` keeps the planner from taking one tenant's share of it for a handful of rows.
 with staged as materialized (
     select s.*, t.tenant,
            greatest((s.started_at at time zone 'UTC')::date, t.closed_through + 1) as posted_on,
            case s.action when 'reverse' then pigou.entry_id(t.tenant, s.trace_id, s.span_id, 'reversal', s.revision - 1, s.started_at)
                          when 'book' then pigou.entry_id(t.tenant, s.trace_id, s.span_id, 'call', s.revision, s.started_at) end as new_entry_id
-      from stage_call s join pigou.tenant t using (tenant_id)
-     where s.tenant_id = %(tenant_id)s
+      from stage_call s cross join pigou.tenant t
+     where case when s.tenant_id = %(tenant_id)s then true end and t.tenant_id = %(tenant_id)s
 ),
-used as (
-    select s.new_entry_id, s.started_at, s.posted_on, c.commodity_id, c.commodity, l.quantity, r.rate_id, r.rate_usd
+used as materialized (
+    select s.new_entry_id, s.started_at, s.posted_on, s.expense_account_id, s.payable_account_id,
+           c.commodity_id, c.commodity, l.quantity, r.rate_id, r.rate_usd,
+           bool_and(r.rate_usd is not null) over (partition by s.new_entry_id) as priced
       from staged s
      cross join lateral (
            select key, value::numeric from jsonb_each_text(s.leaves)
@@ -109,16 +115,16 @@ used as (
        and (r.rate_id is not null or c.commodity <> 'requests' or s.leaves ? 'requests')
 ),
 judged as (
-    select new_entry_id, bool_and(rate_usd is not null) as priced, sum(round(quantity * rate_usd, 12)) as cost_usd,
+    select new_entry_id, bool_and(priced) as priced, sum(round(quantity * rate_usd, 12)) as cost_usd,
            'no rate for ' || string_agg(commodity, ', ' order by commodity_id) filter (where rate_usd is null) as missing
       from used group by new_entry_id
 ),
 line as (
     select u.new_entry_id as entry_id, u.commodity_id as line, u.started_at, u.posted_on, 'cash' as book, u.commodity_id,
-           case when j.priced then s.expense_account_id else %(unpriced_account_id)s end as debit_account_id,
-           s.payable_account_id as credit_account_id,
+           case when u.priced then u.expense_account_id else %(unpriced_account_id)s end as debit_account_id,
+           u.payable_account_id as credit_account_id,
            u.quantity, u.rate_id, u.rate_usd, round(u.quantity * u.rate_usd, 12) as amount_usd
-      from used u join judged j using (new_entry_id) join staged s using (new_entry_id)
+      from used u
     union all
     select s.new_entry_id, c.commodity_id, s.started_at, s.posted_on, 'cash', c.commodity_id,
            %(unreadable_account_id)s, s.payable_account_id, 1, null, null, null
@@ -172,14 +178,14 @@ final as (
 ),
 calls as (
     insert into pigou.call as c (
-           tenant_id, trace_id, span_id, started_at, ended_at, status, reason, dialect, confidence, operation, provider, model,
+           tenant_id, trace_id, span_id, started_at, ended_at, status, reason, problem, dialect, confidence, operation, provider, model,
            rate_provider, rate_model, service_tier, layer, layer_source, use, use_source, agent, task_class, conversation_id, user_id,
            service, leaves, total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
            cost_usd, claimed_cost_usd, response_id, keys, strength, copy_of_trace_id, copy_of_span_id, entry_id,
            expense_account_id, payable_account_id, revision)
     select tenant_id, trace_id, span_id, started_at, ended_at,
            case when action = 'book' and status = 'booked' and not coalesce(priced, true) then 'unpriced' else status end,
-           case when action = 'book' and status = 'booked' then missing else reason end,
+           case when action = 'book' and status = 'booked' then missing else reason end, problem,
            dialect, confidence, operation, provider, model,
            rate_provider, rate_model, service_tier, layer, layer_source, use, use_source, agent, task_class, conversation_id, user_id,
            service, leaves, total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,

@@ -14,6 +14,7 @@ grant usage on schema ledger to pigou_reader;
 grant select, insert on all tables in schema pigou to pigou_writer;
 grant update on pigou.tenant, pigou.balance, pigou.call, pigou.control_total, pigou.ingest_minute, pigou.setting to pigou_writer;
 grant delete on pigou.use_rule, pigou.call_key to pigou_writer;
+grant maintain on pigou.rate to pigou_writer;          -- to analyze it after a load
 revoke all on pigou.alembic_version from pigou_writer;
 
 -- Default partitions are reached through their parents only.

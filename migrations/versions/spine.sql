@@ -42,13 +42,15 @@ create table pigou.rate (
     basis         text not null,                      -- listed, inherits <commodity>, stated
     source        text not null,                      -- where the price came from, with its version or file
     recorded_at   timestamptz not null default now(),
+    line          text not null generated always as    -- what a call's line asks for, in one indexed value
+        (provider || '|' || model || '|' || commodity_id::text || '|' || service_tier) stored,
     constraint rate_validity_does_not_overlap primary key
         (tenant_id, provider, model, commodity_id, service_tier, context_above, daily_from, revision, valid without overlaps),
-    constraint rate_price_is_not_negative check (price_usd >= 0 and price_usd <> 'NaN'::numeric),
+    constraint rate_price_is_not_negative check (price_usd >= 0 and price_usd < 'Infinity'::numeric),  -- NaN is above it
     constraint rate_per_is_positive check (per > 0),
     constraint rate_validity_is_not_empty check (not isempty(valid))
 );
-create index rate_lookup on pigou.rate (model, provider, commodity_id, service_tier, tenant_id);
+create index rate_lookup on pigou.rate (line, tenant_id);
 
 -- Which price sources were loaded, so that loading again is a no-op.
 create table pigou.price_source (
@@ -68,17 +70,18 @@ create table pigou.setting (
 
 -- The one rate of one line, or none. A tenant's own rate wins over the list, the highest context tier that applies over lower ones,
 -- a part of the day over the whole day, a later revision over an earlier. `as_of` asks what was known at a time.
--- A single stable select, so that PostgreSQL inlines it into the join of whoever calls it.
+-- A single stable select, so that PostgreSQL inlines it into the join of whoever calls it. It asks by `line` and by the ends of the
+-- validity, which only `rate_lookup` can answer: the temporal key's GiST index would take a hundred times as long.
 create function pigou.rate_of(
     of_tenant_id integer, reported_provider text, reported_model text, of_provider text, of_model text,
     of_commodity_id smallint, of_service_tier text, whole_input_tokens bigint, at timestamptz, as_of timestamptz)
 returns table (rate_id bigint, rate_usd numeric) language sql stable as $$
     select r.rate_id, r.price_usd / r.per
       from pigou.rate r
-     where r.tenant_id in (0, of_tenant_id) and r.commodity_id = of_commodity_id and r.service_tier = of_service_tier
-       and ((r.model = of_model and r.provider = of_provider)
-         or (r.tenant_id <> 0 and r.model = reported_model and r.provider = reported_provider))
-       and r.valid @> at and r.recorded_at <= as_of
+     where r.line = any (array[of_provider || '|' || of_model || '|' || of_commodity_id::text || '|' || of_service_tier,
+                               reported_provider || '|' || reported_model || '|' || of_commodity_id::text || '|' || of_service_tier])
+       and (r.tenant_id = of_tenant_id or (r.tenant_id = 0 and r.model = of_model and r.provider = of_provider))
+       and coalesce(lower(r.valid), '-infinity') <= at and at < coalesce(upper(r.valid), 'infinity') and r.recorded_at <= as_of
        and (r.context_above = 0 or r.context_above < whole_input_tokens)
        and (r.daily_from = r.daily_until
          or case when r.daily_from < r.daily_until
@@ -133,6 +136,8 @@ create table pigou.entry (
 ) partition by range (occurred_at);
 create unique index entry_is_reversed_once on pigou.entry (tenant_id, reverses, occurred_at) where reverses is not null;
 
+create index entry_recorded on pigou.entry using brin (recorded_at);
+
 -- Both legs of a movement in one row: an unbalanced book cannot be written.
 create table pigou.transfer (
     tenant_id         integer not null,
@@ -152,8 +157,10 @@ create table pigou.transfer (
     constraint transfer_book_is_known check (book in ('cash', 'shadow')),
     constraint transfer_moves_between_two_accounts check (debit_account_id <> credit_account_id),
     constraint transfer_quantity_is_not_negative check (quantity >= 0 and quantity <> 'NaN'::numeric),
+    constraint transfer_rate_is_a_number check (rate_usd >= 0 and rate_usd < 'Infinity'::numeric),
     constraint transfer_amount_is_quantity_times_rate check
-        ((rate_usd is null and amount_usd is null) or amount_usd = round(quantity * rate_usd, 12)),
+        (case when rate_usd is null or amount_usd is null then rate_usd is null and amount_usd is null
+              else amount_usd = round(quantity * rate_usd, 12) end),
     constraint transfer_commodity_exists foreign key (commodity_id) references pigou.commodity not enforced,
     constraint transfer_debit_account_is_open foreign key (tenant_id, debit_account_id) references pigou.account not enforced,
     constraint transfer_credit_account_is_open foreign key (tenant_id, credit_account_id) references pigou.account not enforced
@@ -224,6 +231,7 @@ create table pigou.call (
     ended_at            timestamptz not null,
     status              text not null,
     reason              text,                         -- why it is unpriced, in suspense or a duplicate
+    problem             text,                         -- why its usage cannot be read, whatever became of it
     dialect             text not null,
     confidence          text not null,                -- how sure the reading of the counts is: explicit, inferred, low
     operation           text not null,
@@ -401,6 +409,11 @@ create table pigou.record_default   partition of pigou.record default;
 create table pigou.call_default     partition of pigou.call default;
 create table pigou.entry_default    partition of pigou.entry default;
 create table pigou.transfer_default partition of pigou.transfer default;
+-- Truncating knows no rows, so that no trigger of the parents guards a partition that is named directly.
+create trigger entry_is_append_only before truncate on pigou.entry_default
+    for each statement execute function pigou.refuse_change();
+create trigger transfer_is_append_only before truncate on pigou.transfer_default
+    for each statement execute function pigou.refuse_change();
 
 -- Makes the month's partitions of all four tables; answers whether it made any. A month that the default partition
 -- already holds rows of stays there. Months outside two years back and two ahead are not worth a partition.
@@ -425,6 +438,10 @@ begin
         continue when held;
         execute format('create table pigou.%I partition of pigou.%I for values from (%L) to (%L)', part, parent,
             first::timestamp at time zone 'UTC', next::timestamp at time zone 'UTC');
+        if parent in ('entry', 'transfer') then
+            execute format('create trigger %I before truncate on pigou.%I for each statement execute function pigou.refuse_change()',
+                parent || '_is_append_only', part);
+        end if;
         made := true;
     end loop;
     return made;
