@@ -1,4 +1,4 @@
-"""Commands that read the books: `check`, `statement`, `trial-balance` and `accounts`; `rerate` corrects them."""
+"""Commands on the books: `check`, `statement`, `trial-balance`, `accounts`, `rerate` and `migrate`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from cli.errors import CommandError
-from cli.home import open_database
+from cli.home import database_address, open_database, without_password
 from cli.options import (
     Format,
     FormatOption,
@@ -141,6 +141,16 @@ def rerate(home: HomeOption = None, tenant: TenantOption = None, since: SinceOpt
                 done = book_again(books, tenant_id, beginning)
                 left = f", {done.still_unpriced:,} still without a price" if done.still_unpriced else ""
                 say(f"{name}: {done.adjusted:,} calls booked again{left}")
+
+
+def migrate(home: HomeOption = None) -> None:
+    """Make or update the database's schema, roles and list prices; `up` does it by itself."""
+    from cli.prepare import prepare
+    from ledger.database import HEAD
+
+    with database_address("owner", home) as dsn:
+        prepare(dsn)
+        say(f"{without_password(dsn)} has schema {HEAD} and the list prices")
 
 
 def _tenant_with(books: psycopg.Connection, account: str, tenant: str | None) -> str:

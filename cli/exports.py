@@ -124,11 +124,14 @@ def _json(path: Path, file: IO[bytes], head: bytes) -> Iterator[Export]:
 def _json_document(path: Path, body: bytes, place: str = "", offset: int | None = None) -> Iterator[Export]:
     """The exports of one document: an object, or a list of them; each signal in it is an export of its own."""
     where = f"{place}: " if place else ""
+    several = body.lstrip().startswith(b"[")
     try:
-        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw] | list[dict[str, msgspec.Raw]])
+        if several:
+            exports = msgspec.json.decode(body, type=list[dict[str, msgspec.Raw]])
+        else:
+            exports = [msgspec.json.decode(body, type=dict[str, msgspec.Raw])]
     except msgspec.DecodeError as error:
         raise Unreadable(path, f"{where}not OTLP/JSON ({error})") from error
-    exports = found if isinstance(found, list) else [found]
     known = 0
     for export in exports:
         for signal, key in _RESOURCE_KEYS.items():

@@ -229,9 +229,9 @@ def database_address(role: Role, home: Path | None = None, environment: Mapping[
     if role == "reader" and not found.cluster.exists:
         raise CommandError(f"there are no books in {found.path}", "start `pigou up`, or name another --home")
     with found.server_guest():
-        from ledger.database import migrate
+        from cli.prepare import prepare
 
-        migrate(found.cluster.dsn())
+        prepare(found.cluster.dsn())
         yield found.cluster.dsn()
 
 

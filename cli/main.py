@@ -10,10 +10,13 @@ from pathlib import Path
 
 import typer
 
-from cli.books import accounts, check, rerate, statement, trial_balance
+from cli.books import accounts, check, migrate, rerate, statement, trial_balance
+from cli.demo import demo
+from cli.doctor import doctor, version
 from cli.errors import CommandError
 from cli.home import Home, home_at
 from cli.periods import periods_app
+from cli.rates import rates_app
 from cli.replay import replay
 from cli.sql import dsn, sql
 from cli.terminal import one_line, remark
@@ -25,11 +28,12 @@ app = typer.Typer(
     help="Double-entry books of what AI agents spend.",
     add_completion=False,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     rich_markup_mode=None,  # plain help: drawing it with rich triples the time it takes
     pretty_exceptions_enable=False,
 )
 app.command()(up)
+app.command()(demo)
 app.command()(replay)
 app.command()(dsn)
 app.command()(sql)
@@ -38,6 +42,10 @@ app.command()(statement)
 app.command()(trial_balance)
 app.command()(accounts)
 app.command()(rerate)
+app.command()(migrate)
+app.command()(doctor)
+app.command()(version)
+app.add_typer(rates_app)
 app.add_typer(periods_app)
 app.add_typer(uses_app)
 
@@ -71,10 +79,6 @@ def _run(arguments: list[str] | None) -> int:
     except typer.Abort:
         remark("stopped")
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has gone: not our failure; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001  # the edge: recorded in the log, said in one line
         return _unexpected(error, home_at(chosen.get("home")))
 

@@ -12,7 +12,7 @@ import typer
 
 def _keep_home(context: typer.Context, value: Path | None) -> Path | None:
     """Remember the home for the log of an unexpected error."""
-    if isinstance(context.obj, dict):
+    if context.obj is not None:
         context.obj["home"] = value
     return value
 

@@ -16,13 +16,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dsn", required=True)
     dsn: str = parser.parse_args(arguments).dsn
     try:
-        migrate(dsn)
-        with connect(dsn, "owner", application="pigou-prepare") as connection:
-            load_list_prices(connection)
+        prepare(dsn)
     except LedgerError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def prepare(dsn: str) -> None:
+    """Bring schema and list prices up to date. Raises LedgerError when the database is away or ahead of us."""
+    migrate(dsn)
+    with connect(dsn, "owner", application="pigou-prepare") as connection:
+        if load_list_prices(connection).loaded:
+            connection.execute("analyze pigou.rate")  # the first calls are priced before autovacuum comes by
 
 
 if __name__ == "__main__":

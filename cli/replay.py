@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import local
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -90,18 +90,11 @@ def replay(
             raise CommandError(f"there is no file {path}", hint, exit_code=2)
     sender = Sender(_endpoint(endpoint, home), _headers(header or []), patience_s)
     totals = Totals()
-    unreadable: CommandError | None = None
-    for path in files:
-        try:
-            _replay_file(path, sender, connections, totals, cast("Signal | None", signal and signal.value))
-        except CommandError as error:
-            if error.exit_code != 2:
-                raise
-            unreadable = error
-            break
-    _summarise(totals)
-    if unreadable:
-        raise unreadable
+    try:
+        for path in files:
+            _replay_file(path, sender, connections, totals, signal.value if signal else None)
+    finally:
+        _summarise(totals)
     if totals.rejected or totals.reasons:
         raise typer.Exit(1)
 

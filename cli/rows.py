@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import date, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from cli.options import Format
 
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
 NULL = "∅"
+_JSON_OIDS = frozenset({114, 3802})
 _NUMBER_OIDS = frozenset({20, 21, 23, 26, 700, 701, 790, 1700})
 _WIDTH_OFF_TERMINAL = 4096
 
@@ -23,7 +28,7 @@ def write_cursor(cursor: psycopg.Cursor[Any], chosen: Format) -> None:
         if cursor.description is None:
             sys.stdout.write(f"{cursor.statusmessage}\n")
         elif chosen is Format.JSON:
-            _write_json(_distinct([column.name for column in cursor.description]), cursor)
+            _write_json(cursor)
         else:
             columns = [column.name for column in cursor.description]
             numbers = [column.type_code in _NUMBER_OIDS for column in cursor.description]
@@ -66,29 +71,34 @@ def _texts(cursor: psycopg.Cursor[Any]) -> Iterable[list[str | None]]:
         yield [None if value is None else value.decode() for value in values]
 
 
-def _write_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _write_json(cursor: psycopg.Cursor[Any]) -> None:
     import msgspec
 
-    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+    columns = _distinct([column.name for column in cursor.description or ()])
+    documents = [column.type_code in _JSON_OIDS for column in cursor.description or ()]
+    encoder = msgspec.json.Encoder(decimal_format="number")
     separator = "[\n"
-    for row in rows:
-        record = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
+    for texts, values in zip(_texts(cursor), cursor, strict=True):
+        record = {
+            name: msgspec.Raw(text.encode()) if document and text is not None else _sayable(value, text)
+            for name, document, value, text in zip(columns, documents, values, texts, strict=True)
+        }
         sys.stdout.write(f"{separator} {encoder.encode(record).decode()}")
         separator = ",\n"
     sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _plain(value: Any) -> Any:
-    """Values that JSON cannot say exactly are written as PostgreSQL's text."""
-    from decimal import Decimal
+def _sayable(value: Any, text: str | None) -> Any:
+    """The value, or PostgreSQL's text for what JSON has no exact way to say (NaN, bytes, ranges, intervals)."""
+    return value if _has_json(value) else text
 
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    if isinstance(value, Decimal):
-        return value if value.is_finite() else str(value)
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+def _has_json(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_has_json, cast(list[object], value)))
+    if isinstance(value, Decimal | float):
+        return math.isfinite(value)
+    return isinstance(value, bool | int | str | date | time | UUID | None)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

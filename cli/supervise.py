@@ -79,7 +79,6 @@ class Supervisor:
         self._logs = logs
         self._say = say
         self._children: dict[str, _Child] = {}
-        self._stopping = False
         self._wake = -1
 
     @contextlib.contextmanager
@@ -118,7 +117,7 @@ class Supervisor:
         child.held = False
         _send_arguments(child)
 
-    def wait_for(self, names: Sequence[str], timeout_s: float) -> None:
+    def wait_for(self, names: Sequence[str], timeout_s: float, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Watch until all the named parts answer (a part that runs once: until it has ended well).
 
         Raises CommandError when one fails or the time is up, Stopped when a signal came.
@@ -127,6 +126,7 @@ class Supervisor:
         waiting = list(names)
         while waiting:
             self.step()
+            meanwhile()
             waiting = [name for name in waiting if not self._done_or_answers(self._children[name])]
             if waiting and time.monotonic() > deadline:
                 raise CommandError(f"{waiting[0]} does not answer after {timeout_s:.0f} s", self.where(waiting[0]))
@@ -147,11 +147,11 @@ class Supervisor:
             elif now >= child.restart_at:
                 self._spawn(child)
 
-    def stop(self, order: Sequence[Sequence[str]]) -> None:
-        """End the parts, group after group; what does not end within the grace is killed."""
-        self._stopping = True
-        for group in order:
-            children = [self._children[name] for name in group if name in self._children]
+    def stop(self, last: str) -> None:
+        """End the parts, `last` after all the others; what does not end within the grace is killed."""
+        groups = ([name for name in self._children if name != last], [name for name in self._children if name == last])
+        for group in groups:
+            children = [self._children[name] for name in group]
             for child in children:
                 if child.process and child.alive:
                     child.process.send_signal(child.part.stop_signal)

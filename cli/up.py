@@ -21,7 +21,6 @@ from cli.supervise import Part, Stopped, Supervisor, answers_http, answers_tcp, 
 from cli.terminal import remark, say
 
 READY_WITHIN_S = 90.0
-PARTS = ("collector", "analyzers", "dashboard")
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,15 @@ class Addresses:
         return f"[{self.reach_host}]" if ":" in self.reach_host else self.reach_host
 
 
-def _port(option: str, what: str) -> Any:
+def port_option(option: str, what: str) -> Any:
+    """An option for a port, with its environment variable."""
     variable = "PIGOU_" + option.strip("-").replace("-", "_").upper()
     return typer.Option(option, envvar=variable, min=0, max=65535, metavar="PORT", help=f"{what}; 0 takes a free one.")
 
 
-HttpPort: TypeAlias = Annotated[int, _port("--http-port", "Where OTLP/HTTP is received")]
-GrpcPort: TypeAlias = Annotated[int, _port("--grpc-port", "Where OTLP/gRPC is received")]
-DashboardPort: TypeAlias = Annotated[int, _port("--dashboard-port", "Where the page is served")]
+HttpPort: TypeAlias = Annotated[int, port_option("--http-port", "Where OTLP/HTTP is received")]
+GrpcPort: TypeAlias = Annotated[int, port_option("--grpc-port", "Where OTLP/gRPC is received")]
+DashboardPort: TypeAlias = Annotated[int, port_option("--dashboard-port", "Where the page is served")]
 HostOption: TypeAlias = Annotated[
     str,
     typer.Option("--host", envvar="PIGOU_HOST", metavar="ADDRESS", help="The address to listen on."),
@@ -89,7 +89,7 @@ def up(
     Prints a line with `ready` and the addresses once every part answers. Ctrl-C or SIGTERM stops it cleanly.
     """
     addresses = Addresses(host, http_port, grpc_port, dashboard_port if dashboard else None)
-    run(home_at(home), addresses, lambda installation: say(ready_line(installation)))
+    run(home_at(home), addresses, os.environ.get(DATABASE_VARIABLE), lambda running: say(ready_line(running)))
 
 
 def ready_line(running: Running) -> str:
@@ -102,18 +102,19 @@ def ready_line(running: Running) -> str:
 def run(
     home: Home,
     addresses: Addresses,
+    url: str | None,
     when_ready: Callable[[Running], None],
     *,
     first: Callable[[Supervisor, Running], None] = lambda _supervisor, _running: None,
 ) -> None:
     """Run an installation until a signal stops it. `first` runs when all parts answer, before `when_ready`.
 
+    The books are in the database at `url`, or in the home's embedded one.
     Raises CommandError when a part cannot be run, or the home or a port is taken (exit code 2).
     """
     with home.held():
         addresses = with_ports(addresses)
         home.rotate_logs()
-        url = os.environ.get(DATABASE_VARIABLE)
         supervisor = Supervisor(home, remark)
         with contextlib.nullcontext() if url else home.server_alone(), supervisor.signals():
             try:
@@ -131,7 +132,7 @@ def run(
             except Stopped:
                 pass
             finally:
-                supervisor.stop([[*PARTS, "prepare", "economy"], ["postgres"]])
+                supervisor.stop(last="postgres")
 
 
 def with_ports(addresses: Addresses) -> Addresses:
@@ -152,6 +153,17 @@ def with_ports(addresses: Addresses) -> Addresses:
         grpc_port=ports["grpc-port"],
         dashboard_port=ports["dashboard-port"],
     )
+
+
+def usual_or_free(host: str, given: int | None, usual: int) -> int:
+    """The port that was given, else the usual one, or 0 (a free one) when that is taken."""
+    if given is not None:
+        return given
+    try:
+        _bound(host, usual, "").close()
+    except CommandError:
+        return 0
+    return usual
 
 
 def _bound(host: str, port: int, option: str) -> socket.socket:

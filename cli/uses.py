@@ -80,16 +80,18 @@ def _csv(file: Path) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _yaml(file: Path) -> list[tuple[int, dict[str, Any]]]:
+    import msgspec
     import yaml
 
     try:
-        found: object = yaml.safe_load(file.read_text())
+        found = yaml.safe_load(file.read_text())
     except yaml.YAMLError as error:
         raise CommandError(f"{file} is no YAML: {error}", exit_code=2) from error
-    rows = found if isinstance(found, list) else []
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise CommandError(f"{file} is no list of rules", f"each with {', '.join(_REQUIRED)}", exit_code=2)
-    return [(number, row) for number, row in enumerate(rows, start=1)]
+    try:
+        rows = msgspec.convert(found, type=list[dict[str, Any]])
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{file} is no list of rules ({error})", f"each with {', '.join(_REQUIRED)}", exit_code=2) from error
+    return list(enumerate(rows, start=1))
 
 
 def _wrong(file: Path, number: int, why: str) -> CommandError:

@@ -1,0 +1,57 @@
+"""`python -m cli.play`: the demo's economy played into a running installation, run as a part of `pigou demo`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+
+from economy.emit import EmissionError
+from economy.play import EconomySettings, play
+from ledger.database import connect
+from ledger.errors import LedgerError
+from ledger.rates import import_rates
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Import the fleet's own rates, play the period, write its truth; answers the exit code."""
+    options = _parser().parse_args(arguments)
+    progress: Path = options.progress
+    settings = EconomySettings(endpoint=options.endpoint, seed=options.seed, until=options.until, days=options.days)
+    try:
+        with (
+            connect(options.dsn, "writer", application="pigou-demo") as books,
+            resources.as_file(resources.files("economy") / "rates.yaml") as rates,
+        ):
+            import_rates(books, rates)
+        truth = play(settings, lambda done, total: _tell(progress, done, total))
+        truth.write(options.truth)
+    except (LedgerError, EmissionError, OSError) as error:
+        sys.stderr.write(f"the demo could not be played: {error}\n")
+        return 1
+    return 0
+
+
+def _tell(file: Path, done: int, total: int) -> None:
+    """For the progress bar of the one who started us."""
+    new = file.with_suffix(".new")
+    new.write_text(f"{done} {total}\n")
+    new.replace(file)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cli.play")
+    parser.add_argument("--dsn", required=True)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--days", type=float, required=True)
+    parser.add_argument("--until", type=datetime.fromisoformat, required=True)
+    parser.add_argument("--truth", type=Path, required=True)
+    parser.add_argument("--progress", type=Path, required=True)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
