@@ -15,7 +15,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString, cast
 
 import msgspec
 import psycopg
@@ -248,19 +248,28 @@ def books(connection: psycopg.Connection, tenant: str) -> dict[str, list[tuple[A
 
 
 def _rows(connection: psycopg.Connection, query: str, tenant: str) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, {"tenant": tenant})  # pyright: ignore[reportArgumentType]  # our own text
-        hidden = _HISTORY | {"tenant", "opened_at", "mend"}
-        shown = [n for n, column in enumerate(cursor.description or ()) if column.name not in hidden]
-        return sorted((tuple(row[n] for n in shown) for row in cursor.fetchall()), key=repr)
+    cursor = connection.execute(cast(LiteralString, query), {"tenant": tenant})
+    hidden = _HISTORY | {"tenant", "opened_at", "mend"}
+    shown = [n for n, column in enumerate(cursor.description or ()) if column.name not in hidden]
+    return sorted((tuple(row[n] for n in shown) for row in cursor.fetchall()), key=repr)
 
 
-def one(connection: psycopg.Connection, query: str, *values: object) -> Any:
+def run(connection: psycopg.Connection, text: str, *values: object) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Execute what a test put together itself, so that it may be any text."""
+    return connection.execute(cast(LiteralString, text), values or None)
+
+
+def rows(connection: psycopg.Connection, text: str, *values: object) -> list[tuple[Any, ...]]:
+    """All rows that a query answers."""
+    return run(connection, text, *values).fetchall()
+
+
+def one(connection: psycopg.Connection, text: str, *values: object) -> Any:
     """The one value, or the one row, that a query answers."""
-    rows = connection.execute(query, values or None).fetchall()  # pyright: ignore[reportArgumentType]  # written in the test
-    if len(rows) != 1:
-        raise LookupError(f"{len(rows)} rows: {rows}")
-    return rows[0][0] if len(rows[0]) == 1 else rows[0]
+    found = rows(connection, text, *values)
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} rows: {found}")
+    return found[0][0] if len(found[0]) == 1 else found[0]
 
 
 # ── a collector ──────────────────────────────────────────────────────────────────────────────────────
