@@ -22,7 +22,7 @@ _CONTENT = re.compile(
     | gen_ai\.(?:input|output)\.messages(?:\..*)?            # OTel GenAI
     | gen_ai\.system_instructions
     | gen_ai\.(?:system|user|assistant|tool)\.message        # OTel GenAI event bodies flattened by some emitters
-    | gen_ai\.tool\.(?:definitions|call\.arguments|call\.result|message)
+    | gen_ai\.tool\.(?:definitions|call\.arguments|call\.result|parameters|message)
     | gen_ai\.(?:tool\.)?(?:input|output)
     | gen_ai\.(?:request|response|output|input)\.(?:messages|available_tools|text|tool_calls|content|reasoning)
     | gen_ai\.retrieval\.(?:query\.text|documents)

@@ -37,8 +37,7 @@ def read(record: Record) -> Reading:
         return read
     facts = shared.facts_of(record)
     read = shared.reading(facts, NAME)
-    run = shared.text_of(record.attributes.get("traceId")) or record.trace_id.hex()
-    key = f"beeai:{run}:{event.group(1)}:{event.group(3)}"
+    key = f"beeai:{record.trace_id.hex()}:{event.group(1)}:{event.group(3)}"
     counts = read_counts(record.attributes, openinference.COUNTS)
     rank = shared.RANK_SDK if event.group(2) == "success" else shared.RANK_FRAMEWORK
     is_embedding = event.group(1).endswith("embedding")

@@ -9,7 +9,7 @@ Cached and reasoning tokens are part of the input and output counts.
 from __future__ import annotations
 
 from collector.dialects import shared
-from collector.record import Attributes, Reading, Record
+from collector.record import Attributes, Problem, Reading, Record
 from collector.usage import INCLUSIVE, Convention, count_table, read_counts
 
 NAME = "otel_genai"
@@ -114,7 +114,7 @@ def read_as(record: Record, dialect: str, convention: Convention, rank: int, ope
         return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in EMBEDDINGS)
     if "tool" in facts and not counts:
         return shared.as_tool(read, shared.text_of(facts["tool"]))
-    if counts and "model" in facts:
+    if counts and "model" in facts and (isinstance(counts, Problem) or any(counts.values())):
         # An operation of the emitter's own, with usage and a model: a model call.
         return shared.as_call(record, read, facts, counts, convention, rank, operation or "chat")
     if "agent" in facts and operation is None:

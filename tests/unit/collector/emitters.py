@@ -184,10 +184,10 @@ CASES: list[Case] = [
     ),
     Case(
         "beeai success",
-        {"openinference.span.kind": "LLM", "llm.token_count.prompt": 7, "llm.token_count.completion": 3, "traceId": "t"},
+        {"openinference.span.kind": "LLM", "llm.token_count.prompt": 7, "llm.token_count.completion": 3},
         "beeai",
         "input=7 output=3",
-        "beeai:t:backend.openai.chat:16",
+        "beeai:0af7651916cd43dd8448eb211c80319c:backend.openai.chat:16",
         given={**BEEAI, "name": "backend.openai.chat.success-16"},
     ),
     Case(

@@ -11,14 +11,14 @@ from collector.record import Problem
 from collector.usage import Leaves
 from tests.unit.collector.test_usage import counts
 
-CHAT = {
+CHAT: dict[str, Any] = {
     "prompt_tokens": 100,
     "completion_tokens": 50,
     "total_tokens": 150,
     "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 20},
 }
-ANTHROPIC = {
+ANTHROPIC: dict[str, Any] = {
     "input_tokens": 10,
     "output_tokens": 50,
     "cache_read_input_tokens": 60,
@@ -26,7 +26,7 @@ ANTHROPIC = {
     "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
     "server_tool_use": {"web_search_requests": 2},
 }
-GEMINI = {
+GEMINI: dict[str, Any] = {
     "promptTokenCount": 328,
     "candidatesTokenCount": 39,
     "thoughtsTokenCount": 5,
