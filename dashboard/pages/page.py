@@ -16,7 +16,8 @@ class Page:
     """One page. `path` ends in `/` where an id follows it.
 
     `label` is its link in the navigation, None for pages reached otherwise; `under` is
-    the path of the page it belongs to in the navigation; `register` adds callbacks of its own, `around` what stands beside the panels.
+    the path of the page it belongs to in the navigation; `register` adds callbacks of its own, `around` what stands beside
+    the panels.
     """
 
     path: str

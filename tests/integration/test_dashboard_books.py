@@ -1,0 +1,226 @@
+"""What the pages ask of a real database: every named query runs as the read-only role, and its text gives what is drawn."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from dashboard.app import create_app
+from dashboard.books import Books, BooksUnavailable
+from dashboard.components.panel import View
+from dashboard.figures.spend import series_of, spend_over_time
+from dashboard.figures.waterfall import waterfall
+from dashboard.filters import SORTS, parse
+from dashboard.pages import PAGES
+from dashboard.queries import Statement, named, statement
+from ledger.database import connect
+from tests.agent_traffic import fill
+
+NOW = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
+NAME = "pigou_dashboard"
+
+
+@pytest.fixture(scope="module")
+def filled(server: str, template: str) -> Iterator[str]:
+    """A database with some days of traffic, shared by the tests of this file: they only read."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {NAME} template {template}".encode())
+    dsn = make_conninfo(server, dbname=NAME)
+    fill(dsn, NOW, traces=60)
+    yield dsn
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"drop database {NAME} with (force)".encode())
+
+
+@pytest.fixture(scope="module")
+def books(filled: str) -> Iterator[Books]:
+    """The pages' own door to it."""
+    opened = Books(filled)
+    yield opened
+    opened.close()
+
+
+def view(books: Books, search: str = "", path: str = "/") -> View:
+    return View(books, parse(search), NOW, path, "http://127.0.0.1:4318")
+
+
+def a_call(filled: str) -> dict[str, object]:
+    """A booked call of the longest trace."""
+    with connect(filled, "reader") as connection:
+        row = connection.execute(
+            "select tenant, trace_id, span_id, started_at from ledger.calls where status = 'booked' and trace_id ="
+            " (select trace_id from ledger.calls group by trace_id order by count(*) desc, trace_id limit 1)"
+            " order by started_at limit 1"
+        ).fetchone()
+    assert row is not None
+    return dict(zip(("tenant", "trace_id", "span_id", "started_at"), row, strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(named()))
+@pytest.mark.parametrize(
+    "search", ["", "?range=all&tenant=acme&layer=&model=gpt-4.1&model=o4-mini&agent=fixer&status=booked&by=use,model"]
+)
+def test_every_query_runs_as_the_reader(filled: str, books: Books, name: str, search: str) -> None:
+    values = cast("dict[str, str | datetime]", a_call(filled))
+    frame = books.run(statement(name, parse(search), NOW, values=values))
+    assert frame.columns
+    assert all(len(row) == len(frame.columns) for row in frame.rows)
+
+
+@pytest.mark.parametrize("sort", [sign + column for column in SORTS for sign in ("", "-")])
+def test_every_order_can_be_asked_for(books: Books, sort: str) -> None:
+    column = [row[sort.removeprefix("-")] for row in view(books, f"?sort={sort}").ask("calls", limit=40)]
+    known = cast("list[Decimal]", [value for value in column if value is not None])
+    assert known == sorted(known, reverse=sort.startswith("-"))
+    assert column[: len(known)] == known, "unknown values come last"
+
+
+def test_the_text_shown_gives_the_numbers_drawn(filled: str, books: Books) -> None:
+    asked = view(books, "?by=model")
+    drawn = spend_over_time(asked.ask("spend_over_time"), asked.window, "day", "key")
+    heights = [height for trace in cast("list[dict[str, list[float | None]]]", drawn["data"]) for height in trace["y"]]
+    with connect(filled, "reader") as connection:
+        rows = connection.execute(asked.statements[0].text.encode()).fetchall()
+        total = connection.execute("select sum(cost_usd) from ledger.calls where started_at >= '2026-11-07Z'").fetchone()
+    shown = sum(row[2] for row in rows if row[2] is not None)
+    assert total is not None
+    assert shown == total[0], "the hourly view and the calls say the same, to the last digit"
+    assert sum(height for height in heights if height is not None) == pytest.approx(float(shown))
+
+
+def test_all_ways_of_cutting_give_the_same_dollars(books: Books) -> None:
+    asked = view(books)
+    total = asked.ask("spend_total").only()["cost_usd"]
+    breakdown = asked.ask("spend_by_dimension")
+    for dimension in ("layer", "use", "model", "agent", "task_class", "tenant"):
+        assert sum(row["cost_usd"] or 0 for row in breakdown if row["dimension"] == dimension) == total
+    assert sum(row["cost_usd"] or 0 for row in asked.ask("spend_cross")) == total
+    assert sum(one.cost_usd or 0 for one in series_of(asked.ask("spend_over_time"))) == total
+    assert sum(row["cost_usd"] or 0 for row in asked.ask("calls_by_status")) == total
+    assert total is not None
+
+
+def test_minutes_and_hours_agree(books: Books) -> None:
+    search = "?since=2026-11-18T00:00Z&until=2026-11-20T00:00Z"
+    hours, minutes = (view(books, search).ask(name) for name in ("spend_over_time", "spend_over_minutes"))
+    assert sum(row["cost_usd"] or 0 for row in hours) == sum(row["cost_usd"] or 0 for row in minutes)
+    hours, minutes = (view(books, search).ask(name) for name in ("tokens_over_time", "tokens_over_minutes"))
+    assert sum(row["cache_read_tokens"] or 0 for row in hours) == sum(row["cache_read_tokens"] or 0 for row in minutes)
+
+
+def test_costs_of_the_spans_sum_to_the_traces_cost(filled: str, books: Books) -> None:
+    trace = str(a_call(filled)["trace_id"])
+    asked = view(books, path=f"/trace/{trace}")
+    summary = asked.ask("trace_summary", values={"trace_id": trace}).only()
+    bars = waterfall(asked.ask("trace_spans", values={"trace_id": trace}))
+    with connect(filled, "reader") as connection:
+        said = connection.execute("select cost_usd, spans from ledger.traces where trace_id = %s", (trace,)).fetchone()
+    assert sum(cast(Decimal, bar.span["cost_usd"]) for bar in bars if bar.span["cost_usd"] is not None) == summary["cost_usd"]
+    assert said == (summary["cost_usd"], summary["spans"])
+    assert bars[0].cost_below_usd == summary["cost_usd"]
+
+
+def test_another_tenants_filter_shows_nothing_of_a_trace(filled: str, books: Books) -> None:
+    call = a_call(filled)
+    other = next(name for name in ("acme", "globex") if name != call["tenant"])
+    asked = view(books, f"?tenant={other}", f"/trace/{call['trace_id']}")
+    assert len(asked.ask("trace_spans", values={"trace_id": str(call["trace_id"])})) == 0
+
+
+@pytest.mark.parametrize("hostile", ["'; drop table pigou.call; --", "x\\'; select 1; --", "%s", "{limit}", "🜂" * 500])
+def test_a_hostile_value_is_only_a_value(books: Books, hostile: str) -> None:
+    asked = view(books)
+    filtered = View(books, asked.filters.only("model", hostile), NOW, "/", "")
+    assert filtered.ask("spend_total").only()["calls"] == 0
+    assert asked.ask("spend_total").only()["calls"] != 0
+    assert len(books.run(statement("trace_spans", asked.filters, NOW, values={"trace_id": hostile}))) == 0
+
+
+def test_the_pages_cannot_write(books: Books) -> None:
+    with pytest.raises(BooksUnavailable, match=r"may not read|refused"):
+        books.run(Statement("mischief", "create table public.mischief (a int)"))
+
+
+@pytest.mark.parametrize(
+    "panel", [panel for page in PAGES for panel in page.panels if page.name != "trace"], ids=lambda panel: panel.name
+)
+@pytest.mark.parametrize(
+    "search", ["", "?range=all", "?range=3h", "?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z", "?model=acme&layer="]
+)
+def test_every_panel_is_drawn(books: Books, panel: object, search: str) -> None:
+    content = panel.draw(view(books, search))  # type: ignore[attr-defined]
+    assert content
+    assert "nan" not in str(content).lower().replace("tenan", "").replace("finan", "")
+
+
+def test_a_csv_holds_every_row_exactly(filled: str, books: Books) -> None:
+    client = create_app(books, clock=lambda: NOW).server.test_client()
+    answer = client.get("/csv/calls.csv?range=14d")
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/csv"
+    rows = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True))))
+    with connect(filled, "reader") as connection:
+        said = connection.execute("select count(*), sum(cost_usd) from ledger.calls where started_at >= '2026-11-07Z'").fetchone()
+    assert (len(rows), sum(Decimal(row["cost_usd"]) for row in rows if row["cost_usd"])) == said
+
+
+def test_a_csv_that_cannot_be_is_refused_with_its_reason(books: Books) -> None:
+    client = create_app(books, clock=lambda: NOW).server.test_client()
+    unknown, incomplete = client.get("/csv/secrets.csv"), client.get("/csv/trace_spans.csv?trace=../etc")
+    assert (unknown.status_code, unknown.text) == (404, "there is no table named secrets\n")
+    assert (incomplete.status_code, incomplete.text) == (400, "trace_spans needs trace_id\n")
+
+
+def test_a_database_that_is_away_says_so_and_what_to_do(filled: str) -> None:
+    away = Books(make_conninfo(filled, host="127.0.0.1", port=1, connect_timeout=2))
+    with pytest.raises(BooksUnavailable, match=r"no connection to PostgreSQL at 127\.0\.0\.1:1.*pigou up"):
+        away.run(Statement("ping", "select 1"))
+    client = create_app(away).server.test_client()
+    assert client.get("/health").get_json() == {"status": "ok", "database": "away"}
+    assert client.get("/csv/calls.csv").status_code == 503
+
+
+def test_a_database_without_the_views_says_what_to_run(server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("create database pigou_bare")
+    bare = Books(make_conninfo(server, dbname="pigou_bare"))
+    try:
+        with pytest.raises(BooksUnavailable, match="pigou up"):
+            bare.run(Statement("calls", "select count(*) from ledger.calls"))
+    finally:
+        bare.close()
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("drop database pigou_bare with (force)")
+
+
+def test_connections_that_died_are_replaced(filled: str, server: str) -> None:
+    books = Books(filled)
+    books.run(Statement("ping", "select 1"))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and application_name = 'pigou dashboard'",
+            (NAME,),
+        )
+    assert books.run(Statement("ping", "select 1")).rows == ((1,),)
+    books.close()
+
+
+def test_a_slow_question_is_stopped(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.books.STATEMENT_TIMEOUT_MS", 50)
+    books = Books(filled)
+    with pytest.raises(BooksUnavailable, match="shorter range"):
+        books.run(Statement("slow", "select pg_sleep(5)"))
+    books.close()
+
+
+def test_addresses_hold_no_password() -> None:
+    books = Books("postgresql://someone:secret@db.example:6543/books")
+    assert books.address == "db.example:6543"

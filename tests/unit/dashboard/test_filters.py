@@ -1,0 +1,111 @@
+"""The URL as the only state of a page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from dashboard.filters import BY, DIMENSIONS, RANGES, SORTS, STATUSES, Filters, Window, days, describe, parse
+
+NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+hours = some.integers(0, 876_000).map(lambda hour: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(hours=hour))
+values = some.one_of(some.none(), some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+places = some.dictionaries(
+    some.sampled_from(sorted(DIMENSIONS)), some.lists(values, min_size=1, max_size=3, unique=True).map(tuple)
+)
+
+
+@given(
+    some.sampled_from(sorted(RANGES)),
+    places,
+    some.permutations(sorted(DIMENSIONS)).map(lambda all_of_them: tuple(all_of_them[:3])),
+    some.sampled_from((None, *STATUSES)),
+    some.sampled_from(SORTS),
+    some.booleans(),
+)
+def test_a_view_survives_its_address(
+    span: str, where: dict[str, tuple[str | None, ...]], by: tuple[str, ...], status: str | None, sort: str, live: bool
+) -> None:
+    view = Filters(range=span, where=where, by=by, status=status, sort=f"-{sort}", live=live)
+    assert parse(view.search()) == view
+
+
+@given(hours, some.integers(1, 10_000))
+def test_an_absolute_range_survives_its_address(since: datetime, length: int) -> None:
+    view = Filters(range=None, since=since, until=since + timedelta(hours=length))
+    assert parse(view.search()) == view
+
+
+@given(some.text())
+def test_no_address_is_an_error(search: str) -> None:
+    assert isinstance(parse(f"?{search}").window(NOW), Window)
+
+
+def test_the_default_view_needs_no_query() -> None:
+    assert Filters().search() == ""
+    assert parse("") == parse(None) == Filters()
+
+
+def test_what_is_not_understood_is_named() -> None:
+    view = parse("?range=fortnight&colour=red&by=moon&layer=action&sort=beauty&since=yesterday")
+    assert view.where == {"layer": ("action",)}
+    assert view.by == BY
+    assert view.problems == ("range=fortnight", "colour=red", "by=moon", "sort=beauty", "since=yesterday")
+
+
+def test_a_range_that_ends_before_it_begins_is_named() -> None:
+    view = parse("?since=2026-03-02T00:00Z&until=2026-03-01T00:00Z")
+    assert view.problems == ("since is not before until",)
+    assert view.range == Filters().range
+
+
+def test_relative_ranges_of_days_begin_at_midnight_and_include_the_running_hour() -> None:
+    window = Filters(range="14d").window(NOW)
+    assert window == Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 14, 10, tzinfo=UTC))
+    assert Filters(range="24h").window(NOW).since == datetime(2026, 3, 13, 10, tzinfo=UTC)
+    assert Filters(range="all").window(NOW) == Window(None, None)
+
+
+def test_the_last_hour_of_a_day_still_counts_its_day() -> None:
+    late = datetime(2026, 3, 14, 23, 30, tzinfo=UTC)
+    assert Filters(range="7d").window(late) == Window(datetime(2026, 3, 8, tzinfo=UTC), datetime(2026, 3, 15, tzinfo=UTC))
+
+
+def test_the_window_before_has_the_same_length() -> None:
+    window = Filters(range="24h").window(NOW)
+    before = window.before()
+    assert before == Window(datetime(2026, 3, 12, 10, tzinfo=UTC), datetime(2026, 3, 13, 10, tzinfo=UTC))
+    assert Window(None, None).before() is None
+
+
+def test_freezing_makes_a_relative_range_absolute() -> None:
+    frozen = Filters(range="24h").frozen_at(NOW)
+    assert frozen.range is None
+    assert frozen.window(NOW + timedelta(days=9)) == Filters(range="24h").window(NOW)
+    assert Filters(range="all").frozen_at(NOW) == Filters(range="all")
+
+
+def test_an_empty_value_means_not_attributed() -> None:
+    assert parse("?layer=&layer=action").where == {"layer": (None, "action")}
+
+
+def test_calendar_days_include_the_last() -> None:
+    assert days("2026-03-01", "2026-03-02") == (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ("", "over 14 days"),
+        ("?range=24h", "in the last 24 hours"),
+        ("?range=all", "in all"),
+        ("?since=2026-03-03T00:00Z&until=2026-03-06T00:00Z", "from 3 Mar 2026 to 5 Mar 2026 UTC"),
+        ("?since=2026-03-03T07:00Z", "since 3 Mar 2026 07:00 UTC"),
+        ("?until=2026-03-03T07:00Z", "before 3 Mar 2026 07:00 UTC"),
+    ],
+)
+def test_ranges_in_words(search: str, said: str) -> None:
+    assert describe(parse(search), NOW) == said

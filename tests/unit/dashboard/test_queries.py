@@ -1,0 +1,83 @@
+"""Named SQL: what is filled in, what it may read."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard.filters import Filters, Window, parse
+from dashboard.queries import bucket_of, named, statement
+
+NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+_SOURCE = re.compile(r"\b(?:from|join)\s+(?!lateral\b|\(|max\b|min\b)([a-z_.]+)")
+
+
+@pytest.mark.parametrize("name", sorted(named()))
+def test_only_the_contract_is_read(name: str) -> None:
+    body = "\n".join(line for line in named()[name].splitlines() if not line.startswith("--"))
+    sources = set(_SOURCE.findall(body))
+    assert sources
+    assert {source.split(".")[0] for source in sources} == {"ledger"}
+
+
+@pytest.mark.parametrize("name", sorted(named()))
+def test_every_query_says_what_it_is_for(name: str) -> None:
+    assert named()[name].startswith("-- ")
+
+
+@pytest.mark.parametrize("name", sorted(named()))
+def test_a_statement_has_nothing_left_open(name: str) -> None:
+    values = {"trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW}
+    text = statement(name, parse("?layer=action&tenant=acme&status=booked"), NOW, values=values).text
+    assert "{" not in text
+    assert text.startswith(f"-- {name}: ")
+
+
+def test_conditions_stand_for_what_the_view_shows() -> None:
+    text = statement("spend_total", parse("?range=24h&layer=action&layer=&model=a&model=b&agent="), NOW).text
+    assert "hour >= timestamptz '2026-03-13 10:00Z' and hour < timestamptz '2026-03-14 10:00Z'" in text
+    assert "(layer = 'action' or layer is null)" in text
+    assert "model in ('a', 'b')" in text
+    assert "agent is null" in text
+
+
+def test_no_condition_is_true() -> None:
+    assert "where true" in statement("spend_total", Filters(range="all"), NOW).text
+
+
+@pytest.mark.parametrize("hostile", ["o'clock", "x\\' or true --", "'); drop table pigou.call; --", "%s %(a)s {limit}", "$$"])
+def test_values_are_quoted(hostile: str) -> None:
+    filters = Filters(where={"model": (hostile,)})
+    text = statement("spend_total", filters, NOW).text
+    quoted = "'" + hostile.replace("'", "''") + "'"
+    assert (f"model = {quoted}" if "\\" not in hostile else "model =  E'x\\\\'' or true --'") in text
+
+
+def test_names_are_checked_against_a_list() -> None:
+    with pytest.raises(KeyError):
+        statement("spend_over_time", Filters(by=("hour; drop table x",)), NOW)
+    with pytest.raises(KeyError):
+        statement("spend_over_time", Filters(), NOW, bucket="fortnight")
+
+
+def test_a_missing_value_and_an_unknown_query_are_errors() -> None:
+    with pytest.raises(KeyError):
+        statement("trace_spans", Filters(), NOW)
+    with pytest.raises(KeyError):
+        statement("no_such_query", Filters(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("length", "bucket"),
+    [
+        (timedelta(hours=3), "minute"),
+        (timedelta(hours=24), "hour"),
+        (timedelta(days=14), "day"),
+        (timedelta(days=365), "week"),
+        (timedelta(days=3650), "month"),
+    ],
+)
+def test_steps_of_time(length: timedelta, bucket: str) -> None:
+    assert bucket_of(Window(NOW - length, NOW)) == bucket
