@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from analyzers.reconcile import reconcile
 from ledger.queries import queries
@@ -21,7 +22,16 @@ class Round(msgspec.Struct, frozen=True):
 
 
 def run_round(connection: psycopg.Connection) -> Round:
-    """Do everything that is due, once. Each step commits by itself."""
+    """Do everything that is due, once. Each step commits by itself; of several clocks on one database, one works and the others wait."""
+    connection.execute("select pg_advisory_lock(hashtextextended('pigou.analyzers', 0))")
+    try:
+        return _run_steps(connection)
+    finally:
+        if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
+            connection.execute("select pg_advisory_unlock(hashtextextended('pigou.analyzers', 0))")
+
+
+def _run_steps(connection: psycopg.Connection) -> Round:
     adjusted = unpriced = 0
     for (tenant_id,) in connection.execute(_SQL["tenants_with_unpriced"]).fetchall():
         result = rerate(connection, tenant_id)

@@ -1,48 +1,58 @@
--- name: reconcile
--- Control totals of traces that were touched since a time (a record came, or an entry was posted or reversed), compared with what
--- was booked below them. A duplicate below a parent counts as the copy that was booked for it, wherever that stands; each booked
--- call counts once.
-with recursive touched as (
+-- name: touched
+-- Traces with control totals that were never compared, or touched since a time: a record came, or an entry was posted or reversed.
+with touched as (
     select tenant_id, trace_id from pigou.record where recorded_at >= %(since)s
     union
     select tenant_id, trace_id from pigou.entry where recorded_at >= %(since)s and trace_id is not null
+    union
+    select tenant_id, trace_id from pigou.control_total where checked_at is null
+)
+select distinct k.tenant_id, k.trace_id
+  from pigou.control_total k join touched using (tenant_id, trace_id)
+ order by k.tenant_id, k.trace_id
+
+-- name: reconcile
+-- The control totals of some traces of a tenant, compared with what was booked below them. A duplicate below a parent counts as the
+-- copy that was booked for it, wherever that stands; each booked call counts once.
+with recursive shape as materialized (
+    select trace_id, span_id, parent_span_id
+      from pigou.record where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s) and parent_span_id is not null
 ),
-control as (
-    select k.tenant_id, k.trace_id, k.span_id, k.started_at
-      from pigou.control_total k join touched using (tenant_id, trace_id)
+control as materialized (
+    select trace_id, span_id, started_at
+      from pigou.control_total where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
 ),
 below as (
-    select k.tenant_id, k.trace_id, k.span_id as control_id, k.started_at, k.span_id
-      from control k
+    select trace_id, span_id as control_id, started_at, span_id from control
     union
-    select b.tenant_id, b.trace_id, b.control_id, b.started_at, r.span_id
-      from below b
-      join pigou.record r on r.tenant_id = b.tenant_id and r.trace_id = b.trace_id and r.parent_span_id = b.span_id
+    select b.trace_id, b.control_id, b.started_at, r.span_id
+      from below b join shape r on r.trace_id = b.trace_id and r.parent_span_id = b.span_id
+),
+reported as materialized (
+    select trace_id, span_id, coalesce(copy_of_trace_id, trace_id) as call_trace_id, coalesce(copy_of_span_id, span_id) as call_span_id
+      from pigou.call where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
 ),
 booked as (
-    select distinct b.tenant_id, b.trace_id, b.control_id, b.started_at,
-           coalesce(c.copy_of_trace_id, c.trace_id) as call_trace_id, coalesce(c.copy_of_span_id, c.span_id) as call_span_id
-      from below b
-      join pigou.call c on c.tenant_id = b.tenant_id and c.trace_id = b.trace_id and c.span_id = b.span_id
+    select distinct b.trace_id, b.control_id, b.started_at, c.call_trace_id, c.call_span_id
+      from below b join reported c on c.trace_id = b.trace_id and c.span_id = b.span_id
 ),
 summed as (
-    select b.tenant_id, b.trace_id, b.control_id, b.started_at, count(*) as calls,
+    select b.trace_id, b.control_id, b.started_at, count(*) as calls,
            sum(coalesce(c.total_input_tokens, c.input_tokens))::bigint as input_tokens,
            sum(case when c.output_tokens is not null or c.reasoning_tokens is not null
                     then coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0) end)::bigint as output_tokens,
            sum(c.cost_usd) as cost_usd
       from booked b
-      join pigou.call c on c.tenant_id = b.tenant_id and c.trace_id = b.call_trace_id and c.span_id = b.call_span_id
+      join pigou.call c on c.tenant_id = %(tenant_id)s and c.trace_id = b.call_trace_id and c.span_id = b.call_span_id
      where c.status <> 'duplicate'
-     group by b.tenant_id, b.trace_id, b.control_id, b.started_at
+     group by b.trace_id, b.control_id, b.started_at
 )
 update pigou.control_total k
    set booked_input_tokens = coalesce(s.input_tokens, 0), booked_output_tokens = coalesce(s.output_tokens, 0),
        booked_cost_usd = s.cost_usd, booked_calls = coalesce(s.calls, 0), checked_at = now()
   from control t
-  left join summed s
-    on s.tenant_id = t.tenant_id and s.trace_id = t.trace_id and s.control_id = t.span_id and s.started_at = t.started_at
- where k.tenant_id = t.tenant_id and k.trace_id = t.trace_id and k.span_id = t.span_id and k.started_at = t.started_at
+  left join summed s on s.trace_id = t.trace_id and s.control_id = t.span_id and s.started_at = t.started_at
+ where k.tenant_id = %(tenant_id)s and k.trace_id = t.trace_id and k.span_id = t.span_id and k.started_at = t.started_at
 
 -- name: mark
 -- Where the last complete run began.
@@ -50,8 +60,8 @@ insert into pigou.setting (setting, value) values ('reconciled_since', %(since)s
 on conflict (setting) do update set value = excluded.value
 
 -- name: since
--- Where the next run begins: two minutes before the last one did, since a transaction may commit later than it began.
-select coalesce((select value::timestamptz - interval '2 minutes' from pigou.setting where setting = 'reconciled_since'), to_timestamp(0)), now()
+-- Where the next run begins: a little before the last one did, since a transaction may commit later than it began.
+select coalesce((select value::timestamptz - interval '20 seconds' from pigou.setting where setting = 'reconciled_since'), to_timestamp(0)), now()
 
 -- name: tenants_with_unpriced
 select distinct tenant_id from pigou.call where status = 'unpriced' order by tenant_id

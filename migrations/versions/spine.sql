@@ -304,6 +304,8 @@ create table pigou.control_total (
     primary key (tenant_id, trace_id, span_id, started_at)
 );
 
+create index control_total_unchecked on pigou.control_total (tenant_id, trace_id) where checked_at is null;
+
 -- Same key, other content: kept and reported, never overwritten.
 create table pigou.conflict (
     tenant_id    integer not null,
