@@ -1,17 +1,18 @@
 """Emission by the real OpenTelemetry SDK: planned spans and events become SDK spans and log records, exported over OTLP.
 
-Ids come from the plan through the SDK's own `IdGenerator`; times are given at start and end. Nothing is queued in the
-background: a full batch is exported before the next span is emitted, so that nothing can be dropped unnoticed.
+Ids come from the plan through the SDK's own `IdGenerator`; times are given at start and end. One batch is exported while
+the next is gathered, and no further one is begun before it was taken, so that nothing can be dropped unnoticed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import requests
 from google.protobuf.message import DecodeError
@@ -81,7 +82,7 @@ class Destination:
 
 @dataclass
 class Emitted:
-    """What was delivered so far."""
+    """What was handed over for delivery so far; delivered once a flush has returned."""
 
     spans: int = 0
     events: int = 0
@@ -167,10 +168,10 @@ class _Answers:
 
 
 class Emitter:
-    """Emits planned spans and events in the order given and exports them in batches.
+    """Emits planned spans and events in the order given and exports them in batches, within a `with` block.
 
     Raises: EmissionError from `span`, `event` and `flush` when a batch is not taken within the destination's patience or
-    is refused for good; from `close` when the collector rejected single records.
+    is refused for good; at the end of the block when the collector rejected single records.
     """
 
     def __init__(self, destination: Destination, starts_at: datetime) -> None:
@@ -184,6 +185,8 @@ class Emitter:
         self._logs = _Logs()
         self._tracers: dict[tuple[str, str], Tracer] = {}
         self._loggers: dict[tuple[str, str], Logger] = {}
+        self._exports = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export")
+        self._under_way: Future[None] | None = None
 
     def span(self, planned: PlannedSpan) -> None:
         """Start and end one span at its simulated times."""
@@ -222,17 +225,27 @@ class Emitter:
             self._export_logs()
 
     def flush(self) -> None:
-        """Export whatever was gathered."""
+        """Export whatever was gathered, and return once it was taken."""
         self._export_spans()
         self._export_logs()
+        self._settle()
 
-    def close(self) -> None:
-        """Export the rest and shut the exporters down."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Deliver the rest unless something failed, and shut the exporters down."""
         try:
-            self.flush()
+            if kind is None:
+                self.flush()
         finally:
+            self._exports.shutdown()
             self._span_exporter.shutdown()
             self._log_exporter.shutdown()
+        if kind is None:
+            self._tell_rejected()
+
+    def _tell_rejected(self) -> None:
         if self._answers.rejected:
             reason = f"rejected records: {self._answers.message or 'no reason given'}"
             raise EmissionError(self._destination.endpoint, reason, self._answers.rejected)
@@ -240,7 +253,7 @@ class Emitter:
     def _export_spans(self) -> None:
         batch, self._spans.gathered = self._spans.gathered, []
         if batch:
-            self._deliver(lambda: self._span_exporter.export(batch) is SpanExportResult.SUCCESS, len(batch))
+            self._begin(lambda: self._span_exporter.export(batch) is SpanExportResult.SUCCESS, len(batch))
             self.emitted.spans += len(batch)
 
     def _export_logs(self) -> None:
@@ -250,8 +263,19 @@ class Emitter:
             for one in gathered
         ]
         if batch:
-            self._deliver(lambda: self._log_exporter.export(batch) is LogRecordExportResult.SUCCESS, len(batch))
+            self._begin(lambda: self._log_exporter.export(batch) is LogRecordExportResult.SUCCESS, len(batch))
             self.emitted.events += len(batch)
+
+    def _begin(self, export: Callable[[], bool], count: int) -> None:
+        """Begin a delivery once the one before it has ended well."""
+        self._settle()
+        self._under_way = self._exports.submit(self._deliver, export, count)
+
+    def _settle(self) -> None:
+        """Wait for the delivery under way. Raises: EmissionError when it failed."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
 
     def _deliver(self, export: Callable[[], bool], count: int) -> None:
         """Export one batch, trying again with growing pauses: the collector may be restarting."""

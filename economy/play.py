@@ -86,12 +86,11 @@ def play(settings: EconomySettings, on_progress: Callable[[int, int], None] | No
     planned = schedule(settings.seed, settings.until, settings.days, settings.tasks_per_day)
     truth = tell(planned, settings.seed, settings.tasks_per_day)
     emissions = in_order(planned.recorder)
-    emitter = Emitter(settings.destination, planned.starts_at)
-    for number, emission in enumerate(emissions):
-        if on_progress is not None and number % PROGRESS_EVERY == 0:
-            on_progress(number, len(emissions))
-        _emit(emitter, emission)
-    emitter.close()
+    with Emitter(settings.destination, planned.starts_at) as emitter:
+        for number, emission in enumerate(emissions):
+            if on_progress is not None and number % PROGRESS_EVERY == 0:
+                on_progress(number, len(emissions))
+            _emit(emitter, emission)
     if on_progress is not None:
         on_progress(len(emissions), len(emissions))
     return truth
@@ -108,19 +107,18 @@ def live(settings: EconomySettings, rate_per_minute: float, stop: threading.Even
         raise ValueError(f"the rate must be positive, not {rate_per_minute}")
     starts_at = datetime.now(UTC).replace(microsecond=0)
     fleet = _Live(settings.seed, starts_at)
-    emitter = Emitter(settings.destination, starts_at)
     rng = Random(f"{settings.seed}/live/{starts_at.isoformat()}")
     arrival_s = 0.0
-    while not stop.is_set():
-        now_s = time.time() - starts_at.timestamp()
-        while arrival_s <= now_s:
-            fleet.arrive(arrival_s)
-            arrival_s += rng.expovariate(rate_per_minute / 60.0)
-        for emission in fleet.due(now_s):
-            _emit(emitter, emission)
-        emitter.flush()
-        stop.wait(LIVE_TICK_S)
-    emitter.close()
+    with Emitter(settings.destination, starts_at) as emitter:
+        while not stop.is_set():
+            now_s = time.time() - starts_at.timestamp()
+            while arrival_s <= now_s:
+                fleet.arrive(arrival_s)
+                arrival_s += rng.expovariate(rate_per_minute / 60.0)
+            for emission in fleet.due(now_s):
+                _emit(emitter, emission)
+            emitter.flush()
+            stop.wait(LIVE_TICK_S)
     return emitter.emitted.spans
 
 
