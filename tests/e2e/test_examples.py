@@ -79,7 +79,6 @@ class Example:
 EXAMPLE_RUNS = (
     Example("openai_otel_v2", flaws=frozenset({Flaw.CACHE, Flaw.REASONING})),
     Example("openai_otel_genai"),
-    Example("openai_otel_genai", protocol="grpc"),
     Example("openai_openinference"),
     # A stream that broke off has a response id and no usage: a vendor may bill what it generated until then.
     Example("openai_retries", faults="2:rate_limit,4:abort", suspended=1),
