@@ -173,7 +173,8 @@ def _span(report: Report, books: psycopg.Connection, running: Running) -> None:
     trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
     began = time.monotonic()
     try:
-        reply = Sender(running.http_url, {}, _SPAN_WITHIN_S).send(Export("traces", _export(trace_id, span_id), JSON, 1, 0))
+        with contextlib.closing(Sender(running.http_url, {}, _SPAN_WITHIN_S)) as sender:
+            reply = sender.send(Export("traces", _export(trace_id, span_id), JSON, 1, 0))
     except CommandError as error:
         report.add("FAIL", "span", str(error))
         return

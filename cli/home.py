@@ -25,6 +25,7 @@ Role: TypeAlias = Literal["owner", "writer", "reader"]
 HOME_VARIABLE = "PIGOU_HOME"
 DATABASE_VARIABLE = "PIGOU_DATABASE_URL"
 LOGS_KEPT = 5
+GUESTS_LEAVE_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Home:
         Raises CommandError when another command uses the database and does not finish within ten seconds.
         """
         with (self.path / "postgres.guests").open("a") as guests:
-            if not wait_until(lambda: self._take_over(guests), 10.0, pause_s=0.1):
+            if not wait_until(lambda: self._take_over(guests), GUESTS_LEAVE_WITHIN_S, pause_s=0.1):
                 message = f"another command uses the database of {self.path}"
                 raise CommandError(message, "let it finish, then try again")
             yield

@@ -155,16 +155,17 @@ class Cluster:
         pid = self.running_pid()
         if pid is None:
             return
+        # Its lock file goes before the process does; a server started in between would find the socket taken.
         os.kill(pid, signal.SIGINT)
-        if not wait_until(lambda: self.running_pid() is None, timeout_s):
+        if not wait_until(lambda: not _works_in(pid, self.data), timeout_s):
             os.kill(pid, signal.SIGQUIT)
-            wait_until(lambda: self.running_pid() is None, 5.0)
+            wait_until(lambda: not _works_in(pid, self.data), 5.0)
 
     def _prepare(self) -> ServerUser:
         """What every start needs; answers whom the server runs as."""
         runs_as = server_user()
         make_reachable(self.data, runs_as)
-        self._clear_stale_lock()
+        self._clear_stale_locks()
         self._make_socket_dir(runs_as)
         settings = self.data / "pigou.conf"
         settings.write_text(f"{SETTINGS}unix_socket_directories = '{self.socket_dir}'\n")
@@ -177,15 +178,19 @@ class Cluster:
         except FileNotFoundError:
             return []
 
-    def _clear_stale_lock(self) -> None:
-        """Remove a lock file whose process id now belongs to something else (soon reused in a container).
+    def _clear_stale_locks(self) -> None:
+        """After a crash: wait for the backends to notice it, and remove the lock files once nobody works there.
 
-        PostgreSQL itself removes the file when nobody has that id. It stays while any process works there.
+        PostgreSQL removes them by itself only when no process has the id in them; but in a container ids are soon
+        given to something else, and a killed server may stay as a zombie that nobody collects.
         """
-        if not self._postmaster_lines() or self.running_pid() is not None:
+        socket = self.socket_dir / ".s.PGSQL.5432"
+        locks = [self.data / "postmaster.pid", socket.with_name(socket.name + ".lock"), socket]
+        if self.running_pid() is not None or not any(lock.exists() for lock in locks):
             return
-        if not any(_works_in(pid, self.data) for pid in _process_ids()):
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+        if wait_until(lambda: not any(_works_in(pid, self.data) for pid in _process_ids()), 10.0, pause_s=0.1):
+            for lock in locks:
+                lock.unlink(missing_ok=True)
 
     def _make_socket_dir(self, runs_as: ServerUser) -> None:
         directory = self.socket_dir

@@ -88,19 +88,21 @@ def replay(
             here = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
             hint = nearest(path.name, here) or "name files that exist"
             raise CommandError(f"there is no file {path}", hint, exit_code=2)
-    sender = Sender(_endpoint(endpoint, home), _headers(header or []), patience_s)
+    headers = _headers(header or [])
+    sender = Sender(_endpoint(endpoint, home), headers, patience_s)
     totals = Totals()
     try:
         for path in files:
             _replay_file(path, sender, connections, totals, signal.value if signal else None)
     finally:
+        sender.close()
         _summarise(totals)
     if totals.rejected or totals.reasons:
         raise typer.Exit(1)
 
 
 class Sender:
-    """Posts exports to one collector over kept-alive connections, one per thread."""
+    """Posts exports to one collector over kept-alive connections, one per thread; `close` ends them."""
 
     def __init__(self, endpoint: str, headers: dict[str, str], patience_s: float) -> None:
         parts = urlsplit(endpoint)
@@ -112,7 +114,13 @@ class Sender:
         self._headers = headers
         self._patience_s = patience_s
         self._local = local()
+        self._opened: list[http.client.HTTPConnection] = []
         self._reached = False  # once it answered, it is waited for when it goes away
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._opened:
+            connection.close()
 
     def send(self, export: Export) -> Reply:
         """Send one export until it is answered for good. Raises CommandError when nothing answers in time."""
@@ -143,6 +151,7 @@ class Sender:
         if connection is None:
             kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
             connection = self._local.connection = kind(self._host, self._port, timeout=120)
+            self._opened.append(connection)
         headers = {"Content-Type": export.content_type, **self._headers}
         try:
             connection.request("POST", f"{self._path}/v1/{export.signal}", export.body, headers)

@@ -1,0 +1,144 @@
+"""A whole Pigou as a user starts it: `pigou up` as a process, on free ports, in a home of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+READY_WITHIN_S = 100.0
+
+
+class RunningPigou:
+    """A started installation. `output` is everything it said, both streams in order."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        command: Sequence[str] = ("up",),
+        options: Sequence[str] = ("--http-port", "0", "--grpc-port", "0", "--dashboard-port", "0"),
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """Start it and wait until it is ready. Raises RuntimeError with what it said when it does not get there."""
+        self.home = home
+        self.output = ""
+        started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cli", *command, "--home", str(home), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=clean_environment() | (environment or {}),
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._wait_for_ready(started + READY_WITHIN_S)
+        self.ready_after_s = time.monotonic() - started
+        addresses = json.loads((home / "run.json").read_text())
+        self.dsn: str = addresses["dsn"]
+        self.http_endpoint: str = addresses["http_url"]
+        self.grpc_endpoint: str = addresses["grpc_address"]
+        self.dashboard_url: str = addresses["dashboard_url"] or ""
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Process ids by part, as run.json says them now."""
+        return json.loads((self.home / "run.json").read_text())["parts"]
+
+    def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a query, run as the database's owner."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            return connection.execute(query.encode(), parameters or None).fetchall()
+
+    def processes(self) -> list[psutil.Process]:
+        """The supervisor and everything below it."""
+        supervisor = psutil.Process(self.process.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
+
+    def stop(self, within_s: float = 15.0) -> int:
+        """Ask it to stop and answer its exit code. Kills it, and says so, when it does not."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise RuntimeError(f"it did not stop within {within_s} s; it said:\n{self.output}") from None
+        finally:
+            self._reader.join(5)
+            if self.process.stdout:
+                self.process.stdout.close()
+        return code
+
+    def wait_until_said(self, pattern: str, within_s: float = 30.0) -> str:
+        """Wait for a line that matches and answer it."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            for line in self.output.splitlines():
+                if re.search(pattern, line):
+                    return line
+            time.sleep(0.05)
+        raise RuntimeError(f"no line like {pattern!r} within {within_s} s; it said:\n{self.output}")
+
+    def _wait_for_ready(self, deadline: float) -> None:
+        while not re.search(r"^ready: .*$", self.output, re.MULTILINE):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                self._reader.join(5)
+                raise RuntimeError(f"pigou did not get ready (exit {self.process.poll()}); it said:\n{self.output}")
+            time.sleep(0.05)
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self.output += line
+
+
+@contextlib.contextmanager
+def new_folder() -> Generator[Path]:
+    """An empty folder, removed afterwards.
+
+    Not pytest's: run as root, PostgreSQL's own user must pass through the folders above its data, and every pytest
+    that starts closes the folder of all of them again.
+    """
+    with tempfile.TemporaryDirectory(prefix="pigou-test-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def run_pigou(
+    *arguments: str | Path, home: Path | None = None, stdin: str | None = None, timeout_s: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """One command run to its end."""
+    environment = clean_environment() | ({"PIGOU_HOME": str(home)} if home else {})
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *map(str, arguments)],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without what would steer Pigou or its database."""
+    root = Path(__file__).resolve().parents[1]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIGOU_", "PG", "OTEL_"))}
+    return kept | {"PYTHONPATH": str(root)}
