@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collector.dialects import shared
 from collector.record import Attributes, Problem, Reading, Record
-from collector.usage import INCLUSIVE, Convention, count_table, read_counts
+from collector.usage import INCLUSIVE, UNSURE, Convention, count_table, read_counts
 
 NAME = "otel_genai"
 VERSION = "semantic-conventions-genai 0.1.0"
@@ -75,6 +75,14 @@ AGENTS = frozenset(
     }
 )  # fmt: skip
 TOOLS = frozenset({"execute_tool", "tool", "retrieval", "search_memory", "create_memory", "update_memory", "delete_memory"})
+_FOREIGN_CACHE_COUNTS = frozenset(
+    {
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+    }
+)
 # Events that repeat a call's request or response beside its span.
 _DETAILS = "gen_ai.client.inference.operation.details"
 MARKERS = frozenset(
@@ -91,8 +99,9 @@ def claims(attributes: Attributes) -> bool:
 
 
 def read(record: Record) -> Reading:
-    """The record as OTel's conventions define it."""
-    return read_as(record, NAME, INCLUSIVE, shared.RANK_SDK)
+    """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them."""
+    is_foreign = not _FOREIGN_CACHE_COUNTS.isdisjoint(record.attributes)
+    return read_as(record, NAME, UNSURE if is_foreign else INCLUSIVE, shared.RANK_SDK)
 
 
 def read_as(record: Record, dialect: str, convention: Convention, rank: int, operation: str | None = None) -> Reading:

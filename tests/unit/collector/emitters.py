@@ -128,6 +128,18 @@ CASES: list[Case] = [
         "input=100 output=50",
     ),
     Case(
+        "otel's names over bedrock, from an emitter nobody knows",
+        {**CHAT, **USED, "gen_ai.provider.name": "aws.bedrock", "gen_ai.usage.cache_read.input_tokens": 160},
+        "bedrock",
+        "input=100 read=160 output=50",
+    ),
+    Case(
+        "cache counts that are not otel's, from an emitter nobody knows",
+        {**CHAT, **USED, "gen_ai.usage.cache_read_input_tokens": 160},
+        "otel_genai",
+        "input=100 read=160 output=50",
+    ),
+    Case(
         "openinference",
         {
             "openinference.span.kind": "LLM",

@@ -136,6 +136,7 @@ AGENT_CASES: list[Case] = [
         },
         "bedrock",
         "input=100 read=60 write=30 output=50",
+        given={"scope": "strands.telemetry.tracer"},
     ),
     Case(
         "google adk",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +162,13 @@ def test_the_scope_decides_before_the_keys() -> None:
     assert reading(both, scope="openinference.instrumentation.openai").dialect == "openinference"
     assert reading(both, scope="opentelemetry.instrumentation.openai_v2").dialect == "otel_genai"
     assert reading(both, scope="opentelemetry.instrumentation.openai").dialect == "openllmetry"
+
+
+def test_the_documented_table_is_the_table() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page.partition("## Dialects")[2].partition("\n## ")[0], re.MULTILINE) == [
+        d.NAME for d in dialects()
+    ]
 
 
 def test_dialects_say_what_they_are() -> None:
