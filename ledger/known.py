@@ -70,11 +70,12 @@ def _known_of(
 
 def _known(row: tuple[Any, ...]) -> Known:
     (trace_id, span_id, parent, started_us, role, agent, task_class, content_hash) = row[:8]
-    (status, keys, strength, leaves, response_id, call_agent, call_task_class, copy_trace, copy_span, reason) = row[8:]
+    (status, keys, strength, leaves, response_id, call_agent, call_task_class, copy_trace, copy_span, reason) = row[8:18]
+    ended_us, emitter = row[18:]
     evidence = None
     if status is not None:
-        evidence = Evidence(tuple(keys), bool(leaves), len(leaves), strength, sum(leaves.values()), response_id)
-    member = Member(trace_id, span_id, parent, started_us, role, agent, task_class, evidence)
+        evidence = _evidence(tuple(keys), leaves, strength, response_id, emitter)
+    member = Member(trace_id, span_id, parent, started_us, role, agent, task_class, evidence, ended_us)
     copy_of = (copy_trace, copy_span) if copy_span is not None else None
     return Known(member, content_hash, status, call_agent, call_task_class, copy_of, reason)
 
@@ -83,14 +84,7 @@ def member_of(record: NewRecord, call: NewCall | None) -> Member:
     """A record that is about to be written, as the resolution sees it."""
     evidence = None
     if call is not None:
-        evidence = Evidence(
-            call.keys,
-            bool(call.leaves),
-            len(call.leaves),
-            call.strength,
-            sum(call.leaves.values()),
-            call.response_id,
-        )
+        evidence = _evidence(call.keys, call.leaves, call.strength, call.response_id, record.scope_name)
     return Member(
         record.trace_id,
         record.span_id,
@@ -100,7 +94,15 @@ def member_of(record: NewRecord, call: NewCall | None) -> Member:
         record.agent,
         record.task_class,
         evidence,
+        record.ended_us,
     )
+
+
+def _evidence(
+    keys: tuple[str, ...], leaves: dict[str, int], strength: int, response_id: str | None, emitter: str | None
+) -> Evidence:
+    usage = tuple(sorted(leaves.items()))
+    return Evidence(keys, bool(leaves), len(leaves), strength, sum(leaves.values()), response_id, emitter, usage)
 
 
 def at(us: int) -> str:

@@ -27,6 +27,10 @@ class Evidence(msgspec.Struct, frozen=True):
     strength: int
     tokens: int
     response_id: str | None
+    emitter: str | None = None
+    """The instrumentation library that reports it."""
+    usage: tuple[tuple[str, int], ...] = ()
+    """Its leaves, sorted by commodity."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -40,6 +44,7 @@ class Member(msgspec.Struct, frozen=True):
     agent: str | None
     task_class: str | None
     call: Evidence | None = None
+    ended_us: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -185,6 +190,8 @@ def _winners(calls: Mapping[Key, Member], outer_of: Mapping[Key, Key], totals: M
 
     for inner, outer in outer_of.items():
         parent[root(outer)] = root(inner)
+    for key, twin in _twins(calls, totals):
+        parent[root(key)] = root(twin)
     first_with: dict[str, Key] = {}
     for key, member in calls.items():
         if key in totals:
@@ -201,6 +208,32 @@ def _winners(calls: Mapping[Key, Member], outer_of: Mapping[Key, Key], totals: M
         best = min(group, key=lambda key: _weakness(calls[key], depth.get(key, 0)))
         winner.update(dict.fromkeys(group, best))
     return winner
+
+
+def _twins(calls: Mapping[Key, Member], totals: Mapping[Key, Key]) -> list[tuple[Key, Key]]:
+    """Calls that two libraries report side by side without sharing an id: same parent, same leaves, one within the other in time.
+
+    Only pairs in which each is the other's single candidate; anything less is a weak match, listed for review and booked apart.
+    """
+    alike: dict[tuple[Key, tuple[tuple[str, int], ...]], list[Key]] = defaultdict(list)
+    for key, member in calls.items():
+        usage = _evidence(member).usage
+        if usage and member.parent_span_id is not None and key not in totals:
+            alike[(member.trace_id, member.parent_span_id), usage].append(key)
+    pairs: list[tuple[Key, Key]] = []
+    for group in alike.values():
+        if len(group) > 1:
+            candidates = {key: [other for other in group if _is_twin(calls[key], calls[other])] for key in group}
+            pairs += [(key, found[0]) for key, found in candidates.items() if len(found) == 1 and candidates[found[0]] == [key]]
+    return pairs
+
+
+def _is_twin(a: Member, b: Member) -> bool:
+    """Whether two calls of the same parent and leaves are told by different libraries, at the same time, under no different ids."""
+    if _evidence(a).emitter == _evidence(b).emitter or _told_apart(a, b):
+        return False
+    first, second = sorted((a, b), key=lambda member: (member.started_us, -member.ended_us))
+    return second.ended_us <= first.ended_us
 
 
 def _depths(outer_of: Mapping[Key, Key]) -> dict[Key, int]:

@@ -40,7 +40,7 @@ select a.account, a.account_id from pigou.account a
 select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at) * 1000000)::bigint,
        r.role, r.agent, r.task_class, r.content_hash,
        c.status, c.keys, c.strength, c.leaves, c.response_id, c.agent, c.task_class, c.copy_of_trace_id, c.copy_of_span_id,
-       c.reason
+       c.reason, (extract(epoch from r.ended_at) * 1000000)::bigint, r.scope_name
   from pigou.record r
   left join pigou.call c
     on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at

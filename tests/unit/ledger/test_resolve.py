@@ -225,3 +225,32 @@ def test_a_trace_of_one_long_chain_is_resolved_in_one_pass() -> None:
     nested = [call(f"{n:08d}", f"{n - 1:08d}" if n else None, trace="t2") for n in range(20_000)]
     verdicts = resolve([*chain, *nested])
     assert sum(verdict.copy_of is None for verdict in verdicts.values()) == 20_001
+
+
+def _reported(name: str, emitter: str, at: int, until: int, *, id: str | None = None, tokens: int = 10) -> Member:
+    usage = (("input_tokens", tokens),)
+    evidence = Evidence((f"response:{id}",) if id else (), True, 1, 30, tokens, id, emitter, usage)
+    return Member(_trace("t"), _span(name), _span("agent"), at, "call", None, None, evidence, until)
+
+
+def _booked(members: list[Member]) -> int:
+    return sum(verdict.copy_of is None for verdict in resolve(members).values())
+
+
+def test_two_libraries_side_by_side_report_one_call() -> None:
+    assert _booked([_reported("a", "framework", 0, 100), _reported("b", "sdk", 1, 99, id="r")]) == 1
+
+
+def test_calls_of_one_library_at_once_stay_two() -> None:
+    assert _booked([_reported("a", "sdk", 0, 100), _reported("b", "sdk", 1, 99)]) == 2
+
+
+def test_side_by_side_calls_that_differ_stay_two() -> None:
+    assert _booked([_reported("a", "framework", 0, 100), _reported("b", "sdk", 1, 99, tokens=11)]) == 2
+    assert _booked([_reported("a", "framework", 0, 100, id="q"), _reported("b", "sdk", 1, 99, id="r")]) == 2
+    assert _booked([_reported("a", "framework", 0, 100), _reported("b", "sdk", 50, 150)]) == 2
+
+
+def test_with_two_candidates_nothing_is_joined() -> None:
+    members = [_reported("a", "framework", 0, 100), _reported("b", "sdk", 1, 99), _reported("c", "sdk", 2, 98)]
+    assert _booked(members) == 3
