@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from genai_prices.data import providers
@@ -27,8 +28,8 @@ from ledger.list_rates import ListRate, list_rates, offers, service_tier
 
 NAMES = {c.commodity_id: c.commodity for c in COMMODITIES}
 LEAVES = {
-    "input_tokens": 1_003, "cache_read_tokens": 411, "cache_write_5m_tokens": 97, "cache_write_1h_tokens": 53, "input_audio_tokens": 31,
-    "output_tokens": 700, "output_reasoning_tokens": 201, "requests": 1,
+    "input_tokens": 1_003, "cache_read_tokens": 411, "cache_write_5m_tokens": 97, "cache_write_1h_tokens": 53,
+    "input_audio_tokens": 31, "output_tokens": 700, "output_reasoning_tokens": 201, "requests": 1,
 }  # fmt: skip
 LARGE = 7_919  # times as much: above every context tier
 INSTANTS = (
@@ -90,7 +91,7 @@ def test_no_two_rows_price_the_same_line(rates: dict[tuple[str, str, str], list[
             by_key.setdefault(rate[2:7], []).append(rate)
         for same in by_key.values():
             ordered = sorted(same, key=lambda r: r.valid_from or datetime.min.replace(tzinfo=UTC))
-            for earlier, later in zip(ordered, ordered[1:], strict=False):
+            for earlier, later in pairwise(ordered):
                 assert earlier.valid_until is not None
                 assert later.valid_from is not None
                 assert earlier.valid_until <= later.valid_from

@@ -42,7 +42,7 @@ def test_everything_stated() -> None:
     assert (full.daily_from, full.daily_until) == (time(16, 30), time(0))
 
 
-@pytest.mark.parametrize("text", ["0", "0.000000000000000001", "1000000", "1.5e-7", "00.10"])
+@pytest.mark.parametrize("text", ["0", "0.000000000001", "1000000", "1.5e-7", "00.10"])
 def test_prices_are_kept_exactly(text: str) -> None:
     assert rate(price_usd=text).price_usd == Decimal(text)
 
@@ -59,7 +59,7 @@ def test_prices_are_kept_exactly(text: str) -> None:
         ({"price_usd": "٣"}, "price_usd", "is no price"),
         ({"price_usd": "1e400"}, "price_usd", "is more than"),
         ({"price_usd": "1000000.01"}, "price_usd", "is more than"),
-        ({"price_usd": "0.0000000000000000001"}, "price_usd", "decimals"),
+        ({"price_usd": "0.0000000000001"}, "price_usd", "decimals"),
         ({"price_usd": "1e-300"}, "price_usd", "decimals"),
         ({"price_usd": " "}, "price_usd", "is missing"),
         ({"provider": ""}, "provider", "is missing"),
