@@ -9,3 +9,7 @@ class CollectorError(Exception):
 
 class Undecodable(CollectorError):
     """The request body is not an OTLP export: nothing of it could be read. Answered with HTTP 400 or gRPC INVALID_ARGUMENT."""
+
+
+class TooDeep(CollectorError):
+    """The request body is nested deeper than any parser goes. Answered with HTTP 413 or gRPC INVALID_ARGUMENT."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import grpc
 import grpc.aio
@@ -13,7 +14,7 @@ from collector.inbox import Answer, Export, Overloaded
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 
-_SERVICES = {
+_SERVICES: dict[str, Literal["span", "log", "metric"]] = {
     "opentelemetry.proto.collector.trace.v1.TraceService": "span",
     "opentelemetry.proto.collector.logs.v1.LogsService": "log",
     "opentelemetry.proto.collector.metrics.v1.MetricsService": "metric",
@@ -40,7 +41,7 @@ async def start_grpc(pipeline: Pipeline, settings: CollectorSettings) -> tuple[g
     return server, port
 
 
-def _handler(pipeline: Pipeline, signal: str) -> _Handler:
+def _handler(pipeline: Pipeline, signal: Literal["span", "log", "metric"]) -> _Handler:
     async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:
             reply = pipeline.submit(Export(signal, body, "protobuf", "identity"))

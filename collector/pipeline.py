@@ -17,12 +17,12 @@ from collector.content import ContentPolicy
 from collector.decode import decode_logs, decode_metrics, decode_traces
 from collector.decompress import BadCompression, TooLarge, decompress
 from collector.dialects import read
-from collector.errors import Undecodable
+from collector.errors import TooDeep, Undecodable
 from collector.inbox import Answer, Export, Inbox, Prepared
 from collector.infer import BadRule, Rules
 from collector.record import Problem
 from collector.settings import CollectorSettings
-from collector.stage import Staging
+from collector.stage import Staging, storable
 from ledger.accounts import AccountBook
 from ledger.arrivals import Arrivals, Posted, Rejection
 from ledger.database import connect
@@ -36,6 +36,7 @@ log = logging.getLogger("pigou.collector")
 _RULES_REFRESH_S = 5.0
 _RETRIES_MAX = 5
 _REASONS_SHOWN = 3
+_HEALTH_ASKED_AGAIN_S = 1.0
 
 
 class Pipeline:
@@ -51,7 +52,9 @@ class Pipeline:
         self._accounts = AccountBook()
         self._months: set[str] = set()
         self._inbox = Inbox(self._prepare, self._post, settings.queue_limit_bytes, settings.group_limit_records)
-        self._database_answers = threading.Event()
+        self._asking = threading.Lock()
+        self._asked_at = -_HEALTH_ASKED_AGAIN_S
+        self._database_answers = False
 
     def start(self) -> None:
         """Connect and start both threads. Raises DatabaseUnavailable."""
@@ -69,10 +72,13 @@ class Pipeline:
         if self._connection is not None:
             self._connection.close()
 
-    @property
-    def healthy(self) -> bool:
-        """Whether exports are being posted."""
-        return self._inbox.alive and self._database_answers.is_set()
+    def is_healthy(self) -> bool:
+        """Whether exports are being posted: both threads run, and the database answers. It is asked once a second at most."""
+        with self._asking:
+            if time.monotonic() - self._asked_at > _HEALTH_ASKED_AGAIN_S:
+                self._database_answers = self._ask_database()
+                self._asked_at = time.monotonic()
+            return self._inbox.alive and self._database_answers
 
     # ── preparing: pure, in its own thread ───────────────────────────────────────────────────────────
 
@@ -80,7 +86,7 @@ class Pipeline:
         try:
             body = decompress(export.body, export.compression, self._settings.decoded_limit_bytes)
             return self._stage(export, body, reply)
-        except TooLarge as error:
+        except (TooLarge, TooDeep) as error:
             return Answer("too_large", message=str(error))
         except (BadCompression, Undecodable) as error:
             return Answer("undecodable", message=str(error))
@@ -117,41 +123,49 @@ class Pipeline:
             self._refresh_rules()
             return self._post_group(group)
         except (psycopg.OperationalError, DatabaseUnavailable) as error:
-            self._database_answers.clear()
             self._close()
-            log.error("the database is away: %s", error)
+            log.warning("the database is away: %s", error)
             return [Answer("unavailable", message="the database is away; nothing was stored, send it again")] * len(group)
         except Exception as error:  # the thread's edge: the senders are told, and the thread goes on
             self._close()
-            log.exception("a group of exports could not be posted")
-            return [Answer("unavailable", message=f"not stored ({type(error).__name__}); send it again")] * len(group)
+            if len(group) > 1:  # the fault is one's: the others need not wait for it
+                return [answer for prepared in group for answer in self._post([prepared])]
+            log.exception("an export could not be posted")
+            return [Answer("unavailable", message=f"not stored ({type(error).__name__}); send it again")]
 
     def _post_group(self, group: list[Prepared]) -> list[Answer]:
         try:
             self._commit([arrivals for prepared in group for arrivals in prepared.arrivals])
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        except psycopg.Error as error:
+            if not _is_about_content(error):
+                raise
             if len(group) > 1:
                 return [answer for prepared in group for answer in self._post_group([prepared])]
-            return [self._post_apart(group[0], error)]
+            return [self._post_apart(group[0])]
         return [Answer("stored", p.rejected, p.message) for p in group]
 
-    def _post_apart(self, prepared: Prepared, error: psycopg.Error) -> Answer:
+    def _post_apart(self, prepared: Prepared) -> Answer:
         """A record that PostgreSQL refuses is found by halving, and rejected; the others are booked."""
         refused: list[Problem] = []
-        pending = [(half, error) for half in prepared.arrivals]
+        pending = list(reversed(prepared.arrivals))
         while pending:
-            arrivals, why = pending.pop()
+            arrivals = pending.pop()
             try:
                 self._commit([arrivals])
-            except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as again:
-                if len(arrivals.records) + len(arrivals.points) <= 1:
-                    detail = f"{_name_of(arrivals)}: {str(again).splitlines()[0]}"
-                    refused.append(Problem("post", again.sqlstate or "refused", detail))
-                    log.warning("record refused: %s", detail)
-                    rejection = Rejection(arrivals.signal, "post", again.sqlstate or "refused", detail)
-                    self._commit([Arrivals(arrivals.tenant, arrivals.signal, rejections=[rejection])])
-                else:
-                    pending.extend((half, why) for half in _halves(arrivals))
+            except psycopg.Error as error:
+                if not _is_about_content(error):
+                    raise
+                if len(arrivals.records) + len(arrivals.points) > 1:
+                    pending.extend(reversed(_halves(arrivals)))
+                    continue
+                problem = Problem("post", error.sqlstate or "refused", f"{_name_of(arrivals)}: {str(error).splitlines()[0]}")
+                log.warning("record refused: %s", problem.detail)
+                refused.append(problem)
+                rejection = Rejection(arrivals.signal, problem.stage, problem.code, storable(problem.detail))
+                told = msgspec.structs.replace(
+                    arrivals, records=[], calls={}, controls={}, points=[], rejections=[*arrivals.rejections, rejection]
+                )
+                self._commit([told])
         rejected = prepared.rejected + len(refused)
         return Answer("stored", rejected, "; ".join(filter(None, (prepared.message, _reasons(refused)))))
 
@@ -177,8 +191,16 @@ class Pipeline:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings.dsn, "writer", application="pigou-collector")
             self._accounts = AccountBook()
-            self._database_answers.set()
         return self._connection
+
+    def _ask_database(self) -> bool:
+        """On a connection of its own, since the other belongs to the posting thread and may be busy."""
+        try:
+            with connect(self._settings.dsn, "writer", application="pigou-health") as connection:
+                connection.execute("select from pigou.tenant limit 1")
+        except (psycopg.Error, DatabaseUnavailable):
+            return False
+        return True
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -197,7 +219,15 @@ class Pipeline:
         try:
             self._rules = Rules.from_rows(rows)
         except BadRule as error:
-            log.error("the use table is not applied: %s", error)
+            log.warning("the use table is not applied: %s", error)
+
+
+def _is_about_content(error: psycopg.Error) -> bool:
+    """Whether the fault is in what was to be written (SQL's classes 22, 23 and 54), so that sending it again would be in vain.
+
+    A missing privilege or table is a fault of ours: it must never reject what was sent.
+    """
+    return isinstance(error, (psycopg.DataError, psycopg.IntegrityError)) or (error.sqlstate or "").startswith("54")
 
 
 def _reasons(problems: list[Problem]) -> str:

@@ -25,6 +25,8 @@ from ledger.model_names import resolve as resolve_model
 TENANT_ATTRIBUTE = "tenant.id"
 _TENANT_LENGTH_MAX = 200
 _NAME_LENGTH_MAX = 2000
+# What stands in an index may not exceed a third of its page (2,704 bytes).
+_INDEXED_LENGTH_MAX = 500
 
 
 class Staging:
@@ -64,7 +66,7 @@ class Staging:
         identity = b"\0".join((point.name.encode(), attributes, resource_id.encode(), point.scope.name.encode()))
         arrivals.points.append(
             NewPoint(
-                name=point.name[:_NAME_LENGTH_MAX],
+                name=point.name[:_INDEXED_LENGTH_MAX],
                 at_us=point.at_ns // 1000,
                 series_id=_identity(identity),
                 unit=point.unit,
@@ -79,7 +81,8 @@ class Staging:
     def reject(self, problem: Problem) -> None:
         """Take in a record that was refused; it is kept under the credential's or the default tenant, since its own is unread."""
         arrivals = self._of(self._credential_tenant or self._default)
-        arrivals.rejections.append(Rejection(self._signal, problem.stage, problem.code, problem.detail[:_NAME_LENGTH_MAX]))
+        detail = storable(problem.detail)[:_NAME_LENGTH_MAX]
+        arrivals.rejections.append(Rejection(self._signal, problem.stage, problem.code, detail))
 
     def arrivals(self) -> list[Arrivals]:
         """Everything taken in, by tenant. The request itself is counted once, under its first tenant."""
@@ -105,6 +108,11 @@ class Staging:
             text = orjson.dumps(resource.attributes, default=_plain, option=orjson.OPT_SORT_KEYS)
             known = self._resources[id(resource)] = (resource, _identity(text), text.decode())
         return known[1], known[2]
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL cannot store: NUL, and halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord:
@@ -162,7 +170,7 @@ def _new_call(reading: Reading) -> NewCall:
         total_input_tokens=call.total_input_tokens,
         claimed_cost_usd=call.claimed_cost_usd,
         response_id=call.response_id,
-        keys=call.keys,
+        keys=tuple(key if len(key) <= _INDEXED_LENGTH_MAX else _identity(key.encode()) for key in call.keys),
         strength=call.strength,
         problem=f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
     )

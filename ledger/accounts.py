@@ -21,6 +21,9 @@ UNREADABLE = "suspense:unreadable"
 UNCLASSIFIED = "unclassified"
 UNKNOWN = "unknown"
 
+# Senders choose the names of models; a whole account's name must fit into an index (2,704 bytes).
+_LEVEL_LENGTH_MAX = 150
+
 _KINDS = {
     "assets": "asset",
     "expenses": "expense",
@@ -34,12 +37,16 @@ _SQL = queries("ledger", "post")
 def expense_account(layer: str | None, use: str | None, provider: str | None, model: str | None) -> str:
     """The account that a call's tokens are spent on. Colons inside names become full stops, for they separate levels."""
     parts = (layer or UNCLASSIFIED, use or UNCLASSIFIED, provider or UNKNOWN, model or UNKNOWN)
-    return "expenses:" + ":".join(part.replace(":", ".") for part in parts)
+    return "expenses:" + ":".join(_level(part) for part in parts)
 
 
 def payable_account(provider: str | None) -> str:
     """What is owed to a provider."""
-    return f"liabilities:payable:{(provider or UNKNOWN).replace(':', '.')}"
+    return f"liabilities:payable:{_level(provider or UNKNOWN)}"
+
+
+def _level(name: str) -> str:
+    return name[:_LEVEL_LENGTH_MAX].replace(":", ".")
 
 
 def kind_of(account: str) -> str:

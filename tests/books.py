@@ -203,6 +203,24 @@ def as_export(message: Message, signal: Literal["span", "log", "metric"] = "span
     return Export(signal, message.SerializeToString(), "protobuf", "identity")
 
 
+def field(number: int, content: bytes) -> bytes:
+    """A length-delimited field as protobuf writes it, for what its own library refuses to build."""
+    size, length = len(content), b""
+    while size > 0x7F:
+        length += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+def deep_request(depth: int, *around: Span) -> bytes:
+    """A request in which one span has maps inside maps, this many."""
+    value = field(1, b"end")
+    for _ in range(depth):
+        value = field(6, field(1, field(1, b"k") + field(2, value)))
+    span = plain(1, 99).SerializeToString() + field(9, field(1, b"deep") + field(2, value))
+    return request(*around).SerializeToString() + field(1, field(2, field(2, span)))
+
+
 # ── prices and books ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -270,6 +288,18 @@ def one(connection: psycopg.Connection, text: str, *values: object) -> Any:
     if len(found) != 1:
         raise LookupError(f"{len(found)} rows: {found}")
     return found[0][0] if len(found[0]) == 1 else found[0]
+
+
+@contextmanager
+def cloned(server: str, template: str, name: str) -> Generator[str]:
+    """A database like the template, for tests that share one."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        run(connection, f"create database {name} template {template}")
+    try:
+        yield server.replace("/postgres?", f"/{name}?", 1)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            run(connection, f"drop database {name} with (force)")
 
 
 # ── a collector ──────────────────────────────────────────────────────────────────────────────────────

@@ -18,9 +18,10 @@ import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from collector.decode.values import DEPTH_MAX, Refused
-from collector.errors import Undecodable
+from collector.errors import TooDeep, Undecodable
 from collector.record import Problem
 
 _Request = TypeVar("_Request", bound=Message)
@@ -28,6 +29,7 @@ _Convert = Callable[[Any, int], Any]
 
 # A nested map is three messages a level (value, list, pair), and a record sits a few levels below the body.
 _NESTING_MAX = 3 * DEPTH_MAX + 12
+_PAIR = "opentelemetry.proto.common.v1.KeyValue"
 _HEX_FIELDS = {"trace_id", "span_id", "parent_span_id"}
 _RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord", "opentelemetry.proto.metrics.v1.Metric"}
 
@@ -35,7 +37,7 @@ _RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.Lo
 def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Request:
     """The request message of a JSON body; a record that does not fit the mapping is left out and added to `problems`.
 
-    Raises: Undecodable when the body is not JSON or not an export.
+    Raises: Undecodable when the body is not JSON or not an export, TooDeep when it is nested beyond reading.
     """
     document = _document(body)
     if not isinstance(document, dict):
@@ -53,7 +55,9 @@ def _document(body: bytes) -> object:
         # The standard parser also takes lone surrogates, NaN and integers of any size, which senders do produce.
         try:
             return json.loads(body)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            raise TooDeep("the body is nested deeper than any export is") from None
+        except ValueError:
             raise Undecodable(f"the body is not JSON: {strict}") from None
 
 
@@ -83,6 +87,8 @@ class _Builder:
                     values[name] = self.message(nested, value, depth + 1)
                 elif nested.full_name in _RECORDS:
                     values[name] = self._records(nested, value, depth + 1)
+                elif nested.full_name == _PAIR:
+                    values[name] = [_text_pair(item) or self.message(nested, item, depth + 1) for item in _list(value)]
                 else:
                     values[name] = [self.message(nested, item, depth + 1) for item in _list(value)]
             except (ValueError, TypeError, OverflowError) as fault:
@@ -100,6 +106,22 @@ class _Builder:
             except Refused as refused:
                 self._problems.append(Problem("decode", refused.code, refused.detail))
         return built
+
+
+def _text_pair(item: object) -> KeyValue | None:
+    """An attribute with text, which most are, built directly; None for any other, which the descriptors explain."""
+    if not isinstance(item, dict) or len(item) != 2:
+        return None
+    key, value = item.get("key"), item.get("value")
+    if not isinstance(key, str) or not isinstance(value, dict) or len(value) != 1:
+        return None
+    text = value.get("stringValue")
+    if not isinstance(text, str):
+        return None
+    try:
+        return KeyValue(key=key, value=AnyValue(string_value=text))
+    except ValueError:  # a lone surrogate
+        return None
 
 
 @cache
