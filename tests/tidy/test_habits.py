@@ -11,6 +11,7 @@ from tests.tidy.tree import files, package_files, syntax, text
 
 BROAD = {"Exception", "BaseException"}
 MEASUREMENTS = {"NewPoint"}  # a metric's data point is what a gauge showed, never money
+LIKENESSES = {"cutoff"}  # arguments that say how alike two words must be
 _UNFINISHED = re.compile("|".join((r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", "NotImplemented" + "Error")))
 
 
@@ -56,7 +57,10 @@ def test_broad_excepts_are_found(handler: str, lines: list[int]) -> None:
 
 
 def test_floats_and_environment_reads_are_found() -> None:
-    assert floats(ast.parse("a = 1\nb = 0.1\ndef f(x: float) -> None: ...\nclass NewPoint:\n    y: float")) == [2, 3]
+    assert floats(ast.parse("a = 1\nb = 0.1\ndef f(x: float) -> None: ...\nclass NewPoint:\n    y: float\nm(cutoff=0.5)")) == [
+        2,
+        3,
+    ]
     assert environment_reads(ast.parse("import os\nos.environ['A']\nos.getenv('B')\nos.path")) == [2, 3]
 
 
@@ -88,8 +92,14 @@ def reason(line: str) -> bool:
 
 
 def floats(tree: ast.Module) -> list[int]:
-    """Lines with a float constant or the type's name, outside of what is a measurement."""
-    measured = {id(n) for c in ast.walk(tree) if isinstance(c, ast.ClassDef) and c.name in MEASUREMENTS for n in ast.walk(c)}
+    """Lines with a float constant or the type's name, outside of what is a measurement or a likeness."""
+    exempt = [
+        node
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.ClassDef) and node.name in MEASUREMENTS)
+        or (isinstance(node, ast.keyword) and node.arg in LIKENESSES)
+    ]
+    measured = {id(inner) for node in exempt for inner in ast.walk(node)}
     return sorted(
         node.lineno
         for node in ast.walk(tree)
