@@ -70,10 +70,10 @@ def naive_net(cell: Cell, choice: Choice) -> float:
     for _ in range(choice.verify):
         usd += naive_price(check.model, check.input_tokens * factor, 0, 0, check.output_tokens * factor)
         seconds += naive_seconds(check.model, check.input_tokens * factor, 0, check.output_tokens * factor) + check.tool_s
-    helper = kind.delegation
-    if helper is not None and cell.difficulty in helper.difficulties:
-        usd += naive_price(helper.model, helper.input_tokens, 0, 0, helper.output_tokens)
-        seconds += naive_seconds(helper.model, helper.input_tokens, 0, helper.output_tokens)
+    delegation = kind.delegation
+    if delegation is not None and cell.difficulty in delegation.difficulties:
+        usd += naive_price(delegation.model, delegation.input_tokens, 0, 0, delegation.output_tokens)
+        seconds += naive_seconds(delegation.model, delegation.input_tokens, 0, delegation.output_tokens)
         seconds += 1.2 if kind.agent == "coder" else 0.0
     if kind.agent == "support":
         usd += naive_price("gpt-4o-mini", 420, 0, 0, 12)
