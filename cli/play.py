@@ -8,6 +8,7 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
+from cli.terminal import one_line
 from economy.emit import EmissionError
 from economy.play import EconomySettings, play
 from ledger.database import connect
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         truth = play(settings, lambda done, total: _tell(progress, done, total))
         truth.write(options.truth)
     except (LedgerError, EmissionError, OSError) as error:
-        sys.stderr.write(f"the demo could not be played: {error}\n")
+        sys.stderr.write(one_line(f"the demo could not be played: {error}") + "\n")
         return 1
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from cli.terminal import one_line
 from ledger.database import connect, migrate
 from ledger.errors import LedgerError
 from ledger.pricelist import load_list_prices
@@ -18,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         prepare(dsn)
     except LedgerError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(one_line(str(error)) + "\n")
         return 1
     return 0
 

@@ -36,20 +36,12 @@ class RunningPigou:
         """Start it and wait until it is ready. Raises RuntimeError with what it said when it does not get there."""
         self.home = home
         self.output = ""
-        started = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *command, "--home", str(home), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=clean_environment() | (environment or {}),
-            start_new_session=True,
-        )
+        began = time.monotonic()
+        self.process = started(*command, "--home", str(home), *options, environment=environment)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._wait_for_ready(started + READY_WITHIN_S)
-        self.ready_after_s = time.monotonic() - started
+        self._wait_for_ready(began + READY_WITHIN_S)
+        self.ready_after_s = time.monotonic() - began
         addresses = json.loads((home / "run.json").read_text())
         self.dsn: str = addresses["dsn"]
         self.http_endpoint: str = addresses["http_url"]
@@ -62,9 +54,10 @@ class RunningPigou:
         return json.loads((self.home / "run.json").read_text())["parts"]
 
     def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Rows of a query, run as the database's owner."""
+        """Rows of a statement, run as the database's owner; none when it answers none."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            return connection.execute(query.encode(), parameters or None).fetchall()
+            cursor = connection.execute(query.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
 
     def processes(self) -> list[psutil.Process]:
         """The supervisor and everything below it."""
@@ -76,15 +69,19 @@ class RunningPigou:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(within_s)
+            return self.process.wait(within_s)
         except subprocess.TimeoutExpired:
-            self.process.kill()
             raise RuntimeError(f"it did not stop within {within_s} s; it said:\n{self.output}") from None
         finally:
-            self._reader.join(5)
-            if self.process.stdout:
-                self.process.stdout.close()
-        return code
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the supervisor as it is (SIGKILL); its parts are on their own."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        if self.process.stdout:
+            self.process.stdout.close()
 
     def wait_until_said(self, pattern: str, within_s: float = 30.0) -> str:
         """Wait for a line that matches and answer it."""
@@ -99,8 +96,7 @@ class RunningPigou:
     def _wait_for_ready(self, deadline: float) -> None:
         while not re.search(r"^ready: .*$", self.output, re.MULTILINE):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                self.process.kill()
-                self._reader.join(5)
+                self.kill()
                 raise RuntimeError(f"pigou did not get ready (exit {self.process.poll()}); it said:\n{self.output}")
             time.sleep(0.05)
 
@@ -120,11 +116,29 @@ def new_folder() -> Generator[Path]:
         yield Path(name)
 
 
+def started(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """A command that goes on, with both its output streams in one pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=clean_environment() | (environment or {}),
+        start_new_session=True,
+    )
+
+
 def run_pigou(
-    *arguments: str | Path, home: Path | None = None, stdin: str | None = None, timeout_s: float = 60.0
+    *arguments: str | Path,
+    home: Path | None = None,
+    url: str | None = None,
+    stdin: str | None = None,
+    timeout_s: float = 60.0,
 ) -> subprocess.CompletedProcess[str]:
-    """One command run to its end."""
-    environment = clean_environment() | ({"PIGOU_HOME": str(home)} if home else {})
+    """One command run to its end, on a home or on another database."""
+    named = {"PIGOU_HOME": str(home) if home else None, "PIGOU_DATABASE_URL": url}
+    environment = clean_environment() | {name: value for name, value in named.items() if value}
     return subprocess.run(
         [sys.executable, "-m", "cli", *map(str, arguments)],
         input=stdin,
