@@ -202,7 +202,7 @@ def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:
         if quantity < 0:
             reported = ", ".join(f"{name}={count}" for name, count in sorted(counts.items()))
             return Problem("read", "negative_leaf", f"{commodity} would be {quantity}, from {reported}")
-    is_whole = whole_output is not None and whole_input is not None or quantities.keys() <= set(_FEES)
+    is_whole = (whole_output is not None and whole_input is not None) or quantities.keys() <= set(_FEES)
     return Leaves(quantities, whole_input, whole_output, "explicit" if is_whole else "low")
 
 

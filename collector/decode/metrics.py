@@ -23,7 +23,7 @@ def read_metric(metric: Metric, resource: Resource, scope: Scope, policy: Conten
     if not metric.name:
         raise Refused("bad_metric", "metric without a name")
     name, unit = clean_text(metric.name), clean_text(metric.unit) or None
-    points = []
+    points: list[Point] = []
     for point in getattr(metric, kind).data_points:
         if point.flags & 1:
             continue

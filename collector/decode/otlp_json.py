@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar, cast
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -40,7 +40,7 @@ def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Req
     Raises: Undecodable when the body is not JSON or not an export, TooDeep when it is nested beyond reading.
     """
     document = _document(body)
-    if not isinstance(document, dict):
+    if not _is_map(document):
         raise Undecodable("the body is JSON, but not an object with resourceSpans, resourceLogs or resourceMetrics")
     try:
         return _Builder(problems).message(request.DESCRIPTOR, document, 0)
@@ -48,7 +48,7 @@ def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Req
         raise Undecodable(f"the body is JSON, but not an OTLP export: {refused.detail}") from None
 
 
-def _document(body: bytes) -> object:
+def _document(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as strict:
@@ -67,9 +67,9 @@ class _Builder:
     def __init__(self, problems: list[Problem]) -> None:
         self._problems = problems
 
-    def message(self, descriptor: Any, document: object, depth: int) -> Any:
+    def message(self, descriptor: Any, document: Any, depth: int) -> Any:
         """A message of this type. Raises: Refused for a value that does not fit its field."""
-        if not isinstance(document, dict):
+        if not _is_map(document):
             raise Refused("bad_field", f"{descriptor.name} is not an object")
         if depth > _NESTING_MAX:
             raise Refused("too_deep", f"attribute nested deeper than {DEPTH_MAX}")
@@ -98,7 +98,7 @@ class _Builder:
         except (ValueError, TypeError) as fault:
             raise Refused("bad_field", f"{descriptor.name}: {fault}") from None
 
-    def _records(self, descriptor: Descriptor, items: object, depth: int) -> list[Any]:
+    def _records(self, descriptor: Descriptor, items: Any, depth: int) -> list[Any]:
         built: list[Any] = []
         for item in _list(items):
             try:
@@ -108,12 +108,12 @@ class _Builder:
         return built
 
 
-def _text_pair(item: object) -> KeyValue | None:
+def _text_pair(item: Any) -> KeyValue | None:
     """An attribute with text, which most are, built directly; None for any other, which the descriptors explain."""
-    if not isinstance(item, dict) or len(item) != 2:
+    if not _is_map(item) or len(item) != 2:
         return None
     key, value = item.get("key"), item.get("value")
-    if not isinstance(key, str) or not isinstance(value, dict) or len(value) != 1:
+    if not isinstance(key, str) or not _is_map(value) or len(value) != 1:
         return None
     text = value.get("stringValue")
     if not isinstance(text, str):
@@ -147,10 +147,14 @@ def _converter(field: FieldDescriptor) -> Callable[[Any], Any]:
     }.get(field.cpp_type, _integer)
 
 
-def _list(value: object) -> list[Any]:
+def _is_map(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError("not a list")
-    return value
+    return cast("list[Any]", value)
 
 
 def _text(value: object) -> str:

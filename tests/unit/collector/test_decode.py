@@ -12,6 +12,7 @@ from collector.content import CONTENT_DROPPED, ContentPolicy
 from collector.decode import Undecodable, decode_logs, decode_metrics, decode_traces
 from collector.decode.spans import SKEWED, TIME_MAX_NS
 from collector.decode.values import DEPTH_MAX, VALUES_MAX
+from collector.errors import TooDeep
 from collector.record import Record
 from tests.unit.collector.traffic import SPAN, START_NS, TRACE, export, json_export, json_span, put, span
 
@@ -146,12 +147,16 @@ def test_json_leniences_of_the_specification() -> None:
         (b'"text"', "json"),
         (b'{"resourceSpans": 5}', "json"),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": {}}]}]}', "json"),
-        (b"[" * 100_000, "json"),
     ],
 )
 def test_a_body_that_is_no_export_is_undecodable(body: bytes, encoding: Any) -> None:
     with pytest.raises(Undecodable):
         decode_traces(body, encoding)
+
+
+def test_a_body_nested_beyond_reading_is_too_deep() -> None:
+    with pytest.raises(TooDeep):
+        decode_traces(b"[" * 100_000, "json")
 
 
 def test_an_empty_export_is_empty() -> None:
