@@ -56,8 +56,9 @@ clean:  ## Remove what the other targets made here (never the books)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Pigou needs Python 3.11 or later: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "Pigou needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	  || { echo "Pigou needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
