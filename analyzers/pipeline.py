@@ -22,7 +22,7 @@ class Round(msgspec.Struct, frozen=True):
 
 
 def run_round(connection: psycopg.Connection) -> Round:
-    """Do everything that is due, once. Each step commits by itself; of several clocks on one database, one works and the others wait."""
+    """Do everything that is due, once. Each step commits by itself; of several clocks on one database one works at a time."""
     connection.execute("select pg_advisory_lock(hashtextextended('pigou.analyzers', 0))")
     try:
         return _run_steps(connection)
@@ -32,13 +32,23 @@ def run_round(connection: psycopg.Connection) -> Round:
 
 
 def _run_steps(connection: psycopg.Connection) -> Round:
-    adjusted = unpriced = 0
-    for (tenant_id,) in connection.execute(_SQL["tenants_with_unpriced"]).fetchall():
-        result = rerate(connection, tenant_id)
-        adjusted += result.adjusted
-        unpriced += result.still_unpriced
+    adjusted, unpriced = _apply_late_prices(connection)
     compared = reconcile(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 2) m"
     )
     return Round(adjusted, unpriced, compared)
+
+
+def _apply_late_prices(connection: psycopg.Connection) -> tuple[int, int]:
+    """Calls booked again, and calls that still have no price."""
+    adjusted = unpriced = 0
+    row = connection.execute(_SQL["newest_rate"]).fetchone()
+    newest, through = row if row is not None else (0, 0)
+    for (tenant_id,) in connection.execute(_SQL["tenants_to_rerate"], {"every": newest > through}).fetchall():
+        result = rerate(connection, tenant_id)
+        adjusted += result.adjusted
+        unpriced += result.still_unpriced
+    if newest > through:
+        connection.execute(_SQL["mark_rerated"], {"rate_id": newest})
+    return adjusted, unpriced

@@ -63,5 +63,18 @@ on conflict (setting) do update set value = excluded.value
 -- Where the next run begins: a little before the last one did, since a transaction may commit later than it began.
 select coalesce((select value::timestamptz - interval '20 seconds' from pigou.setting where setting = 'reconciled_since'), to_timestamp(0)), now()
 
--- name: tenants_with_unpriced
-select distinct tenant_id from pigou.call where status = 'unpriced' order by tenant_id
+-- name: newest_rate
+-- The newest rate, and the newest that every tenant's books were compared with.
+select coalesce(max(r.rate_id), 0), coalesce((select value::bigint from pigou.setting where setting = 'rerated_through'), 0)
+  from pigou.rate r
+
+-- name: tenants_to_rerate
+-- Tenants whose calls wait for a price; every tenant after a rate was added.
+select tenant_id from pigou.tenant t
+ where tenant_id <> 0 and (%(every)s or exists (select from pigou.call c where c.tenant_id = t.tenant_id and c.status = 'unpriced'))
+ order by tenant_id
+
+-- name: mark_rerated
+-- Every tenant's books were compared with the rates up to this one.
+insert into pigou.setting (setting, value) values ('rerated_through', %(rate_id)s::text)
+on conflict (setting) do update set value = excluded.value

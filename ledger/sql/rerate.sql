@@ -13,17 +13,25 @@ select c.trace_id, c.span_id
  limit %(limit)s
 
 -- name: booked_at_superseded
--- Booked calls one of whose kinds has a rate of the tenant's own that was recorded after the call was booked.
+-- Booked calls one of whose kinds would be charged at another rate now than it was: a rate of the tenant's own, or of the list, that
+-- was recorded after the call was (ten minutes allow for transactions that commit later than they began). A fee per request that
+-- did not exist before counts as another rate too.
+with newer as materialized (
+    select r.* from pigou.rate r join pigou.tenant t on t.tenant_id = %(tenant_id)s
+     where r.tenant_id = t.tenant_id or (r.tenant_id = 0 and r.recorded_at > t.created_at - interval '10 minutes')
+)
 select distinct c.trace_id, c.span_id, c.started_at
-  from pigou.rate r
+  from newer r
+  join pigou.commodity m on m.commodity_id = r.commodity_id
   join pigou.call c
-    on c.tenant_id = r.tenant_id and c.status = 'booked' and c.started_at >= %(since)s and r.valid @> c.started_at
+    on c.tenant_id = %(tenant_id)s and c.status = 'booked' and c.started_at >= %(since)s and r.valid @> c.started_at
+   and (r.tenant_id <> 0 or r.recorded_at > c.recorded_at - interval '10 minutes')
    and ((c.rate_model = r.model and c.rate_provider = r.provider) or (c.model = r.model and c.provider = r.provider))
-  join pigou.transfer x
+  left join pigou.transfer x
     on x.tenant_id = c.tenant_id and x.entry_id = c.entry_id and x.occurred_at = c.started_at and x.commodity_id = r.commodity_id
   join lateral pigou.rate_of(c.tenant_id, c.provider, c.model, c.rate_provider, c.rate_model, r.commodity_id,
-                             c.service_tier, c.total_input_tokens, c.started_at, 'infinity') n on n.rate_id <> x.rate_id
- where r.tenant_id = %(tenant_id)s
+                             c.service_tier, c.total_input_tokens, c.started_at, 'infinity') n on n.rate_id is distinct from x.rate_id
+ where x.rate_id is not null or m.commodity = 'requests'
  order by c.started_at
  limit %(limit)s
 

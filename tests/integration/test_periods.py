@@ -1,0 +1,101 @@
+"""Closed periods: nothing more is posted to them, and what belongs to them and comes late is posted to the first open day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+
+from analyzers.pipeline import run_round
+from ledger import check
+from ledger.errors import PeriodError, UnknownTenant
+from ledger.periods import close
+from tests.books import AT, book, chat, export, one, price, rows
+
+TENANT = "default"
+DAY = (datetime.now(UTC) - timedelta(days=10)).date()
+"""The day these tests book on; periods end with days that are over, so that it moves with the clock."""
+
+
+def seconds(day: date) -> float:
+    """Noon of a day in the notation's seconds."""
+    return (datetime(day.year, day.month, day.day, 12, tzinfo=UTC) - AT).total_seconds()
+
+
+@pytest.fixture
+def booked(dsn: str, writer: psycopg.Connection) -> str:
+    price(writer)
+    book(dsn, [export(chat(1, 1, at=seconds(DAY)))])
+    return dsn
+
+
+def posted_days(connection: psycopg.Connection) -> list[tuple[str, date]]:
+    return rows(connection, "select kind, posted_on from ledger.entries order by recorded_at, kind")
+
+
+def test_the_database_refuses_an_entry_in_a_closed_period(booked: str, writer: psycopg.Connection) -> None:
+    close(writer, TENANT, DAY)
+    for posted_on in (DAY, DAY - timedelta(days=40)):
+        with pytest.raises(psycopg.errors.CheckViolation) as refused:
+            writer.execute(
+                "insert into pigou.entry (tenant_id, entry_id, kind, source, occurred_at, posted_on)"
+                " values (1, gen_random_uuid(), 'call', 'test', now(), %s)",
+                (posted_on,),
+            )
+        assert refused.value.diag.constraint_name == "period_is_open"
+    assert len(posted_days(writer)) == 1
+
+
+def test_what_comes_late_is_posted_to_the_first_open_day(booked: str, writer: psycopg.Connection) -> None:
+    close(writer, TENANT, DAY)
+    before = rows(writer, "select * from ledger.balances where day <= %s order by account, commodity", DAY)
+    book(booked, [export(chat(1, 2, at=seconds(DAY) + 60))])
+    assert posted_days(writer) == [("call", DAY), ("call", DAY + timedelta(days=1))]
+    assert one(writer, "select occurred_at::date from ledger.entries where posted_on > %s", DAY) == DAY
+    assert rows(writer, "select * from ledger.balances where day <= %s order by account, commodity", DAY) == before
+    assert [result.name for result in check.run(writer) if not result.ok] == []
+
+
+def test_adjustments_of_a_closed_period_fall_into_the_open_one(booked: str, writer: psycopg.Connection) -> None:
+    """A closed month is not re-valued: the difference is booked where it became known."""
+    close(writer, TENANT, DAY)
+    before = rows(writer, "select * from ledger.balances where day <= %s order by account, commodity", DAY)
+    price(writer, {"input_tokens": "1", "output_tokens": "1"}, tenant=TENANT)
+    assert run_round(writer).rerated_calls == 1
+    next_day = DAY + timedelta(days=1)
+    assert posted_days(writer) == [("call", DAY), ("adjustment", next_day), ("reversal", next_day)]
+    assert rows(writer, "select * from ledger.balances where day <= %s order by account, commodity", DAY) == before
+    assert [result.name for result in check.run(writer) if not result.ok] == []
+
+
+def test_the_period_of_one_tenant_is_no_other_tenants(booked: str, writer: psycopg.Connection) -> None:
+    book(booked, [export(chat(1, 1, at=seconds(DAY)), tenant="other")])
+    close(writer, TENANT, DAY)
+    book(booked, [export(chat(1, 2, at=seconds(DAY)), tenant="other")])
+    assert rows(writer, "select distinct posted_on from ledger.entries where tenant = 'other'") == [(DAY,)]
+
+
+def test_closing_further_says_what_was_closed_before(booked: str, writer: psycopg.Connection) -> None:
+    assert close(writer, TENANT, DAY - timedelta(days=1)) is None
+    assert close(writer, TENANT, DAY) == DAY - timedelta(days=1)
+    assert one(writer, "select closed_through from ledger.periods where tenant = %s", TENANT) == DAY
+
+
+@pytest.mark.parametrize(
+    ("tenant", "through", "error"),
+    [
+        ("nobody", lambda: DAY, UnknownTenant),
+        (TENANT, lambda: datetime.now(UTC).date(), PeriodError),
+        (TENANT, lambda: DAY - timedelta(days=2), PeriodError),
+    ],
+    ids=["unknown tenant", "a day that is not over", "earlier than what is closed"],
+)
+def test_a_period_that_cannot_be_closed(
+    booked: str, writer: psycopg.Connection, tenant: str, through: Callable[[], date], error: type[Exception]
+) -> None:
+    close(writer, TENANT, DAY - timedelta(days=1))
+    with pytest.raises(error):
+        close(writer, tenant, through())
+    assert one(writer, "select closed_through from ledger.periods where tenant = %s", TENANT) == DAY - timedelta(days=1)
