@@ -229,7 +229,7 @@ def _twins(calls: Mapping[Key, Member], totals: Mapping[Key, Key]) -> list[tuple
 
 
 def _is_twin(a: Member, b: Member) -> bool:
-    """Whether two calls of the same parent and leaves are told by different libraries, at the same time, under no different ids."""
+    """Whether two calls of one parent and equal leaves come from different libraries, at one time, under no different ids."""
     if _evidence(a).emitter == _evidence(b).emitter or _told_apart(a, b):
         return False
     first, second = sorted((a, b), key=lambda member: (member.started_us, -member.ended_us))
