@@ -13,6 +13,7 @@ from tests.tidy.tree import ROOT
 BIN = Path(sys.executable).parent
 
 
+@pytest.mark.timeout(400)  # basedpyright takes half a minute of one core, and the other tests want the same cores
 @pytest.mark.parametrize(
     "command",
     [["ruff", "check", "--no-cache"], ["ruff", "format", "--check", "--no-cache"], ["basedpyright"]],
