@@ -64,13 +64,13 @@ python:
 
 .venv/.installed: requirements.lock pyproject.toml | python
 	@echo "Installing Pigou into .venv (about a minute the first time) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv
 	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
 	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 .venv-examples/.installed: examples/requirements.lock | python
 	@echo "Installing the agents of examples/ into .venv-examples ..."
-	@test -x .venv-examples/bin/python || $(PYTHON) -m venv .venv-examples
+	@.venv-examples/bin/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv-examples
 	@.venv-examples/bin/python $(PIP_INSTALL) --require-hashes -r examples/requirements.lock
 	@touch $@
