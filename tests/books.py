@@ -267,7 +267,7 @@ def books(connection: psycopg.Connection, tenant: str) -> dict[str, list[tuple[A
 
 def _rows(connection: psycopg.Connection, query: str, tenant: str) -> list[tuple[Any, ...]]:
     cursor = connection.execute(cast(LiteralString, query), {"tenant": tenant})
-    hidden = _HISTORY | {"tenant", "opened_at", "mend"}
+    hidden = _HISTORY | {"tenant", "opened_at", "mend", "resource_attributes"}
     shown = [n for n, column in enumerate(cursor.description or ()) if column.name not in hidden]
     return sorted((tuple(row[n] for n in shown) for row in cursor.fetchall()), key=repr)
 
