@@ -241,12 +241,24 @@ def open_database(
     role: Role, home: Path | None = None, environment: Mapping[str, str] = os.environ
 ) -> Generator[psycopg.Connection]:
     """A connection to the books under one role (autocommit, UTC). Raises as `database_address`."""
-    from ledger.database import connect
+    with database_address(role, home, environment) as dsn, connected(dsn, role) as connection:
+        yield connection
 
-    with (
-        database_address(role, home, environment) as dsn,
-        connect(dsn, role, application="pigou-cli") as connection,
-    ):
+
+@contextlib.contextmanager
+def connected(dsn: str, role: Role, *, autocommit: bool = True) -> Generator[psycopg.Connection]:
+    """A connection under a role. Raises CommandError for a database that was never migrated."""
+    from ledger.database import connect
+    from ledger.errors import DatabaseUnavailable
+
+    try:
+        connection = connect(dsn, role, autocommit=autocommit, application="pigou-cli")
+    except DatabaseUnavailable:
+        with connect(dsn, "owner", application="pigou-cli") as owner:
+            if owner.execute("select to_regrole(%s)", (f"pigou_{role}",)).fetchone() == (None,):
+                raise CommandError("the database has no books", "make them with `pigou migrate`") from None
+        raise
+    with connection:
         yield connection
 
 

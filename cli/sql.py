@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.errors import CommandError
-from cli.home import DATABASE_VARIABLE, database_address, dsn_for_role, home_to_read
+from cli.home import DATABASE_VARIABLE, connected, database_address, dsn_for_role, home_to_read
 from cli.options import Format, FormatOption, HomeOption, RoleName
 from cli.terminal import one_line, say
 
@@ -49,12 +49,10 @@ def sql(
     """Run a query on the books, read-only, and print its rows."""
     import psycopg
 
-    from ledger.database import connect
-
     text = _query(query, file)
     with (
         database_address("reader", home) as address,
-        connect(dsn_for_role(address, "reader"), "reader", autocommit=False, application="pigou-sql") as books,
+        connected(dsn_for_role(address, "reader"), "reader", autocommit=False) as books,
     ):
         books.read_only = True
         books.execute("select set_config('statement_timeout', %s, true)", (f"{timeout_s * 1000:.0f}ms",))
