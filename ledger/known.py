@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -107,4 +108,11 @@ def _evidence(
 
 def at(us: int) -> str:
     """Unix microseconds as PostgreSQL reads a timestamp."""
-    return (_EPOCH + timedelta(microseconds=us)).isoformat()
+    second, fraction = divmod(us, 1_000_000)
+    return f"{_second(second)}.{fraction:06d}+00"
+
+
+@lru_cache(maxsize=8192)
+def _second(second: int) -> str:
+    """A whole second; records of one export share most of theirs."""
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%d %H:%M:%S")

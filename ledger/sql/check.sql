@@ -127,9 +127,9 @@ select count(*) from pigou.entry where kind = 'reversal'
 
 -- name: prices_are_rates
 -- Priced lines whose rate is not the one of the rate they name.
-select format('transfer %s/%s of tenant %s: rate %s, price book %s', x.entry_id, x.line, x.tenant_id, x.rate_usd, r.price_usd / r.per)
+select format('transfer %s/%s of tenant %s: rate %s, price book %s', x.entry_id, x.line, x.tenant_id, x.rate_usd, pigou.unit_rate(r.price_usd, r.per))
   from pigou.transfer x join pigou.rate r using (rate_id)
- where x.rate_usd <> r.price_usd / r.per or x.commodity_id <> r.commodity_id
+ where x.rate_usd <> pigou.unit_rate(r.price_usd, r.per) or x.commodity_id <> r.commodity_id
 
 -- name: prices_are_rates_checked
 select count(*) from pigou.transfer where rate_id is not null

@@ -99,20 +99,24 @@ with staged as materialized (
       from stage_call s cross join pigou.tenant t
      where case when s.tenant_id = %(tenant_id)s then true end and t.tenant_id = %(tenant_id)s
 ),
-used as materialized (
-    select s.new_entry_id, s.started_at, s.posted_on, s.expense_account_id, s.payable_account_id,
-           c.commodity_id, c.commodity, l.quantity, r.rate_id, r.rate_usd,
-           bool_and(r.rate_usd is not null) over (partition by s.new_entry_id) as priced
+leaf as materialized (
+    select s.*, l.commodity, l.quantity
       from staged s
      cross join lateral (
            select key, value::numeric from jsonb_each_text(s.leaves)
             union all
            select 'requests', 1 where not s.leaves ? 'requests') l (commodity, quantity)
-      join pigou.commodity c on c.commodity = l.commodity
-      left join lateral pigou.rate_of(s.tenant_id, s.provider, s.model, s.rate_provider, s.rate_model, c.commodity_id,
-                                      s.service_tier, s.total_input_tokens, s.started_at, 'infinity') r on true
      where s.action = 'book' and s.status = 'booked' and l.quantity > 0
-       and (r.rate_id is not null or c.commodity <> 'requests' or s.leaves ? 'requests')
+),
+used as materialized (
+    select l.new_entry_id, l.started_at, l.posted_on, l.expense_account_id, l.payable_account_id,
+           c.commodity_id, l.commodity, l.quantity, r.rate_id, r.rate_usd,
+           bool_and(r.rate_usd is not null) over (partition by l.new_entry_id) as priced
+      from leaf l
+      join pigou.commodity c on c.commodity = l.commodity
+      left join lateral pigou.rate_of(l.tenant_id, l.provider, l.model, l.rate_provider, l.rate_model, c.commodity_id,
+                                      l.service_tier, l.total_input_tokens, l.started_at, 'infinity') r on true
+     where r.rate_id is not null or l.commodity <> 'requests' or l.leaves ? 'requests'
 ),
 judged as (
     select new_entry_id, bool_and(priced) as priced, sum(round(quantity * rate_usd, 12)) as cost_usd,

@@ -26,7 +26,7 @@ select distinct c.trace_id, c.span_id, c.started_at
   join pigou.call c
     on c.tenant_id = %(tenant_id)s and c.status = 'booked' and c.started_at >= %(since)s and r.valid @> c.started_at
    and (r.tenant_id <> 0 or r.recorded_at > c.recorded_at - interval '10 minutes')
-   and ((c.rate_model = r.model and c.rate_provider = r.provider) or (c.model = r.model and c.provider = r.provider))
+   and r.model in (c.rate_model, lower(c.model)) and r.provider in (c.rate_provider, lower(c.provider))
   left join pigou.transfer x
     on x.tenant_id = c.tenant_id and x.entry_id = c.entry_id and x.occurred_at = c.started_at and x.commodity_id = r.commodity_id
   join lateral pigou.rate_of(c.tenant_id, c.provider, c.model, c.rate_provider, c.rate_model, r.commodity_id,

@@ -12,7 +12,7 @@ create or replace view ledger.rates as
 select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: the list price
        r.provider, r.model, c.commodity, r.service_tier, r.context_above, r.daily_from, r.daily_until,
        lower(r.valid) as valid_from, upper(r.valid) as valid_until,
-       r.price_usd, r.per, r.price_usd / r.per as rate_usd, r.basis, r.source, r.revision, r.recorded_at, r.rate_id
+       r.price_usd, r.per, pigou.unit_rate(r.price_usd, r.per) as rate_usd, r.basis, r.source, r.revision, r.recorded_at, r.rate_id
   from pigou.rate r join pigou.commodity c using (commodity_id) left join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.entries as

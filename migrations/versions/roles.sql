@@ -21,4 +21,5 @@ revoke all on pigou.alembic_version from pigou_writer;
 revoke all on pigou.record_default, pigou.call_default, pigou.entry_default, pigou.transfer_default from pigou_writer;
 revoke all on function pigou.ensure_month(date) from public;
 grant execute on function pigou.ensure_month(date), pigou.entry_id(text, bytea, bytea, text, integer, timestamptz),
+    pigou.unit_rate(numeric, integer),
     pigou.rate_of(integer, text, text, text, text, smallint, text, bigint, timestamptz, timestamptz) to pigou_writer;

@@ -68,18 +68,27 @@ create table pigou.setting (
     value   text not null
 );
 
--- The one rate of one line, or none. A tenant's own rate wins over the list, the highest context tier that applies over lower ones,
--- a part of the day over the whole day, a later revision over an earlier. `as_of` asks what was known at a time.
+-- USD per unit of a price for `per` units, with all its digits.
+create function pigou.unit_rate(price_usd numeric, per integer) returns numeric language sql immutable parallel safe as $$
+    select trim_scale(round(price_usd, 30) / per)
+$$;
+
+-- The one rate of one line, or none. A tenant's own rate wins over the list, one for the reported name over one for the resolved,
+-- the highest context tier that applies over lower ones, a part of the day over the whole day, a later revision over an earlier.
+-- `as_of` asks what was known at a time.
 -- A single stable select, so that PostgreSQL inlines it into the join of whoever calls it. It asks by `line` and by the ends of the
 -- validity, which only `rate_lookup` can answer: the temporal key's GiST index would take a hundred times as long.
 create function pigou.rate_of(
     of_tenant_id integer, reported_provider text, reported_model text, of_provider text, of_model text,
     of_commodity_id smallint, of_service_tier text, whole_input_tokens bigint, at timestamptz, as_of timestamptz)
 returns table (rate_id bigint, rate_usd numeric) language sql stable as $$
-    select r.rate_id, r.price_usd / r.per
+    select r.rate_id, pigou.unit_rate(r.price_usd, r.per)
       from pigou.rate r
-     where r.line = any (array[of_provider || '|' || of_model || '|' || of_commodity_id::text || '|' || of_service_tier,
-                               reported_provider || '|' || reported_model || '|' || of_commodity_id::text || '|' || of_service_tier])
+     where r.line = any (array[
+               of_provider || '|' || of_model || '|' || of_commodity_id::text || '|' || of_service_tier,
+               of_provider || '|' || lower(reported_model) || '|' || of_commodity_id::text || '|' || of_service_tier,
+               lower(reported_provider) || '|' || of_model || '|' || of_commodity_id::text || '|' || of_service_tier,
+               lower(reported_provider) || '|' || lower(reported_model) || '|' || of_commodity_id::text || '|' || of_service_tier])
        and (r.tenant_id = of_tenant_id or (r.tenant_id = 0 and r.model = of_model and r.provider = of_provider))
        and coalesce(lower(r.valid), '-infinity') <= at and at < coalesce(upper(r.valid), 'infinity') and r.recorded_at <= as_of
        and (r.context_above = 0 or r.context_above < whole_input_tokens)
@@ -87,7 +96,8 @@ returns table (rate_id bigint, rate_usd numeric) language sql stable as $$
          or case when r.daily_from < r.daily_until
                  then (at at time zone 'UTC')::time >= r.daily_from and (at at time zone 'UTC')::time < r.daily_until
                  else (at at time zone 'UTC')::time >= r.daily_from or (at at time zone 'UTC')::time < r.daily_until end)
-     order by r.tenant_id desc, r.context_above desc, (r.daily_from = r.daily_until), r.revision desc
+     order by r.tenant_id desc, (r.model <> of_model) desc, (r.provider <> of_provider) desc,
+              r.context_above desc, (r.daily_from = r.daily_until), r.revision desc
      limit 1
 $$;
 
