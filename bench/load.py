@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
@@ -120,10 +121,9 @@ def _chat(draw: random.Random, model: str) -> dict[str, str | int | float | bool
     }
 
 
-def _put(attributes: object, values: dict[str, str | int | float | bool]) -> None:
+def _put(attributes: RepeatedCompositeFieldContainer[KeyValue], values: dict[str, str | int | float | bool]) -> None:
     for key, value in values.items():
-        pair: KeyValue = attributes.add()  # type: ignore[attr-defined]  # protobuf's repeated field
-        pair.key = key
+        pair = attributes.add(key=key)
         if isinstance(value, bool):
             pair.value.bool_value = value
         elif isinstance(value, int):

@@ -51,7 +51,7 @@ app.add_typer(uses_app)
 
 
 @app.callback()
-def common(
+def options(
     debug: bool = typer.Option(False, "--debug", envvar="PIGOU_DEBUG", help="Show the traceback of an unexpected error."),
 ) -> None:
     """Double-entry books of what AI agents spend."""

@@ -76,6 +76,12 @@ def _settings() -> CollectorSettings:
     return CollectorSettings(**vars(arguments))
 
 
+def _leave(*_: object) -> None:
+    """uvicorn ends its serving at a signal and then raises it again; we still have exports to post, and leave in order."""
+    sys.exit(0)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     sys.exit(main())

@@ -31,7 +31,7 @@ async def start_grpc(pipeline: Pipeline, settings: CollectorSettings) -> tuple[g
         ]
     )
     for service, signal in _SERVICES.items():
-        method = grpc.unary_unary_rpc_method_handler(_handler(pipeline, signal))
+        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_handler(pipeline, signal))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
     try:
         port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")

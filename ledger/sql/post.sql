@@ -207,6 +207,7 @@ calls as (
 select status, count(*) from calls group by status
 
 -- name: add_call_keys
+-- The strong identities of the staged calls, so that copies in other traces find them.
 insert into pigou.call_key (tenant_id, key, trace_id, span_id, started_at)
 select distinct %(tenant_id)s, k.key, s.trace_id, s.span_id, s.started_at
   from stage_call s cross join lateral unnest(s.keys) k (key)
@@ -214,6 +215,7 @@ select distinct %(tenant_id)s, k.key, s.trace_id, s.span_id, s.started_at
 on conflict do nothing
 
 -- name: count_ingest
+-- The collector's own health, by minute and writer.
 insert into pigou.ingest_minute as i (tenant_id, minute, signal, slot, requests, records, duplicates, rejected, conflicts, bytes)
 values (%(tenant_id)s, date_trunc('minute', now()), %(signal)s, %(slot)s, %(requests)s, %(records)s, %(duplicates)s, %(rejected)s, %(conflicts)s, %(bytes)s)
 on conflict (tenant_id, minute, signal, slot) do update
@@ -222,18 +224,22 @@ on conflict (tenant_id, minute, signal, slot) do update
        conflicts = i.conflicts + excluded.conflicts, bytes = i.bytes + excluded.bytes
 
 -- name: keep_conflict
+-- The same key with other content: kept beside what was booked.
 insert into pigou.conflict (tenant_id, trace_id, span_id, content_hash, record)
 values (%(tenant_id)s, %(trace_id)s, %(span_id)s, %(content_hash)s, %(record)s) on conflict do nothing
 
 -- name: keep_rejection
+-- A record that could not be booked, and why.
 insert into pigou.rejection (tenant_id, rejection_id, signal, stage, code, detail)
 values (%(tenant_id)s, gen_random_uuid(), %(signal)s, %(stage)s, %(code)s, %(detail)s)
 
 -- name: keep_resource
+-- Resource attributes once, however many records share them.
 insert into pigou.resource (tenant_id, resource_id, attributes)
 values (%(tenant_id)s, %(resource_id)s, %(attributes)s) on conflict do nothing
 
 -- name: keep_point
+-- A metric data point, as it came.
 insert into pigou.metric_point (tenant_id, name, at, series_id, unit, kind, value, detail, attributes, resource_id)
 values (%(tenant_id)s, %(name)s, %(at)s, %(series_id)s, %(unit)s, %(kind)s, %(value)s, %(detail_json)s, %(attributes_json)s, %(resource_id)s)
 on conflict do nothing

@@ -17,7 +17,10 @@ def upgrade() -> None:
     """Create the tables, the triggers that keep the books append-only, and the three roles."""
     here = Path(__file__).parent
     for name in ("spine.sql", "roles.sql"):
-        op.get_bind().connection.driver_connection.execute((here / name).read_text())
+        connection = op.get_bind().connection.driver_connection
+        if connection is None:
+            raise RuntimeError("the migration runs without a connection")
+        connection.execute((here / name).read_text())
 
 
 def downgrade() -> None:

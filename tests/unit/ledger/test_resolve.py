@@ -227,9 +227,9 @@ def test_a_trace_of_one_long_chain_is_resolved_in_one_pass() -> None:
     assert sum(verdict.copy_of is None for verdict in verdicts.values()) == 20_001
 
 
-def _reported(name: str, emitter: str, at: int, until: int, *, id: str | None = None, tokens: int = 10) -> Member:
+def _reported(name: str, emitter: str, at: int, until: int, *, response: str | None = None, tokens: int = 10) -> Member:
     usage = (("input_tokens", tokens),)
-    evidence = Evidence((f"response:{id}",) if id else (), True, 1, 30, tokens, id, emitter, usage)
+    evidence = Evidence((f"response:{response}",) if response else (), True, 1, 30, tokens, response, emitter, usage)
     return Member(_trace("t"), _span(name), _span("agent"), at, "call", None, None, evidence, until)
 
 
@@ -238,7 +238,7 @@ def _booked(members: list[Member]) -> int:
 
 
 def test_two_libraries_side_by_side_report_one_call() -> None:
-    assert _booked([_reported("a", "framework", 0, 100), _reported("b", "sdk", 1, 99, id="r")]) == 1
+    assert _booked([_reported("a", "framework", 0, 100), _reported("b", "sdk", 1, 99, response="r")]) == 1
 
 
 def test_calls_of_one_library_at_once_stay_two() -> None:
@@ -247,7 +247,7 @@ def test_calls_of_one_library_at_once_stay_two() -> None:
 
 def test_side_by_side_calls_that_differ_stay_two() -> None:
     assert _booked([_reported("a", "framework", 0, 100), _reported("b", "sdk", 1, 99, tokens=11)]) == 2
-    assert _booked([_reported("a", "framework", 0, 100, id="q"), _reported("b", "sdk", 1, 99, id="r")]) == 2
+    assert _booked([_reported("a", "framework", 0, 100, response="q"), _reported("b", "sdk", 1, 99, response="r")]) == 2
     assert _booked([_reported("a", "framework", 0, 100), _reported("b", "sdk", 50, 150)]) == 2
 
 
