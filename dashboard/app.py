@@ -19,6 +19,25 @@ from dashboard.components.sql_drawer import sql_drawer
 from dashboard.filters import LIVE_SECONDS
 from dashboard.pages import PAGES
 
+# A column of three bars, in place of Dash's own icon.
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%232b7cc0' "
+    "d='M1 9h4v6H1zm5-4h4v10H6zm5-4h4v14h-4z'/%3E%3C/svg%3E"
+)
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+    <head>
+        {%metas%}
+        <title>{%title%}</title>
+        <link rel="icon" href="ICON">
+        {%css%}
+    </head>
+    <body>
+        {%app_entry%}
+        <footer>{%config%}{%scripts%}{%renderer%}</footer>
+    </body>
+</html>"""
+
 Clock = Callable[[], datetime]
 
 
@@ -46,6 +65,7 @@ def create_app(books: Books, settings: Settings | None = None, clock: Clock = _u
         assets_folder=str(Path(__file__).parent / "assets"),
         suppress_callback_exceptions=True,
         serve_locally=True,
+        index_string=_INDEX.replace("ICON", _ICON),
         add_log_handler=False,
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},

@@ -24,6 +24,7 @@ def usd(value: object) -> str:
     amount = number(value)
     if amount is None:
         return UNKNOWN
+    amount = Decimal(str(amount))
     sign, size = ("−", -amount) if amount < 0 else ("", amount)
     if size == 0:
         return "$0"
@@ -31,7 +32,7 @@ def usd(value: object) -> str:
         return f"{sign}${size:,.2f}"
     if size < Decimal("0.0000001"):
         return f"{sign}<$0.0000001"
-    decimals = min(7, 2 - _magnitude(size))
+    decimals = min(7, 2 - size.adjusted())
     return f"{sign}${size:.{decimals}f}"
 
 
@@ -112,10 +113,6 @@ def minutes_ago(minute: datetime, now: datetime) -> str:
         if passed >= max(span, timedelta(minutes=2)):
             return f"{passed // span}{THIN_SPACE}{letter} ago"
     return "in the last two minutes"
-
-
-def _magnitude(value: Number) -> int:
-    return Decimal(str(value)).adjusted()
 
 
 def _three_digits(value: float) -> str:

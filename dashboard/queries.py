@@ -99,7 +99,7 @@ def _conditions(filters: Filters, window: Window, time_column: str, *dimensions:
             conditions += [f"status = {_literal(filters.status)}"] if filters.status else []
         elif kept := filters.where.get(dimension):
             conditions.append(_among(dimension, kept))
-    return " and ".join(conditions) or "true"
+    return "\n   and ".join(conditions) or "true"
 
 
 def _among(column: str, kept: tuple[str | None, ...]) -> str:

@@ -42,7 +42,7 @@ def exports(end: datetime, days: int = 14, traces: int = 120, seed: int = 7) -> 
         if 1 <= at.hour < 6 and luck.random() < 0.7:
             at += timedelta(hours=7)
         at = min(at, end - timedelta(minutes=2))
-        yield _export(luck.choice(TENANTS), trace_spans(luck, at))
+        yield export(luck.choice(TENANTS), trace_spans(luck, at))
 
 
 def trace_spans(luck: random.Random, at: datetime, calls: int | None = None) -> list[dict[str, Any]]:
@@ -100,6 +100,13 @@ def trace_spans(luck: random.Random, at: datetime, calls: int | None = None) -> 
     return spans
 
 
+def export(tenant: str, spans: list[dict[str, Any]]) -> Export:
+    """One request with these spans of one tenant."""
+    resource = {"attributes": _attributes({"service.name": "agents", "tenant.id": tenant})}
+    body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": SCOPE, "spans": spans}]}]}
+    return Export("span", json.dumps(body).encode(), "json", "identity", None)
+
+
 def unreadable(at: datetime) -> Export:
     """A call whose counts contradict each other: more is read from the cache than went in."""
     counts = {
@@ -111,21 +118,21 @@ def unreadable(at: datetime) -> Export:
         "gen_ai.usage.output_tokens": 5,
     }
     span = _span(f"{1:032x}", f"{1:016x}", None, "chat gpt-4.1", at, at + timedelta(seconds=1), counts)
-    return _export("acme", [span])
+    return export("acme", [span])
 
 
 def refused(at: datetime) -> Export:
     """A span with an id of the wrong length beside a sound one."""
     good = _span(f"{2:032x}", f"{2:016x}", None, "work", at, at + timedelta(seconds=1), {})
     bad = _span("abcd", f"{3:016x}", None, "work", at, at + timedelta(seconds=1), {})
-    return _export("acme", [good, bad])
+    return export("acme", [good, bad])
 
 
 def conflicting(at: datetime) -> tuple[Export, Export]:
     """One key, two contents."""
     one = _span(f"{4:032x}", f"{4:016x}", None, "work", at, at + timedelta(seconds=1), {})
     other = _span(f"{4:032x}", f"{4:016x}", None, "other work", at, at + timedelta(seconds=1), {})
-    return _export("acme", [one]), _export("acme", [other])
+    return export("acme", [one]), export("acme", [other])
 
 
 def feed(dsn: str, requests: Iterator[Export] | list[Export]) -> list[Answer]:
@@ -145,12 +152,6 @@ def fill(dsn: str, end: datetime, traces: int = 120) -> None:
     """Books with something of everything, ending at `end`."""
     early = end - timedelta(days=2)
     feed(dsn, [*exports(end, traces=traces), unreadable(early), refused(early), *conflicting(early)])
-
-
-def _export(tenant: str, spans: list[dict[str, Any]]) -> Export:
-    resource = {"attributes": _attributes({"service.name": "agents", "tenant.id": tenant})}
-    body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": SCOPE, "spans": spans}]}]}
-    return Export("span", json.dumps(body).encode(), "json", "identity", None)
 
 
 def _span(

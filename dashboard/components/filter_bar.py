@@ -49,7 +49,7 @@ def _dates(filters: Filters, now: datetime) -> Component:
         dmc.DatePickerInput(
             id="dates",
             type="range",
-            value=[since, until] if since and until else None,
+            value=[since, until] if since and until else [None, None],  # type: ignore[list-item]  # None crashes a range
             valueFormat="D MMM YYYY",
             placeholder="From the first to the last call",
             maxDate=f"{now.astimezone(UTC) + timedelta(days=1):%Y-%m-%d}",

@@ -46,7 +46,7 @@ def bars_over_time(traces: Sequence[Trace], window: Window, bucket: str, rows: S
     """
     layout = _paper(key)
     layout["barmode"] = "stack"
-    layout["hovermode"] = "x unified"
+    layout["hovermode"] = "closest"  # a click must know its series; a label for all series would not
     layout["dragmode"] = "zoom"
     layout["xaxis"] = {**_time_axis(window, bucket), "anchor": "y"}
     layout["annotations"] = [_row_title(row) for row in rows]
@@ -80,7 +80,7 @@ def bars(
         "width": [width * _BAR_SHARE for width in width_ms],
         "offset": [width * (1 - _BAR_SHARE) / 2 for width in width_ms],
         "customdata": [[escape(text), key] for text in said],
-        "hovertemplate": "%{customdata[0]}",
+        "hovertemplate": f"<b>%{{fullData.name}}</b><br>%{{x|{_HOVER_TIME[bucket]}}}<br>%{{customdata[0]}}<extra></extra>",
         "marker": {"color": color, "line": {"width": 0}},
     }
 
@@ -129,7 +129,6 @@ def _row_title(row: Row) -> dict[str, object]:
 def _time_axis(window: Window, bucket: str) -> dict[str, object]:
     axis: dict[str, object] = {
         "type": "date",
-        "hoverformat": _HOVER_TIME[bucket],
         "showgrid": False,
         "zeroline": False,
         "showline": False,
@@ -170,7 +169,7 @@ def _paper(key: str) -> dict[str, object]:
         "font": {"family": theme.FONT, "size": 12, "color": theme.UNKNOWN},
         "margin": {"l": 8, "r": 8, "t": 22, "b": 36},
         "showlegend": False,
-        "hoverlabel": {"font": {"family": theme.FONT, "size": 12.5}, "namelength": 40},
+        "hoverlabel": {"font": {"family": theme.FONT, "size": 12.5}, "align": "left"},
         "uirevision": key,
         "autosize": True,
     }

@@ -177,7 +177,7 @@ def _register(app: Dash, books: Books, clock: Callable[[], datetime]) -> None:
     def span(clicked: dict[str, Any] | None, pathname: str | None, search: str | None) -> object:
         if not clicked or not pathname:
             return no_update, no_update, no_update
-        span_id = str(clicked["rowId"]).split("|")[1]
+        span_id = str(clicked["rowId"]).split("|")[0]
         view = View(books, views.parse(search), clock(), pathname, "")
         try:
             title, body = span_details(view, _trace_id(pathname), span_id)

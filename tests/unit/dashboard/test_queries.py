@@ -37,7 +37,7 @@ def test_a_statement_has_nothing_left_open(name: str) -> None:
 
 def test_conditions_stand_for_what_the_view_shows() -> None:
     text = statement("spend_total", parse("?range=24h&layer=action&layer=&model=a&model=b&agent="), NOW).text
-    assert "hour >= timestamptz '2026-03-13 10:00Z' and hour < timestamptz '2026-03-14 10:00Z'" in text
+    assert "hour >= timestamptz '2026-03-13 10:00Z'\n   and hour < timestamptz '2026-03-14 10:00Z'" in text
     assert "(layer = 'action' or layer is null)" in text
     assert "model in ('a', 'b')" in text
     assert "agent is null" in text
