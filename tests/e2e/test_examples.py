@@ -214,7 +214,7 @@ def run_example(example: Example, provider: Provider, pigou: Pigou, home: Path) 
     with psycopg.connect(pigou.dsn) as connection:
         row = connection.execute("select clock_timestamp()").fetchone()
     assert row is not None
-    endpoint = pigou.grpc_endpoint if example.protocol == "grpc" else pigou.http_endpoint
+    endpoint = f"http://{pigou.grpc_endpoint}" if example.protocol == "grpc" else pigou.http_endpoint
     environment = agent_environment(provider, home, endpoint, example.protocol)
     run = subprocess.run(
         [PYTHON, EXAMPLES / f"{example.name}.py"],
