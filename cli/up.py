@@ -123,12 +123,11 @@ def run(
                 running = _running(supervisor, addresses, dsn)
                 home.write_run_file(running)
                 first(supervisor, running)
+                running = _published(home, running, supervisor.pids)
                 when_ready(running)
                 while True:
                     supervisor.step()
-                    if supervisor.pids != running.parts:
-                        running = replace(running, parts=supervisor.pids)
-                        home.write_run_file(running)
+                    running = _published(home, running, supervisor.pids)
             except Stopped:
                 pass
             finally:
@@ -241,6 +240,15 @@ def _postgres(home: Home) -> Part:
         answers=lambda: home.cluster.ready,
         stop_signal=signal.SIGINT,
     )
+
+
+def _published(home: Home, running: Running, pids: dict[str, int]) -> Running:
+    """The run file follows the parts that are started again."""
+    if pids == running.parts:
+        return running
+    now = replace(running, parts=pids)
+    home.write_run_file(now)
+    return now
 
 
 def _running(supervisor: Supervisor, addresses: Addresses, dsn: str) -> Running:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import psycopg
@@ -48,6 +48,14 @@ class RunningPigou:
         self.grpc_endpoint: str = addresses["grpc_address"]
         self.dashboard_url: str = addresses["dashboard_url"] or ""
 
+    def __enter__(self) -> Self:
+        """The installation is stopped at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it, unless the test did."""
+        self.stop()
+
     @property
     def parts(self) -> dict[str, int]:
         """Process ids by part, as run.json says them now."""
@@ -66,6 +74,8 @@ class RunningPigou:
 
     def stop(self, within_s: float = 15.0) -> int:
         """Ask it to stop and answer its exit code. Kills it, and says so, when it does not."""
+        if self.process.returncode is not None:
+            return self.process.returncode
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

@@ -12,7 +12,5 @@ from tests.pigou_process import RunningPigou, new_folder
 @pytest.fixture(scope="session")
 def pigou() -> Iterator[RunningPigou]:
     """A running Pigou with empty books, shared by the tests of a session: each uses a tenant of its own."""
-    with new_folder() as home:
-        running = RunningPigou(home)
+    with new_folder() as home, RunningPigou(home) as running:
         yield running
-        running.stop()

@@ -72,15 +72,13 @@ def protobuf(*spans: dict[str, Any]) -> bytes:
 @pytest.fixture(scope="module")
 def books() -> Iterator[RunningPigou]:
     """An installation with three days of acme's, one of globex's at an unknown price."""
-    with new_folder() as home:
-        running = RunningPigou(home)
+    with new_folder() as home, RunningPigou(home) as running:
         recorded = home / "recorded.json"
         spans = [span(day, "acme") for day in range(3)] + [span(3, "globex", "in-house-7b")]
         recorded.write_text(json.dumps(export(*spans)))
         done = run_pigou("replay", recorded, home=home)
         assert (done.returncode, done.stdout) == (0, "1 exports with 4 spans: 4 accepted, 0 rejected\n"), done.stderr
         yield running
-        running.stop()
 
 
 @pytest.fixture

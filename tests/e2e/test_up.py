@@ -30,9 +30,8 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def running(home: Path) -> Iterator[RunningPigou]:
-    pigou = RunningPigou(home)
-    yield pigou
-    pigou.stop()
+    with RunningPigou(home) as pigou:
+        yield pigou
 
 
 def within(condition: Callable[[], object], seconds: float = 30.0) -> None:
@@ -104,9 +103,8 @@ def test_nobody_outlives_a_supervisor_that_was_killed(home: Path) -> None:
     assert len(processes) > len(PARTS)
     pigou.kill()
     within(lambda: gone(processes), 40)
-    again = RunningPigou(home)  # the killed one's files are in nobody's way
-    assert again.sql("select count(*) from ledger.calls") == [(0,)]
-    assert again.stop() == 0
+    with RunningPigou(home) as again:  # the killed one's files are in nobody's way
+        assert again.sql("select count(*) from ledger.calls") == [(0,)]
 
 
 def test_everything_comes_back_after_everything_was_killed(home: Path) -> None:
@@ -117,9 +115,8 @@ def test_everything_comes_back_after_everything_was_killed(home: Path) -> None:
     for process in processes:
         process.kill()
     pigou.kill()
-    again = RunningPigou(home)
-    assert again.sql("select max(answer) from public.kept") == [(42,)]
-    assert again.stop() == 0
+    with RunningPigou(home) as again:
+        assert again.sql("select max(answer) from public.kept") == [(42,)]
 
 
 def test_a_second_one_on_the_same_home_is_refused(running: RunningPigou) -> None:
@@ -152,12 +149,11 @@ def test_it_runs_on_another_database_and_without_the_page(server: str, home: Pat
         connection.execute("create database pigou_up_elsewhere")
     url = server.replace("/postgres?", "/pigou_up_elsewhere?", 1)
     options = ("--http-port", "0", "--grpc-port", "0", "--no-dashboard")
-    pigou = RunningPigou(home, options=options, environment={"PIGOU_DATABASE_URL": url})
-    assert set(pigou.parts) == {"collector", "analyzers"}
-    assert pigou.dashboard_url == ""
-    assert pigou.dsn == url
-    assert pigou.sql("select current_database()::text, (select count(*) from ledger.calls)") == [("pigou_up_elsewhere", 0)]
-    assert pigou.stop() == 0
+    with RunningPigou(home, options=options, environment={"PIGOU_DATABASE_URL": url}) as pigou:
+        assert set(pigou.parts) == {"collector", "analyzers"}
+        assert pigou.dashboard_url == ""
+        assert pigou.dsn == url
+        assert pigou.sql("select current_database()::text, (select count(*) from ledger.calls)") == [("pigou_up_elsewhere", 0)]
 
 
 def test_a_database_that_is_away_is_named(home: Path) -> None:

@@ -1,0 +1,97 @@
+"""`pigou demo` as a newcomer runs it, on a short period: played once, shown again, kept apart from other books."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pigou_process import RunningPigou, new_folder, run_pigou
+
+DEMO = ("demo", "--days", "0.25")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with new_folder() as folder:
+        yield folder
+
+
+def test_it_is_ready_with_the_economy_in_the_books_and_shows_it_again(home: Path) -> None:
+    summary = "select count(*), count(distinct tenant), sum(cost_usd) from ledger.calls"
+    with RunningPigou(home, command=DEMO) as first:
+        first.wait_until_said("^ready: ")
+        assert first.output.lower().count("ready") == 1  # what waits for the word must not be misled
+        assert first.output.splitlines()[-1].startswith("ready: ")
+        assert re.findall(r"http://127\.0\.0\.1:\d+", first.output)[-1] == first.dashboard_url
+        with urllib.request.urlopen(first.dashboard_url, timeout=10) as page:
+            assert page.status == 200
+        [(calls, tenants, cost_usd)] = first.sql(summary)
+        assert calls > 100
+        assert tenants == 3
+        assert cost_usd > 0
+        [(own,)] = first.sql("select count(*) from ledger.calls where model = 'fleet-32b' and cost_usd is not null")
+        assert own > 0
+        assert json.loads((home / "truth.json").read_text())["counts"]
+        assert first.stop() == 0
+    with RunningPigou(home, command=DEMO) as again:
+        assert "playing" not in again.output
+        assert again.sql(summary) == [(calls, tenants, cost_usd)]
+
+
+def test_what_it_says_to_try_works(home: Path) -> None:
+    with RunningPigou(home, command=DEMO) as demo:
+        tries = [shlex.split(line)[1:] for line in demo.output.splitlines() if line.startswith("  ")]
+        assert [command for command, *_ in tries] == ["sql", "statement", "check"]
+        for arguments in tries:
+            done = run_pigou(*arguments)
+            assert done.returncode == 0, done.stderr
+            assert len(done.stdout.splitlines()) > 3
+
+
+def test_an_interrupted_play_is_played_again_to_the_same_books(home: Path) -> None:
+    """What the first part of it had booked is recognised."""
+    count = "select count(*) from ledger.calls"
+    kept = json.loads((home / "demo.json").read_text())
+    (home / "demo.json").write_text(json.dumps(kept | {"finished": False}))
+    with RunningPigou(home, command=DEMO) as again:
+        assert "playing 0.25 days of a simulated fleet" in again.output
+        assert again.sql("select count(*) from ledger.conflicts") == [(0,)]
+        [(calls,)] = again.sql(count)
+        assert json.loads((home / "demo.json").read_text()) == kept
+        assert again.stop() == 0
+    with RunningPigou(home, command=DEMO) as last:
+        assert last.sql(count) == [(calls,)]
+
+
+def test_other_books_than_the_demos_are_left_alone(home: Path) -> None:
+    other = run_pigou(*DEMO, "--seed", "2", "--home", home)
+    assert other.returncode == 2
+    assert other.stderr == (
+        f"pigou: {home} holds the demo of --seed 1 --days 0.25; start it with these, or begin anew with --fresh\n"
+    )
+    with new_folder() as own:
+        (own / "postgres").mkdir()
+        (own / "postgres" / "PG_VERSION").write_text("18\n")
+        for fresh in ((), ("--fresh",)):
+            refused = run_pigou(*DEMO, *fresh, "--home", own)
+            assert refused.returncode == 2
+            assert refused.stderr == f"pigou: {own} holds books that are not a demo's; choose another --home for the demo\n"
+        assert (own / "postgres" / "PG_VERSION").exists()
+
+
+def test_a_fresh_one_begins_anew_and_goes_on_live(home: Path) -> None:
+    with RunningPigou(home, command=("demo", "--days", "0.1", "--seed", "3", "--fresh", "--live", "3000")) as fresh:
+        assert fresh.sql("select count(*) > 0 from ledger.calls") == [(True,)]
+        assert "economy" in fresh.parts
+        deadline = time.monotonic() + 60
+        live = "select count(*) from ledger.spans where started_at > now() - interval '2 minutes'"
+        while fresh.sql(live) == [(0,)]:
+            assert time.monotonic() < deadline, fresh.output
+            time.sleep(0.5)
