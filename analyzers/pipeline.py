@@ -46,7 +46,7 @@ def _apply_late_prices(connection: psycopg.Connection) -> tuple[int, int]:
     row = connection.execute(_SQL["newest_rate"]).fetchone()
     newest, through = row if row is not None else (0, 0)
     for (tenant_id,) in connection.execute(_SQL["tenants_to_rerate"], {"every": newest > through}).fetchall():
-        result = rerate(connection, tenant_id)
+        result = rerate(connection, tenant_id, with_booked=newest > through)
         adjusted += result.adjusted
         unpriced += result.still_unpriced
     if newest > through:

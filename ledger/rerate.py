@@ -27,17 +27,18 @@ class RerateResult(msgspec.Struct, frozen=True):
     still_unpriced: int
 
 
-def rerate(connection: psycopg.Connection, tenant_id: int, since: datetime | None = None, *, slot: int = 0) -> RerateResult:
-    """Book again what has a price now, in transactions of a few thousand calls each.
+def rerate(
+    connection: psycopg.Connection, tenant_id: int, since: datetime | None = None, *, with_booked: bool = True, slot: int = 0
+) -> RerateResult:
+    """Book again what has a price now, and (`with_booked`) what has another than it had, a few thousand calls per transaction.
 
-    Late entries of closed periods go to the first open day. Raises nothing of its own; run it again at any time.
+    Only a rate that was added can change what is booked: whoever knows that there is none need not look. Late entries of closed
+    periods go to the first open day. Raises nothing of its own; run it again at any time.
     """
     parameters = {"tenant_id": tenant_id, "since": since or _BEGINNING, "limit": _CHUNK}
     adjusted = 0
-    for query, reason in (
-        ("unpriced_now_priced", "a price was given"),
-        ("booked_at_superseded", "its rate was superseded"),
-    ):
+    steps = [("unpriced_now_priced", "a price was given"), ("booked_at_superseded", "its rate was superseded")]
+    for query, reason in steps[: 1 + with_booked]:
         while True:
             with connection.transaction():
                 lock_tenants(connection, [tenant_id])

@@ -14,18 +14,18 @@ select c.trace_id, c.span_id
 
 -- name: booked_at_superseded
 -- Booked calls one of whose kinds would be charged at another rate now than it was: a rate of the tenant's own, or of the list, that
--- was recorded after the call was (ten minutes allow for transactions that commit later than they began). A fee per request that
+-- was recorded after the call was (a minute allows for transactions that commit later than they began). A fee per request that
 -- did not exist before counts as another rate too.
 with newer as materialized (
     select r.* from pigou.rate r join pigou.tenant t on t.tenant_id = %(tenant_id)s
-     where r.tenant_id = t.tenant_id or (r.tenant_id = 0 and r.recorded_at > t.created_at - interval '10 minutes')
+     where r.tenant_id = t.tenant_id or (r.tenant_id = 0 and r.recorded_at > t.created_at - interval '1 minute')
 )
 select distinct c.trace_id, c.span_id, c.started_at
   from newer r
   join pigou.commodity m on m.commodity_id = r.commodity_id
   join pigou.call c
     on c.tenant_id = %(tenant_id)s and c.status = 'booked' and c.started_at >= %(since)s and r.valid @> c.started_at
-   and (r.tenant_id <> 0 or r.recorded_at > c.recorded_at - interval '10 minutes')
+   and (r.tenant_id <> 0 or r.recorded_at > c.recorded_at - interval '1 minute')
    and r.model in (c.rate_model, lower(c.model)) and r.provider in (c.rate_provider, lower(c.provider))
   left join pigou.transfer x
     on x.tenant_id = c.tenant_id and x.entry_id = c.entry_id and x.occurred_at = c.started_at and x.commodity_id = r.commodity_id
