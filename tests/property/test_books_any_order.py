@@ -219,7 +219,7 @@ def test_reversing_everything_returns_to_zero(desk: Desk) -> None:
     """When each call turns out to be a copy of another, every entry is reversed, and only that other's remains."""
     tenant = f"t{next(_numbers)}"
     weak = [chat(1, n, input=10 * n, output=n, id="same", at=n) for n in range(1, 8)]
-    strong = chat(2, 1, input=10, output=1, cached=3, reasoning=1, id="same", at=9)
+    strong = chat(2, 1, input=10, output=2, cached=3, reasoning=1, id="same", at=9)
     collector = desk.collectors[0]
     for span in [*weak, strong]:
         sent = export(span)
