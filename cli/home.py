@@ -65,7 +65,8 @@ class Home:
     def make(self) -> None:
         """Make the folder when it is missing. Raises CommandError when that is refused."""
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
         except OSError as error:
             mend = "choose another with --home or PIGOU_HOME"
             message = f"cannot make the home {self.path}: {error.strerror}"

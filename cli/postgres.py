@@ -97,7 +97,7 @@ class Cluster:
 
     def initialise(self, log: IO[bytes]) -> None:
         """Make the data directory and its database `pigou`; what a killed try left is thrown away."""
-        runs_as = server_user()
+        runs_as = server_user(self.data)
         self.data.parent.mkdir(parents=True, exist_ok=True)
         make_reachable(self.data, runs_as)
         new = self.data.with_name(self.data.name + ".new")
@@ -165,7 +165,7 @@ class Cluster:
 
     def _prepare(self) -> ServerUser:
         """What every start needs; answers whom the server runs as."""
-        runs_as = server_user()
+        runs_as = server_user(self.data)
         make_reachable(self.data, runs_as)
         self._clear_stale_locks()
         self._make_socket_dir(runs_as)
@@ -241,10 +241,13 @@ def binary(name: str) -> str:
     return str(Path(found.submodule_search_locations[0]) / "pginstall" / "bin" / name)
 
 
-def server_user() -> ServerUser:
-    """Whom the server runs as: the caller, or an unprivileged user (made when missing) if that is root."""
+def server_user(data: Path) -> ServerUser:
+    """Whom the server runs as: the caller. If that is root: the data's owner, or an unprivileged user, made when missing."""
     if os.geteuid() != 0:
         return ServerUser()
+    if data.exists():
+        owner = data.stat()
+        return ServerUser(owner.st_uid, owner.st_gid, ())
     import pwd
 
     try:

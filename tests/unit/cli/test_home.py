@@ -82,6 +82,11 @@ def test_a_home_that_cannot_be_made_says_what_to_change(tmp_path: Path) -> None:
         Home(tmp_path / "file" / "home").make()
 
 
+def test_a_home_is_for_its_owner_alone(tmp_path: Path) -> None:
+    Home(tmp_path / "deep" / "home").make()
+    assert (tmp_path / "deep" / "home").stat().st_mode & 0o777 == 0o700
+
+
 def test_logs_are_rotated_by_start(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.make()
