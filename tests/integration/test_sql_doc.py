@@ -1,0 +1,165 @@
+"""docs/sql.md is executed: every view and column it documents is there, and every query answers, as people ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+from analyzers.pipeline import run_round
+from collector.inbox import Export
+from ledger.database import connect
+from tests.books import GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
+from tests.tidy.tree import ROOT
+
+DOCUMENT = (ROOT / "docs" / "sql.md").read_text()
+VIEWS, _, ASKED = DOCUMENT.partition("## Queries\n")
+LAST_MONTH_S = -20 * 86400.0
+
+
+class Query(NamedTuple):
+    title: str
+    says: str
+    sql: str
+
+
+def documented_views() -> dict[str, list[list[str]]]:
+    """The cells of each view's table, without its head."""
+    views: dict[str, list[list[str]]] = {}
+    for section in VIEWS.split("\n### `ledger.")[1:]:
+        table = [line for line in section.splitlines() if line.startswith("|")]
+        views[section.partition("`")[0]] = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+    return views
+
+
+def queries() -> Iterator[Query]:
+    """Heading, what it answers, and the SQL of every section."""
+    for section in ASKED.split("\n### ")[1:]:
+        title, _, rest = section.partition("\n")
+        says, _, fenced = rest.partition("```sql\n")
+        yield Query(title, says.strip(), fenced.partition("```")[0])
+
+
+QUERIES = list(queries())
+
+
+def telemetry() -> Iterator[Export]:
+    """Two months of a small fleet, with everything in it that a query of the page asks about."""
+    dear: dict[str, Any] = {"model": "m2"}
+    for month, (at, calls) in enumerate(((LAST_MONTH_S, 2), (0.0, 3))):
+        trace = 10 + month
+        yield export(
+            agent(trace, 1, name="fixer", input=calls * 1_000_000 + 200_000, output=calls * 50_000 + 30_000, task="fix_tests", at=at),
+            *(
+                chat(trace, 2 + n, 1, input=1_000_000, cached=400_000, written=100_000, output=50_000, id=f"r{trace}-{n}",
+                     at=at + n, gen_ai__conversation__id="c1", gen_ai__usage__cost=1.5, allocation__use="plan")
+                for n in range(calls)
+            ),
+            tool(trace, 8, 1, name="run_tests", at=at),
+            chat(trace, 9, 8, input=200_000, output=30_000, at=at + 5, **dear),
+        )  # fmt: skip
+    yield export(chat(20, 1, input=1_000_000, output=50_000, id="r10-0", at=LAST_MONTH_S), service="gateway", scope=GATEWAY)
+    yield export(agent(30, 1, name="support", input=9, output=9, task="support"), chat(30, 2, 1, input=500, output=50))
+    yield export(chat(31, 1, model="nobody-prices-this", at=50), chat(31, 2, input=5, cached=50, at=60))
+    yield export(chat(32, 1, input=77, output=7, at=70), chat(32, 2, input=77, output=7, at=70))
+    yield export(plain(33, 1, name="first"))
+    yield export(plain(33, 1, name="second"))
+
+
+@pytest.fixture(scope="module")
+def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
+    """The books of that fleet, as people see them."""
+    with cloned(server, template, "pigou_sql_document") as dsn:
+        with connect(dsn, "writer") as writer:
+            price(writer)
+            price(writer, {**PRICES, "input_tokens": "15", "output_tokens": "75"}, model="m2")
+            with collecting(dsn) as collector:
+                collector.book(*telemetry())
+            run_round(writer)
+            price(writer, {"output_tokens": "60"}, model="m2", tenant="default")
+            run_round(writer)
+        with connect(dsn, "reader") as connection:
+            yield connection
+
+
+# ── views ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_view_and_column_is_documented_and_there(reader: psycopg.Connection) -> None:
+    there: dict[str, list[str]] = {}
+    for view, column in rows(
+        reader,
+        "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid"
+        " where c.relnamespace = 'ledger'::regnamespace and c.relkind = 'v' and a.attnum > 0 order by c.relname, a.attnum",
+    ):
+        there.setdefault(view, []).append(column)
+    assert {view: [row[0] for row in table] for view, table in documented_views().items()} == there
+
+
+def test_every_column_has_a_meaning_and_a_unit() -> None:
+    incomplete = [(view, row) for view, table in documented_views().items() for row in table if len(row) != 3 or not all(row)]
+    assert incomplete == []
+
+
+@pytest.mark.parametrize(("suffix", "unit"), [("_usd", "USD"), ("_ms", "ms"), ("_tokens", "tokens")])
+def test_a_name_with_a_unit_is_documented_in_it(suffix: str, unit: str) -> None:
+    named = [(view, row) for view, table in documented_views().items() for row in table if row[0].endswith(suffix)]
+    assert named
+    assert [pair for pair in named if not pair[1][2].startswith(unit)] == []
+
+
+def test_every_view_carries_the_tenant() -> None:
+    assert [view for view, table in documented_views().items() if table[0][0] != "tenant"] == ["commodities"]
+
+
+# ── queries ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_there_are_queries_for_what_people_ask() -> None:
+    assert len(QUERIES) >= 18
+    assert ASKED.count("```sql") == len(QUERIES)
+    assert [query.title for query in QUERIES if len(query.says) < 40 or not query.sql.strip()] == []
+    assert len({query.title for query in QUERIES}) == len(QUERIES)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.title)
+def test_a_query_answers(reader: psycopg.Connection, query: Query) -> None:
+    assert rows(reader, query.sql) != []
+
+
+def answer(reader: psycopg.Connection, title: str) -> list[dict[str, Any]]:
+    """Rows of a query by column."""
+    [query] = [query for query in QUERIES if query.title == title]
+    cursor = reader.execute(query.sql.encode())
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def test_the_months_add_up_to_the_cent(reader: psycopg.Connection) -> None:
+    [month] = answer(reader, "Month against month, to the cent")
+    by_month = (
+        "select date_trunc('month', day)::date::text, round(sum(amount_usd), 2) from ledger.balances where kind = 'expense'"
+    )
+    spent = dict(rows(reader, f"{by_month} group by 1"))
+    assert [month["last_month_usd"], month["this_month_usd"]] == [spent["2026-10-01"], spent["2026-11-01"]]
+    assert month["volume_usd"] + month["mix_usd"] + month["price_usd"] == month["change_usd"] != 0
+    assert month["volume_usd"] > 0
+
+
+def test_the_figures_of_some_queries(reader: psycopg.Connection) -> None:
+    booked = one(reader, "select sum(cost_usd) from ledger.calls")
+    for title in ("Spend by layer and use", "Spend by model", "Spend by agent and task class", "Spend by tenant and day"):
+        assert sum(row["cost_usd"] or 0 for row in answer(reader, title)) == booked, title
+    assert sum(row["debit_usd"] + row["credit_usd"] for row in answer(reader, "Trial balance as of a date")) == 0
+    [cache] = [row for row in answer(reader, "What caching saved") if row["model"] == "m1"]
+    assert cache["saved_by_reading_usd"] == 5 * 400_000 * (Decimal("2") - Decimal("0.2")) / 1_000_000
+    assert cache["paid_for_writing_usd"] == 5 * 100_000 * (Decimal("2.5") - Decimal("2")) / 1_000_000
+    [instead] = [row for row in answer(reader, "What calls would have cost on another model") if row["model"] == "m2"]
+    assert instead["cost_usd_instead"] == 2 * (Decimal("0.4") + Decimal("0.3"))
+    assert {row["service"] for row in answer(reader, "Calls reported more than once, by emitter")} == {"gateway"}
+    assert {row["name"] for row in answer(reader, "Control totals that differ")} == {"invoke_agent support"}
+    trace = answer(reader, "Cost of one trace, step by step")
+    assert trace[0]["cost_usd_below"] == sum(row["cost_usd"] or 0 for row in trace)
