@@ -36,4 +36,5 @@ select distinct c.trace_id, c.span_id, c.started_at
  limit %(limit)s
 
 -- name: still_unpriced
+-- How many calls still wait for a price.
 select count(*) from pigou.call where tenant_id = %(tenant_id)s and status = 'unpriced' and started_at >= %(since)s

@@ -52,7 +52,7 @@ def telemetry() -> Iterator[Export]:
     for month, (at, calls) in enumerate(((LAST_MONTH_S, 2), (0.0, 3))):
         trace = 10 + month
         yield export(
-            agent(trace, 1, name="fixer", input=calls * 1_000_000 + 200_000, output=calls * 50_000 + 30_000, task="fix_tests", at=at),
+            agent(trace, 1, input=calls * 1_000_000 + 200_000, output=calls * 50_000 + 30_000, task="fix_tests", at=at),
             *(
                 chat(trace, 2 + n, 1, input=1_000_000, cached=400_000, written=100_000, output=50_000, id=f"r{trace}-{n}",
                      at=at + n, gen_ai__conversation__id="c1", gen_ai__usage__cost=1.5, allocation__use="plan")
