@@ -189,7 +189,7 @@ class Pipeline:
 
     def _open(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._settings.dsn, "writer", application="pigou-collector")
+            self._connection = connect(self._settings.dsn, "writer", application="pigou-collector", by_index=True)
             self._accounts = AccountBook()
         return self._connection
 

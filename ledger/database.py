@@ -20,12 +20,18 @@ Role: TypeAlias = Literal["owner", "writer", "reader"]
 HEAD = "0001"
 
 
-def connect(dsn: str, role: Role, *, autocommit: bool = True, application: str = "pigou") -> psycopg.Connection:
+def connect(
+    dsn: str, role: Role, *, autocommit: bool = True, application: str = "pigou", by_index: bool = False
+) -> psycopg.Connection:
     """Open a connection that acts under one of the three roles, in UTC.
 
+    `by_index` is for those who only ever look things up by key while the tables grow under them: a plan made and kept while a
+    table was empty would otherwise read all of it, ever after.
     Raises DatabaseUnavailable when the server does not answer or the role does not exist yet.
     """
     options = "-c timezone=UTC -c jit=off"
+    if by_index:
+        options += " -c enable_seqscan=off"
     if role != "owner":
         options += f" -c role=pigou_{role}"
     try:

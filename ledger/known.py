@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -32,41 +32,62 @@ class Known(msgspec.Struct):
     reason: str | None
 
 
-def related(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int) -> dict[Key, Known]:
-    """Everything recorded of the traces that arrived, and of the traces that share a call with them, and so on."""
-    known: dict[Key, Known] = {}
-    if not arrivals.records:
-        return known
-    since = at(min(r.started_us for r in arrivals.records) - _NEARBY_US)
-    until = at(max(r.started_us for r in arrivals.records) + _NEARBY_US)
-    asked: set[bytes] = set()
-    asked_keys: set[str] = set()
-    traces = {record.trace_id for record in arrivals.records}
-    keys = {key for call in arrivals.calls.values() for key in call.keys}
-    while traces or keys:
-        if keys:
-            rows = connection.execute(_SQL["traces_of_keys"], {"tenant_id": tenant_id, "keys": list(keys)})
-            traces |= {row[0] for row in rows}
-            asked_keys |= keys
-        traces -= asked
-        if not traces:
-            break
-        found = _known_of(connection, tenant_id, traces, since, until)
-        asked |= traces
-        known |= found
-        keys = {key for there in found.values() if there.member.call for key in there.member.call.keys} - asked_keys
-        traces = set[bytes]()
-    return known
+class _Search:
+    """The search for everything related to one tenant's arrivals; it asks in rounds until a round finds nothing new."""
+
+    def __init__(self, arrivals: Arrivals, tenant_id: int) -> None:
+        self.known: dict[Key, Known] = {}
+        self._tenant_id = tenant_id
+        self._since = at(min(r.started_us for r in arrivals.records) - _NEARBY_US)
+        self._until = at(max(r.started_us for r in arrivals.records) + _NEARBY_US)
+        self._traces = {record.trace_id for record in arrivals.records}
+        self._keys = {key for call in arrivals.calls.values() for key in call.keys}
+        self._asked_traces: set[bytes] = set()
+        self._asked_keys: set[str] = set()
+        self._pending: list[psycopg.Cursor[tuple[Any, ...]]] = []
+
+    def ask(self, connection: psycopg.Connection) -> bool:
+        """Send this round's questions; False when there are none left."""
+        self._pending = []
+        if self._keys:
+            parameters = {"tenant_id": self._tenant_id, "keys": list(self._keys)}
+            self._pending.append(connection.execute(_SQL["traces_of_keys"], parameters))
+        if self._traces:
+            parameters = {
+                "tenant_id": self._tenant_id,
+                "trace_ids": list(self._traces),
+                "since": self._since,
+                "until": self._until,
+            }
+            self._pending.append(connection.execute(_SQL["traces_known"], parameters))
+        return bool(self._pending)
+
+    def take_answers(self) -> None:
+        """Take in the round's answers and make the next round's questions of them."""
+        asked_keys, asked_traces = self._keys, self._traces
+        answers = [cursor.fetchall() for cursor in self._pending]
+        named = {row[0] for row in answers.pop(0)} if asked_keys else set[bytes]()
+        found = {(row[0], row[1]): _known(row) for row in answers.pop(0)} if asked_traces else {}
+        self.known |= found
+        self._asked_keys |= asked_keys
+        self._asked_traces |= asked_traces
+        self._keys = {key for there in found.values() if there.member.call for key in there.member.call.keys} - self._asked_keys
+        self._traces = named - self._asked_traces
 
 
-def _known_of(
-    connection: psycopg.Connection, tenant_id: int, traces: Iterable[bytes], since: str, until: str
-) -> dict[Key, Known]:
-    rows = connection.execute(
-        _SQL["traces_known"],
-        {"tenant_id": tenant_id, "trace_ids": list(traces), "since": since, "until": until},
-    ).fetchall()
-    return {(row[0], row[1]): _known(row) for row in rows}
+def related(connection: psycopg.Connection, arrivals_of: Mapping[int, Arrivals]) -> dict[int, dict[Key, Known]]:
+    """What is known of the arrivals of several tenants, by tenant id; each statement names one tenant.
+
+    Everything recorded of the traces that arrived, and of the traces that share a call with them, and so on.
+    """
+    searches = {tenant_id: _Search(arrivals, tenant_id) for tenant_id, arrivals in arrivals_of.items() if arrivals.records}
+    open_searches = list(searches.values())
+    while open_searches:
+        with connection.pipeline():
+            open_searches = [search for search in open_searches if search.ask(connection)]
+        for search in open_searches:
+            search.take_answers()
+    return {tenant_id: searches[tenant_id].known if tenant_id in searches else {} for tenant_id in arrivals_of}
 
 
 def _known(row: tuple[Any, ...]) -> Known:

@@ -32,6 +32,10 @@ _CALL_COLUMNS = (
     " claimed_cost_usd, response_id, keys, strength, copy_of_trace_id, copy_of_span_id, expense_account_id, payable_account_id,"
     " revision, recorded_at, action"
 )
+_COPY_CONTROL = sql.SQL(
+    "copy pigou.control_total (tenant_id, trace_id, span_id, started_at, name, dialect, input_tokens, output_tokens, cost_usd)"
+    " from stdin"
+)
 _COPY_CALL = sql.SQL("copy stage_call (" + _CALL_COLUMNS + ") from stdin")
 
 
@@ -57,20 +61,16 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, a
     ids = open_tenants(connection, sorted(by_tenant))
     lock_tenants(connection, ids.values())
     prepare_stage(connection)
-    plans = [
-        _plan(connection, arrivals, ids[tenant])
-        for tenant, group in sorted(by_tenant.items(), key=lambda item: ids[item[0]])
-        for arrivals in [_merge(group)]
-    ]
+    arrived = {ids[tenant]: _merge(group) for tenant, group in sorted(by_tenant.items(), key=lambda item: ids[item[0]])}
+    known = related(connection, arrived)
+    plans = [_plan(connection, arrivals, tenant_id, known[tenant_id]) for tenant_id, arrivals in arrived.items()]
     _write_resources(connection, plans)
     _copy_records(connection, plans)
     for plan in plans:
         _stage_known(connection, plan)
     _copy_calls(connection, plans, accounts)
-    for plan in plans:
-        if plan.arrivals.calls or plan.known:
-            _post_tenant(connection, plan, slot, accounts)
-        _keep_rest(connection, plan, slot)
+    _copy_controls(connection, plans)
+    _post_plans(connection, plans, slot, accounts)
     return [plan.posted for plan in plans]
 
 
@@ -101,9 +101,9 @@ def post_staged(
     slot: int,
     unpriced_account_id: int,
     unreadable_account_id: int,
-) -> dict[str, int]:
-    """Run the posting statement over what is staged for one tenant; answers the calls written, by status."""
-    rows = connection.execute(
+) -> psycopg.Cursor[tuple[str, int]]:
+    """Run the posting statement over what is staged for one tenant; its rows are the calls written, by status."""
+    return connection.execute(
         _SQL["post_tenant"],
         {
             "tenant_id": tenant_id,
@@ -111,8 +111,7 @@ def post_staged(
             "unpriced_account_id": unpriced_account_id,
             "unreadable_account_id": unreadable_account_id,
         },
-    ).fetchall()
-    return dict(rows)
+    )
 
 
 def _merge(group: list[Arrivals]) -> Arrivals:
@@ -138,8 +137,7 @@ def _merge(group: list[Arrivals]) -> Arrivals:
 # ── what is known, and what follows ──────────────────────────────────────────────────────────────────
 
 
-def _plan(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int) -> Plan:
-    known = related(connection, arrivals, tenant_id)
+def _plan(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int, known: dict[Key, Known]) -> Plan:
     posted = Posted(arrivals.tenant, rejected=len(arrivals.rejections))
     fresh: dict[Key, NewRecord] = {}
     for record in arrivals.records:
@@ -287,30 +285,38 @@ def _inherit(connection: psycopg.Connection, tenant_id: int, moved: Sequence[tup
     )
 
 
-def _post_tenant(connection: psycopg.Connection, plan: Plan, slot: int, accounts: AccountBook) -> None:
-    unpriced, unreadable = (accounts.id_of(plan.tenant_id, name) for name in (UNPRICED, UNREADABLE))
-    plan.posted.calls = post_staged(connection, plan.tenant_id, slot, unpriced, unreadable)
-    if any(call.keys for call in plan.arrivals.calls.values()):
-        connection.execute(_SQL["add_call_keys"], {"tenant_id": plan.tenant_id})
+def _copy_controls(connection: psycopg.Connection, plans: Sequence[Plan]) -> None:
+    rows = [
+        (plan.tenant_id, record.trace_id, record.span_id, at(record.started_us), record.name,
+         control.dialect, control.input_tokens, control.output_tokens, control.cost_usd)
+        for plan in plans
+        if plan.arrivals.controls
+        for record in plan.records
+        if (control := plan.arrivals.controls.get((record.trace_id, record.span_id))) is not None
+    ]  # fmt: skip
+    if rows:
+        with connection.cursor() as cursor, cursor.copy(_COPY_CONTROL) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def _post_plans(connection: psycopg.Connection, plans: Sequence[Plan], slot: int, accounts: AccountBook) -> None:
+    """Post tenant by tenant; the statements follow each other without waiting for answers in between."""
+    written: list[tuple[Plan, psycopg.Cursor[tuple[str, int]]]] = []
+    with connection.pipeline():
+        for plan in plans:
+            if plan.arrivals.calls or plan.known:
+                unpriced, unreadable = (accounts.id_of(plan.tenant_id, name) for name in (UNPRICED, UNREADABLE))
+                written.append((plan, post_staged(connection, plan.tenant_id, slot, unpriced, unreadable)))
+                if any(call.keys for call in plan.arrivals.calls.values()):
+                    connection.execute(_SQL["add_call_keys"], {"tenant_id": plan.tenant_id})
+            _keep_rest(connection, plan, slot)
+    for plan, cursor in written:
+        plan.posted.calls = dict(cursor.fetchall())
 
 
 def _keep_rest(connection: psycopg.Connection, plan: Plan, slot: int) -> None:
     arrivals, posted = plan.arrivals, plan.posted
-    fresh = {(r.trace_id, r.span_id): r for r in plan.records}
-    controls = [(fresh[key], control) for key, control in arrivals.controls.items() if key in fresh]
-    if controls:
-        with (
-            connection.cursor() as cursor,
-            cursor.copy(
-                "copy pigou.control_total (tenant_id, trace_id, span_id, started_at, name, dialect, input_tokens,"
-                " output_tokens, cost_usd) from stdin"
-            ) as copy,
-        ):
-            for record, control in controls:
-                copy.write_row(
-                    (plan.tenant_id, record.trace_id, record.span_id, at(record.started_us), record.name,
-                     control.dialect, control.input_tokens, control.output_tokens, control.cost_usd)
-                )  # fmt: skip
     if arrivals.points:
         _write_points(connection, plan)
     for rejection in arrivals.rejections:
