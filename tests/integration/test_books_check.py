@@ -1,0 +1,84 @@
+"""`pigou check` finds what is wrong: each invariant is broken behind the guards' back, and must be the one that is reported."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from ledger import check
+from tests.books import agent, book, chat, collecting, export, one, price, rows, run
+
+DAMAGE = {
+    "trial_balance": "update pigou.balance set debit_usd = debit_usd + 1 where debit_usd > 0",
+    "balances_are_sums": "update pigou.balance set debit_quantity = debit_quantity + 1, credit_quantity = credit_quantity + 1",
+    "one_live_entry": "update pigou.call set entry_id = gen_random_uuid() where status = 'booked'",
+    "no_orphans": "delete from pigou.record where role = 'call'",
+    "calls_equal_books": "update pigou.call set cost_usd = cost_usd + 0.000001 where status = 'booked'",
+    "reversals_mirror": "update pigou.transfer x set quantity = quantity + 1, amount_usd = round((quantity + 1) * rate_usd, 12)"
+    " from pigou.entry e where e.entry_id = x.entry_id and e.kind = 'reversal'",
+    "prices_are_rates": "update pigou.transfer set rate_usd = rate_usd * 2, amount_usd = amount_usd * 2",
+}
+FURTHER = {
+    "a call without an entry": ("one_live_entry", "delete from pigou.entry where kind = 'call'"),
+    "an entry without a call": ("no_orphans", "delete from pigou.call where status = 'booked'"),
+    "a transfer without an entry": ("no_orphans", "update pigou.transfer set entry_id = gen_random_uuid()"),
+    "a transfer on no account": ("no_orphans", "update pigou.transfer set debit_account_id = 9999"),
+    "a transfer at no rate": ("no_orphans", "update pigou.transfer set rate_id = 999999999"),
+    "a duplicate that is booked": ("one_live_entry", "update pigou.call set status = 'duplicate' where status = 'booked'"),
+    "a leaf more than was booked": (
+        "calls_equal_books",
+        "update pigou.call set leaves = leaves || '{\"output_tokens\": 9999}' where status = 'booked'",
+    ),
+    "tokens on the wrong commodity": ("prices_are_rates", "update pigou.transfer set commodity_id = 7 where commodity_id = 6"),
+}
+CASES = {name: (name, damage) for name, damage in DAMAGE.items()} | FURTHER
+
+
+@pytest.fixture
+def sound(dsn: str, writer: psycopg.Connection) -> str:
+    """Books with a reversal, an adjustment, and something in suspense."""
+    price(writer)
+    weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r")
+    unread = chat(1, 3, 1, input=1, cached=5)
+    book(dsn, [export(agent(1, 1, input=100, output=10), weak)])
+    book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"))])
+    return dsn
+
+
+def test_sound_books_pass_every_check(sound: str, writer: psycopg.Connection) -> None:
+    results = check.run(writer)
+    assert {result.name for result in results} == DAMAGE.keys() | {"control_totals"}
+    assert [(result.name, result.violations) for result in results if not result.ok or not result.checked] == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_damage_is_found(sound: str, owner: psycopg.Connection, name: str) -> None:
+    guilty, damage = CASES[name]
+    with owner.transaction():
+        run(owner, "set local session_replication_role = replica")  # only the owner can, and only behind the guards' back
+        changed = run(owner, damage).rowcount
+    assert changed > 0
+    found = {result.name: result for result in check.run(owner)}
+    assert not found[guilty].ok
+    assert found[guilty].violations > 0
+    assert found[guilty].examples
+
+
+def test_a_total_that_differs_is_reported_and_no_fault(dsn: str, writer: psycopg.Connection) -> None:
+    price(writer)
+    book(dsn, [export(agent(1, 1, input=999, output=10), chat(1, 2, 1))])
+    [result] = [result for result in check.run(writer) if result.name == "control_totals"]
+    assert (result.ok, result.violations) == (True, 1)
+    assert "999" in result.examples[0]
+
+
+def test_one_request_of_several_tenants_is_booked_in_the_books_of_each(dsn: str, writer: psycopg.Connection) -> None:
+    """A span may name its tenant; otherwise the resource does; otherwise it is the default's. None sees another's."""
+    price(writer)
+    spans = [chat(1, 1, tenant__id="a"), chat(1, 1, tenant__id="b", input=200), chat(1, 3)]
+    with collecting(dsn, default_tenant="d") as collector:
+        collector.book(export(*spans), export(chat(1, 1), tenant="e"))
+    said = rows(writer, "select tenant, count(*), sum(input_tokens) from ledger.calls group by 1 order by 1")
+    assert said == [("a", 1, 100), ("b", 1, 200), ("d", 1, 100), ("e", 1, 100)]
+    assert one(writer, "select count(distinct entry_id) from ledger.entries") == 4
+    assert [result.name for result in check.run(writer) if not result.ok] == []
