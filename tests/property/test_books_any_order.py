@@ -118,8 +118,11 @@ class Desk:
         self.collectors = collectors
         self.connection = connection
 
-    def books_of(self, *shares: list[Export]) -> Books:
-        """What a new tenant's books say after each collector took in its share, at the same time."""
+    def books_of(self, *shares: list[Export], with_clock: bool = False) -> Books:
+        """What a new tenant's books say after each collector took in its share, at the same time.
+
+        The clock goes round once at the end; `with_clock`: after every request, too.
+        """
         tenant = f"t{next(_numbers)}"
         failures: list[BaseException] = []
 
@@ -127,6 +130,8 @@ class Desk:
             try:
                 for request in share:
                     collector.book(Export(request.signal, request.body, request.encoding, request.compression, tenant))
+                    if with_clock:
+                        run_round(self.connection)
             except BaseException as failure:  # noqa: BLE001 - carried to the test's own thread
                 failures.append(failure)
 
@@ -174,7 +179,7 @@ def test_the_workload_holds_what_makes_order_matter(reference: Books, desk: Desk
 ORDERS = st.permutations(range(len(WORKLOAD)))
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 BOUNDED = settings(
-    max_examples=15,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,
@@ -207,6 +212,13 @@ def test_two_collectors_at_once(
     """Each takes in some of it at the same time, and some of it is sent to both."""
     shares = [[n for n in order if n in first or n in both], [n for n in order if n not in first or n in both]]
     assert desk.books_of(*(exports(share, itertools.cycle(sizes)) for share in shares)) == reference
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_clock_may_go_round_at_any_time(desk: Desk, reference: Books, seed: int) -> None:
+    luck = random.Random(seed)
+    order = luck.sample(range(len(WORKLOAD)), len(WORKLOAD))
+    assert desk.books_of(exports(order, itertools.repeat(4)), with_clock=True) == reference
 
 
 def test_all_these_books_are_proven(desk: Desk) -> None:
