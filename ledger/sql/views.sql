@@ -148,9 +148,13 @@ select t.tenant,
                                            + coalesce(c.reasoning_tokens, 0) end)::bigint as tokens,
        min(c.started_at) as first_at, max(c.started_at) as last_at,
        case c.status
-           when 'unpriced' then 'give a price: pigou rates add --tenant ' || quote_literal(t.tenant) || ' --provider '
-                || quote_literal(coalesce(c.rate_provider, 'unknown')) || ' --model ' || quote_literal(coalesce(c.rate_model, c.model, 'unknown'))
-                || ' --commodity input_tokens --price USD_PER_MILLION (and the same for output_tokens)'
+           when 'unpriced' then 'give a price: ' || (
+                select string_agg(format('pigou rates add --tenant %s --provider %s --model %s --commodity %s%s --usd PRICE',
+                                         quote_literal(t.tenant), quote_literal(coalesce(c.rate_provider, 'unknown')),
+                                         quote_literal(coalesce(c.rate_model, c.model, 'unknown')), m.commodity,
+                                         case when c.service_tier <> 'standard' then ' --tier ' || quote_literal(c.service_tier) else '' end),
+                                  '; ' order by m.position)
+                  from regexp_split_to_table(substring(c.reason from '^no rate for (.*)$'), ', ') with ordinality m (commodity, position))
            else 'correct the instrumentation (' || c.dialect || '): ' || coalesce(c.reason, 'usage could not be read')
        end as mend
   from pigou.call c join pigou.tenant t using (tenant_id)

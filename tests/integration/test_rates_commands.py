@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -83,6 +84,17 @@ def test_import_prices_what_waited(pigou: Typed, dsn: str, owner: psycopg.Connec
     assert (code, out) == (0, "2 rates added\ndefault: 1 calls booked again, 1 still unpriced\n"), err
     costs = owner.execute("select model, cost_usd from ledger.calls order by model").fetchall()
     assert costs == [("m1", Decimal("0.003")), ("m2", None)]
+
+
+def test_the_mend_named_in_suspense_mends(pigou: Typed, dsn: str, owner: psycopg.Connection) -> None:
+    book(dsn, [export(chat(1, 1, input=1000, output=100, id="r1"))])
+    (mend,) = owner.execute("select mend from ledger.suspense").fetchone() or ("",)
+    commands = mend.removeprefix("give a price: ").split("; ")
+    assert len(commands) == 2
+    for command in commands:
+        words = shlex.split(command.replace("PRICE", "2"))
+        assert pigou(*words[1:])[0] == 0, command
+    assert owner.execute("select status, cost_usd from ledger.calls").fetchall() == [("booked", Decimal("0.0022"))]
 
 
 @pytest.mark.parametrize(
