@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from dash import ALL, MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.development.base_component import Component
 
 from dashboard import filters as views
@@ -13,6 +13,7 @@ from dashboard.books import Books
 from dashboard.components.filter_bar import CUSTOM, filter_bar
 from dashboard.components.onboarding import AGAIN
 from dashboard.components.panel import Panel, View, drawn
+from dashboard.components.refresh import Shape, changed, take_apart
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
 from dashboard.pages import Page, page_at
@@ -70,18 +71,31 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
     @app.callback(
         Output({"type": "panel", "panel": MATCH}, "children"),
         Output({"type": "retry", "panel": MATCH}, "disabled"),
+        Output({"type": "shape", "panel": MATCH}, "data"),
         Input("url", "search"),
         Input("tick", "n_intervals"),
         Input({"type": "retry", "panel": MATCH}, "n_intervals"),
         State("url", "pathname"),
         State({"type": "panel", "panel": MATCH}, "id"),
+        State({"type": "shape", "panel": MATCH}, "data"),
     )
     def panel(
-        search: str | None, _tick: int | None, _retry: int | None, pathname: str | None, identity: dict[str, str]
+        search: str | None,
+        _tick: int | None,
+        _retry: int | None,
+        pathname: str | None,
+        identity: dict[str, str],
+        held: Shape | None,
     ) -> Answer:
         view = View(books, views.parse(search), clock(), pathname or "/", endpoint)
         children, retry = drawn(panels[identity["panel"]], view)
-        return children, not retry
+        parts, shape = take_apart(identity["panel"], children)
+        exchanged = changed(parts, shape, held) if ctx.triggered_id == "tick" else None
+        if exchanged is None:
+            return children, not retry, shape
+        for part in exchanged:
+            set_props(part.id, {part.sets: part.value})
+        return no_update, not retry, shape
 
 
 def _await_first_call(app: Dash) -> None:

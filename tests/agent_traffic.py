@@ -136,22 +136,21 @@ def conflicting(at: datetime) -> tuple[Export, Export]:
 
 
 def feed(dsn: str, requests: Iterator[Export] | list[Export]) -> list[Answer]:
-    """Put the requests through the collector's own pipeline and the clock's round; answers what each sender was told."""
+    """Put the requests through the collector's own pipeline; answers what each sender was told."""
     pipeline = Pipeline(CollectorSettings(dsn))
     pipeline.start()
     try:
-        answers = [waiting.result(60) for waiting in [pipeline.submit(request) for request in requests]]
+        return [waiting.result(60) for waiting in [pipeline.submit(request) for request in requests]]
     finally:
         pipeline.stop()
-    with connect(dsn, "writer") as connection:
-        run_round(connection)
-    return answers
 
 
 def fill(dsn: str, end: datetime, traces: int = 120) -> None:
-    """Books with something of everything, ending at `end`."""
+    """Books with something of everything, ending at `end`, and what the clock makes of it."""
     early = end - timedelta(days=2)
     feed(dsn, [*exports(end, traces=traces), unreadable(early), refused(early), *conflicting(early)])
+    with connect(dsn, "writer") as connection:
+        run_round(connection)
 
 
 def _span(
