@@ -242,6 +242,18 @@ def test_a_record_that_postgresql_refuses_is_rejected_alone(served: Served, owne
     assert one(owner, "select sum(records), sum(rejected), sum(requests) from ledger.ingest") == (4, 1, 1)
 
 
+def test_a_record_too_large_for_an_index_is_rejected_and_not_sent_again_for_ever(
+    served: Served, owner: psycopg.Connection
+) -> None:
+    """PostgreSQL's limits (class 54) are about the record, although the driver files them with outages."""
+    run(owner, "create index a_small_page on pigou.record (name)")
+    name = "".join(chr(0x4E00 + n) for n in range(1900))
+    told = success(post(served, request(chat(1, 1), plain(1, 2, name=name), chat(1, 3)).SerializeToString())).partial_success
+    assert told.rejected_spans == 1
+    assert "54000" in told.error_message
+    assert one(owner, "select count(*) from ledger.calls where status = 'booked'") == 2
+
+
 def test_a_fault_of_ours_rejects_nothing(served: Served, owner: psycopg.Connection, reader: psycopg.Connection) -> None:
     """A privilege that is missing says nothing of the record: it must be sent again, and be booked then."""
     run(owner, "revoke insert on pigou.entry from pigou_writer")

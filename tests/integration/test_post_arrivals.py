@@ -269,6 +269,22 @@ def test_writers_of_known_tenants_do_not_wait_for_each_other(dsn: str, writer: p
             lock_tenants(other, [ids["b"]])
 
 
+def test_two_writers_of_one_tenant_take_turns(dsn: str, writer: psycopg.Connection) -> None:
+    """Each brings a copy of one call: the second must see the first's before it judges, or both would be booked."""
+    price(writer)
+    open_tenants(writer, ["t"])
+    with connect(dsn, "writer") as other:
+        second = threading.Thread(target=lambda: commit(other, arrivals((record(2, trace=2), TELLS_MORE))))
+        with writer.transaction():
+            post(writer, [arrivals((record(1, trace=1), GATEWAY))], 0, AccountBook())
+            second.start()
+            second.join(0.5)
+            assert second.is_alive(), "the second writer did not wait"
+        second.join(20)
+    assert rows(writer, "select status, count(*) from ledger.calls group by 1 order by 1") == [("booked", 1), ("duplicate", 1)]
+    assert set(proven(writer).values()) == {0}
+
+
 def test_two_writers_of_one_tenant_lose_nothing(dsn: str, writer: psycopg.Connection) -> None:
     price(writer)
 
