@@ -13,16 +13,22 @@ from psycopg import sql
 
 from ledger.database import connect, migrate
 from ledger.pricelist import load_list_prices
+from tests.pigou_process import new_folder
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """URI of an empty embedded server's maintenance database."""
-    home = tmp_path_factory.mktemp("postgres")
-    running = get_server(home / "data", cleanup_mode="delete")
+    with new_folder() as folder:
+        yield from _serve(folder)
+
+
+def _serve(folder: Path) -> Iterator[str]:
+    folder.chmod(0o755)  # PostgreSQL's own user passes through it when the tests run as root
+    running = get_server(folder / "data", cleanup_mode="stop")
     uri = running.get_uri()
     with psycopg.connect(uri, autocommit=True) as connection:
         # The tests' own data may be lost with the machine; what is promised of durability has tests with servers of their own.
