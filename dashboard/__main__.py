@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dashboard", description="Serve Pigou's pages.")
     parser.add_argument("--dsn", required=True, help="address of the database with the books")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
-    parser.add_argument("--port", type=int, default=8050, help="port to listen on")
+    parser.add_argument("--port", type=int, default=4320, help="port to listen on")
     parser.add_argument(
         "--otlp-endpoint", default="http://127.0.0.1:4318", help="where agents send their telemetry, as shown to newcomers"
     )

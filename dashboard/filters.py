@@ -29,7 +29,7 @@ RANGES = {
 RANGE = "14d"
 STATUSES = ("booked", "unpriced", "suspense", "duplicate")
 SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
-BY = ("layer", "use", "model")
+BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
 LIVE_SECONDS = 5
 
 

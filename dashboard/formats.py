@@ -107,12 +107,12 @@ def day(value: datetime) -> str:
 
 
 def minutes_ago(minute: datetime, now: datetime) -> str:
-    """How long ago a minute was, in one unit: `in the last two minutes`, `14 min ago`, `3 h ago`; a clock ahead counts as now."""
+    """How long ago a minute was, in one unit: `less than two minutes ago`, `14 min ago`, `3 h ago`."""
     passed = now - minute
     for span, letter in ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
         if passed >= max(span, timedelta(minutes=2)):
             return f"{passed // span}{THIN_SPACE}{letter} ago"
-    return "in the last two minutes"
+    return "less than two minutes ago"
 
 
 def _three_digits(value: float) -> str:

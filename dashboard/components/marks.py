@@ -50,6 +50,19 @@ def share_row(
     return dcc.Link(inside, href=href, className=name, title=title)
 
 
+def series_row(color: str, label: str, amount: str, share_of_all: str, title: str = "", href: str | None = None) -> Component:
+    """A series of a figure beside it: its shade, name and sum, in place of a legend; a link where it can be narrowed to."""
+    inside = [
+        swatch(color),
+        html.Span(label, className="share-label"),
+        html.Span(amount, className="share-amount"),
+        html.Span(share_of_all, className="share-percent"),
+    ]
+    if href is None:
+        return html.Div(inside, className="series-row", title=title)
+    return dcc.Link(inside, href=href, className="series-row", title=title)
+
+
 def swatch(color: str) -> Component:
     """A small square of a series' colour, in place of a legend."""
     return html.Span(className="swatch", style={"background": color})

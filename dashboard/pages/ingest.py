@@ -1,17 +1,19 @@
 """Ingest health: what arrives, what is turned away, what contradicts itself."""
 
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from dash import html
 
 from dashboard import formats
-from dashboard.components.marks import fact, graph
+from dashboard.components.marks import fact, graph, series_row
 from dashboard.components.onboarding import onboarding
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
+from dashboard.figures import Figure
 from dashboard.figures.spend import records_over_time
 from dashboard.filters import Window, describe
+from dashboard.frame import Frame
 from dashboard.pages.page import Page
 from dashboard.queries import bucket_of
 
@@ -64,7 +66,17 @@ def arrivals(view: View) -> Children:
     if not len(frame):
         return [nothing("Nothing arrived in this time.")]
     figure = records_over_time(frame, window, bucket, key=view.filters.search())
-    return [graph("records_over_time", figure, 240, f"Records received per {bucket} by signal.")]
+    drawing = graph("records_over_time", figure, 240, f"Records received per {bucket} by signal.")
+    return [html.Div([drawing, html.Div(_signals(figure, frame), className="beside")], className="graph-beside")]
+
+
+def _signals(figure: Figure, frame: Frame) -> Children:
+    """The signals in the figure's shades, with how many records each brought."""
+    rows: Children = []
+    for trace in cast("list[dict[str, Any]]", figure["data"]):
+        records = sum(cast(int, row["records"]) for row in frame if row["signal"] == trace["name"])
+        rows.append(series_row(trace["marker"]["color"], f"{trace['name']}s", f"{records:,}", "records"))
+    return rows
 
 
 def rejections(view: View) -> Children:

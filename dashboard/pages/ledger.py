@@ -21,14 +21,14 @@ def suspense(view: View) -> Children:
     if not len(frame):
         return [nothing("Nothing waits: every call could be read and has a price.")]
     columns = (
-        Column("account", "Waits in", width=165),
-        Column("model", "Model", width=180),
-        Column("provider", "Provider", width=110),
-        Column("tenant", "Tenant", width=110),
-        Column("calls", "Calls", "count", 85),
-        Column("tokens", "Tokens", "tokens", 95),
-        Column("mend", "What mends it", "code", grow=2, width=380),
-        Column("reason", "Because", grow=1, width=200),
+        Column("account", "Waits in", width=158),
+        Column("model", "Model", width=140),
+        Column("provider", "Provider", width=90),
+        Column("tenant", "Tenant", width=90),
+        Column("calls", "Calls", "count", 78),
+        Column("tokens", "Tokens", "tokens", 84),
+        Column("mend", "What mends it", "code", grow=3, width=330),
+        Column("reason", "Because", grow=2, width=190),
         Column("last_at", "Last call, UTC", "time", 172),
     )
     key = ("tenant", "account", "reason", "provider", "model", "service_tier", "mend")

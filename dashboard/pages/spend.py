@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from dashboard import filters as views
 from dashboard import formats, theme
 from dashboard.books import Books
-from dashboard.components.marks import graph, known_or, percent_of, share_row, swatch
+from dashboard.components.marks import graph, known_or, percent_of, series_row, share_row
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.figures.spend import Series, series_of, spend_over_time, tokens_over_time
@@ -84,7 +84,7 @@ def token_kinds(view: View) -> Children:
 def combinations(view: View) -> Children:
     """Dollars, calls and tokens of every combination of the grouping's dimensions."""
     frame = view.ask("spend_cross")
-    columns = [Column(name, DIMENSIONS[name], grow=1, width=130) for name in view.filters.by]
+    columns = [Column(name, DIMENSIONS[name], grow=1, width=170 if name == "model" else 115) for name in view.filters.by]
     columns += [
         Column("cost_usd", "Cost, USD", "usd", 110),
         Column("calls", "Calls", "count", 90),
@@ -136,25 +136,12 @@ def _series_row(view: View, series: Series, whole: Decimal) -> Component:
     href = view.link(view.filters.only(view.filters.by[0], series.values[0])) if len(series.values) == 1 else None
     amount = "no price" if series.cost_usd is None else formats.usd(series.cost_usd)
     said = f"{formats.count(series.calls, 'call')}" + (f", {series.unpriced_calls:,} unpriced" if series.unpriced_calls else "")
-    inside = [
-        swatch(series.color),
-        html.Span(series.label, className="share-label"),
-        html.Span(amount, className="share-amount"),
-        html.Span(formats.share(series.cost_usd, whole), className="share-percent"),
-    ]
-    if href is None:
-        return html.Div(inside, className="series-row", title=said)
-    return dcc.Link(inside, href=href, className="series-row", title=f"{said}. Click to see only {series.label}.")
+    title = said if href is None else f"{said}. Click to see only {series.label}."
+    return series_row(series.color, series.label, amount, formats.share(series.cost_usd, whole), title, href)
 
 
 def _kind_row(label: str, color: str, counted: Decimal | int, whole: Decimal | int) -> Component:
-    inside = [
-        swatch(color),
-        html.Span(label, className="share-label"),
-        html.Span(formats.tokens(counted), className="share-amount"),
-        html.Span(formats.share(counted, whole), className="share-percent"),
-    ]
-    return html.Div(inside, className="series-row", title=f"{counted:,} tokens")
+    return series_row(color, label, formats.tokens(counted), formats.share(counted, whole), f"{counted:,} tokens")
 
 
 def _dimension(view: View, frame: Frame, dimension: str) -> Component:

@@ -84,7 +84,10 @@ def spans(view: View) -> Children:
         [_row(bar) for bar in bars],
         row_key=("span_id", "row"),
         height_px=min(680, 44 + 36 * len(bars) + 18),
-        options={"rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True}},
+        options={
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+            "rowClassRules": {"copied": "params.data.call_status === 'duplicate'"},
+        },
     )
     for definition in cast("list[dict[str, Any]]", grid.columnDefs):  # pyright: ignore[reportAttributeAccessIssue]
         if definition["field"] == "name":

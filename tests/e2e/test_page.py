@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from psycopg.conninfo import make_conninfo
 
 from dashboard import formats
-from ledger.database import connect
 from tests.agent_traffic import export, feed, fill, trace_spans
 from tests.browser import chromium
+from tests.page import ENDPOINT, PATIENCE_MS, READY_S, Served, dashboard, database, opened, said, settled, shown_sql, window
 
-READY_S = 60
-PATIENCE_MS = 40_000
 TALLEST_BAR_OF_THE_SECOND_SERIES = """() => {
     const plot = document.querySelector('.panel-over_time .js-plotly-plot');
     const bars = [...plot.querySelectorAll('.trace.bars')[1].querySelectorAll('.point path')];
@@ -36,62 +26,6 @@ TALLEST_BAR_OF_THE_SECOND_SERIES = """() => {
     const tallest = boxes.reduce((one, other) => (other.height > one.height ? other : one));
     return [plot.data[1].name, tallest.x + tallest.width / 2, tallest.y + tallest.height / 2];
 }"""
-ENDPOINT = "http://127.0.0.1:4399"
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running dashboard and the database it reads."""
-
-    url: str
-    dsn: str
-
-    def sql(self, text: str) -> list[tuple[object, ...]]:
-        """Rows of a query, as the reader."""
-        with connect(self.dsn, "reader") as connection:
-            return connection.execute(text.encode()).fetchall()
-
-
-@contextmanager
-def dashboard(dsn: str) -> Generator[str]:
-    """The dashboard's own process on a free port, until the end of the block; it must end cleanly."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard", "--dsn", dsn, "--port", str(port), "--otlp-endpoint", ENDPOINT]
-    process = subprocess.Popen(command)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _await_health(url, process)
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-
-
-def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the dashboard ended before it answered"
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
-                assert json.load(answer)["status"] == "ok"
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"no answer within {READY_S} s")
-
-
-@contextmanager
-def database(server: str, template: str, name: str) -> Generator[str]:
-    """A database of its own, dropped at the end."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template}".encode())
-    try:
-        yield make_conninfo(server, dbname=name)
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)".encode())
 
 
 @pytest.fixture(scope="module")
@@ -132,50 +66,6 @@ def context(laptop: tuple[BrowserContext, list[str]]) -> Iterator[BrowserContext
     for page in context.pages:
         page.close()
     assert not faults
-
-
-@contextmanager
-def window(browser: Browser, width: int, height: int) -> Generator[tuple[BrowserContext, list[str]]]:
-    """A window with a cache of its own, and the errors that its pages report."""
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
-    context.set_default_timeout(PATIENCE_MS)
-    faults: list[str] = []
-    context.on("weberror", lambda error: faults.append(str(error.error)))
-    context.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    yield context, faults
-    context.close()
-
-
-def opened(context: BrowserContext, served: Served, address: str = "/") -> Page:
-    """A page with all its panels drawn."""
-    page = context.new_page()
-    page.goto(served.url + address)
-    settled(page)
-    return page
-
-
-def settled(page: Page) -> None:
-    """Wait until no skeleton is left and no question is open."""
-    expect(page.locator(".panel-heading").first).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.locator(".page .mantine-Skeleton-root")).to_have_count(0)
-    page.wait_for_load_state("networkidle")
-
-
-def shown_sql(page: Page, panel: str, query: str | None = None) -> str:
-    """The text in the drawer behind a panel: of the query named, else of the first."""
-    page.locator(f"#section-{panel}").get_by_role("button", name="SQL").click()
-    drawer = page.get_by_role("dialog")
-    expect(drawer.locator("pre").first).to_be_visible()
-    named = drawer.locator("pre").filter(has_text=f"-- {query}:") if query else drawer.locator("pre")
-    text = named.first.inner_text()
-    page.keyboard.press("Escape")
-    expect(drawer).to_be_hidden()
-    return text
-
-
-def said(text: str) -> str:
-    """With ordinary spaces."""
-    return text.replace(formats.THIN_SPACE, " ")
 
 
 # ── the first page ───────────────────────────────────────────────────────────────────────────────────
@@ -268,7 +158,7 @@ def test_controls_write_the_address(context: BrowserContext, served: Served) -> 
     page.get_by_role("option", name="researcher").click()
     expect(page).to_have_url(re.compile(r"range=30d&agent=researcher"))
     page.locator(".choices").get_by_role("link", name="Model").click()
-    expect(page).to_have_url(re.compile(r"by=model,layer,use"))
+    expect(page).to_have_url(re.compile(r"by=model,use,layer"))
     expect(page.locator(".panel-over_time .series-row").first).to_contain_text("claude")
 
 

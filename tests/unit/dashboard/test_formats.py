@@ -110,8 +110,8 @@ def test_times_are_utc() -> None:
 @pytest.mark.parametrize(
     ("passed", "said"),
     [
-        (timedelta(seconds=-30), "in the last two minutes"),
-        (timedelta(seconds=90), "in the last two minutes"),
+        (timedelta(seconds=-30), "less than two minutes ago"),
+        (timedelta(seconds=90), "less than two minutes ago"),
         (timedelta(minutes=14), "14 min ago"),
         (timedelta(hours=3, minutes=50), "3 h ago"),
         (timedelta(days=2), "2 d ago"),
