@@ -260,6 +260,11 @@ def connected(dsn: str, role: Role, *, autocommit: bool = True) -> Generator[psy
                 raise CommandError("the database has no books", "make them with `pigou migrate`") from None
         raise
     with connection:
+        # The roles belong to the whole server: another database of it may have books where this one has none.
+        if connection.execute("select to_regnamespace('ledger')").fetchone() == (None,):
+            raise CommandError("the database has no books", "make them with `pigou migrate`")
+        if not autocommit:
+            connection.rollback()
         yield connection
 
 

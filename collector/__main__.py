@@ -28,7 +28,7 @@ def main() -> int:
     # What is loaded by now lives as long as the process, and spans make no cycles: collecting often would only cost time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    # The posting thread waits for the database some forty times a group; each time it must not wait 5 ms more for the reading one.
+    # The posting thread waits for the database some forty times a group: not 5 ms more each time for the one that reads.
     sys.setswitchinterval(0.0003)
     pipeline = Pipeline(settings)
     try:

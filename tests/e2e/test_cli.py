@@ -384,10 +384,11 @@ def test_versions(run: Run) -> None:
     assert re.fullmatch(r"pigou \S+, schema \d+, Python 3\.\d+\.\d+, prices \S+\n", run("version").stdout)
 
 
-def test_a_database_without_our_schema_says_what_to_run(server: str) -> None:
+def test_a_database_without_our_schema_says_what_to_run(server: str, template: str) -> None:
+    assert template  # its roles are the whole server's
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("create database pigou_empty")
-    url = server.replace("/postgres?", "/pigou_empty?", 1)
+        connection.execute("create database pigou_unmade")
+    url = server.replace("/postgres?", "/pigou_unmade?", 1)
     done = run_pigou("sql", "select 1 from ledger.calls", url=url)
     assert done.returncode == 1
     assert done.stderr == "pigou: the database has no books; make them with `pigou migrate`\n"
