@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import logging
 import os
@@ -11,6 +10,7 @@ import signal
 import sys
 
 import uvicorn
+import uvloop
 
 from collector.app import build_app
 from collector.grpc_server import start_grpc
@@ -33,7 +33,7 @@ def main() -> int:
     pipeline = Pipeline(settings)
     try:
         pipeline.start()
-        asyncio.run(_serve(pipeline, settings))
+        uvloop.run(_serve(pipeline, settings))
     except (LedgerError, OSError) as error:
         print(f"collector: {error}", file=sys.stderr)
         return 2

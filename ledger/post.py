@@ -220,7 +220,7 @@ def _call_row(plan: Plan, record: NewRecord, call: NewCall, verdict: Verdict, ac
         call.service_tier, call.layer, call.layer_source, call.use, call.use_source, verdict.agent, verdict.task_class,
         call.conversation_id, call.user_id, record.service, orjson.dumps(leaves).decode(), call.total_input_tokens,
         sums.get("fresh"), sums.get("cache_read"), sums.get("cache_write"), sums.get("plain"), sums.get("reasoning"),
-        call.claimed_cost_usd, call.response_id, list(call.keys), call.strength, copy_trace, copy_span,
+        call.claimed_cost_usd, call.response_id, _text_array(call.keys), call.strength, copy_trace, copy_span,
         accounts.id_of(plan.tenant_id, expense), accounts.id_of(plan.tenant_id, payable),
         0, "now", "keep" if duplicate else "book",
     )  # fmt: skip
@@ -233,6 +233,12 @@ def _by_kind(leaves: Mapping[str, int]) -> dict[str, int]:
         kind = COMMODITY_BY_NAME[leaf].kind
         sums[kind] = sums.get(kind, 0) + quantity
     return sums
+
+
+def _text_array(texts: tuple[str, ...]) -> str:
+    """Texts as PostgreSQL writes an array of them."""
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
 
 
 def _stage_known(connection: psycopg.Connection, plan: Plan) -> None:
