@@ -20,6 +20,7 @@ from collector.record import (
     Resource,
 )
 from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, Rejection
+from ledger.copy_text import record_line
 from ledger.model_names import resolve as resolve_model
 
 TENANT_ATTRIBUTE = "tenant.id"
@@ -119,7 +120,7 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
     attributes = record.attributes
     if record.body is not None:
         attributes = {**attributes, "log.body": record.body}
-    return NewRecord(
+    new = NewRecord(
         trace_id=record.trace_id,
         span_id=record.span_id,
         started_us=record.started_ns // 1000,
@@ -144,6 +145,8 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
         links_json=_json([_link(link) for link in record.links]) if record.links else None,
         content_hash=record.content_hash,
     )
+    new.line = record_line(new)
+    return new
 
 
 def _new_call(reading: Reading) -> NewCall:

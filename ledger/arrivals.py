@@ -42,6 +42,8 @@ class NewRecord(msgspec.Struct):
     events_json: str | None
     links_json: str | None
     content_hash: bytes
+    line: str = ""
+    """The same as a line for COPY, when whoever made the record had the time to write it; see ledger/copy_text.py."""
 
 
 class NewCall(msgspec.Struct):

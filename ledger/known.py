@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 import psycopg
 
 from ledger.arrivals import Arrivals, Key, NewCall, NewRecord
+from ledger.copy_text import at
 from ledger.queries import queries
 from ledger.resolve import Evidence, Member
 
 _SQL = queries("ledger", "post")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEARBY_US = 8 * 24 * 3600 * 1_000_000
 """How far apart in time records of one trace are looked for: bounds the partitions a look-up touches."""
 
@@ -125,15 +123,3 @@ def _evidence(
 ) -> Evidence:
     usage = tuple(sorted(leaves.items()))
     return Evidence(keys, bool(leaves), len(leaves), strength, sum(leaves.values()), response_id, emitter, usage)
-
-
-def at(us: int) -> str:
-    """Unix microseconds as PostgreSQL reads a timestamp."""
-    second, fraction = divmod(us, 1_000_000)
-    return f"{_second(second)}.{fraction:06d}+00"
-
-
-@lru_cache(maxsize=8192)
-def _second(second: int) -> str:
-    """A whole second; records of one export share most of theirs."""
-    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%d %H:%M:%S")

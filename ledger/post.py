@@ -17,7 +17,8 @@ from psycopg import sql
 from ledger.accounts import UNPRICED, UNREADABLE, AccountBook, expense_account, payable_account
 from ledger.arrivals import RECORD_COLUMNS, Arrivals, Key, NewCall, NewRecord, Posted
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.known import Known, at, member_of, related
+from ledger.copy_text import at, record_line
+from ledger.known import Known, member_of, related
 from ledger.queries import queries
 from ledger.resolve import Verdict, resolve
 
@@ -177,9 +178,7 @@ def _copy_records(connection: psycopg.Connection, plans: Sequence[Plan]) -> None
         return
     with connection.cursor() as cursor, cursor.copy(_COPY_RECORD) as copy:
         for plan in plans:
-            for record in plan.records:
-                row = msgspec.structs.astuple(record)
-                copy.write_row((plan.tenant_id, row[0], row[1], at(row[2]), at(row[3]), *row[4:]))
+            copy.write("".join(f"{plan.tenant_id}\t{record.line or record_line(record)}\n" for record in plan.records))
 
 
 def _copy_calls(connection: psycopg.Connection, plans: Sequence[Plan], accounts: AccountBook) -> None:
