@@ -19,9 +19,10 @@ from collector.record import (
     Record,
     Resource,
 )
-from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, Rejection
-from ledger.copy_text import record_line
+from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, ReadyRecord, Rejection
+from ledger.copy_text import ready
 from ledger.model_names import resolve as resolve_model
+from ledger.resolve import member_of, resolve
 
 TENANT_ATTRIBUTE = "tenant.id"
 _TENANT_LENGTH_MAX = 200
@@ -40,23 +41,21 @@ class Staging:
         self._credential_tenant = credential_tenant
         self._by_tenant: dict[str, Arrivals] = {}
         self._resources: dict[int, tuple[Resource, str, str]] = {}
-        self._seen: set[tuple[str, Key]] = set()
 
     def add(self, record: Record, reading: Reading) -> None:
         """Take in one record and what was read from it."""
         arrivals = self._of(self._tenant(record.attributes, record.resource))
-        key = (record.trace_id, record.span_id)
         resource_id, resource_json = self._resource(record.resource)
         arrivals.resources[resource_id] = resource_json
-        arrivals.records.append(_new_record(record, reading, resource_id))
-        if (arrivals.tenant, key) in self._seen:
-            return  # a repetition or a conflict: what counts was read from the first record of the key
-        self._seen.add((arrivals.tenant, key))
+        new = _new_record(record, reading, resource_id)
         if reading.call is not None:
-            arrivals.calls[key] = _new_call(reading)
+            arrivals.records.append(ready(new, _new_call(reading)))
         elif reading.control is not None:
             total = reading.control
-            arrivals.controls[key] = NewControl(reading.dialect, total.input_tokens, total.output_tokens, total.cost_usd)
+            control = NewControl(reading.dialect, total.input_tokens, total.output_tokens, total.cost_usd)
+            arrivals.records.append(ready(new, control=control))
+        else:
+            arrivals.records.append(ready(new))
 
     def add_point(self, point: Point) -> None:
         """Take in one metric data point."""
@@ -89,6 +88,9 @@ class Staging:
         """Everything taken in, by tenant. The request itself is counted once, under its first tenant."""
         groups = list(self._by_tenant.values()) or [self._of(self._credential_tenant or self._default)]
         groups[0].requests, groups[0].size_bytes = 1, self._size_bytes
+        for arrivals in groups:
+            _judge_alone(arrivals.records)
+            arrivals.is_judged = True
         return groups
 
     def _of(self, tenant: str) -> Arrivals:
@@ -116,11 +118,22 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
+def _judge_alone(records: list[ReadyRecord]) -> None:
+    """What becomes of each call if nothing more is known than this export; of two records with one key the first counts."""
+    first: dict[Key, ReadyRecord] = {}
+    for record in records:
+        first.setdefault((record.trace_id, record.span_id), record)
+    for key, verdict in resolve([member_of(record) for record in first.values()]).items():
+        call = first[key].call
+        if call is not None:
+            call.alone = verdict
+
+
 def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord:
     attributes = record.attributes
     if record.body is not None:
         attributes = {**attributes, "log.body": record.body}
-    new = NewRecord(
+    return NewRecord(
         trace_id=record.trace_id,
         span_id=record.span_id,
         started_us=record.started_ns // 1000,
@@ -145,8 +158,6 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
         links_json=_json([_link(link) for link in record.links]) if record.links else None,
         content_hash=record.content_hash,
     )
-    new.line = record_line(new)
-    return new
 
 
 def _new_call(reading: Reading) -> NewCall:

@@ -10,9 +10,11 @@ suspense:unpriced  suspense:unreadable  suspense:invoice_difference
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import psycopg
 
+from ledger.arrivals import ReadyCall
 from ledger.errors import LedgerError
 from ledger.queries import queries
 
@@ -57,41 +59,61 @@ def kind_of(account: str) -> str:
     return kind
 
 
-class AccountBook:
-    """Ids of accounts by tenant and name. What a transaction opened is forgotten again unless it was committed."""
+_CallPlace: TypeAlias = tuple[str | None, str | None, str | None, str | None]
+"""Layer, use, and the price book's names of provider and model."""
+
+
+class TenantAccounts:
+    """One tenant's accounts as posting asks for them."""
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[int, str], int] = {}
-        self._opened: dict[tuple[int, str], int] = {}
+        self.unpriced = 0
+        self.unreadable = 0
+        self.pairs: dict[_CallPlace, tuple[int, int]] = {}
 
-    def open(self, connection: psycopg.Connection, tenant_id: int, names: Iterable[str]) -> None:
-        """Make sure that the accounts exist; within the tenant's lock."""
-        wanted = {UNPRICED, UNREADABLE, *names}
-        missing = [name for name in wanted if not self._has(tenant_id, name)]
-        if not missing:
-            return
+    def of_call(self, call: ReadyCall) -> tuple[int, int]:
+        """The account that a call's tokens are spent on, and the one that says to whom they are owed."""
+        return self.pairs[place_of(call)]
+
+
+def place_of(call: ReadyCall) -> _CallPlace:
+    """What a call's accounts depend on."""
+    return (call.layer, call.use, call.rate_provider, call.rate_model)
+
+
+class AccountBook:
+    """Accounts that are open, by tenant. What a transaction opened is forgotten again unless it was committed."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[int, TenantAccounts] = {}
+        self._opening: set[int] = set()
+
+    def open(self, connection: psycopg.Connection, tenant_id: int, calls: Iterable[ReadyCall]) -> TenantAccounts:
+        """The tenant's accounts, with everything these calls need; within the tenant's lock."""
+        known = self._tenants.get(tenant_id)
+        accounts = known or TenantAccounts()
+        missing = {place_of(call) for call in calls}.difference(accounts.pairs)
+        if known is not None and not missing:
+            return known
+        named = {place: (expense_account(*place), payable_account(place[2])) for place in missing}
+        wanted = sorted({UNPRICED, UNREADABLE}.union(*named.values()))
         rows = connection.execute(
             _SQL["open_accounts"],
-            {"tenant_id": tenant_id, "accounts": missing, "kinds": [kind_of(name) for name in missing]},
+            {"tenant_id": tenant_id, "accounts": wanted, "kinds": [kind_of(name) for name in wanted]},
         ).fetchall()
-        self._opened.update({(tenant_id, name): account_id for name, account_id in rows})
-
-    def id_of(self, tenant_id: int, name: str) -> int:
-        """Id of an opened account. Raises LedgerError when it was never opened."""
-        key = (tenant_id, name)
-        account_id = self._opened.get(key) or self._ids.get(key)
-        if account_id is None:
-            raise LedgerError(f"account {name!r} of tenant {tenant_id} was used before it was opened")
-        return account_id
+        ids: dict[str, int] = dict(rows)
+        accounts.unpriced, accounts.unreadable = ids[UNPRICED], ids[UNREADABLE]
+        accounts.pairs |= {place: (ids[expense], ids[payable]) for place, (expense, payable) in named.items()}
+        self._opening.add(tenant_id)
+        self._tenants[tenant_id] = accounts
+        return accounts
 
     def committed(self) -> None:
         """The transaction that opened accounts was committed: keep them."""
-        self._ids.update(self._opened)
-        self._opened.clear()
+        self._opening.clear()
 
     def rolled_back(self) -> None:
-        """The transaction was not committed: forget what it opened."""
-        self._opened.clear()
-
-    def _has(self, tenant_id: int, name: str) -> bool:
-        return (tenant_id, name) in self._ids or (tenant_id, name) in self._opened
+        """The transaction was not committed: forget the tenants for which it opened any."""
+        for tenant_id in self._opening:
+            del self._tenants[tenant_id]
+        self._opening.clear()

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
-Key: TypeAlias = tuple[bytes, bytes]
-"""(trace_id, span_id)."""
+from ledger.arrivals import Key, ReadyRecord, Verdict
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -47,13 +46,31 @@ class Member(msgspec.Struct, frozen=True):
     ended_us: int = 0
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What becomes of a call: the booked copy, or a duplicate of `copy_of`; and what it inherits from its ancestors."""
+def member_of(record: ReadyRecord) -> Member:
+    """A record that is about to be written, as the resolution sees it."""
+    evidence = None
+    call = record.call
+    if call is not None:
+        evidence = evidence_of(call.keys, call.leaves, call.strength, call.response_id, record.scope_name)
+    return Member(
+        record.trace_id,
+        record.span_id,
+        record.parent_span_id,
+        record.started_us,
+        record.role,
+        record.agent,
+        record.task_class,
+        evidence,
+        record.ended_us,
+    )
 
-    copy_of: Key | None
-    reason: str | None
-    agent: str | None
-    task_class: str | None
+
+def evidence_of(
+    keys: tuple[str, ...], leaves: dict[str, int], strength: int, response_id: str | None, emitter: str | None
+) -> Evidence:
+    """What a call's reading comes to as evidence."""
+    usage = tuple(sorted(leaves.items()))
+    return Evidence(keys, bool(leaves), len(leaves), strength, sum(leaves.values()), response_id, emitter, usage)
 
 
 def resolve(members: Iterable[Member]) -> dict[Key, Verdict]:
