@@ -81,13 +81,14 @@ def _measure(uri: str, bodies: list[bytes], connections: int) -> int:
     )
     try:
         _await_health(http_port)
-        before = psutil.Process(collector.pid).cpu_times()
+        server_pid = _postmaster_pid(dsn)
+        before = [_cpu_s(collector.pid, own=True), _cpu_s(collector.pid), _cpu_s(server_pid)]
         started = time.perf_counter()
         latencies, refused = _send(bodies, http_port, connections)
         took = time.perf_counter() - started
-        after = psutil.Process(collector.pid).cpu_times()
-        rss_mb = psutil.Process(collector.pid).memory_info().rss / 1e6
-        cpu_s = after.user + after.system - before.user - before.system
+        after = [_cpu_s(collector.pid, own=True), _cpu_s(collector.pid), _cpu_s(server_pid)]
+        rss_mb = [p.memory_info().rss / 1e6 for p in _family(collector.pid)]
+        cpu_s = [b - a for a, b in zip(before, after, strict=True)]
     finally:
         collector.terminate()
         collector.wait(30)
@@ -100,8 +101,8 @@ def _report(
     latencies: list[float],
     refused: int,
     took: float,
-    cpu_s: float,
-    rss_mb: float,
+    cpu_s: list[float],
+    rss_mb: list[float],
     floor: float,
 ) -> int:
     with connect(dsn, "owner") as owner:
@@ -114,7 +115,10 @@ def _report(
     print(f"stored and posted      {rate:,.0f} spans/s in {took:.1f} s")
     p50_ms, p99_ms = (latencies[int(len(latencies) * share)] * 1e3 for share in (0.5, 0.99))
     print(f"request latency        p50 {p50_ms:.0f} ms   p99 {p99_ms:.0f} ms")
-    print(f"collector              {cpu_s / spans * 1e6:.1f} µs CPU a span, {rss_mb:.0f} MB RSS")
+    own, all_collector, database = (cpu / spans * 1e6 for cpu in cpu_s)
+    readers = all_collector - own
+    print(f"CPU a span             collector {own:.1f} µs, its readers {readers:.1f} µs, PostgreSQL {database:.1f} µs")
+    print(f"collector              {' + '.join(f'{mb:.0f}' for mb in rss_mb)} MB RSS")
     print(f"COPY floor             {floor:,.0f} rows/s, committed every {_FLOOR_COMMIT}")
     print(f"ratio to the floor     {rate / floor:.2f}")
     print(f"sender                 {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.1f} s CPU")
@@ -123,6 +127,27 @@ def _report(
             f"check {result.name:<20} {'ok' if result.ok else 'FAILED'}   {result.checked:,} checked, {result.violations} found"
         )
     return 0 if all(result.ok for result in results) and len(latencies) == exports else 1
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _cpu_s(pid: int, *, own: bool = False) -> float:
+    """CPU seconds of a process and of those it started, ended ones included."""
+    times = [p.cpu_times() for p in _family(pid)[: 1 if own else None]]
+    ended = 0.0 if own else times[0].children_user + times[0].children_system
+    return sum(t.user + t.system for t in times) + ended
+
+
+def _postmaster_pid(dsn: str) -> int:
+    with connect(dsn, "owner") as owner:
+        row = owner.execute("select pg_backend_pid()").fetchone()
+        parent = psutil.Process(row[0] if row else 0).parent()
+    if parent is None:
+        raise SystemExit("the database server was not found")
+    return parent.pid
 
 
 def _count(owner: psycopg.Connection, table: str) -> int:

@@ -134,30 +134,14 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
     if record.body is not None:
         attributes = {**attributes, "log.body": record.body}
     return NewRecord(
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        started_us=record.started_ns // 1000,
-        ended_us=record.ended_ns // 1000,
-        parent_span_id=record.parent_span_id,
-        signal=record.signal,
-        role=reading.role,
-        name=record.name[:_NAME_LENGTH_MAX],
-        kind=record.kind,
-        status_code=record.status_code,
-        status_message=record.status_message or None,
-        service=record.resource.service,
-        scope_name=record.scope.name or None,
-        scope_version=record.scope.version or None,
-        resource_id=resource_id,
-        agent=reading.agent,
-        task_class=reading.task_class,
-        layer=reading.layer,
-        use=reading.use,
-        attributes_json=_json(attributes),
-        events_json=_json([_event(event) for event in record.events]) if record.events else None,
-        links_json=_json([_link(link) for link in record.links]) if record.links else None,
-        content_hash=record.content_hash,
-    )
+        record.trace_id, record.span_id, record.started_ns // 1000, record.ended_ns // 1000, record.parent_span_id, record.signal,
+        reading.role, record.name[:_NAME_LENGTH_MAX], record.kind, record.status_code, record.status_message or None,
+        record.resource.service, record.scope.name or None, record.scope.version or None, resource_id, reading.agent,
+        reading.task_class, reading.layer, reading.use, _json(attributes),
+        _json([_event(event) for event in record.events]) if record.events else None,
+        _json([_link(link) for link in record.links]) if record.links else None,
+        record.content_hash,
+    )  # fmt: skip
 
 
 def _new_call(reading: Reading) -> NewCall:
@@ -166,28 +150,12 @@ def _new_call(reading: Reading) -> NewCall:
         raise ValueError("a reading without a call was staged as one")
     rate_provider, rate_model = resolve_model(call.provider, call.model)
     return NewCall(
-        dialect=reading.dialect,
-        confidence=call.confidence,
-        operation=call.operation,
-        provider=call.provider,
-        model=call.model,
-        rate_provider=rate_provider,
-        rate_model=rate_model,
-        service_tier=call.service_tier,
-        layer=reading.layer,
-        layer_source=reading.layer_source,
-        use=reading.use,
-        use_source=reading.use_source,
-        conversation_id=reading.conversation_id,
-        user_id=reading.user_id,
-        leaves={} if call.problem else call.leaves,
-        total_input_tokens=call.total_input_tokens,
-        claimed_cost_usd=call.claimed_cost_usd,
-        response_id=call.response_id,
-        keys=tuple(key if len(key) <= _INDEXED_LENGTH_MAX else _identity(key.encode()) for key in call.keys),
-        strength=call.strength,
-        problem=f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
-    )
+        reading.dialect, call.confidence, call.operation, call.provider, call.model, rate_provider, rate_model, call.service_tier,
+        reading.layer, reading.layer_source, reading.use, reading.use_source, reading.conversation_id, reading.user_id,
+        {} if call.problem else call.leaves, call.total_input_tokens, call.claimed_cost_usd, call.response_id,
+        tuple([key if len(key) <= _INDEXED_LENGTH_MAX else _identity(key.encode()) for key in call.keys]), call.strength,
+        f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
+    )  # fmt: skip
 
 
 def _event(event: Event) -> dict[str, AttributeValue]:

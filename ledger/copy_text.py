@@ -27,8 +27,8 @@ CALL_DECIDED = (
 CALL_COLUMNS = (
     "trace_id, span_id, started_at, ended_at, problem, dialect, confidence, operation, provider, model, rate_provider,"
     " rate_model, service_tier, layer, layer_source, use, use_source, conversation_id, user_id, service, leaves,"
-    " total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, claimed_cost_usd, response_id, keys,"
-    " strength"
+    " total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,"
+    " claimed_cost_usd, response_id, keys, strength"
 )
 CONTROL_COLUMNS = "trace_id, span_id, started_at, name, dialect, input_tokens, output_tokens, cost_usd"
 
@@ -97,9 +97,9 @@ def _record_line(record: NewRecord, key: str) -> bytes:
     parent = NULL if record.parent_span_id is None else "\\\\x" + record.parent_span_id.hex()
     return (
         f"{key}\t{at(record.ended_us)}\t{parent}\t{record.signal}\t{record.role}\t{text(record.name)}\t"
-        f"{record.kind}\t{record.status_code}\t{text(record.status_message)}\t{text(record.service)}\t"
-        f"{text(record.scope_name)}\t{text(record.scope_version)}\t{record.resource_id}\t{text(record.agent)}\t"
-        f"{text(record.task_class)}\t{text(record.layer)}\t{text(record.use)}\t{text(record.attributes_json)}\t"
+        f"{record.kind}\t{record.status_code}\t{text(record.status_message)}\t"
+        f"{_texts(record.service, record.scope_name, record.scope_version)}\t{record.resource_id}\t"
+        f"{_texts(record.agent, record.task_class, record.layer, record.use)}\t{text(record.attributes_json)}\t"
         f"{text(record.events_json)}\t{text(record.links_json)}\t\\\\x{record.content_hash.hex()}\n"
     ).encode()
 
@@ -109,9 +109,9 @@ def _ready_call(record: NewRecord, call: NewCall, key: str) -> ReadyCall:
     by_kind = "\t".join([str(sums[kind]) if kind in sums else NULL for kind in _COLUMNS_OF_KIND])
     leaves = text(orjson.dumps(call.leaves).decode())
     line = (
-        f"{key}\t{at(record.ended_us)}\t{text(call.problem)}\t{call.dialect}\t{call.confidence}\t{text(call.operation)}\t"
-        f"{text(call.provider)}\t{text(call.model)}\t{text(call.rate_provider)}\t{text(call.rate_model)}\t"
-        f"{text(call.service_tier)}\t{text(call.layer)}\t{call.layer_source}\t{text(call.use)}\t{call.use_source}\t"
+        f"{key}\t{at(record.ended_us)}\t{text(call.problem)}\t{call.dialect}\t{call.confidence}\t"
+        f"{_texts(call.operation, call.provider, call.model, call.rate_provider, call.rate_model, call.service_tier)}\t"
+        f"{text(call.layer)}\t{call.layer_source}\t{text(call.use)}\t{call.use_source}\t"
         f"{text(call.conversation_id)}\t{text(call.user_id)}\t{text(record.service)}\t{leaves}\t"
         f"{_number(call.total_input_tokens)}\t{by_kind}\t{_number(call.claimed_cost_usd)}\t{text(call.response_id)}\t"
         f"{text(_text_array(call.keys)) if call.keys else '{}'}\t{call.strength}\n"
@@ -159,6 +159,12 @@ def _text_array(texts: tuple[str, ...]) -> str:
     """Texts as PostgreSQL writes an array of them."""
     escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
+
+
+@lru_cache(maxsize=8192)
+def _texts(*values: str | None) -> str:
+    """Several columns at once, of names that few combinations occur of."""
+    return "\t".join([text(value) for value in values])
 
 
 @lru_cache(maxsize=8192)
