@@ -9,12 +9,10 @@ suspense:unpriced  suspense:unreadable  suspense:invoice_difference
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
 
 import psycopg
 
-from ledger.arrivals import ReadyCall
 from ledger.errors import LedgerError
 from ledger.queries import queries
 
@@ -59,54 +57,25 @@ def kind_of(account: str) -> str:
     return kind
 
 
-_CallPlace: TypeAlias = tuple[str | None, str | None, str | None, str | None]
-"""Layer, use, and the price book's names of provider and model."""
-
-
-class TenantAccounts:
-    """One tenant's accounts as posting asks for them."""
-
-    def __init__(self) -> None:
-        self.unpriced = 0
-        self.unreadable = 0
-        self.pairs: dict[_CallPlace, tuple[int, int]] = {}
-
-    def of_call(self, call: ReadyCall) -> tuple[int, int]:
-        """The account that a call's tokens are spent on, and the one that says to whom they are owed."""
-        return self.pairs[place_of(call)]
-
-
-def place_of(call: ReadyCall) -> _CallPlace:
-    """What a call's accounts depend on."""
-    return (call.layer, call.use, call.rate_provider, call.rate_model)
-
-
 class AccountBook:
-    """Accounts that are open, by tenant. What a transaction opened is forgotten again unless it was committed."""
+    """Ids of accounts by tenant and name. What a transaction opened is forgotten again unless it was committed."""
 
     def __init__(self) -> None:
-        self._tenants: dict[int, TenantAccounts] = {}
+        self._ids: dict[int, dict[str, int]] = {}
         self._opening: set[int] = set()
 
-    def open(self, connection: psycopg.Connection, tenant_id: int, calls: Iterable[ReadyCall]) -> TenantAccounts:
-        """The tenant's accounts, with everything these calls need; within the tenant's lock."""
-        known = self._tenants.get(tenant_id)
-        accounts = known or TenantAccounts()
-        missing = {place_of(call) for call in calls}.difference(accounts.pairs)
-        if known is not None and not missing:
-            return known
-        named = {place: (expense_account(*place), payable_account(place[2])) for place in missing}
-        wanted = sorted({UNPRICED, UNREADABLE}.union(*named.values()))
-        rows = connection.execute(
-            _SQL["open_accounts"],
-            {"tenant_id": tenant_id, "accounts": wanted, "kinds": [kind_of(name) for name in wanted]},
-        ).fetchall()
-        ids: dict[str, int] = dict(rows)
-        accounts.unpriced, accounts.unreadable = ids[UNPRICED], ids[UNREADABLE]
-        accounts.pairs |= {place: (ids[expense], ids[payable]) for place, (expense, payable) in named.items()}
-        self._opening.add(tenant_id)
-        self._tenants[tenant_id] = accounts
-        return accounts
+    def open(self, connection: psycopg.Connection, tenant_id: int, names: Iterable[str] = ()) -> Mapping[str, int]:
+        """Ids of a tenant's accounts, these among them; within the tenant's lock. The two of suspense are always there."""
+        ids = self._ids.setdefault(tenant_id, {})
+        missing = sorted({UNPRICED, UNREADABLE, *names}.difference(ids))
+        if missing:
+            self._opening.add(tenant_id)
+            rows = connection.execute(
+                _SQL["open_accounts"],
+                {"tenant_id": tenant_id, "accounts": missing, "kinds": [kind_of(name) for name in missing]},
+            )
+            ids |= dict(rows.fetchall())
+        return ids
 
     def committed(self) -> None:
         """The transaction that opened accounts was committed: keep them."""
@@ -115,5 +84,5 @@ class AccountBook:
     def rolled_back(self) -> None:
         """The transaction was not committed: forget the tenants for which it opened any."""
         for tenant_id in self._opening:
-            del self._tenants[tenant_id]
+            del self._ids[tenant_id]
         self._opening.clear()

@@ -12,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from ledger.accounts import TenantAccounts
 from ledger.arrivals import ReadyCall, ReadyRecord, Verdict
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_text import NULL, at, text
-from ledger.rate_book import REQUESTS, Rate, RateBook, line_of
+from ledger.copy_text import NULL, TIME_FROM, head_of, text, texts
+from ledger.terms import REQUESTS, LeafTerms, Rate, Terms
 
-ENTRY_COLUMNS = "tenant_id, entry_id, kind, source, occurred_at, posted_on, trace_id, span_id"
+ENTRY_COLUMNS = "tenant_id, entry_id, kind, source, posted_on, trace_id, span_id, occurred_at"
 TRANSFER_COLUMNS = (
     "tenant_id, entry_id, line, occurred_at, posted_on, book, commodity_id, debit_account_id, credit_account_id, quantity,"
     " rate_id, rate_usd, amount_usd"
@@ -27,8 +26,9 @@ TRANSFER_COLUMNS = (
 _DAY_US = 86_400_000_000
 _PICO = 10**12
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COMMODITY_ID = {name: commodity.commodity_id for name, commodity in COMMODITY_BY_NAME.items()}
-_NAME_OF = {commodity.commodity_id: name for name, commodity in COMMODITY_BY_NAME.items()}
+_NO_COPY = f"{NULL}\t{NULL}"
+_UNPRICED = f"{NULL}\t{NULL}\t{NULL}\n"
+_ONE_REQUEST = LeafTerms(COMMODITY_BY_NAME[REQUESTS].commodity_id, REQUESTS, ())
 
 
 class Sums(NamedTuple):
@@ -44,20 +44,10 @@ class Sums(NamedTuple):
     unpriced_quantities: str
 
 
-class _Price(NamedTuple):
-    """One leaf of a call and its rate, if there is one."""
-
-    commodity_id: int
-    quantity: int
-    rate: Rate | None
-
-
 class CallEntries:
     """Rows of one tenant's new calls. Lines are for COPY, in the order of the columns named here and in ledger/copy_text.py."""
 
-    def __init__(
-        self, tenant: str, tenant_id: int, closed_through: int | None, accounts: TenantAccounts, rates: RateBook
-    ) -> None:
+    def __init__(self, tenant: str, tenant_id: int, closed_through: int | None) -> None:
         """`closed_through` is the last closed day, in days since 1970; what is older is posted on the day after it."""
         self.calls: list[bytes] = []
         self.entries: list[str] = []
@@ -67,40 +57,51 @@ class CallEntries:
         self._tenant = tenant.encode()
         self._tenant_id = tenant_id
         self._first_open_day = 0 if closed_through is None else closed_through + 1
-        self._accounts = accounts
-        self._rates = rates
-        # (account, commodity, day) → debit and credit quantity, debit and credit picodollars, unpriced quantity
-        self._sums: dict[tuple[int, int, int], list[int]] = {}
+        # (debit account, credit account, commodity, day) → quantity, picodollars, unpriced quantity
+        self._moved: dict[tuple[int, int, int, int], list[int]] = {}
 
-    def add(self, record: ReadyRecord, call: ReadyCall, verdict: Verdict) -> None:
+    def add(self, record: ReadyRecord, call: ReadyCall, verdict: Verdict, terms: Terms) -> None:
         """Book one call, or keep it as the duplicate that the verdict says it is."""
-        expense, payable = self._accounts.of_call(call)
         if verdict.copy_of is not None:
             trace_id, span_id = verdict.copy_of
             copy = f"\\\\x{trace_id.hex()}\t\\\\x{span_id.hex()}"
-            self._call(call, "duplicate", verdict.reason, verdict, copy, NULL, NULL, expense, payable, 0)
+            self._call(call, "duplicate", verdict.reason, verdict, copy, NULL, NULL, terms, 0)
             return
-        entry_id = self._entry_id(record)
         day = max(record.started_us // _DAY_US, self._first_open_day)
-        occurred_at = at(record.started_us)
-        self.entries.append(
-            f"{self._tenant_id}\t{entry_id}\tcall\t{call.dialect}\t{occurred_at}\t{_date(day)}\t"
-            f"\\\\x{record.trace_id.hex()}\t\\\\x{record.span_id.hex()}\n"
-        )
+        head, entry_id, date = head_of(record), self._entry_id(record), _date(day)
+        self.entries.append(f"{self._tenant_id}\t{entry_id}\tcall\t{call.dialect}\t{date}\t{head}\n")
+        start, when = f"{self._tenant_id}\t{entry_id}", f"{head[TIME_FROM:]}\t{date}\tcash"
         if not call.leaves:
-            self._transfer(entry_id, occurred_at, day, _Price(REQUESTS, 1, None), self._accounts.unreadable, payable)
-            status, reason, cost = "suspense", call.problem, NULL
+            self._move(start, when, day, _ONE_REQUEST, 1, None, terms.unreadable, terms.payable)
+            self._call(call, "suspense", call.problem, verdict, _NO_COPY, NULL, entry_id, terms, 1)
+            return
+        lines = _priced(record, call, terms)
+        missing = [leaf for leaf, _, rate in lines if rate is None]
+        debit = terms.unpriced if missing else terms.expense
+        cost = 0
+        for leaf, quantity, rate in lines:
+            cost += self._move(start, when, day, leaf, quantity, rate, debit, terms.payable)
+        if missing:
+            missing.sort(key=lambda leaf: leaf.commodity_id)
+            reason = "no rate for " + ", ".join([leaf.commodity for leaf in missing])
+            self._call(call, "unpriced", reason, verdict, _NO_COPY, NULL, entry_id, terms, 1)
         else:
-            prices, missing = self._prices(record, call)
-            debit = self._accounts.unpriced if missing else expense
-            total = sum([self._transfer(entry_id, occurred_at, day, price, debit, payable) for price in prices])
-            status, reason, cost = ("unpriced", missing, NULL) if missing else ("booked", None, _usd(total))
-        self._call(call, status, reason, verdict, f"{NULL}\t{NULL}", cost, entry_id, expense, payable, 1)
+            self._call(call, "booked", None, verdict, _NO_COPY, _usd(cost), entry_id, terms, 1)
 
     def sums(self) -> Sums:
         """What the transfers add to the balances, in the order of the balances' key."""
-        keys = sorted(self._sums)
-        rows = [self._sums[key] for key in keys]
+        legs: dict[tuple[int, int, int], list[int]] = {}
+        for (debit, credit, commodity_id, day), (quantity, amount, unpriced) in self._moved.items():
+            debited = legs.setdefault((debit, commodity_id, day), [0, 0, 0, 0, 0])
+            debited[0] += quantity
+            debited[2] += amount
+            debited[4] += unpriced
+            credited = legs.setdefault((credit, commodity_id, day), [0, 0, 0, 0, 0])
+            credited[1] += quantity
+            credited[3] += amount
+            credited[4] -= unpriced
+        keys = sorted(legs)
+        rows = [legs[key] for key in keys]
         return Sums(
             _array([str(account) for account, _, _ in keys]),
             _array([str(commodity) for _, commodity, _ in keys]),
@@ -112,52 +113,25 @@ class CallEntries:
             _array([str(row[4]) for row in rows]),
         )
 
-    def _prices(self, record: ReadyRecord, call: ReadyCall) -> tuple[list[_Price], str | None]:
-        """The call's leaves with their rates, and what has none. A fee per request is charged where there is a rate for it."""
-        line, at_us, whole = line_of(call), record.started_us, call.total_input_tokens
-        rate_of, tenant_id = self._rates.rate_of, self._tenant_id
-        prices: list[_Price] = []
-        missing: list[int] = []
-        for leaf, quantity in call.leaves.items():
-            if quantity > 0:
-                commodity_id = _COMMODITY_ID[leaf]
-                rate = rate_of(tenant_id, line, commodity_id, at_us, whole)
-                if rate is None:
-                    missing.append(commodity_id)
-                prices.append(_Price(commodity_id, quantity, rate))
-        if "requests" not in call.leaves:
-            fee = rate_of(tenant_id, line, REQUESTS, at_us, whole)
-            if fee is not None:
-                prices.append(_Price(REQUESTS, 1, fee))
-        if not missing:
-            return prices, None
-        return prices, "no rate for " + ", ".join([_NAME_OF[commodity_id] for commodity_id in sorted(missing)])
-
-    def _transfer(self, entry_id: str, occurred_at: str, day: int, price: _Price, debit: int, credit: int) -> int:
-        """One line of an entry; answers its amount in picodollars, 0 where it is unknown."""
-        commodity_id, quantity, rate = price
+    def _move(
+        self, start: str, when: str, day: int, leaf: LeafTerms, quantity: int, rate: Rate | None, debit: int, credit: int
+    ) -> int:
+        """One line of an entry, which `start` names; answers its amount in picodollars, 0 where it is unknown."""
+        commodity_id = leaf.commodity_id
         if rate is None:
-            amount, priced = 0, f"{NULL}\t{NULL}\t{NULL}"
+            amount, priced = 0, _UNPRICED
         else:
             amount = rate.amount(quantity)
-            priced = f"{rate.rate_id}\t{rate.rate_usd}\t{_usd(amount)}"
-        self.transfers.append(
-            f"{self._tenant_id}\t{entry_id}\t{commodity_id}\t{occurred_at}\t{_date(day)}\tcash\t{commodity_id}\t"
-            f"{debit}\t{credit}\t{quantity}\t{priced}\n"
-        )
-        unpriced = quantity if rate is None else 0
-        debited = self._sums.get((debit, commodity_id, day))
-        if debited is None:
-            debited = self._sums[debit, commodity_id, day] = [0, 0, 0, 0, 0]
-        debited[0] += quantity
-        debited[2] += amount
-        debited[4] += unpriced
-        credited = self._sums.get((credit, commodity_id, day))
-        if credited is None:
-            credited = self._sums[credit, commodity_id, day] = [0, 0, 0, 0, 0]
-        credited[1] += quantity
-        credited[3] += amount
-        credited[4] -= unpriced
+            priced = f"{rate.rate_id}\t{rate.rate_usd}\t{_usd(amount)}\n"
+        self.transfers.append(f"{start}\t{commodity_id}\t{when}\t{commodity_id}\t{debit}\t{credit}\t{quantity}\t{priced}")
+        key = (debit, credit, commodity_id, day)
+        moved = self._moved.get(key)
+        if moved is None:
+            moved = self._moved[key] = [0, 0, 0]
+        moved[0] += quantity
+        moved[1] += amount
+        if rate is None:
+            moved[2] += quantity
         return amount
 
     def _call(
@@ -169,13 +143,12 @@ class CallEntries:
         copy: str,
         cost: str,
         entry_id: str,
-        expense: int,
-        payable: int,
+        terms: Terms,
         revision: int,
     ) -> None:
         decided = (
-            f"{self._tenant_id}\t{status}\t{text(reason)}\t{text(verdict.agent)}\t{text(verdict.task_class)}\t{copy}\t{cost}\t"
-            f"{entry_id}\t{expense}\t{payable}\t{revision}\t"
+            f"{self._tenant_id}\t{status}\t{text(reason)}\t{texts(verdict.agent, verdict.task_class)}\t{copy}\t{cost}\t"
+            f"{entry_id}\t{terms.expense}\t{terms.payable}\t{revision}\t"
         )
         self.calls += (decided.encode(), call.line)
         self.written[status] = self.written.get(status, 0) + 1
@@ -187,8 +160,24 @@ class CallEntries:
         return f"{ms & 0xFFFFFFFFFFFF:012x}{hashlib.sha256(told).hexdigest()[:20]}"
 
 
+def _priced(record: ReadyRecord, call: ReadyCall, terms: Terms) -> list[tuple[LeafTerms, int, Rate | None]]:
+    """What a call used, with the rate of each; a fee per request is charged where there is a rate for it."""
+    at_us, whole = record.started_us, call.total_input_tokens
+    lines: list[tuple[LeafTerms, int, Rate | None]] = [
+        (leaf, quantity, leaf.rate(at_us, whole))
+        for leaf, quantity in zip(terms.leaves, call.leaves.values(), strict=True)
+        if quantity > 0
+    ]
+    if terms.fee is not None:
+        fee = terms.fee.rate(at_us, whole)
+        if fee is not None:
+            lines.append((terms.fee, 1, fee))
+    return lines
+
+
 def _usd(picodollars: int) -> str:
-    return f"{picodollars // _PICO}.{picodollars % _PICO:012d}"
+    usd, fraction = divmod(picodollars, _PICO)
+    return f"{usd}.{fraction:012d}"
 
 
 @lru_cache(maxsize=4096)

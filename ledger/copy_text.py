@@ -33,6 +33,9 @@ CALL_COLUMNS = (
 CONTROL_COLUMNS = "trace_id, span_id, started_at, name, dialect, input_tokens, output_tokens, cost_usd"
 
 NULL = "\\N"
+_HEAD_LENGTH = len("\\\\x" + 32 * "0" + "\t\\\\x" + 16 * "0" + "\t1970-01-01 00:00:00.000000+00")
+TIME_FROM = _HEAD_LENGTH - len("1970-01-01 00:00:00.000000+00")
+"""Where in a head the time begins."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _UNESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
@@ -57,6 +60,11 @@ def ready(record: NewRecord, call: NewCall | None = None, control: NewControl | 
         None if call is None else _ready_call(record, call, key),
         None if control is None else _control_line(record, control, key),
     )
+
+
+def head_of(record: ReadyRecord) -> str:
+    """Trace, span and time of a record, as the first columns of its lines hold them (they are of a fixed length)."""
+    return record.line[:_HEAD_LENGTH].decode()
 
 
 def at(us: int) -> str:
@@ -98,8 +106,8 @@ def _record_line(record: NewRecord, key: str) -> bytes:
     return (
         f"{key}\t{at(record.ended_us)}\t{parent}\t{record.signal}\t{record.role}\t{text(record.name)}\t"
         f"{record.kind}\t{record.status_code}\t{text(record.status_message)}\t"
-        f"{_texts(record.service, record.scope_name, record.scope_version)}\t{record.resource_id}\t"
-        f"{_texts(record.agent, record.task_class, record.layer, record.use)}\t{text(record.attributes_json)}\t"
+        f"{texts(record.service, record.scope_name, record.scope_version)}\t{record.resource_id}\t"
+        f"{texts(record.agent, record.task_class, record.layer, record.use)}\t{text(record.attributes_json)}\t"
         f"{text(record.events_json)}\t{text(record.links_json)}\t\\\\x{record.content_hash.hex()}\n"
     ).encode()
 
@@ -110,7 +118,7 @@ def _ready_call(record: NewRecord, call: NewCall, key: str) -> ReadyCall:
     leaves = text(orjson.dumps(call.leaves).decode())
     line = (
         f"{key}\t{at(record.ended_us)}\t{text(call.problem)}\t{call.dialect}\t{call.confidence}\t"
-        f"{_texts(call.operation, call.provider, call.model, call.rate_provider, call.rate_model, call.service_tier)}\t"
+        f"{texts(call.operation, call.provider, call.model, call.rate_provider, call.rate_model, call.service_tier)}\t"
         f"{text(call.layer)}\t{call.layer_source}\t{text(call.use)}\t{call.use_source}\t"
         f"{text(call.conversation_id)}\t{text(call.user_id)}\t{text(record.service)}\t{leaves}\t"
         f"{_number(call.total_input_tokens)}\t{by_kind}\t{_number(call.claimed_cost_usd)}\t{text(call.response_id)}\t"
@@ -162,7 +170,7 @@ def _text_array(texts: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _texts(*values: str | None) -> str:
+def texts(*values: str | None) -> str:
     """Several columns at once, of names that few combinations occur of."""
     return "\t".join([text(value) for value in values])
 

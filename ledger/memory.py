@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger.accounts import AccountBook
-from ledger.rate_book import RateBook
+from ledger.terms import TermsBook
 
 _REMEMBERED_MAX = 50_000
 
 
 class WriterMemory:
-    """Tenants, resources and accounts are only ever added, so what was committed once stays true; for rates see RateBook."""
+    """Tenants, resources and accounts are only ever added, so what was committed once stays true; for rates see TermsBook."""
 
     def __init__(self) -> None:
         self.tenants: dict[str, int] = {}
-        self.accounts = AccountBook()
-        self.rates = RateBook()
+        self.terms = TermsBook()
         self._new_tenants: dict[str, int] = {}
         self._resources: set[tuple[int, str]] = set()
         self._new_resources: set[tuple[int, str]] = set()
@@ -46,12 +44,12 @@ class WriterMemory:
         for remembered in (self.tenants, self._resources):
             if len(remembered) > _REMEMBERED_MAX:
                 remembered.clear()
-        self.accounts.committed()
+        self.terms.committed()
         self._forget_new()
 
     def rolled_back(self) -> None:
         """The transaction was not committed: forget what it made."""
-        self.accounts.rolled_back()
+        self.terms.rolled_back()
         self._forget_new()
 
     def _forget_new(self) -> None:

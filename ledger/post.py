@@ -13,14 +13,15 @@ import orjson
 import psycopg
 from psycopg import sql
 
-from ledger.accounts import TenantAccounts
+from ledger.accounts import UNPRICED, UNREADABLE
 from ledger.arrivals import Arrivals, Key, Posted, ReadyCall, ReadyRecord, Verdict
 from ledger.call_entries import ENTRY_COLUMNS, TRANSFER_COLUMNS, CallEntries
-from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, RECORD_COLUMNS, at, columns, text
+from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, RECORD_COLUMNS, at, columns, head_of, text
 from ledger.known import Known, Search, search_on
 from ledger.memory import WriterMemory
 from ledger.queries import queries
 from ledger.resolve import member_of, resolve
+from ledger.terms import kind_of
 
 _SQL = queries("ledger", "post")
 
@@ -137,7 +138,7 @@ def _plans(
     search_on(connection, searches.values())
     closed: dict[int, int | None] = dict(tenants.fetchall())
     row = newest.fetchone()
-    memory.rates.refresh(row[0] if row else 0)
+    memory.terms.refresh(row[0] if row else 0)
     return [
         _plan(
             connection, arrivals, tenant_id, closed[tenant_id], searches[tenant_id].known, _are_apart(by_tenant[arrivals.tenant])
@@ -242,7 +243,7 @@ def _control_lines(plan: Plan) -> Iterable[bytes]:
 def _key_lines(plan: Plan) -> Iterable[bytes]:
     """The strong identities of new calls, so that copies in other traces find them."""
     return [
-        f"{plan.tenant_id}\t{text(key)}\t\\\\x{record.trace_id.hex()}\t\\\\x{record.span_id.hex()}\t{at(record.started_us)}\n".encode()
+        f"{plan.tenant_id}\t{text(key)}\t{head_of(record)}\n".encode()
         for record in plan.records
         if record.call is not None
         for key in dict.fromkeys(record.call.keys)
@@ -250,19 +251,14 @@ def _key_lines(plan: Plan) -> Iterable[bytes]:
 
 
 def _new_calls(connection: psycopg.Connection, plan: Plan, memory: WriterMemory) -> CallEntries:
-    calls = [(record, record.call) for record in plan.records if record.call is not None]
-    accounts = _accounts(connection, plan, [call for _, call in calls], memory)
-    new = CallEntries(plan.arrivals.tenant, plan.tenant_id, plan.closed_through, accounts, memory.rates)
+    new = CallEntries(plan.arrivals.tenant, plan.tenant_id, plan.closed_through)
+    calls = [(record, record.call, kind_of(record.call)) for record in plan.records if record.call is not None]
     if calls:
-        memory.rates.look_up(connection, plan.tenant_id, [call for _, call in calls])
-        for record, call in calls:
-            new.add(record, call, plan.verdict_of(record, call))
+        terms = memory.terms.of(connection, plan.tenant_id, [kind for _, _, kind in calls])
+        for record, call, kind in calls:
+            new.add(record, call, plan.verdict_of(record, call), terms[kind])
     plan.posted.calls = dict(new.written)
     return new
-
-
-def _accounts(connection: psycopg.Connection, plan: Plan, calls: Sequence[ReadyCall], memory: WriterMemory) -> TenantAccounts:
-    return memory.accounts.open(connection, plan.tenant_id, calls) if calls else TenantAccounts()
 
 
 def _add_sums(connection: psycopg.Connection, written: Sequence[tuple[Plan, CallEntries]], slot: int) -> None:
@@ -325,8 +321,8 @@ def _stage_known(connection: psycopg.Connection, plan: Plan) -> bool:
 
 
 def _post_changes(connection: psycopg.Connection, plan: Plan, slot: int, memory: WriterMemory) -> None:
-    accounts = memory.accounts.open(connection, plan.tenant_id, ())
-    for status, calls in post_staged(connection, plan.tenant_id, slot, accounts.unpriced, accounts.unreadable):
+    accounts = memory.terms.accounts.open(connection, plan.tenant_id)
+    for status, calls in post_staged(connection, plan.tenant_id, slot, accounts[UNPRICED], accounts[UNREADABLE]):
         plan.posted.calls[status] = plan.posted.calls.get(status, 0) + calls
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 import psycopg
 
-from ledger.accounts import AccountBook
+from ledger.accounts import UNPRICED, UNREADABLE, AccountBook
 from ledger.post import lock_tenants, post_staged, prepare_stage
 from ledger.queries import queries
 
@@ -54,7 +54,7 @@ def rerate(
 
 def _book_again(connection: psycopg.Connection, tenant_id: int, calls: list[tuple[bytes, bytes]], reason: str, slot: int) -> None:
     prepare_stage(connection)
-    accounts = AccountBook().open(connection, tenant_id, ())
+    accounts = AccountBook().open(connection, tenant_id)
     for action in ("reverse", "book"):
         connection.execute(
             _POST["stage_existing"],
@@ -69,4 +69,4 @@ def _book_again(connection: psycopg.Connection, tenant_id: int, calls: list[tupl
                 "copy_span_ids": [None] * len(calls),
             },
         )
-    post_staged(connection, tenant_id, slot, accounts.unpriced, accounts.unreadable)
+    post_staged(connection, tenant_id, slot, accounts[UNPRICED], accounts[UNREADABLE])

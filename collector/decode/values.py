@@ -23,7 +23,7 @@ VALUES_MAX = 65_536
 # Attributes met before, by their encoding; senders choose them, so their number and size are bounded. Flat values only: they
 # cannot be changed by whoever they are handed to.
 _KNOWN: dict[bytes, tuple[str, AttributeValue]] = {}
-_KNOWN_MAX = 50_000
+_KNOWN_MAX = 20_000
 _KNOWN_LENGTH_MAX = 160
 
 
