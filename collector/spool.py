@@ -163,11 +163,11 @@ class Spool:
 
     def _make_room(self, file: SpoolFile, needed: int) -> None:
         """Raises SpoolFull when the limit does not leave the bytes needed."""
-        if file.size_bytes(without_free=True) + needed > self._limit_bytes:
+        if file.size_bytes(needed) > self._limit_bytes:
             file.checkpoint()
-            if (used := file.size_bytes(without_free=True)) + needed > self._limit_bytes:
+            if file.size_bytes(needed) > self._limit_bytes:
                 mend = "it empties by itself once the database answers; a higher spool_limit_bytes holds more"
-                raise SpoolFull(f"the spool holds {used} of at most {self._limit_bytes} bytes", mend)
+                raise SpoolFull(f"{needed} bytes more do not fit into the spool's {self._limit_bytes}", mend)
 
     def _read(self, file: SpoolFile, limit_exports: int, limit_bytes: int, after_id: int) -> list[Spooled]:
         batch: list[Spooled] = []
@@ -230,15 +230,15 @@ class Spool:
         *superseded, path = [None, *sorted(self._folder.glob(f"{_ANY}.db"))]
         for old in filter(None, superseded):
             self._move_aside(old)
-        for wal in self._folder.glob(f"{_ANY}.db-wal"):
-            if not (gone := wal.with_name(wal.name.removesuffix("-wal"))).exists():
-                self._note_damage(f"{wal.name} is without its file")
-                self._move_aside(gone)
+        orphans = [wal for wal in self._folder.glob(f"{_ANY}.db-wal") if not spool_file.of_wal(wal).exists()]
+        for wal in orphans:
+            self._note_damage(f"{wal.name} is without its file")
+            self._move_aside(spool_file.of_wal(wal))
         mark = self._owner.mark
         self._last_id = max(self._last_id, *mark)
         if path is not None:
             return self._proven(path, mark)
-        if mark.removed < mark.acknowledged:
+        if mark.removed < mark.acknowledged and not orphans:
             self._note_damage(f"its file is gone, with at most {mark.acknowledged - mark.removed} exports")
         path = self._next_path()
         spool_file.create(path, self._last_id)
@@ -333,7 +333,7 @@ class Spool:
 
     def _set_aside(self) -> list[Path]:
         found = self._folder.glob(f"{_ANY}.db.damaged-*")
-        return sorted({path.with_name(path.name.removesuffix("-wal")) for path in found})
+        return sorted({spool_file.of_wal(path) for path in found})
 
     def _next_path(self) -> Path:
         """A name that no file has, damaged ones included; the names' order is the order of the files."""

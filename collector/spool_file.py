@@ -171,11 +171,12 @@ class SpoolFile:
         """The last id that was given."""
         return int((self._connection.execute(_SQL["last_id"]).fetchone() or (0,))[0])
 
-    def size_bytes(self, without_free: bool = False) -> int:
-        """Size on disk once all is written, the WAL included; without the pages that can be used again, if asked so."""
-        pages = self._number("page_count") - (self._number("freelist_count") if without_free else 0)
+    def size_bytes(self, added_bytes: int = 0) -> int:
+        """Size on disk once all is written, the WAL included, and some more is added, which free pages take first."""
+        free = self._number("freelist_count") * PAGE_BYTES
         wal = wal_of(self.path)
-        return pages * PAGE_BYTES + (wal.stat().st_size if wal.exists() else 0)
+        wal_bytes = wal.stat().st_size if wal.exists() else 0
+        return self._number("page_count") * PAGE_BYTES + max(0, added_bytes - free) + wal_bytes
 
     def checkpoint(self) -> None:
         """Write the WAL's pages to the file and cut the WAL."""
@@ -277,7 +278,7 @@ def create(path: Path, last_id: int, fill: Callable[[SpoolFile], None] | None = 
 
 
 def has_sound_header(path: Path) -> bool:
-    """Whether the file begins as every spool does. To be asked before SQLite looks, which throws the WAL of an empty file away."""
+    """Whether the file begins as every spool does. Asked before SQLite looks, which throws the WAL of an empty file away."""
     with path.open("rb") as file:
         header = file.read(100)
     return len(header) == 100 and all(header[part] == _template()[0][part] for part in _CONSTANT)
@@ -298,6 +299,11 @@ def with_fresh_first_page(path: Path) -> SpoolFile:
 def wal_of(path: Path) -> Path:
     """Where the WAL of a file is."""
     return path.with_name(f"{path.name}-wal")
+
+
+def of_wal(path: Path) -> Path:
+    """The file that a WAL belongs to."""
+    return path.with_name(path.name.removesuffix("-wal"))
 
 
 def delete(path: Path) -> None:
@@ -325,5 +331,5 @@ def _template() -> tuple[bytes, list[Any]]:
             connection.execute(statement)
         page = bytearray(connection.serialize()[:PAGE_BYTES])
         page[18:20] = b"\x02\x02"  # WAL, which a database in memory cannot be
-        page[92:96] = bytes(4)  # the number of pages above is not this file's: the file's length counts
+        page[28:32] = bytes(4)  # the number of pages is not given, so that the file's length counts
         return bytes(page), connection.execute(_SQL["schema"]).fetchall()
