@@ -58,6 +58,7 @@ class Spool:
         self._lock = threading.Lock()
         self._owner = SpoolLock(folder)
         self._file: SpoolFile | None = None
+        self._closed = False
         self._proved = False
         self._last_id = 0
         self._drained: set[int] = set()
@@ -117,12 +118,12 @@ class Spool:
         return SpoolDepth(exports, size_bytes, age_s, self._damaged)
 
     def close(self) -> None:
-        """Let go of the folder; what waits is drained after the next opening."""
+        """Let go of the folder; what waits is drained after the next opening. What is asked later is SpoolUnwritable."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            self._owner.release()
+            self._let_go()
+            if not self._closed:
+                self._closed = True
+                self._owner.release()
 
     # ── using the file ───────────────────────────────────────────────────────────────────────────────
 
@@ -145,6 +146,8 @@ class Spool:
             raise self._refused(error) from error
 
     def _usable(self) -> SpoolFile:
+        if self._closed:
+            raise SpoolUnwritable(f"the spool in {self._folder} is closed", "start the collector again")
         if self._file is None:
             try:
                 self._file = self._open()
@@ -229,6 +232,7 @@ class Spool:
         self._sweep()
         *superseded, path = [None, *sorted(self._folder.glob(f"{_ANY}.db"))]
         for old in filter(None, superseded):
+            self._note_damage(f"{old.name} was being set aside when the collector ended")
             self._move_aside(old)
         orphans = [wal for wal in self._folder.glob(f"{_ANY}.db-wal") if not spool_file.of_wal(wal).exists()]
         for wal in orphans:

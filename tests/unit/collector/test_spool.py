@@ -174,6 +174,7 @@ def test_a_commit_is_asked_to_be_durable(spool: Spool) -> None:
     ask = spool._file._connection.execute
     assert ask("pragma journal_mode").fetchone() == (b"wal",)
     assert ask("pragma fullfsync").fetchone() == (1,)
+    assert ask("pragma synchronous").fetchone() == (2,)
     spool.append(EXPORTS)
     spool.remove([1])
     assert ask("pragma synchronous").fetchone() == (2,)
@@ -223,6 +224,32 @@ def test_few_damaged_files_are_kept(tmp_path: Path) -> None:
         file.write_bytes(b"nothing of a spool")
     assert len(list(tmp_path.glob("*.damaged-*"))) == 3
     assert Spool(tmp_path).depth[::3] == (0, 4)
+
+
+def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path) -> None:
+    """The new file had its name, the damaged one still had its own; beside them what was being made."""
+    spool = Spool(tmp_path)
+    spool.append(EXPORTS)
+    spool.close()
+    (tmp_path / "spool-000001.db").rename(tmp_path / "spool-000002.db")
+    (tmp_path / "spool-000001.db").write_bytes(b"damaged")
+    (tmp_path / "spool-000003.building").write_bytes(b"half")
+    spool = Spool(tmp_path)
+    assert [s.export for s in spool.oldest(MANY, MANY)] == EXPORTS
+    assert spool.depth.damaged == 1
+    spool.close()
+    [aside] = tmp_path.glob("*.damaged-*")
+    assert aside.read_bytes() == b"damaged"
+    assert not list(tmp_path.glob("*.building"))
+
+
+def test_a_closed_spool_says_so(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.close()
+    spool.close()
+    with pytest.raises(SpoolUnwritable, match="is closed"):
+        spool.append(EXPORTS)
+    Spool(tmp_path).close()
 
 
 def test_the_mark_is_read_back_and_one_that_is_torn_is_none(tmp_path: Path) -> None:
