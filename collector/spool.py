@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -94,7 +95,13 @@ class Spool:
         They stay until `remove`. Raises SpoolUnwritable when the disk does not let them be read.
         """
         with self._lock:
-            return self._attempt(lambda file: self._read(file, limit_exports, limit_bytes, after_id))
+            rows = self._attempt(lambda file: self._read(file, limit_exports, limit_bytes, after_id))
+        # Checksums take longer than reading, so that they are proved while others may append.
+        batch = [spooled(row) for row in takewhile(lambda row: row.intact, rows)]
+        if batch or not rows:
+            return batch  # what is before a damaged row is drained first
+        with self._lock:
+            return self._attempt(lambda file: self._proved_batch(self._read(file, limit_exports, limit_bytes, after_id)))
 
     def remove(self, ids: Collection[int]) -> None:
         """Forget exports that are in the books. Never fails for the disk's sake: what cannot be removed yet is not read again."""
@@ -172,20 +179,24 @@ class Spool:
                 mend = "it empties by itself once the database answers; a higher spool_limit_bytes holds more"
                 raise SpoolFull(f"{needed} bytes more do not fit into the spool's {self._limit_bytes}", mend)
 
-    def _read(self, file: SpoolFile, limit_exports: int, limit_bytes: int, after_id: int) -> list[Spooled]:
-        batch: list[Spooled] = []
+    def _read(self, file: SpoolFile, limit_exports: int, limit_bytes: int, after_id: int) -> list[Row]:
+        batch: list[Row] = []
         size = 0
         with closing(file.rows_after(after_id)) as rows:
             for row in rows:
                 if row.id in self._drained:
                     continue
-                if batch and (len(batch) >= limit_exports or size + len(row.body) > limit_bytes):
+                # The body of a damaged row may be anything; it is not measured by its bytes then.
+                size += len(row.body) if isinstance(row.body, bytes) else 0
+                if batch and (len(batch) >= limit_exports or size > limit_bytes):
                     break
-                if not row.intact and batch:
-                    break  # what is before the damage is drained first
-                batch.append(spooled(row))
-                size += len(row.body)
+                batch.append(row)
         return batch
+
+    def _proved_batch(self, rows: list[Row]) -> list[Spooled]:
+        if rows and not rows[0].intact:
+            raise DamagedRow(f"the checksum of export {rows[0].id} does not hold")
+        return [spooled(row) for row in takewhile(lambda row: row.intact, rows)]
 
     def _count_off(self, file: SpoolFile, ids: Collection[int]) -> None:
         for id_ in set(ids) - self._drained:
