@@ -23,7 +23,7 @@ def numbered(seed: int, number: int) -> Export:
 def main() -> None:
     """Append groups of one to five for ever; after each, print the number of its last export."""
     folder, seed, number = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    spool, luck = Spool(folder), random.Random(seed)
+    spool, luck = Spool(folder), random.Random(f"{seed} from {number}")
     while True:
         group = [numbered(seed, number + n) for n in range(luck.randint(1, 5))]
         spool.append(group)

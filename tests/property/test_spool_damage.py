@@ -140,6 +140,22 @@ def test_a_lost_wal_is_noticed_and_set_aside(image: Image) -> None:
     assert set(found) == {id_ for id_ in image.exports if id_ <= 80}
 
 
+def test_a_wrong_list_of_free_pages_does_not_overwrite_exports(tmp_path: Path) -> None:
+    """The header calls a page free that holds a part of a body: an append would take it."""
+    export = Export("log", bytes(60_000), "json", "identity")
+    spool = Spool(tmp_path)
+    spool.append([export] * 4)
+    spool.close()
+    content = bytearray((tmp_path / DB).read_bytes())
+    content[32:40] = (5).to_bytes(4, "big") + (1).to_bytes(4, "big")
+    (tmp_path / DB).write_bytes(content)
+    spool = Spool(tmp_path)
+    spool.append([Export("log", b"x" * 60_000, "json", "identity")])
+    assert [s.id for s in spool.oldest(MANY, MANY)] == [1, 2, 3, 4, 5]
+    assert spool.depth[::3] == (5, 1)
+    spool.close()
+
+
 def test_what_is_whole_is_not_called_damaged(image: Image) -> None:
     for files in (image.files, image.closed):
         found, depth = survivors(files)
