@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from collector import spool_file
 from collector.errors import SpoolFull, SpoolUnwritable
-from collector.inbox import Export
+from collector.export import Export
 from collector.spool_file import PAGE_BYTES, DamagedRow, Row, Spooled, SpoolFile, row_of, spooled
 from collector.spool_lock import Mark, SpoolLock, sync_folder
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from collector.inbox import Encoding, Export
+from collector.export import Encoding, Export
 from collector.record import Signal
 from collector.spool_lock import Mark, sync_folder
 from ledger.queries import queries

@@ -9,7 +9,7 @@ import random
 import sys
 from pathlib import Path
 
-from collector.inbox import Export
+from collector.export import Export
 from collector.spool import Spool
 
 

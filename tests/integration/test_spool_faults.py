@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from collector.errors import SpoolUnwritable
-from collector.inbox import Export
+from collector.export import Export
 from collector.spool import Spool
 from tests.spool_appender import numbered
 
@@ -68,7 +68,7 @@ def test_a_limit_on_file_sizes_is_a_full_disk_until_it_is_lifted(tmp_path: Path)
 import resource, sys
 from pathlib import Path
 from collector.errors import SpoolUnwritable
-from collector.inbox import Export
+from collector.export import Export
 from collector.spool import Spool
 resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 spool, kept, refused = Spool(Path({str(tmp_path)!r})), [], 0
@@ -202,7 +202,7 @@ def test_a_commit_is_fsynced_before_it_is_acknowledged(tmp_path: Path) -> None:
     program = f"""
 import os
 from pathlib import Path
-from collector.inbox import Export
+from collector.export import Export
 from collector.spool import Spool
 spool = Spool(Path({str(tmp_path / "new" / "spool")!r}))
 for number in range(3):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.inbox import Export
+from collector.export import Export
 from collector.spool import Spool, SpoolDepth
 
 DB, WAL, LOCK = "spool-000001.db", "spool-000001.db-wal", "spool.lock"

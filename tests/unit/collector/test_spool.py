@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from collector.errors import SpoolFull, SpoolInUse, SpoolUnwritable
-from collector.inbox import Export
+from collector.export import Export
 from collector.spool import Spool
 from collector.spool_file import PAGE_BYTES, Row, checksum, row_of
 from collector.spool_lock import Mark, SpoolLock
