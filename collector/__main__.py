@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +21,8 @@ from collector.pipeline import Pipeline
 from collector.settings import MIB, CollectorSettings
 from ledger.errors import LedgerError
 
+log = logging.getLogger("pigou.collector")
+
 _GRACE_S = 20
 
 
@@ -27,6 +30,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT, post what was received, exit 0. Exit 2 when it cannot start."""
     settings = _settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    threading.excepthook = _end
     # What is loaded by now lives as long as the process, and spans make no cycles: collecting often would only cost time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -85,6 +89,15 @@ def _settings() -> CollectorSettings:
     if not arguments.dsn:
         parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")
     return CollectorSettings(**vars(arguments))
+
+
+def _end(failure: threading.ExceptHookArgs) -> None:
+    """A thread that ended by a fault of ours leaves a collector that answers nobody: end it, so that it is started again.
+
+    What was acknowledged is in the books or in the spool.
+    """
+    log.critical("thread %s ended", failure.thread and failure.thread.name, exc_info=failure.exc_value)
+    os._exit(70)
 
 
 def _leave(*_: object) -> None:

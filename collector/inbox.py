@@ -6,11 +6,12 @@ thread of this process prepares until exports queue up; then reading processes d
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -41,7 +42,7 @@ class Waiting:
 
     def answer(self, answer: Answer) -> None:
         """Tell the sender; the first answer stands (an export may be spooled while its posting still goes on)."""
-        if not self.reply.done():
+        with contextlib.suppress(InvalidStateError):
             self.reply.set_result(answer)
 
 

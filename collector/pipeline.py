@@ -144,11 +144,14 @@ class Pipeline:
 
     def _post(self, group: list[Waiting]) -> None:
         """Post a group and answer each; what the database does not take goes into the spool, when there is one."""
-        prepared = [item.prepared for item in group if item.prepared is not None]
-        answers = _AWAY * len(prepared) if time.monotonic() < self._away_until else self._answers(prepared)
-        if self._spooling is not None and any(answer.outcome == "unavailable" for answer in answers):
-            self._spooling.keep([item for item, answer in zip(group, answers, strict=True) if answer.outcome == "unavailable"])
-        for item, answer in zip(group, answers, strict=True):
+        ready = [(item, prepared) for item in group if (prepared := item.prepared) is not None]
+        is_tried = time.monotonic() >= self._away_until
+        answers = self._answers([prepared for _, prepared in ready]) if is_tried else _AWAY * len(ready)
+        told = [(item, answer) for (item, _), answer in zip(ready, answers, strict=True)]
+        refused = [item for item, answer in told if answer.outcome == "unavailable"]
+        if refused and self._spooling is not None:
+            self._spooling.keep(refused)
+        for item, answer in told:
             item.answer(answer)
 
     def _answers(self, group: list[Prepared]) -> list[Answer]:
