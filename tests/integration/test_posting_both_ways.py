@@ -152,7 +152,7 @@ def desk(books_dsn: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=st.lists(new_calls(), min_size=1, max_size=12), closed=st.booleans())
 def test_both_ways_come_to_the_same(
     desk: psycopg.Connection, tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[timedelta, NewCall]], closed: bool
