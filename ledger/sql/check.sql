@@ -77,6 +77,8 @@ select format('call %s of trace %s of tenant %s has no record', encode(c.span_id
   from pigou.call c
  where not exists (select from pigou.record r where r.tenant_id = c.tenant_id and r.trace_id = c.trace_id
                       and r.span_id = c.span_id and r.started_at = c.started_at)
+   -- Records go when they began and came before their retention; calls stay.
+   and greatest(c.started_at, c.recorded_at) >= (select kept_since from pigou.retention where kind = 'records')
 
 -- name: no_orphans_checked
 select (select count(*) from pigou.entry) + (select count(*) from pigou.transfer)

@@ -155,13 +155,13 @@ language plpgsql security definer set search_path = pigou, pg_temp as $$
 declare
     first timestamptz := date_trunc('month', month)::timestamp at time zone 'UTC';
     next  timestamptz := (date_trunc('month', month) + interval '1 month')::timestamp at time zone 'UTC';
-    volume record; part text; held boolean; made boolean := false;
+    whole record; part text; held boolean; made boolean := false;
 begin
     if first < date_trunc('month', now()) - interval '24 months' or first > date_trunc('month', now()) + interval '2 months' then
         return false;
     end if;
     perform pg_advisory_xact_lock(hashtextextended('pigou.ensure_month', 0));
-    for volume in
+    for whole in
         select c.relname as parent, a.attname as at
           from pg_partitioned_table p
           join pg_class c on c.oid = p.partrelid
@@ -169,15 +169,15 @@ begin
          where c.relnamespace = 'pigou'::regnamespace
          order by c.relname
     loop
-        part := volume.parent || '_' || to_char(month, 'YYYYMM');
+        part := whole.parent || '_' || to_char(month, 'YYYYMM');
         continue when to_regclass('pigou.' || part) is not null;
         execute format('select exists (select from pigou.%I where %I >= %L and %I < %L)',
-                       volume.parent || '_default', volume.at, first, volume.at, next) into held;
+                       whole.parent || '_default', whole.at, first, whole.at, next) into held;
         continue when held;
-        execute format('create table pigou.%I partition of pigou.%I for values from (%L) to (%L)', part, volume.parent, first, next);
-        if volume.parent in ('entry', 'transfer') then
+        execute format('create table pigou.%I partition of pigou.%I for values from (%L) to (%L)', part, whole.parent, first, next);
+        if whole.parent in ('entry', 'transfer') then
             execute format('create trigger %I before truncate on pigou.%I for each statement execute function pigou.refuse_change()',
-                volume.parent || '_is_append_only', part);
+                whole.parent || '_is_append_only', part);
         end if;
         made := true;
     end loop;
@@ -374,33 +374,49 @@ create trigger control_total_is_rolled_up_on_delete after delete on pigou.contro
 create function pigou.roll_up_ingest() returns trigger
 language plpgsql security definer set search_path = pigou, pg_temp as $$
 begin
-    insert into pigou.ingest_hour as r (tenant_id, hour, signal, requests, records, duplicates, rejected, conflicts, bytes, last_minute)
-    values (new.tenant_id, date_trunc('hour', new.minute, 'UTC'), new.signal,
-            new.requests - coalesce(old.requests, 0), new.records - coalesce(old.records, 0),
-            new.duplicates - coalesce(old.duplicates, 0), new.rejected - coalesce(old.rejected, 0),
-            new.conflicts - coalesce(old.conflicts, 0), new.bytes - coalesce(old.bytes, 0), new.minute)
-    on conflict (tenant_id, hour, signal) do update
-       set requests = r.requests + excluded.requests, records = r.records + excluded.records,
-           duplicates = r.duplicates + excluded.duplicates, rejected = r.rejected + excluded.rejected,
-           conflicts = r.conflicts + excluded.conflicts, bytes = r.bytes + excluded.bytes,
-           last_minute = greatest(r.last_minute, excluded.last_minute);
+    if tg_op = 'INSERT' then
+        insert into pigou.ingest_hour as r (tenant_id, hour, signal, requests, records, duplicates, rejected, conflicts, bytes, last_minute)
+        select tenant_id, date_trunc('hour', minute, 'UTC'), signal,
+               sum(requests), sum(records), sum(duplicates), sum(rejected), sum(conflicts), sum(bytes), max(minute)
+          from arrived group by 1, 2, 3
+        on conflict (tenant_id, hour, signal) do update
+           set requests = r.requests + excluded.requests, records = r.records + excluded.records,
+               duplicates = r.duplicates + excluded.duplicates, rejected = r.rejected + excluded.rejected,
+               conflicts = r.conflicts + excluded.conflicts, bytes = r.bytes + excluded.bytes,
+               last_minute = greatest(r.last_minute, excluded.last_minute);
+    else
+        update pigou.ingest_hour r
+           set requests = r.requests + d.requests, records = r.records + d.records, duplicates = r.duplicates + d.duplicates,
+               rejected = r.rejected + d.rejected, conflicts = r.conflicts + d.conflicts, bytes = r.bytes + d.bytes,
+               last_minute = greatest(r.last_minute, d.last_minute)
+          from (select tenant_id, date_trunc('hour', minute, 'UTC') as hour, signal, sum(sign * requests) as requests,
+                       sum(sign * records) as records, sum(sign * duplicates) as duplicates, sum(sign * rejected) as rejected,
+                       sum(sign * conflicts) as conflicts, sum(sign * bytes) as bytes, max(minute) as last_minute
+                  from (select 1 as sign, a.* from arrived a union all select -1, g.* from gone g) changed
+                 group by 1, 2, 3) d
+         where r.tenant_id = d.tenant_id and r.hour = d.hour and r.signal = d.signal;
+    end if;
     return null;
 end $$;
-create trigger ingest_is_rolled_up after insert or update on pigou.ingest_minute
-    for each row execute function pigou.roll_up_ingest();
+create trigger ingest_is_rolled_up_on_insert after insert on pigou.ingest_minute
+    referencing new table as arrived for each statement execute function pigou.roll_up_ingest();
+create trigger ingest_is_rolled_up_on_update after update on pigou.ingest_minute
+    referencing old table as gone new table as arrived for each statement execute function pigou.roll_up_ingest();
 
-create function pigou.roll_up_rejection() returns trigger
+create function pigou.roll_up_rejections() returns trigger
 language plpgsql security definer set search_path = pigou, pg_temp as $$
 begin
     insert into pigou.rejection_hour as r (tenant_id, hour, signal, stage, code, records, last_at, example)
-    values (new.tenant_id, date_trunc('hour', new.recorded_at, 'UTC'), new.signal, new.stage, new.code, 1, new.recorded_at, new.detail)
+    select tenant_id, date_trunc('hour', recorded_at, 'UTC'), signal, stage, code, count(*), max(recorded_at),
+           (array_agg(detail order by recorded_at desc))[1]
+      from arrived group by 1, 2, 3, 4, 5
     on conflict (tenant_id, hour, signal, stage, code) do update
-       set records = r.records + 1, last_at = greatest(r.last_at, excluded.last_at),
+       set records = r.records + excluded.records, last_at = greatest(r.last_at, excluded.last_at),
            example = case when excluded.last_at >= r.last_at then excluded.example else r.example end;
     return null;
 end $$;
 create trigger rejection_is_rolled_up after insert on pigou.rejection
-    for each row execute function pigou.roll_up_rejection();
+    referencing new table as arrived for each statement execute function pigou.roll_up_rejections();
 
 insert into pigou.control_hour (tenant_id, hour, status, parents)
 select tenant_id, date_trunc('hour', started_at, 'UTC'), status, count(*) from pigou.control_total group by 1, 2, 3;
@@ -433,4 +449,4 @@ grant select on pigou.retention, pigou.spend_key, pigou.spend_minute, pigou.spen
     pigou.suspense_key, pigou.suspense_hour, pigou.control_hour, pigou.ingest_hour, pigou.rejection_hour to pigou_writer;
 grant select, insert, delete on pigou.weak_match to pigou_writer;
 revoke all on function pigou.roll_up_calls_on_insert(), pigou.roll_up_calls_on_update(), pigou.roll_up_calls_on_delete(),
-    pigou.roll_up_control_totals(), pigou.roll_up_ingest(), pigou.roll_up_rejection() from public;
+    pigou.roll_up_control_totals(), pigou.roll_up_ingest(), pigou.roll_up_rejections() from public;

@@ -1,4 +1,4 @@
-"""Storage that ages well: roll-ups kept with the posting, partitions of all tables of volume, retention.
+"""Roll-ups kept with the posting.
 
 Revision ID: 0002
 """
@@ -18,11 +18,9 @@ def upgrade() -> None:
     connection = op.get_bind().connection.driver_connection
     if connection is None:
         raise RuntimeError("the migration runs without a connection")
-    here = Path(__file__).parent
-    for name in ("rollups.sql",):
-        connection.execute((here / name).read_text())
+    connection.execute((Path(__file__).parent / "rollups.sql").read_text())
 
 
 def downgrade() -> None:
-    """Roll-ups could go, but rows that retention dropped would not come back."""
+    """Roll-ups outlive what they sum, so that they cannot be dropped and made again."""
     raise RuntimeError("this migration has no way back: restore a backup")
