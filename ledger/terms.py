@@ -155,7 +155,7 @@ def _leaves(kind: CallKind) -> list[str]:
 
 def _rates(connection: psycopg.Connection, tenant_id: int, asked: Sequence[tuple[CallKind, str]]) -> list[tuple[Rate, ...]]:
     """Every rate that each of these leaves could be charged at."""
-    found: list[list[Rate]] = [[] for _ in asked]
+    found = [list[Rate]() for _ in asked]
     parameters = {
         "tenant_id": tenant_id,
         "reported_providers": [kind[2] for kind, _ in asked],

@@ -75,7 +75,8 @@ select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at
    and r.trace_id = any(array(
        select unnest(%(trace_ids)s::bytea[])
         union
-       select k.trace_id from pigou.call_key k where k.tenant_id = %(tenant_id)s and k.key = any(%(keys)s::text[])))
+       select k.trace_id from pigou.call_key k
+        where k.tenant_id = %(tenant_id)s and k.key = any(%(keys)s::text[]) and k.started_at between %(since)s and %(until)s))
    and r.started_at between %(since)s and %(until)s
 
 -- name: make_stage

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from ledger import check
 from ledger.accounts import UNPRICED, UNREADABLE, AccountBook
@@ -139,7 +140,7 @@ def standing(connection: psycopg.Connection, tenant_id: int) -> list[list[tuple[
 def books_dsn(server: str, template: str) -> Iterator[str]:
     """One database for all examples, each of which is a tenant's."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database pigou_both_ways template {template}")
+        connection.execute(sql.SQL("create database pigou_both_ways template {}").format(sql.Identifier(template)))
     yield server.replace("/postgres?", "/pigou_both_ways?", 1)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("drop database pigou_both_ways with (force)")
