@@ -32,12 +32,16 @@ def set_retention(
     home: HomeOption = None,
 ) -> None:
     """Keep a kind of raw rows for so many days. The clock drops what is older once a day; `pigou retention run` at once."""
+    from ledger.errors import RetentionError
     from ledger.retention import keep
 
     if days != FOREVER and not (days.isascii() and days.isdigit()):
         raise CommandError(f"{days!r} is no number of days", f"give a whole number, or {FOREVER}", exit_code=2)
     with open_database("owner", home) as books:
-        keep(books, kind, None if days == FOREVER else int(days))
+        try:
+            keep(books, kind, None if days == FOREVER else int(days))
+        except RetentionError as error:
+            raise CommandError(error.message, error.mend, exit_code=2) from error
     say(f"{kind}: kept {'for ever' if days == FOREVER else f'for {int(days)} days'}")
 
 

@@ -69,6 +69,25 @@ select t.tenant, encode(c.trace_id, 'hex') as trace_id, encode(c.span_id, 'hex')
        c.entry_id, c.recorded_at
   from pigou.call c join pigou.tenant t using (tenant_id);
 
+-- The calls of one trace, found by its id through the primary key; `ledger.calls where trace_id = …` would read every call.
+create or replace function ledger.trace_calls(trace_id text) returns setof ledger.calls
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, encode(c.trace_id, 'hex') as trace_id, encode(c.span_id, 'hex') as span_id,
+           c.started_at, c.ended_at,
+           (extract(epoch from c.ended_at - c.started_at) * 1000)::double precision as latency_ms,
+           c.provider, c.model, c.layer, c.use, c.agent, c.task_class,
+           c.input_tokens, c.cache_read_tokens, c.cache_write_tokens, c.output_tokens, c.reasoning_tokens,
+           c.cost_usd, c.claimed_cost_usd, c.status, c.dialect, c.reason, c.confidence, c.operation,
+           c.layer_source, c.use_source, c.service, c.service_tier, c.conversation_id, c.user_id, c.response_id,
+           c.leaves, c.total_input_tokens, c.rate_provider, c.rate_model,
+           encode(c.copy_of_trace_id, 'hex') as copy_of_trace_id, encode(c.copy_of_span_id, 'hex') as copy_of_span_id,
+           c.entry_id, c.recorded_at
+      from tenant t
+      join call c on c.tenant_id = t.tenant_id
+           and c.trace_id = case when trace_calls.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_calls.trace_id, 'hex') end
+     order by c.started_at, c.span_id
+$$;
+
 -- Spend by hour, from what the posting sums: duplicates are not in it, and what no call reported is null.
 create or replace view ledger.spend_hourly as
 select t.tenant, s.hour, k.provider, k.model, k.layer, k.use, k.agent, k.task_class,
@@ -337,6 +356,6 @@ select case when u.tenant_id = 0 then null else t.tenant end as tenant, u.ordina
   from pigou.use_rule u left join pigou.tenant t using (tenant_id);
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.trace_spans(text) from public;
-grant execute on function ledger.trace_spans(text), ledger.spend(timestamptz, timestamptz),
+revoke all on function ledger.trace_spans(text), ledger.trace_calls(text) from public;
+grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz) to pigou_reader, pigou_writer;

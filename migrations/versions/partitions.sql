@@ -222,3 +222,12 @@ end $$;
 
 revoke all on function pigou.take_default(text), pigou.strays(), pigou.drop_expired() from public;
 grant execute on function pigou.strays(), pigou.drop_expired() to pigou_writer;
+
+-- ── indexes and space ────────────────────────────────────────────────────────────────────────────────
+
+-- It cost 1.7 µs a call for what ledger.trace_calls finds through the primary key.
+drop index pigou.call_trace;
+-- Room on the page, so that a balance is updated in place.
+alter table pigou.balance set (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+alter table pigou.spend_hour set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+alter table pigou.spend_day set (autovacuum_vacuum_scale_factor = 0.05);

@@ -185,3 +185,14 @@ def _tables(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for item in node:
             yield from _tables(item)
+
+
+def test_the_calls_of_a_trace_are_found_through_the_primary_key(
+    dsn: str, writer: psycopg.Connection, reader: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    price(writer)
+    book(dsn, [export(chat(1, 1), chat(1, 2, at=1)), export(chat(2, 1))])
+    wanted = rows(reader, "select * from ledger.calls where trace_id = %s order by started_at", f"{1:032x}")
+    assert rows(reader, "select * from ledger.trace_calls(%s)", f"{1:032x}") == wanted
+    assert len(wanted) == 2
+    assert rows(reader, "select * from ledger.trace_calls('no id')") == []
