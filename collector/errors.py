@@ -13,3 +13,7 @@ class Undecodable(CollectorError):
 
 class TooDeep(CollectorError):
     """The request body is nested deeper than any parser goes. Answered with HTTP 413 or gRPC INVALID_ARGUMENT."""
+
+
+class TooLarge(CollectorError):
+    """The request is larger than allowed, in bytes or in records. Answered with HTTP 413 or gRPC INVALID_ARGUMENT."""

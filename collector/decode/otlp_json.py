@@ -20,8 +20,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from collector.decode.values import DEPTH_MAX, Refused
-from collector.errors import TooDeep, Undecodable
+from collector.decode.values import DEPTH_MAX, RECORDS_MAX, VALUES_MAX, Refused
+from collector.errors import TooDeep, TooLarge, Undecodable
 from collector.record import Problem
 
 _Request = TypeVar("_Request", bound=Message)
@@ -37,7 +37,8 @@ _RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.Lo
 def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Request:
     """The request message of a JSON body; a record that does not fit the mapping is left out and added to `problems`.
 
-    Raises: Undecodable when the body is not JSON or not an export, TooDeep when it is nested beyond reading.
+    Raises: Undecodable when the body is not JSON or not an export, TooDeep when it is nested beyond reading, TooLarge when
+    it holds too many records.
     """
     document = _document(body)
     if not _is_map(document):
@@ -66,6 +67,7 @@ class _Builder:
 
     def __init__(self, problems: list[Problem]) -> None:
         self._problems = problems
+        self._left = RECORDS_MAX
 
     def message(self, descriptor: Any, document: Any, depth: int) -> Any:
         """A message of this type. Raises: Refused for a value that does not fit its field."""
@@ -85,10 +87,14 @@ class _Builder:
                     values[name] = [convert(item) for item in _list(value)] if repeated else convert(value)
                 elif not repeated:
                     values[name] = self.message(nested, value, depth + 1)
-                elif nested.full_name in _RECORDS:
-                    values[name] = self._records(nested, value, depth + 1)
                 elif nested.full_name == _PAIR:
-                    values[name] = [_text_pair(item) or self.message(nested, item, depth + 1) for item in _list(value)]
+                    if len(_list(value)) > VALUES_MAX:
+                        raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
+                    values[name] = [_text_pair(item) or self.message(nested, item, depth + 1) for item in value]
+                elif nested.full_name in _RECORDS:
+                    values[name] = self._records(nested, self._counted(value), depth + 1)
+                elif depth < 2:
+                    values[name] = [self.message(nested, item, depth + 1) for item in self._counted(value)]
                 else:
                     values[name] = [self.message(nested, item, depth + 1) for item in _list(value)]
             except (ValueError, TypeError, OverflowError) as fault:
@@ -98,9 +104,17 @@ class _Builder:
         except (ValueError, TypeError) as fault:
             raise Refused("bad_field", f"{descriptor.name}: {fault}") from None
 
-    def _records(self, descriptor: Descriptor, items: Any, depth: int) -> list[Any]:
+    def _counted(self, value: Any) -> list[Any]:
+        """The items of a list of groups or records. Raises: TooLarge when the request holds too many of them."""
+        items = _list(value)
+        self._left -= len(items)
+        if self._left < 0:
+            raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")
+        return items
+
+    def _records(self, descriptor: Descriptor, items: list[Any], depth: int) -> list[Any]:
         built: list[Any] = []
-        for item in _list(items):
+        for item in items:
             try:
                 built.append(self.message(descriptor, item, depth))
             except Refused as refused:
