@@ -10,13 +10,14 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeGuard, TypeVar, cast
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
@@ -30,6 +31,9 @@ _Convert = Callable[[Any, int], Any]
 # A nested map is three messages a level (value, list, pair), and a record sits a few levels below the body.
 _NESTING_MAX = 3 * DEPTH_MAX + 12
 _PAIR = "opentelemetry.proto.common.v1.KeyValue"
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
+_DECIMAL = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
+_NOT_FINITE = frozenset({"nan", "inf", "-inf", "infinity", "-infinity"})
 _HEX_FIELDS = {"trace_id", "span_id", "parent_span_id"}
 _RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord", "opentelemetry.proto.metrics.v1.Metric"}
 
@@ -101,6 +105,8 @@ class _Builder:
                 raise Refused("bad_field", f"{key}: {fault}") from None
         try:
             return GetMessageClass(descriptor)(**values)
+        except DecodeError:  # what is inside is nested deeper than protobuf itself goes
+            raise Refused("too_deep", f"attribute nested deeper than {DEPTH_MAX}") from None
         except (ValueError, TypeError) as fault:
             raise Refused("bad_field", f"{descriptor.name}: {fault}") from None
 
@@ -194,7 +200,7 @@ def _integer(value: object) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and len(value) <= 24:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):  # int() takes more: 1_000, other scripts' digits
         return int(value)
     raise TypeError("not an integer")
 
@@ -202,8 +208,10 @@ def _integer(value: object) -> int:
 def _double(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError("not a number")
+    if isinstance(value, str) and value.lower() not in _NOT_FINITE and not _DECIMAL.fullmatch(value):
+        raise ValueError("not a number")
     number = float(value)
-    if isinstance(value, str) and math.isinf(number) and "inf" not in value.lower():
+    if isinstance(value, str) and math.isinf(number) and value.lower() not in _NOT_FINITE:
         raise ValueError("number out of range")
     return number
 

@@ -176,7 +176,10 @@ def copy_values(line: str) -> list[str | None]:
         text, parts = before, iter(escaped)
         for part in parts:
             if part == "":  # a backslash that is escaped, and what follows it as it is
-                text += "\\" + next(parts, "")
+                following = next(parts, None)
+                if following is None:
+                    broken("an escape that breaks off", field)
+                text += "\\" + following
                 continue
             _hold(part[0] in _ESCAPED, "an escape that is none", field)
             text += _ESCAPED[part[0]] + part[1:]
