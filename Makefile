@@ -11,12 +11,13 @@ PYTHON ?= python3
 UV ?= uv
 WORKERS ?= 2
 ARGS ?=
+SECONDS ?= 60
 BIN := .venv/bin
 
 # pip as it should be called: from the lock, each file checked against its hash, nothing resolved anew.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps
 
-.PHONY: help setup examples chromium demo up test check bench lock clean python
+.PHONY: help setup examples chromium demo up test check bench fuzz lock clean python
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ check: setup  ## Lint, formatting, types and the floors of the house
 
 bench: setup  ## Measure (ARGS are passed on)
 	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: setup  ## Feed the collector's reading what nobody would send, for SECONDS (ARGS are passed on)
+	@$(BIN)/python -m bench fuzz --seconds $(SECONDS) $(ARGS)
 
 chromium:  ## Install Debian's Chromium, which the browser tests drive
 	@scripts/install-chromium

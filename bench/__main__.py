@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-_NAMES = ("ingest",)
+_NAMES = ("ingest", "fuzz")
 
 
 def main() -> int:
