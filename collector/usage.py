@@ -168,7 +168,9 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
 
 def _candidates(counts: Counts, convention: Convention) -> list[Convention]:
     """The convention, then what else the emitter may have meant where it is not sure and it matters."""
-    has_cache = any(counts.get(name) for name in ("cache_read_tokens", "cache_write_tokens", *_READS_BY_MODALITY, *_WRITES_BY_LIFETIME))
+    has_cache = any(
+        counts.get(name) for name in ("cache_read_tokens", "cache_write_tokens", *_READS_BY_MODALITY, *_WRITES_BY_LIFETIME)
+    )
     caches = [convention.cache_inside]
     if has_cache and not convention.cache_sure:
         caches.append(not convention.cache_inside)

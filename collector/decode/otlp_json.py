@@ -28,8 +28,11 @@ from collector.record import Problem
 _Request = TypeVar("_Request", bound=Message)
 _Convert = Callable[[Any, int], Any]
 
-# A nested map is three messages a level (value, list, pair), and a record sits a few levels below the body.
-_NESTING_MAX = 3 * DEPTH_MAX + 12
+# A nested map is three messages a level (value, list, pair), and a record's attributes sit five below the body. One more, and
+# protobuf would not put the body together around the record.
+_NESTING_MAX = 3 * DEPTH_MAX + 5
+_RECORDS_AT = 3
+"""How deep in a request its records stand."""
 _PAIR = "opentelemetry.proto.common.v1.KeyValue"
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 _DECIMAL = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
@@ -91,16 +94,8 @@ class _Builder:
                     values[name] = [convert(item) for item in _list(value)] if repeated else convert(value)
                 elif not repeated:
                     values[name] = self.message(nested, value, depth + 1)
-                elif nested.full_name == _PAIR:
-                    if len(_list(value)) > VALUES_MAX:
-                        raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
-                    values[name] = [_text_pair(item) or self.message(nested, item, depth + 1) for item in value]
-                elif nested.full_name in _RECORDS:
-                    values[name] = self._records(nested, self._counted(value), depth + 1)
-                elif depth < 2:
-                    values[name] = [self.message(nested, item, depth + 1) for item in self._counted(value)]
                 else:
-                    values[name] = [self.message(nested, item, depth + 1) for item in _list(value)]
+                    values[name] = self._messages(nested, _list(value), depth + 1)
             except (ValueError, TypeError, OverflowError) as fault:
                 raise Refused("bad_field", f"{key}: {fault}") from None
         try:
@@ -110,13 +105,19 @@ class _Builder:
         except (ValueError, TypeError) as fault:
             raise Refused("bad_field", f"{descriptor.name}: {fault}") from None
 
-    def _counted(self, value: Any) -> list[Any]:
-        """The items of a list of groups or records. Raises: TooLarge when the request holds too many of them."""
-        items = _list(value)
-        self._left -= len(items)
-        if self._left < 0:
-            raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")
-        return items
+    def _messages(self, descriptor: Descriptor, items: list[Any], depth: int) -> list[Any]:
+        """The messages of a list. Raises: TooLarge when the request holds too many groups and records."""
+        if descriptor.full_name == _PAIR:
+            if len(items) > VALUES_MAX:
+                raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
+            return [_text_pair(item) or self.message(descriptor, item, depth) for item in items]
+        if depth <= _RECORDS_AT:
+            self._left -= len(items)
+            if self._left < 0:
+                raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")
+        if descriptor.full_name in _RECORDS:
+            return self._records(descriptor, items, depth)
+        return [self.message(descriptor, item, depth) for item in items]
 
     def _records(self, descriptor: Descriptor, items: list[Any], depth: int) -> list[Any]:
         built: list[Any] = []

@@ -85,7 +85,7 @@ def _plain(value: object, depth: int = 0) -> AttributeValue:
         return {cast("str", _plain(key)): _plain(item, depth + 1) for key, item in items if isinstance(key, str)}
     if isinstance(value, list) and depth < DEPTH_MAX:
         return [_plain(item, depth + 1) for item in cast("list[object]", value)]
-    return f"a {type(value).__name__}"
+    return f"a {type(cast('object', value)).__name__}"
 
 
 def _langchain_answer(body: Mapping) -> Mapping | None:

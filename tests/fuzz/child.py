@@ -24,6 +24,7 @@ class Counts(msgspec.Struct):
     """What a harness did so far. Times are of the processor, so that a busy machine finds nothing slow."""
 
     inputs: int = 0
+    cpu_s: float = 0.0
     slowest_ms: float = 0.0
     findings: dict[str, str] = {}
     """What was wrong, by the file that holds the input."""
@@ -46,8 +47,7 @@ class Watched:
         try:
             self._harness(data)
         except Exception as fault:  # noqa: BLE001 - it is the finding
-            where = traceback.extract_tb(fault.__traceback__)[-1]
-            self._keep(data, f"{type(fault).__name__} at {where.filename}:{where.lineno}", str(fault))
+            self._keep(data, _place(fault), str(fault))
         took = time.thread_time() - started
         if took > self._slow_s:
             self._keep(data, "slow", f"{took:.2f} s")
@@ -70,7 +70,16 @@ class Watched:
 
     def write(self) -> None:
         """Have the counts in their file: libFuzzer ends the process without asking."""
+        self.counts.cpu_s = time.process_time()
         (self._folder / "counts.json").write_bytes(msgspec.json.encode(self.counts))
+
+
+def _place(fault: Exception) -> str:
+    """What makes a finding another one: the rule of the oracle that was broken, or the line that raised."""
+    if type(fault).__name__ == "Broken":  # by name: its module must not be imported before it is instrumented
+        return f"Broken, {str(fault).partition(':')[0]}"
+    where = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{type(fault).__name__} at {where.filename}:{where.lineno}"
 
 
 def main() -> None:
@@ -95,7 +104,8 @@ def main() -> None:
 def _fuzz(given: argparse.Namespace) -> None:
     import atheris  # here, since there are machines without its wheel that can replay all the same
 
-    with atheris.instrument_imports(include=["collector", "ledger"]):
+    instrument: Any = atheris.instrument_imports  # pyright: ignore[reportAttributeAccessIssue] - its own stubs leave it out
+    with instrument(include=["collector", "ledger"]):
         from tests.fuzz.harnesses import HARNESSES
         from tests.fuzz.mutators import MUTATORS
         from tests.fuzz.seeds import bodies

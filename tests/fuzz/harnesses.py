@@ -26,14 +26,20 @@ from tests.fuzz.oracle import broken, check_arrivals, check_reading
 from tests.fuzz.to_json import to_json
 
 Signal = Literal["span", "log", "metric"]
-REQUESTS = {"span": ExportTraceServiceRequest, "log": ExportLogsServiceRequest, "metric": ExportMetricsServiceRequest}
+REQUESTS: dict[Signal, type[Any]] = {
+    "span": ExportTraceServiceRequest,
+    "log": ExportLogsServiceRequest,
+    "metric": ExportMetricsServiceRequest,
+}
 RULES = Rules.default()
 POLICIES = (ContentPolicy(), ContentPolicy(keep=True), ContentPolicy(keep=True, redact=True))
 UNPACKED_MAX = 1 << 20
 _COMPARED_ONE_IN = 8
 
 
-def decoded(signal: Signal, body: bytes, encoding: Literal["protobuf", "json"], policy: ContentPolicy) -> Decoded | DecodedMetrics | None:
+def decoded(
+    signal: Signal, body: bytes, encoding: Literal["protobuf", "json"], policy: ContentPolicy
+) -> Decoded | DecodedMetrics | None:
     """What the decoder says of a body; None when it refuses the whole of it."""
     decode = {"span": decode_traces, "log": decode_logs, "metric": decode_metrics}[signal]
     try:
@@ -42,7 +48,9 @@ def decoded(signal: Signal, body: bytes, encoding: Literal["protobuf", "json"], 
         return None
 
 
-def staged(signal: Signal, body: bytes, encoding: Literal["protobuf", "json"], policy: ContentPolicy = POLICIES[0]) -> list[Arrivals]:
+def staged(
+    signal: Signal, body: bytes, encoding: Literal["protobuf", "json"], policy: ContentPolicy = POLICIES[0]
+) -> list[Arrivals]:
     """The body decoded, read, staged and judged; nothing when it was refused as a whole. Raises: Broken."""
     found = decoded(signal, body, encoding, policy)
     if found is None:

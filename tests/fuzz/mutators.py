@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import zstandard
 from google.protobuf.descriptor import FieldDescriptor
@@ -91,21 +91,28 @@ def _somewhere(inside: Message, luck: Random) -> Any:
 
 def _change(part: Any, luck: Random) -> None:
     if isinstance(part, AnyValue):
-        put_odd(part, luck)
+        _put(part, odd_value(luck))
     elif isinstance(part, KeyValue):
-        if luck.random() < 0.5:
-            part.key = luck.choice(NAMES)
-        put_odd(part.value, luck)
+        _change_pair(part, luck)
     elif isinstance(part, InstrumentationScope):
         part.name = luck.choice(SCOPES)
     else:
         _change_field(part, luck.choice(part.DESCRIPTOR.fields), luck)
 
 
-def put_odd(value: AnyValue, luck: Random) -> None:
-    """Sets an AnyValue to something odd."""
+def _change_pair(pair: KeyValue, luck: Random) -> None:
+    kind = luck.random()
+    if kind < 0.3:
+        pair.key = luck.choice(CARRIERS)
+        _put(pair.value, luck.choice(OBJECTS) if kind < 0.15 else attached(luck))
+        return
+    if kind < 0.7:
+        pair.key = luck.choice(NAMES)
+    _put(pair.value, odd_value(luck))
+
+
+def _put(value: AnyValue, odd: Any) -> None:
     value.Clear()
-    odd = odd_value(luck)
     try:
         put(value, odd)
     except ValueError:  # an integer beyond 64 bits, or half a character: protobuf has none
@@ -134,8 +141,8 @@ def _change_list(items: Any, field: Any, luck: Random) -> None:
     else:
         added = items.add()
         if isinstance(added, KeyValue):
-            added.key = luck.choice((luck.choice(NAMES), luck.choice(CARRIERS), luck.choice(TEXTS)))
-            put_odd(added.value, luck)
+            added.key = luck.choice(TEXTS)
+            _change_pair(added, luck)
 
 
 def _scalar(field: Any, luck: Random) -> Any:
@@ -169,6 +176,7 @@ def document(data: bytes, size_max: int, luck: Random, raw: Raw) -> bytes:
 
 def _change_place(place: Any, luck: Random) -> None:
     while isinstance(place, dict | list) and place:
+        place = cast("Any", place)
         key: Any = luck.choice(list(place)) if isinstance(place, dict) else luck.randrange(len(place))
         if isinstance(place[key], dict | list) and luck.random() < 0.9:
             place = place[key]

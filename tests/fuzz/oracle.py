@@ -39,7 +39,7 @@ def count_of(value: object) -> int | None:
         text = value.strip()
         value = int(text) if text and set(text) <= _DIGITS and len(text) <= 13 else None
     if isinstance(value, float):
-        value = int(value) if math.isfinite(value) and value == math.floor(value) else None
+        value = int(value) if math.isfinite(value) and value % 1 == 0 else None
     return value if isinstance(value, int) and 0 <= value <= COUNT_MAX else None
 
 
@@ -59,7 +59,8 @@ def check_reading(record: Record, reading: Reading) -> None:
 _TABLES: dict[str, Mapping[str, Any]] = {dialect.NAME: getattr(dialect, "COUNTS", {}) for dialect in dialects()}
 # Where counts may come from somewhere else than the record's own attributes, these are not all that was read.
 _ATTACHED = frozenset({
-    "metadata.usage_object", "gcp.vertex.agent.llm_response", "ai.response.providerMetadata", "langfuse.observation.usage_details",
+    "metadata.usage_object",
+    "gcp.vertex.agent.llm_response", "ai.response.providerMetadata", "langfuse.observation.usage_details",
     "output.value", "response_data",
 })  # fmt: skip
 

@@ -31,7 +31,7 @@ def test_seeds_and_what_becomes_of_them(harness: str) -> None:
             body = MUTATORS[harness](body, 1 << 15, luck, flipped(luck))  # noqa: PLW2901 - change upon change
 
 
-def flipped(luck: Random):  # noqa: ANN201
+def flipped(luck: Random):
     def raw(data: bytes, size_max: int) -> bytes:
         changed = bytearray(data[:size_max] or b"\0")
         changed[luck.randrange(len(changed))] ^= 1 << luck.randrange(8)
@@ -60,7 +60,7 @@ def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
 def test_what_goes_wrong_is_kept_once_with_its_input(tmp_path: Path) -> None:
     def harness(data: bytes) -> None:
         if data.startswith(b"!"):
-            raise Broken(f"found {data!r}")
+            raise Broken(f"what must hold: {data!r}")
         if data == b"slow":
             end = time.thread_time() + 0.05
             while time.thread_time() < end:
@@ -71,7 +71,7 @@ def test_what_goes_wrong_is_kept_once_with_its_input(tmp_path: Path) -> None:
         watched(data)
     found = {Path(file).read_bytes(): what.split(":")[0] for file, what in watched.counts.findings.items()}
     assert found.keys() == {b"!1", b"slow"}
-    assert found[b"!1"].startswith("Broken at ")
+    assert found[b"!1"].startswith("Broken, what must hold")
     assert watched.counts.inputs == 5
     assert (tmp_path / "counts.json").exists()
 

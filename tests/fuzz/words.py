@@ -36,7 +36,8 @@ CARRIERS = (
 NAMES = tuple(dict.fromkeys((*COUNT_NAMES, *MARKERS, *FACTS, *CARRIERS, *(path for path in PROVIDER_PATHS if "." not in path))))
 
 RECORD_NAMES = (
-    "chat", "llm_request", "claude_code.api_request", "api_request", "interaction", "tool", "codex.sse_event", "codex.tool_result",
+    "chat", "llm_request", "claude_code.api_request", "api_request", "interaction", "tool", "codex.sse_event",
+    "codex.tool_result",
     "gemini_cli.api_response", "qwen-code.api_response", "gemini_cli.tool_call", "backend.openai.chat.success-1",
     "backend.openai.chat.finish-" + "9" * 30, "raw_gen_ai_request", "gen_ai.client.inference.operation.details", "",
     "a\0b", "\u202eabc", "\U0001f9ff", "\\N", "\\.", "tab\tline\nreturn\rbackslash\\",
@@ -53,7 +54,8 @@ WORDS = (
 )  # fmt: skip
 
 TEXTS = (
-    "", " ", "0", "5", " 5 ", "-5", "5.0", "1e3", "1_000", "\uff15", "\u0665", "9" * 13, "9" * 400, "NaN", "Infinity", "true", "null",
+    "", " ", "0", "5", " 5 ", "-5", "5.0", "1e3", "1_000", "\uff15", "\u0665", "9" * 13, "9" * 400, "NaN", "Infinity",
+    "true", "null",
     "a\0b", "\0", "\u202e\u200fabc", "\U0001f9ff" * 3, "\\N", "\\.", "tab\tline\nreturn\rbackslash\\", "'", '"', "\x7f\x01\x1b",
     "\ufffd", "\ue000", "0E+999999999", "1e-30", "1e309", "0.1234567890123456789012345", "sNaN", "-0", "0x10", "é" * 700,
 )  # fmt: skip
@@ -66,6 +68,12 @@ NUMBERS: tuple[float, ...] = (
 _BIG = "f" * 4500
 _DEEP = "[" * 990 + "1" + "]" * 990
 
+
+def _heard(*counts: str) -> str:
+    items = ", ".join(f'{{"modality": "AUDIO"{count and ", "}{count}}}' for count in counts)
+    return f'{{"promptTokenCount": 100, "promptTokensDetails": [{items}]}}'
+
+
 # Texts that parse as an object and are none that a provider sends.
 OBJECTS = (
     "{}", "{1: 2, 'prompt_tokens': 3}", "{b'a': 1, 'input_tokens': 3, None: 4}",
@@ -76,16 +84,30 @@ OBJECTS = (
     '{"id": "\\ud800", "model": "\\udfff", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}',
     '{"openai": {"serviceTier": ' + _DEEP + ', "responseId": ' + _DEEP + "}}",
     '{"usage": {"promptTokenCount": 1, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": ' + _DEEP + "}]}}",
-    '{"prompt_tokens": ' + _DEEP + ', "completion_tokens": 1}', '{"additional_headers": {"llm_provider-request-id": ' + _DEEP + "}}",
-    '{"promptTokenCount": 100, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": true}, {"modality": "AUDIO", "tokenCount": 5}]}',
-    '{"promptTokenCount": 100, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 9}, {"modality": "AUDIO", "tokenCount": -4}]}',
-    '{"promptTokenCount": 100, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": "9"}, {"modality": "AUDIO", "tokenCount": 4}]}',
-    '{"promptTokenCount": 100, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 9}, {"modality": "AUDIO"}]}',
+    '{"prompt_tokens": ' + _DEEP + ', "completion_tokens": 1}',
+    '{"additional_headers": {"llm_provider-request-id": ' + _DEEP + "}}",
+    _heard('"tokenCount": true', '"tokenCount": 5'), _heard('"tokenCount": 9', '"tokenCount": -4'),
+    _heard('"tokenCount": "9"', '"tokenCount": 4'), _heard('"tokenCount": 9', ""),
     '{"generations": ' + "[" * 500 + '{"message": {"kwargs": {"response_metadata": {"id": "x"}}}}' + "]" * 500 + "}",
     "{" * 300, "{'a': " * 300, "{'a': '\\d'}",
 )  # fmt: skip
 
-VALUES: tuple[Any, ...] = (*NUMBERS, *TEXTS, True, False, None, b"", b"\0\xff", [], {}, [5], [True], {"a": 5}, ["chat", 1], [[["a"]]])
+VALUES: tuple[Any, ...] = (
+    *NUMBERS,
+    *TEXTS,
+    True,
+    False,
+    None,
+    b"",
+    b"\0\xff",
+    [],
+    {},
+    [5],
+    [True],
+    {"a": 5},
+    ["chat", 1],
+    [[["a"]]],
+)
 
 
 def nested(paths: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.unit.collector.traffic import START_NS, put
 TIME_MAX = 2**64 - 1
 DAY_NS = 86_400 * 10**9
 
-TEXT = st.text(max_size=20) | st.sampled_from([*TEXTS, *WORDS])
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from([*TEXTS, *WORDS])
 COUNTS = st.integers(0, 500) | st.sampled_from(["5", 5.0, 10**12, 10**12 + 1, -1, True, 0.5, "five"])
 NESTED = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | TEXT | st.binary(max_size=5),
@@ -65,7 +65,7 @@ def ids(length: int) -> SearchStrategy[bytes]:
 
 
 TIMES = st.integers(START_NS, START_NS + DAY_NS) | st.sampled_from([0, 1, 10**9, START_NS, 7_258_118_400 * 10**9, TIME_MAX])
-ENUMS = st.integers(-2, 30)
+ENUMS: SearchStrategy[Any] = st.integers(-2, 30)
 
 
 @st.composite
@@ -109,7 +109,7 @@ def logs(draw: DrawFn, times: SearchStrategy[int] = TIMES) -> ExportLogsServiceR
             record.time_unix_nano, record.observed_time_unix_nano = draw(times), draw(times)
             record.severity_number, record.severity_text = draw(ENUMS), draw(TEXT)
             record.event_name = draw(_names(known))
-            put(record.body, draw(VALUE.filter(is_64_bit)))
+            put(record.body, draw(VALUE.filter(is_carried)))
             _pairs(draw, record.attributes, known)
     return request
 
@@ -148,13 +148,15 @@ def metrics(draw: DrawFn, times: SearchStrategy[int] = TIMES) -> ExportMetricsSe
 MESSAGES: dict[str, SearchStrategy[Any]] = {"span": traces(), "log": logs(), "metric": metrics()}
 
 
-def is_64_bit(value: Any) -> bool:
+def is_carried(value: Any) -> bool:
     """Whether protobuf can carry the value: whole numbers up to 64 bits, and no halves of characters."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
     if isinstance(value, int):
         return -(2**63) <= value < 2**63
     if isinstance(value, list):
-        return all(map(is_64_bit, value))
-    return all(map(is_64_bit, value.values())) if isinstance(value, dict) else True
+        return all(map(is_carried, value))
+    return all(map(is_carried, [*value, *value.values()])) if isinstance(value, dict) else True
 
 
 def _names(known: Case | None) -> SearchStrategy[str]:
@@ -165,7 +167,7 @@ def _pairs(draw: DrawFn, attributes: Any, known: Case | None = None) -> None:
     for key, value in known.attributes.items() if known else ():
         put(attributes.add(key=key).value, value)
     for key, value in draw(PAIRS):
-        if is_64_bit(value):
+        if is_carried(value):
             put(attributes.add(key=key).value, value)
 
 
@@ -186,4 +188,3 @@ JSON_VALUE = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(), max_size=8), st.just([]), st.just({}),
     st.sampled_from(["\ud800", "1" * 30, "1_000", "\uff15", 10**400, "0x10", [[]], {"stringValue": 5}, -1, "-1", 1e300]),
 )  # fmt: skip
-
