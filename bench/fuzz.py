@@ -1,7 +1,7 @@
 """`python -m bench fuzz`: every harness of tests/fuzz in turn, each in a process of its own, for a bounded time.
 
 Prints one table and ends with 1 when anything was found: an exception that is not documented, an input that took a second of the
-processor, memory beyond the limit, or a value that should not have been booked. The inputs stay in a folder, and the commands that
+processor, memory beyond the limit, or a value that should not have been booked. Inputs stay in a folder, and the commands that
 replay them are printed.
 """
 
