@@ -70,6 +70,7 @@ def _settings() -> CollectorSettings:
     parser.add_argument("--http-port", type=int, default=4318)
     parser.add_argument("--grpc-port", type=int, default=4317)
     parser.add_argument("--slot", type=int, default=0, help="which balance rows this writer adds to")
+    parser.add_argument("--workers", type=int, help="processes that read exports under load, default one per processor")
     parser.add_argument("--keep-content", action="store_true", help="store prompt and completion text")
     parser.add_argument("--default-tenant", default="default")
     arguments = parser.parse_args()

@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request, Response
 
 from collector import answers
 from collector.decompress import COMPRESSIONS
-from collector.inbox import Answer, Encoding, Export, Overloaded
+from collector.export import Answer, Encoding, Export
+from collector.inbox import Overloaded
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 

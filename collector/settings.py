@@ -24,6 +24,8 @@ class CollectorSettings(msgspec.Struct, frozen=True):
     """Requests waiting for their commit; beyond this the answer is 503 with Retry-After."""
     group_limit_records: int = 6000
     """Records posted in one transaction, about."""
+    workers: int | None = None
+    """Processes that read exports while many come in; None: one per processor, four at most; 0: none."""
     default_tenant: str = "default"
     keep_content: bool = False
     """Whether prompt and completion text is stored."""

@@ -29,8 +29,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from analyzers.pipeline import run_round
 from collector.app import build_app
+from collector.export import Answer, Export
 from collector.grpc_server import start_grpc
-from collector.inbox import Answer, Export
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 from ledger.database import connect

@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 
 from collector.dialects import dialects
 from collector.record import Reading, Record
-from ledger.arrivals import Arrivals, NewCall, NewControl, NewPoint, NewRecord
+from ledger.arrivals import Arrivals, NewPoint, ReadyCall, ReadyRecord
 from ledger.commodities import COMMODITY_BY_NAME
+from ledger.copy_text import CALL_COLUMNS, CONTROL_COLUMNS, RECORD_COLUMNS
 
 COUNT_MAX = 10**12
 SUM_MAX = 100 * COUNT_MAX
@@ -87,24 +88,23 @@ def check_leaves(leaves: Mapping[str, int]) -> None:
         _hold(type(quantity) is int and 0 <= quantity <= SUM_MAX, f"a leaf {name} that is no count", quantity)
 
 
-def check_arrivals(groups: Iterable[Arrivals], records: int, points: int, problems: int) -> None:
+Read = tuple[Record, Reading]
+
+
+def check_arrivals(groups: Iterable[Arrivals], read: list[Read], points: int, problems: int) -> None:
     """Everything that was taken in is there once, can be stored, and says what it should."""
     found = list(groups)
-    _hold(sum(len(group.records) for group in found) == records, "records lost or made up", records)
+    _hold(sum(len(group.records) for group in found) == len(read), "records lost or made up", len(read))
     _hold(sum(len(group.points) for group in found) == points, "points lost or made up", points)
     _hold(sum(len(group.rejections) for group in found) == problems, "refusals lost or made up", problems)
     _hold(sum(group.requests for group in found) == 1, "not one request", [group.requests for group in found])
+    of_key: dict[tuple[bytes, bytes], list[Read]] = {}
+    for record, reading in read:
+        of_key.setdefault((record.trace_id, record.span_id), []).append((record, reading))
     for group in found:
         _check_text(group.tenant, "a tenant")
-        keys = {(record.trace_id, record.span_id) for record in group.records}
-        _hold(keys >= group.calls.keys() | group.controls.keys(), "a call of no record", group.calls.keys() - keys)
         for record in group.records:
-            check_record(record)
-            _hold(record.resource_id in group.resources, "a record of no resource", record.resource_id)
-        for call in group.calls.values():
-            check_call(call)
-        for control in group.controls.values():
-            check_control(control)
+            check_record(record, of_key.get((record.trace_id, record.span_id), []), group.resources)
         for point in group.points:
             check_point(point)
         for resource in group.resources.values():
@@ -113,24 +113,77 @@ def check_arrivals(groups: Iterable[Arrivals], records: int, points: int, proble
             _check_text(rejection.detail, "a refusal")
 
 
-def check_call(call: NewCall) -> None:
+def check_record(ready: ReadyRecord, read: list[Read], resources: Mapping[str, str]) -> None:
+    """The record's lines for COPY read back as what was read of a record with its key."""
+    _hold(len(ready.trace_id) == 16 and len(ready.span_id) == 8 and any(ready.trace_id), "ids that are none", ready)
+    _hold(0 <= ready.started_us <= ready.ended_us, "an end before its start", ready)
+    row = row_of(ready.line, RECORD_COLUMNS)
+    _check_head(row, ready)
+    _hold(row["resource_id"] in resources, "a record of no resource", row)
+    for column in ("attributes", "events", "links"):
+        if (document := row[column]) is not None:
+            _check_json(document)
+    shown = tuple(row[column] for column in _SHOWN)
+    same = [one for one in read if _shown(*one) == shown and one[0].content_hash == ready.content_hash]
+    _hold(bool(same), "a line of no record that was read", (row, [_shown(*one) for one in read]))
+    record, reading = same[0]
+    stored: dict[str, Any] = json.loads(row["attributes"] or "null")
+    _hold(stored.keys() - {"log.body"} == record.attributes.keys() - {"log.body"}, "other attributes", stored)
+    _hold((ready.call is None) == (reading.call is None), "a call lost or made up", ready)
+    if ready.call is not None:
+        check_call(ready.call, ready)
+    _hold((ready.control_line is None) == (reading.control is None), "a total lost or made up", ready)
+    if ready.control_line is not None:
+        control = row_of(ready.control_line, CONTROL_COLUMNS)
+        _check_counts(control, ("input_tokens", "output_tokens"))
+        _check_claim(control["cost_usd"])
+
+
+_SHOWN = (
+    "signal", "role", "name", "kind", "status_code", "status_message", "service", "scope_name", "scope_version", "agent",
+    "task_class", "layer", "use",
+)  # fmt: skip
+
+
+def _shown(record: Record, reading: Reading) -> tuple[str | None, ...]:
+    scope = record.scope
+    return (
+        record.signal, reading.role, record.name[:2000], str(record.kind), str(record.status_code), record.status_message or None,
+        record.resource.service, scope.name or None, scope.version or None, reading.agent, reading.task_class, reading.layer,
+        reading.use,
+    )  # fmt: skip
+
+
+def _check_head(row: Mapping[str, str | None], ready: ReadyRecord) -> None:
+    ids = [f"\\x{ready.trace_id.hex()}", f"\\x{ready.span_id.hex()}"]
+    _hold([row["trace_id"], row["span_id"]] == ids, "a line of another record", (row, ready))
+    times = [_microseconds(row["started_at"]), _microseconds(row["ended_at"])]
+    _hold(times == [ready.started_us, ready.ended_us], "a line of another time", (row, ready))
+
+
+def check_call(call: ReadyCall, ready: ReadyRecord) -> None:
     """What is staged of a call can be booked, or says why not."""
     check_leaves(call.leaves)
     _hold(bool(call.leaves) == (call.problem is None), "neither or both of leaves and a problem", call)
-    _hold(call.total_input_tokens is None or 0 <= call.total_input_tokens <= SUM_MAX, "an input that is no count", call)
-    _check_claim(call.claimed_cost_usd)
-    for text in (
-        call.operation, call.provider, call.model, call.rate_provider, call.rate_model, call.service_tier, call.layer, call.use,
-        call.conversation_id, call.user_id, call.response_id, call.problem, *call.keys,
-    ):  # fmt: skip
-        _check_text(text, "of a call")
+    row = row_of(call.line, CALL_COLUMNS)
+    _check_head(row, ready)
+    _hold(json.loads(row["leaves"] or "null") == call.leaves, "a line with other leaves", row)
+    told = (row["problem"], row["provider"], row["model"], row["response_id"], row["strength"])
+    _hold(told == (call.problem, call.provider, call.model, call.response_id, str(call.strength)), "another call's line", row)
+    counts = ("total_input_tokens", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    _check_counts(row, counts)
+    known = [int(row[name] or 0) for name in counts[1:]]
+    tokens = [quantity for name, quantity in call.leaves.items() if COMMODITY_BY_NAME[name].unit == "token"]
+    _hold(sum(known) == sum(tokens), "columns that do not add up to the leaves", row)
+    _check_claim(row["claimed_cost_usd"])
+    for key in call.keys:
+        _check_text(key, "of a key")
 
 
-def check_control(control: NewControl) -> None:
-    """A parent's totals are counts, or unknown."""
-    for total in (control.input_tokens, control.output_tokens):
-        _hold(total is None or (type(total) is int and 0 <= total <= SUM_MAX), "a total that is no count", control)
-    _check_claim(control.cost_usd)
+def _check_counts(row: Mapping[str, str | None], columns: Iterable[str]) -> None:
+    for column in columns:
+        value = row[column]
+        _hold(value is None or (set(value) <= _DIGITS and int(value) <= SUM_MAX), f"a {column} that is no count", row)
 
 
 def check_point(point: NewPoint) -> None:
@@ -144,25 +197,16 @@ def check_point(point: NewPoint) -> None:
         _check_json(point.detail_json)
 
 
-def check_record(record: NewRecord) -> None:
-    """The record's line for COPY reads back as the record."""
-    _hold(len(record.trace_id) == 16 and len(record.span_id) == 8 and any(record.trace_id), "ids that are none", record)
-    _hold(0 <= record.started_us <= record.ended_us, "an end before its start", record)
-    values = copy_values(record.line)
-    wanted = [
-        record.trace_id, record.span_id, record.started_us, record.ended_us, record.parent_span_id, record.signal, record.role,
-        record.name, record.kind, record.status_code, record.status_message, record.service, record.scope_name,
-        record.scope_version, record.resource_id, record.agent, record.task_class, record.layer, record.use,
-        record.attributes_json, record.events_json, record.links_json, record.content_hash,
-    ]  # fmt: skip
-    found = [_as(type(want), text) for want, text in zip(wanted, values, strict=False)]
-    found[2:4] = [_microseconds(values[2]), _microseconds(values[3])]
-    _hold(len(values) == len(wanted) and found == wanted, "a line that is another record", (found, wanted))
-    for text in values:
-        _check_text(text, "of a record")
-    for document in (record.attributes_json, record.events_json, record.links_json):
-        if document is not None:
-            _check_json(document)
+def row_of(line: bytes, columns: str) -> dict[str, str | None]:
+    """The values of a line by the names of its columns. Raises: Broken when it is not one line of these."""
+    text = line.decode()
+    _hold(text.endswith("\n"), "a line without its end", text)
+    values = copy_values(text[:-1])
+    names = columns.split(", ")
+    _hold(len(values) == len(names), "a line of other columns", (names, values))
+    for value in values:
+        _check_text(value, "of a line")
+    return dict(zip(names, values, strict=True))
 
 
 def copy_values(line: str) -> list[str | None]:
@@ -188,22 +232,14 @@ def copy_values(line: str) -> list[str | None]:
     return values
 
 
-def _as(kind: type, text: str | None) -> object:
-    if text is None or kind is type(None):
-        return text
-    if kind is bytes:
-        return bytes.fromhex(text.removeprefix("\\x"))
-    return int(text) if kind is int and text.isdigit() else text
-
-
 def _microseconds(text: str | None) -> int:
     _hold(text is not None and text.endswith("+00"), "a time without its zone", text)
     return (datetime.fromisoformat(f"{text}:00") - _EPOCH) // timedelta(microseconds=1)
 
 
-def _check_claim(claim: Decimal | None) -> None:
-    _hold(claim is None or (claim.is_finite() and 0 <= claim <= CLAIM_MAX), "a claim that is no amount", claim)
-    _hold(claim is None or len(format(claim, "f")) < 60, "a claim of endless digits", claim)
+def _check_claim(claim: str | None) -> None:
+    amount = Decimal(claim or "0")
+    _hold(amount.is_finite() and 0 <= amount <= CLAIM_MAX, "a claim that is no amount", claim)
 
 
 def _check_text(text: str | None, what: str) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from analyzers.pipeline import run_round
-from collector.inbox import Export
+from collector.export import Export
 from ledger.database import connect
 from tests.books import GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
 from tests.tidy.tree import ROOT

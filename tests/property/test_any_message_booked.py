@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from collector.inbox import Export
+from collector.export import Export
 from ledger import check
 from ledger.database import connect
 from tests.books import Collector, cloned, collecting, one, price, rows
