@@ -98,7 +98,7 @@ def check_time(at_ns: int, what: str) -> None:
 
 
 def encoded(message: Span | Span.Event | Span.Link | LogRecord) -> Iterable[bytes]:
-    """The attributes of a shallow message. Raises: Refused when they are more than a record may hold, before they are looked at."""
+    """The attributes of a shallow message. Raises: Refused when they are more than a record may hold."""
     if len(message.attributes) > VALUES_MAX:
         raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
     return cast("Iterable[bytes]", message.attributes)

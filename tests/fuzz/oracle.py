@@ -170,7 +170,14 @@ def check_call(call: ReadyCall, ready: ReadyRecord) -> None:
     _hold(json.loads(row["leaves"] or "null") == call.leaves, "a line with other leaves", row)
     told = (row["problem"], row["provider"], row["model"], row["response_id"], row["strength"])
     _hold(told == (call.problem, call.provider, call.model, call.response_id, str(call.strength)), "another call's line", row)
-    counts = ("total_input_tokens", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    counts = (
+        "total_input_tokens",
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+    )
     _check_counts(row, counts)
     known = [int(row[name] or 0) for name in counts[1:]]
     tokens = [quantity for name, quantity in call.leaves.items() if COMMODITY_BY_NAME[name].unit == "token"]

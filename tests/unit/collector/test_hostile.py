@@ -186,6 +186,7 @@ def test_what_was_found_can_be_staged() -> None:
     staging = Staging("span", 1, "default")
     staging.add(found, reading({"openinference.span.kind": "LLM", "output.value": text}, rules=RULES))
     [arrivals] = staging.arrivals()
-    [staged] = arrivals.calls.values()
-    assert staged.model == "\ufffd"
-    assert all(len(key) < 600 for key in staged.keys)
+    [ready] = arrivals.records
+    assert ready.call is not None
+    assert ready.call.model == "\ufffd"
+    assert all(len(key) < 600 for key in ready.call.keys)
