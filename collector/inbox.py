@@ -6,12 +6,15 @@ thread of this process prepares until exports queue up; then reading processes d
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from collector.export import Answer, Export, Prepared
 
@@ -32,9 +35,14 @@ class Waiting:
         self.reply: Future[Answer] = Future()
         self.since = time.monotonic()
 
+    def let_go(self) -> None:
+        """Give the memory back, once the export is kept elsewhere."""
+        self.prepared = None
+        self.export = msgspec.structs.replace(self.export, body=b"")
+
     def answer(self, answer: Answer) -> None:
         """Tell the sender; the first answer stands (an export may be spooled while its posting still goes on)."""
-        if not self.reply.done():
+        with contextlib.suppress(InvalidStateError):
             self.reply.set_result(answer)
 
 
@@ -73,7 +81,7 @@ class Inbox:
         self._post = post
         self._limit_bytes = limit_bytes
         self._group_limit = group_limit
-        self._waiting: dict[int, Waiting] = {}
+        self._waiting: dict[int, tuple[Waiting, int]] = {}
         self._waiting_bytes = 0
         self._lock = threading.Lock()
         self._incoming: queue.Queue[Waiting | None] = queue.Queue()
@@ -105,7 +113,7 @@ class Inbox:
             if not is_kept and self._waiting_bytes and self._waiting_bytes + size > self._limit_bytes:
                 raise Overloaded
             self._waiting_bytes += size
-            self._waiting[id(item)] = item
+            self._waiting[id(item)] = item, size
             under_way = len(self._waiting)
         # A sender that goes away cancels what it waits for; the record of its export must be finished all the same.
         item.reply.set_running_or_notify_cancel()
@@ -131,10 +139,11 @@ class Inbox:
         self._posting.join(max(0.0, deadline - time.monotonic()))
 
     def older_than(self, age_s: float) -> list[Waiting]:
-        """Exports that were read and have waited this long for their commit, the oldest first."""
+        """Exports that were read, are in no spool, and have waited this long for their commit; the oldest first."""
         before = time.monotonic() - age_s
         with self._lock:
-            return [item for item in self._waiting.values() if item.since <= before and item.prepared is not None]
+            waiting = [item for item, _ in self._waiting.values() if item.since <= before]
+        return [item for item in waiting if item.prepared is not None and not item.is_kept]
 
     @property
     def alive(self) -> bool:
@@ -143,8 +152,8 @@ class Inbox:
 
     def _release(self, item: Waiting) -> None:
         with self._lock:
-            self._waiting_bytes -= len(item.export.body)
-            self._waiting.pop(id(item), None)
+            _, size = self._waiting.pop(id(item))
+            self._waiting_bytes -= size
 
     # ── preparing ────────────────────────────────────────────────────────────────────────────────────
 
@@ -202,8 +211,9 @@ class Inbox:
                 break
             if item is None:
                 return group, True
-            group.append(item)
-            records += _records(item)
+            if item.prepared is not None:  # else it was kept in the spool meanwhile
+                group.append(item)
+                records += _records(item)
         return group, False
 
 

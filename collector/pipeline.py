@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from typing import Literal
 
 import msgspec
 import psycopg
@@ -21,6 +22,8 @@ from collector.preparing import ReadingPolicy, prepare, reasons
 from collector.readers import ReaderProcess, reader_count
 from collector.record import Problem
 from collector.settings import CollectorSettings
+from collector.spool import Spool, SpoolDepth
+from collector.spooling import Spooling
 from collector.stage import storable
 from ledger.arrivals import Arrivals, Posted, Rejection
 from ledger.database import connect
@@ -35,6 +38,17 @@ log = logging.getLogger("pigou.collector")
 _RULES_REFRESH_S = 5.0
 _RETRIES_MAX = 5
 _HEALTH_ASKED_AGAIN_S = 1.0
+_TRIED_AGAIN_S = 0.5
+_SLOW_AFTER_S = 4.0
+_AWAY = [Answer("unavailable", message="the database is away; nothing was stored, send it again")]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How a collector is, as `/health` says it."""
+
+    status: Literal["ok", "spooling", "unavailable"]
+    reason: str | None
+    spool: SpoolDepth | None
 
 
 class _Reader:
@@ -70,15 +84,31 @@ class Pipeline:
             settings.group_limit_records,
             [_Reader(self, self._policy) for _ in range(reader_count(settings.workers))],
         )
+        self._away_until = 0.0
+        self._spooling: Spooling | None = None
+        if settings.spool is not None:
+            self._spooling = Spooling(
+                Spool(settings.spool, settings.spool_limit_bytes),
+                lambda: self._inbox.older_than(_SLOW_AFTER_S),
+                lambda export: self._inbox.submit(export, is_kept=True),
+                self._is_posting,
+            )
         self._asking = threading.Lock()
         self._asked_at = -_HEALTH_ASKED_AGAIN_S
         self._database_answers = False
 
     def start(self) -> None:
-        """Connect and start both threads. Raises DatabaseUnavailable."""
-        seed_use_rules(self._open(), [msgspec.structs.asdict(rule) for rule in Rules.default().rows])
-        self._refresh_rules()
+        """Connect and start all threads. Raises DatabaseUnavailable, unless a spool keeps exports until it answers."""
+        try:
+            self._open()
+            self._refresh_rules()
+        except DatabaseUnavailable as error:
+            if self._spooling is None:
+                raise
+            self._is_away(error)
         self._inbox.start()
+        if self._spooling is not None:
+            self._spooling.start()
 
     def submit(self, export: Export) -> Future[Answer]:
         """Queue one export. Raises Overloaded when the queue is full."""
@@ -87,22 +117,41 @@ class Pipeline:
     def stop(self, timeout_s: float = 20.0) -> None:
         """Post what is queued, then close."""
         self._inbox.drain(timeout_s)
+        if self._spooling is not None:
+            self._spooling.stop()
         if self._connection is not None:
             self._connection.close()
 
-    def is_healthy(self) -> bool:
-        """Whether exports are being posted: all threads run, and the database answers. It is asked once a second at most."""
+    def health(self) -> Health:
+        """Whether exports are taken in: all threads run, and the database answers or the spool keeps them.
+
+        The database is asked once a second at most.
+        """
         with self._asking:
             if time.monotonic() - self._asked_at > _HEALTH_ASKED_AGAIN_S:
                 self._database_answers = self._ask_database()
                 self._asked_at = time.monotonic()
-            return self._inbox.alive and self._database_answers
+            answers = self._database_answers
+        depth = None if self._spooling is None else self._spooling.depth
+        if not self._inbox.alive or (self._spooling is not None and not self._spooling.alive):
+            return Health("unavailable", "a thread of the collector has ended", depth)
+        if answers:
+            return Health("ok", None, depth)
+        reason = "the database is away"
+        return Health("unavailable" if depth is None else "spooling", reason, depth)
 
     # ── posting: in its own thread, the only one that touches the database ───────────────────────────
 
     def _post(self, group: list[Waiting]) -> None:
-        prepared = [item.prepared for item in group if item.prepared is not None]
-        for item, answer in zip(group, self._answers(prepared), strict=True):
+        """Post a group and answer each; what the database does not take goes into the spool, when there is one."""
+        ready = [(item, prepared) for item in group if (prepared := item.prepared) is not None]
+        is_tried = time.monotonic() >= self._away_until
+        answers = self._answers([prepared for _, prepared in ready]) if is_tried else _AWAY * len(ready)
+        told = [(item, answer) for (item, _), answer in zip(ready, answers, strict=True)]
+        refused = [item for item, answer in told if answer.outcome == "unavailable"]
+        if refused and self._spooling is not None:
+            self._spooling.keep(refused)
+        for item, answer in told:
             item.answer(answer)
 
     def _answers(self, group: list[Prepared]) -> list[Answer]:
@@ -110,9 +159,8 @@ class Pipeline:
             self._refresh_rules()
             return self._post_group(group)
         except (psycopg.OperationalError, DatabaseUnavailable) as error:
-            self._close()
-            log.warning("the database is away: %s", error)
-            return [Answer("unavailable", message="the database is away; nothing was stored, send it again")] * len(group)
+            self._is_away(error)
+            return _AWAY * len(group)
         except Exception as error:  # the thread's edge: the senders are told, and the thread goes on
             self._close()
             if len(group) > 1:  # the fault is one's: the others need not wait for it
@@ -176,7 +224,17 @@ class Pipeline:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings.dsn, "writer", application="pigou-collector", by_index=True)
             self._memory = WriterMemory()
+            seed_use_rules(self._connection, [msgspec.structs.asdict(rule) for rule in Rules.default().rows])
         return self._connection
+
+    def _is_away(self, error: Exception) -> None:
+        self._close()
+        self._away_until = time.monotonic() + (_TRIED_AGAIN_S if self._spooling is not None else 0.0)
+        log.warning("the database is away: %s", error)
+
+    def _is_posting(self) -> bool:
+        """Whether the database took what was posted last, or is due to be tried again."""
+        return time.monotonic() >= self._away_until
 
     def _ask_database(self) -> bool:
         """On a connection of its own, since the other belongs to the posting thread and may be busy."""

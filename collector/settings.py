@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 MIB = 1024 * 1024
@@ -27,5 +29,9 @@ class CollectorSettings(msgspec.Struct, frozen=True):
     workers: int | None = None
     """Processes that read exports while many come in; None: one per processor, four at most; 0: none."""
     default_tenant: str = "default"
+    spool: Path | None = None
+    """Folder where acknowledged exports are kept while the database is away or slow; None: they are refused then."""
+    spool_limit_bytes: int = 1024 * MIB
+    """How large the spool may grow; beyond this the answer is 503 with Retry-After."""
     keep_content: bool = False
     """Whether prompt and completion text is stored."""

@@ -24,3 +24,7 @@ class UnknownTenant(LedgerError):
 
 class PeriodError(LedgerError):
     """A period cannot be closed as asked."""
+
+
+class RetentionError(LedgerError):
+    """Raw rows cannot be kept as asked."""

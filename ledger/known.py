@@ -43,7 +43,7 @@ class Search:
         if records:
             self._since = at(min([r.started_us for r in records]) - _NEARBY_US)
             self._until = at(max([r.started_us for r in records]) + _NEARBY_US)
-        self._traces = {record.trace_id for record in records}
+        self._traces: set[bytes] = {record.trace_id for record in records}
         self._keys = {key for record in records if record.call is not None for key in record.call.keys}
         self._asked_keys: set[str] = set()
         self._answer: psycopg.Cursor[tuple[Any, ...]] | None = None
@@ -68,7 +68,7 @@ class Search:
         self._answer = None
         self.known |= found
         self._asked_keys |= self._keys
-        self._traces = set()
+        self._traces = set[bytes]()
         self._keys = {key for there in found.values() if there.member.call for key in there.member.call.keys} - self._asked_keys
         return bool(self._keys)
 

@@ -165,7 +165,7 @@ def _rates(connection: psycopg.Connection, tenant_id: int, asked: Sequence[tuple
         "tiers": [kind[6] for kind, _ in asked],
         "commodities": [COMMODITY_BY_NAME[leaf].commodity_id for _, leaf in asked],
     }
-    for place, rate_id, rate_usd, *rest in connection.execute(_SQL["rates_of_lines"], parameters):
-        whole, _, fraction = rate_usd.partition(".")
-        found[place - 1].append(Rate(rate_id, rate_usd, int(whole + fraction), len(fraction), *rest))
+    for row in connection.execute(_SQL["rates_of_lines"], parameters):
+        whole, _, fraction = str(row[2]).partition(".")
+        found[row[0] - 1].append(Rate(row[1], row[2], int(whole + fraction), len(fraction), *row[3:]))
     return [tuple(rates) for rates in found]
