@@ -11,13 +11,14 @@ PYTHON ?= python3
 UV ?= uv
 WORKERS ?= 2
 ARGS ?=
+SECONDS ?= 60
 PEERS ?=
 BIN := .venv/bin
 
 # pip as it should be called: from the lock, each file checked against its hash, nothing resolved anew.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps
 
-.PHONY: help setup examples chromium demo up test check bench bench-ingest peers lock clean python
+.PHONY: help setup examples chromium demo up test check bench bench-ingest fuzz peers lock clean python
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ check: setup  ## Lint, formatting, types and the floors of the house
 
 bench: setup  ## Measure (ARGS are passed on)
 	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: setup  ## Feed the collector's reading what nobody would send, for SECONDS (ARGS are passed on)
+	@$(BIN)/python -m bench fuzz --seconds $(SECONDS) $(ARGS)
 
 bench-ingest: setup $(if $(PEERS),peers)  ## Measure ingestion beside COPY (PEERS=1: beside Arize Phoenix and MLflow too)
 	@$(BIN)/python -m bench ingest $(if $(PEERS),--peers) $(ARGS)

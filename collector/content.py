@@ -66,7 +66,7 @@ _SECRET = re.compile(
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b
     | \bAIza[A-Za-z0-9_-]{35} | \bya29\.[A-Za-z0-9_-]{20,}
     | \bxox[abposr]-[A-Za-z0-9-]{10,} | \bhf_[A-Za-z0-9]{30,} | \bnpm_[A-Za-z0-9]{36}
-    | \beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}
+    | (?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}
     | (?<=[Bb]earer\ )[A-Za-z0-9._~+/-]{16,}=*
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
     | (?<=://)[^\s:/@]+:[^\s/@]+(?=@)
@@ -76,6 +76,7 @@ _SECRET = re.compile(
 _EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}\b")
 
 _KNOWN_KEYS_MAX = 20_000
+_KNOWN_KEY_LENGTH_MAX = 200
 
 
 class ContentPolicy(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ class ContentPolicy(msgspec.Struct, frozen=True):
     redact: bool = False
 
 
-# Keys met so far that hold no content. Bounded, since senders choose the keys.
+# Keys met so far that hold no content. Bounded in number and length, since senders choose the keys.
 NO_CONTENT: set[str] = set()
 
 
@@ -98,6 +99,8 @@ def holds_content(key: str) -> bool:
         return False
     if _CONTENT.fullmatch(key) is not None:
         return True
+    if len(key) > _KNOWN_KEY_LENGTH_MAX:
+        return False
     if len(NO_CONTENT) >= _KNOWN_KEYS_MAX:
         NO_CONTENT.clear()
     NO_CONTENT.add(key)

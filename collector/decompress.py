@@ -6,19 +6,18 @@ import zlib
 
 import zstandard
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, TooLarge
 
 _PARTS_MAX = 64
 """Parts of one body; every sender known writes one. Each is read from a copy of the rest: thousands would be a bomb too."""
+
+_ZSTD_BLOCKS_MAX = 100_000
+"""A block holds up to 128 KiB. Empty ones take three bytes each, and time."""
 
 _ZSTD_WINDOW_MAX = 8 * 1024 * 1024
 _ZSTD_RUN_LENGTH = 1
 
 COMPRESSIONS = ("identity", "gzip", "deflate", "zstd")
-
-
-class TooLarge(CollectorError):
-    """The body is larger than allowed. Answered with HTTP 413 or gRPC RESOURCE_EXHAUSTED."""
 
 
 class BadCompression(CollectorError):
@@ -84,7 +83,7 @@ def _zstd(body: bytes, limit_bytes: int) -> bytes:
 
 def _check_zstd_is_whole(body: bytes) -> None:
     """Walk the blocks of every frame (RFC 8878, 3.1.1), since the library takes a frame that breaks off for one that ended."""
-    at = 0
+    at = blocks = 0
     for _ in range(_PARTS_MAX):
         head = body[at : at + 18]
         checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
@@ -94,8 +93,11 @@ def _check_zstd_is_whole(body: bytes) -> None:
             block = int.from_bytes(body[at : at + 3], "little")
             is_last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
             at += 3 + (1 if kind == _ZSTD_RUN_LENGTH else size)
+            blocks += 1
             if at > len(body):
                 raise BadCompression("the body ends before its compressed data do")
+            if blocks > _ZSTD_BLOCKS_MAX:
+                raise BadCompression(f"the body has more than {_ZSTD_BLOCKS_MAX} blocks")
         at += checksum
         if at == len(body):
             return

@@ -15,6 +15,10 @@ class TooDeep(CollectorError):
     """The request body is nested deeper than any parser goes. Answered with HTTP 413 or gRPC INVALID_ARGUMENT."""
 
 
+class TooLarge(CollectorError):
+    """The request is larger than allowed, in bytes or in records. Answered with HTTP 413 or gRPC INVALID_ARGUMENT."""
+
+
 class SpoolError(CollectorError):
     """The spool cannot do what was asked. `mend` is what the person reading it can do."""
 

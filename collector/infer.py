@@ -85,6 +85,9 @@ class Rules:
             return self._answers[names]
         except KeyError:
             pass
+        short = tuple(name if name is None else name[:_NAME_LENGTH_MAX] for name in names)
+        if short != names:  # what is remembered must stay small, and senders choose the names
+            return self.answer(short)
         words = [None if name is None else _words(name) for name in names]
         found = None
         for answer, pattern, field in self._compiled:
@@ -92,7 +95,7 @@ class Rules:
             if word and pattern.search(word):
                 found = answer
                 break
-        if len(self._answers) >= _ANSWERS_MAX:  # senders choose the names
+        if len(self._answers) >= _ANSWERS_MAX:
             self._answers.clear()
         self._answers[names] = found
         return found
@@ -170,7 +173,7 @@ def _text(value: AttributeValue) -> str | None:
 
 
 def _words(name: str) -> str:
-    return _SEPARATORS.sub("_", _WORD_ENDS.sub("_", name[:_NAME_LENGTH_MAX]).lower()).strip("_")
+    return _SEPARATORS.sub("_", _WORD_ENDS.sub("_", name).lower()).strip("_")
 
 
 def _compile(row: UseRule) -> re.Pattern[str]:

@@ -22,6 +22,7 @@ from collector.usage import (
     Counts,
     Leaves,
     count_table,
+    read_count,
     read_counts,
     to_leaves,
 )
@@ -243,14 +244,13 @@ def _flat(usage: Mapping[str, AttributeValue], prefix: str = "", depth: int = 0)
     flat: dict[str, AttributeValue] = {}
     for key, value in usage.items():
         name = prefix + key
+        flat[name] = value  # also a map or a list: where a count should be, it is one that cannot be read
         if isinstance(value, dict):
             if depth < _DEPTH_MAX:
                 flat.update(_flat(value, name + ".", depth + 1))
         elif isinstance(value, list):
             for item in value:
                 _add_labelled(flat, name, item)
-        else:
-            flat[name] = value
     return flat
 
 
@@ -259,9 +259,13 @@ def _add_labelled(flat: dict[str, AttributeValue], name: str, item: AttributeVal
         return
     label = item.get("modality", item.get("ttl"))
     count = item.get("tokenCount", item.get("token_count", item.get("inputTokens")))
-    if not isinstance(label, str):
+    if not isinstance(label, str) or count is None:
         return
     # Documents are billed as images.
     key = f"{name}.{'IMAGE' if label == 'DOCUMENT' else label}"
-    earlier = flat.get(key)
-    flat[key] = earlier + count if isinstance(earlier, int) and isinstance(count, int) else count
+    earlier = flat.get(key, 0)
+    before, more = read_count(earlier), read_count(count)
+    if before is None or more is None:
+        flat[key] = count if more is None else earlier  # of which the one that cannot be read makes the sum unreadable
+    else:
+        flat[key] = before + more

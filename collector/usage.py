@@ -25,6 +25,7 @@ COUNT_MAX = 10**12
 
 _MODALITIES = ("audio", "image", "video")
 _SIMPLE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
+_READS_BY_MODALITY = tuple(f"cache_{modality}_read_tokens" for modality in _MODALITIES)
 _WRITES_BY_LIFETIME = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 # Quantities beside tokens: never part of another count.
 _FEES = (
@@ -167,7 +168,9 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
 
 def _candidates(counts: Counts, convention: Convention) -> list[Convention]:
     """The convention, then what else the emitter may have meant where it is not sure and it matters."""
-    has_cache = any(counts.get(name) for name in ("cache_read_tokens", "cache_write_tokens", *_WRITES_BY_LIFETIME))
+    has_cache = any(
+        counts.get(name) for name in ("cache_read_tokens", "cache_write_tokens", *_READS_BY_MODALITY, *_WRITES_BY_LIFETIME)
+    )
     caches = [convention.cache_inside]
     if has_cache and not convention.cache_sure:
         caches.append(not convention.cache_inside)
@@ -208,7 +211,9 @@ def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:
 
 def _input_leaves(counts: Counts, cache_inside: bool, quantities: dict[str, int]) -> int | None:
     """Adds the input's leaves; answers the whole input, caches included."""
-    read = counts.get("cache_read_tokens")
+    hits = [counts[name] for name in _READS_BY_MODALITY if name in counts]
+    reported_read = counts.get("cache_read_tokens")
+    read = sum(hits) if reported_read is None and hits else reported_read
     write = counts.get("cache_write_tokens")
     by_lifetime = [(name, counts[name]) for name in _WRITES_BY_LIFETIME if name in counts]
     written_by_lifetime = sum(count for _, count in by_lifetime)
@@ -236,7 +241,7 @@ def _input_leaves(counts: Counts, cache_inside: bool, quantities: dict[str, int]
                 fresh -= own
     if fresh is not None:
         quantities["input_tokens"] = fresh
-    if read is not None:
+    if read is not None and reported_read is not None:
         quantities["cache_read_tokens"] = read
     if write is not None and (write != written_by_lifetime or not by_lifetime):
         quantities["cache_write_tokens"] = write - written_by_lifetime
@@ -272,5 +277,7 @@ def _sum(*counts: int | None) -> int | None:
 
 
 def _shown(value: AttributeValue) -> str:
+    if isinstance(value, (list, dict)):  # repr() of deep ones fails
+        return "a list" if isinstance(value, list) else "a map"
     text = repr(value)
     return text if len(text) <= 40 else text[:40] + "…"

@@ -128,7 +128,8 @@ def provider_name(reported: str | None) -> str:
 
 
 def _clean(name: str | None) -> str:
-    return (name or "").strip().lower()
+    # Longer ones fit no rule; what is remembered of them must stay small, and senders choose the names.
+    return (name or "")[: NAME_LENGTH_MAX + 1].strip().lower()
 
 
 def _find(provider: str, model: str) -> RateName | None:

@@ -242,7 +242,7 @@ def _twins(calls: Mapping[Key, Member], totals: Mapping[Key, Key]) -> list[tuple
             alike[(member.trace_id, member.parent_span_id), usage].append(key)
     pairs: list[tuple[Key, Key]] = []
     for group in alike.values():
-        if len(group) > 1:
+        if len({_evidence(calls[key]).emitter for key in group}) > 1:
             candidates = {key: [other for other in group if _is_twin(calls[key], calls[other])] for key in group}
             pairs += [(key, found[0]) for key, found in candidates.items() if len(found) == 1 and candidates[found[0]] == [key]]
     return pairs

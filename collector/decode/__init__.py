@@ -7,7 +7,7 @@ the rest of the body is kept: that is what the `partial_success` of an OTLP answ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -21,8 +21,8 @@ from collector.decode.logs import read_log
 from collector.decode.metrics import read_metric
 from collector.decode.shallow import shallow
 from collector.decode.spans import read_resource, read_scope, read_span
-from collector.decode.values import Refused
-from collector.errors import Undecodable
+from collector.decode.values import RECORDS_MAX, Refused
+from collector.errors import TooLarge, Undecodable
 from collector.record import Point, Problem, Record, Resource, Scope
 
 __all__ = ["Decoded", "DecodedMetrics", "Encoding", "Undecodable", "decode_logs", "decode_metrics", "decode_traces"]
@@ -48,7 +48,7 @@ class DecodedMetrics(msgspec.Struct):
 
 
 def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
-    """The spans of an ExportTraceServiceRequest. Raises: Undecodable."""
+    """The spans of an ExportTraceServiceRequest. Raises: Undecodable, TooDeep, TooLarge."""
     decoded = Decoded([], [])
     request = _parse_shallow(body, encoding, ExportTraceServiceRequest, decoded.problems)
     for group in request.resource_spans:
@@ -60,7 +60,7 @@ def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_
 
 
 def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
-    """The log records of an ExportLogsServiceRequest. Raises: Undecodable."""
+    """The log records of an ExportLogsServiceRequest. Raises: Undecodable, TooDeep, TooLarge."""
     decoded = Decoded([], [])
     request = _parse_shallow(body, encoding, ExportLogsServiceRequest, decoded.problems)
     for group in request.resource_logs:
@@ -72,7 +72,7 @@ def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CO
 
 
 def decode_metrics(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> DecodedMetrics:
-    """The data points of an ExportMetricsServiceRequest. Raises: Undecodable."""
+    """The data points of an ExportMetricsServiceRequest. Raises: Undecodable, TooDeep, TooLarge."""
     decoded = DecodedMetrics([], [])
     request = _parse(body, encoding, ExportMetricsServiceRequest, decoded.problems)
     for group in request.resource_metrics:
@@ -117,7 +117,23 @@ def _parse(body: bytes, encoding: Encoding, request: type[_Request], problems: l
     if encoding == "json":
         return otlp_json.parse(body, request, problems)
     try:
-        return request.FromString(body)
+        parsed = request.FromString(body)
     except DecodeError:
         # One broken string makes the parser refuse the whole export: look for the record it is in and keep the others.
-        return salvage.parse(body, request, problems)
+        parsed = salvage.parse(body, request, problems)
+    _check_number(parsed)
+    return parsed
+
+
+def _check_number(request: Any) -> None:
+    """The three requests have the same shape; see salvage.py. Raises: TooLarge."""
+    groups = getattr(request, request.DESCRIPTOR.fields[0].name)
+    number = len(groups)
+    for group in groups if number <= RECORDS_MAX else ():
+        lists = getattr(group, group.DESCRIPTOR.fields_by_number[2].name)
+        number += len(lists)
+        if number > RECORDS_MAX:
+            break
+        number += sum(len(getattr(listed, listed.DESCRIPTOR.fields_by_number[2].name)) for listed in lists)
+    if number > RECORDS_MAX:
+        raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")

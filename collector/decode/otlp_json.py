@@ -10,26 +10,33 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeGuard, TypeVar, cast
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from collector.decode.values import DEPTH_MAX, Refused
-from collector.errors import TooDeep, Undecodable
+from collector.decode.values import DEPTH_MAX, RECORDS_MAX, VALUES_MAX, Refused
+from collector.errors import TooDeep, TooLarge, Undecodable
 from collector.record import Problem
 
 _Request = TypeVar("_Request", bound=Message)
 _Convert = Callable[[Any, int], Any]
 
-# A nested map is three messages a level (value, list, pair), and a record sits a few levels below the body.
-_NESTING_MAX = 3 * DEPTH_MAX + 12
+# A nested map is three messages a level (value, list, pair), and a record's attributes sit five below the body. One more, and
+# protobuf would not put the body together around the record.
+_NESTING_MAX = 3 * DEPTH_MAX + 5
+_RECORDS_AT = 3
+"""How deep in a request its records stand."""
 _PAIR = "opentelemetry.proto.common.v1.KeyValue"
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
+_DECIMAL = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
+_NOT_FINITE = frozenset({"nan", "inf", "-inf", "infinity", "-infinity"})
 _HEX_FIELDS = {"trace_id", "span_id", "parent_span_id"}
 _RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord", "opentelemetry.proto.metrics.v1.Metric"}
 
@@ -37,7 +44,8 @@ _RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.Lo
 def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Request:
     """The request message of a JSON body; a record that does not fit the mapping is left out and added to `problems`.
 
-    Raises: Undecodable when the body is not JSON or not an export, TooDeep when it is nested beyond reading.
+    Raises: Undecodable when the body is not JSON or not an export, TooDeep when it is nested beyond reading, TooLarge when
+    it holds too many records.
     """
     document = _document(body)
     if not _is_map(document):
@@ -66,6 +74,7 @@ class _Builder:
 
     def __init__(self, problems: list[Problem]) -> None:
         self._problems = problems
+        self._left = RECORDS_MAX
 
     def message(self, descriptor: Any, document: Any, depth: int) -> Any:
         """A message of this type. Raises: Refused for a value that does not fit its field."""
@@ -85,22 +94,34 @@ class _Builder:
                     values[name] = [convert(item) for item in _list(value)] if repeated else convert(value)
                 elif not repeated:
                     values[name] = self.message(nested, value, depth + 1)
-                elif nested.full_name in _RECORDS:
-                    values[name] = self._records(nested, value, depth + 1)
-                elif nested.full_name == _PAIR:
-                    values[name] = [_text_pair(item) or self.message(nested, item, depth + 1) for item in _list(value)]
                 else:
-                    values[name] = [self.message(nested, item, depth + 1) for item in _list(value)]
+                    values[name] = self._messages(nested, _list(value), depth + 1)
             except (ValueError, TypeError, OverflowError) as fault:
                 raise Refused("bad_field", f"{key}: {fault}") from None
         try:
             return GetMessageClass(descriptor)(**values)
+        except DecodeError:  # what is inside is nested deeper than protobuf itself goes
+            raise Refused("too_deep", f"attribute nested deeper than {DEPTH_MAX}") from None
         except (ValueError, TypeError) as fault:
             raise Refused("bad_field", f"{descriptor.name}: {fault}") from None
 
-    def _records(self, descriptor: Descriptor, items: Any, depth: int) -> list[Any]:
+    def _messages(self, descriptor: Descriptor, items: list[Any], depth: int) -> list[Any]:
+        """The messages of a list. Raises: TooLarge when the request holds too many groups and records."""
+        if descriptor.full_name == _PAIR:
+            if len(items) > VALUES_MAX:
+                raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
+            return [_text_pair(item) or self.message(descriptor, item, depth) for item in items]
+        if depth <= _RECORDS_AT:
+            self._left -= len(items)
+            if self._left < 0:
+                raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")
+        if descriptor.full_name in _RECORDS:
+            return self._records(descriptor, items, depth)
+        return [self.message(descriptor, item, depth) for item in items]
+
+    def _records(self, descriptor: Descriptor, items: list[Any], depth: int) -> list[Any]:
         built: list[Any] = []
-        for item in _list(items):
+        for item in items:
             try:
                 built.append(self.message(descriptor, item, depth))
             except Refused as refused:
@@ -180,7 +201,7 @@ def _integer(value: object) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and len(value) <= 24:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):  # int() takes more: 1_000, other scripts' digits
         return int(value)
     raise TypeError("not an integer")
 
@@ -188,8 +209,10 @@ def _integer(value: object) -> int:
 def _double(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError("not a number")
+    if isinstance(value, str) and value.lower() not in _NOT_FINITE and not _DECIMAL.fullmatch(value):
+        raise ValueError("not a number")
     number = float(value)
-    if isinstance(value, str) and math.isinf(number) and "inf" not in value.lower():
+    if isinstance(value, str) and math.isinf(number) and value.lower() not in _NOT_FINITE:
         raise ValueError("number out of range")
     return number
 

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from collector.decode.values import RECORDS_MAX
 from collector.errors import Undecodable
 from collector.record import Problem
 
 _Request = TypeVar("_Request", bound=Message)
-_FIELDS_MAX = 1_000_000
+_FIELDS_MAX = RECORDS_MAX
 
 
 def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Request:

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.content import ContentPolicy, kept_attributes
 from collector.decode.canonical import canonical, digest, has_nul, pairs_spelling
-from collector.decode.values import Budget, Refused, clean_map, clean_text, read_attributes, read_encoded
+from collector.decode.values import VALUES_MAX, Budget, Refused, clean_map, clean_text, read_attributes, read_encoded
 from collector.record import Attributes, Event, Link, Record, Resource, Scope
 
 # A record outside 1970..2200 would also overflow partitions and timestamptz arithmetic; clocks that are merely skewed pass.
@@ -98,7 +98,9 @@ def check_time(at_ns: int, what: str) -> None:
 
 
 def encoded(message: Span | Span.Event | Span.Link | LogRecord) -> Iterable[bytes]:
-    """The attributes of a shallow message."""
+    """The attributes of a shallow message. Raises: Refused when they are more than a record may hold."""
+    if len(message.attributes) > VALUES_MAX:
+        raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
     return cast("Iterable[bytes]", message.attributes)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -19,6 +19,8 @@ from collector.record import Attributes, AttributeValue
 
 DEPTH_MAX = 32
 VALUES_MAX = 65_536
+RECORDS_MAX = 250_000
+"""Of one request, with the groups they stand in. An empty record takes two bytes, and two hundred times that to be refused."""
 
 # Attributes met before, by their encoding; senders choose them, so their number and size are bounded. Flat values only: they
 # cannot be changed by whoever they are handed to.
@@ -51,16 +53,16 @@ class Budget:
             raise Refused("too_many_values", f"more than {VALUES_MAX} attribute values")
 
 
-def read_attributes(pairs: Iterable[KeyValue], budget: Budget) -> tuple[Attributes, Attributes]:
+def read_attributes(pairs: Sequence[KeyValue], budget: Budget) -> tuple[Attributes, Attributes]:
     """The attributes without content, and the content. A repeated key keeps its last value, as the specification leaves it open.
 
     This is the hottest loop of the collector (20 rounds a span): text and non-zero integers, which most values are, are
     read without asking the message which kind it holds, and content is looked for in all keys at once.
     """
+    budget.spend(len(pairs))
     attributes: Attributes = {
         pair.key: (value := pair.value).string_value or value.int_value or _not_text(value, budget, 1) for pair in pairs
     }
-    budget.spend(len(attributes))
     if NO_CONTENT.issuperset(attributes):
         return attributes, {}
     return split_content(attributes)

@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 import orjson
 
+from collector.decode.values import DEPTH_MAX
 from collector.provider_usage import flavor_of, leaves_of, usage_of
 from collector.record import AttributeValue, Problem
 from collector.usage import Leaves
@@ -54,6 +55,7 @@ def mapping_of(value: AttributeValue) -> Mapping | None:
         return None
     try:
         parsed: object = orjson.loads(value)
+        is_plain = "\\u0000" not in value
     except orjson.JSONDecodeError:
         if len(value) > _LITERAL_LENGTH_MAX:
             return None
@@ -61,7 +63,29 @@ def mapping_of(value: AttributeValue) -> Mapping | None:
             parsed = ast.literal_eval(value)
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             return None
-    return cast("Mapping", parsed) if isinstance(parsed, dict) else None
+        is_plain = False
+    if not isinstance(parsed, dict):
+        return None
+    return cast("Mapping", parsed if is_plain else _plain(cast("object", parsed)))
+
+
+def _plain(value: object, depth: int = 0) -> AttributeValue:
+    """The value as attributes hold it: text that can be stored, names that are text, nothing that only Python knows.
+
+    What has no such form becomes text that says so, since a count that cannot be read must not look like one that is missing.
+    """
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else "a number beyond 64 bits"
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    if isinstance(value, dict) and depth < DEPTH_MAX:
+        items = cast("dict[object, object]", value).items()
+        return {cast("str", _plain(key)): _plain(item, depth + 1) for key, item in items if isinstance(key, str)}
+    if isinstance(value, list) and depth < DEPTH_MAX:
+        return [_plain(item, depth + 1) for item in cast("list[object]", value)]
+    return f"a {type(cast('object', value)).__name__}"
 
 
 def _langchain_answer(body: Mapping) -> Mapping | None:

@@ -25,9 +25,10 @@ from collector.dialects import (
     vllm,
 )
 from collector.infer import Rules, infer
-from collector.record import Attributes, Reading, Record, Scope
+from collector.record import Attributes, Reading, Record
 
 _SCOPES_MAX = 10_000
+_SCOPE_LENGTH_MAX = 200
 
 
 class Dialect(Protocol):
@@ -105,7 +106,8 @@ def dialect_of(record: Record) -> Dialect | None:
     """The dialect of a record: by its scope, else by its keys."""
     name = record.scope.name
     if name not in _BY_SCOPE:
-        _remember(record.scope)
+        name = name[:_SCOPE_LENGTH_MAX]  # what is remembered must stay small, and senders choose the names
+        _remember(name)
     dialect = _BY_SCOPE[name]
     if dialect is not None:
         return dialect
@@ -126,9 +128,9 @@ def _candidates(markers: frozenset[str]) -> tuple[Dialect, ...]:
     return known
 
 
-def _remember(scope: Scope) -> None:
+def _remember(name: str) -> None:
     """The dialect whose scope prefix is the longest that fits."""
     if len(_BY_SCOPE) >= _SCOPES_MAX:  # senders choose the names
         _BY_SCOPE.clear()
-    fitting = [(len(prefix), dialect) for dialect in _DIALECTS for prefix in dialect.SCOPES if scope.name.startswith(prefix)]
-    _BY_SCOPE[scope.name] = max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+    fitting = [(len(prefix), dialect) for dialect in _DIALECTS for prefix in dialect.SCOPES if name.startswith(prefix)]
+    _BY_SCOPE[name] = max(fitting, key=lambda pair: pair[0])[1] if fitting else None

@@ -138,8 +138,12 @@ def text_of(value: AttributeValue) -> str | None:
     """An identifier or name as text: the first of a list, whole numbers as digits; None for anything else."""
     if type(value) is str:
         return value or None
-    if isinstance(value, list):
-        return text_of(value[0]) if value else None
+    while isinstance(value, list):  # not by recursion: attached JSON nests deeper than Python calls
+        if not value:
+            return None
+        value = value[0]
+    if isinstance(value, str):
+        return value or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None

@@ -15,7 +15,7 @@ from collector.dialects import otel_genai, shared
 from collector.dialects.embedded import Mapping, mapping_of
 from collector.provider_usage import leaves_of
 from collector.record import Attributes, AttributeValue, Problem, Reading, Record
-from collector.usage import INCLUSIVE, UNSURE, UNSURE_EXCLUSIVE, Convention, Counts, Leaves, count_table, read_count, read_counts
+from collector.usage import INCLUSIVE, UNSURE, UNSURE_EXCLUSIVE, Convention, Counts, Leaves, count_table, read_counts
 
 NAME = "vercel_ai"
 VERSION = "ai 6.0"
@@ -31,8 +31,9 @@ COUNTS = count_table(
     cache_write_tokens="ai.usage.inputTokenDetails.cacheWriteTokens",
     output_reasoning_tokens=("ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"),
 )
+_OPENAI_DETAILS = count_table(cache_read_tokens="cachedPromptTokens", output_reasoning_tokens="reasoningTokens")
 _CALL = re.compile(r"\.do(Generate|Stream|Embed|Rerank)\b")
-_MAJOR = re.compile(r"\bai/(\d+)\.")
+_MAJOR = re.compile(r"\bai/([0-9]{1,4})\.")
 _EXCLUSIVE_PROVIDERS = ("anthropic", "amazon-bedrock", "bedrock", "google.vertex.anthropic", "vertex.anthropic")
 MARKERS = frozenset({_OPERATION})
 
@@ -55,7 +56,7 @@ def read(record: Record) -> Reading:
     counts = read_counts(attributes, COUNTS)
     metadata = _metadata(attributes)
     if isinstance(counts, dict):
-        _add_openai_details(counts, metadata)
+        counts = _with_openai_details(counts, metadata)
     if _CALL.search(operation) is None:
         return shared.as_agent(read, facts, _provider_usage(metadata) or counts, _convention(attributes))
     facts.setdefault("tier", metadata.get("serviceTier"))
@@ -99,7 +100,6 @@ def _provider_usage(metadata: Mapping) -> Leaves | Problem | None:
     return leaves if isinstance(leaves, Leaves) else None
 
 
-def _add_openai_details(counts: Counts, metadata: Mapping) -> None:
-    for key, count in (("cachedPromptTokens", "cache_read_tokens"), ("reasoningTokens", "output_reasoning_tokens")):
-        if count not in counts and (value := read_count(metadata.get(key))) is not None:
-            counts[count] = value
+def _with_openai_details(counts: Counts, metadata: Mapping) -> Counts | Problem:
+    details = read_counts(metadata, _OPENAI_DETAILS)
+    return {**details, **counts} if isinstance(details, dict) else details
