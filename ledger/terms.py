@@ -167,5 +167,5 @@ def _rates(connection: psycopg.Connection, tenant_id: int, asked: Sequence[tuple
     }
     for row in connection.execute(_SQL["rates_of_lines"], parameters):
         whole, _, fraction = str(row[2]).partition(".")
-        found[row[0] - 1].append(Rate(row[1], row[2], int(whole + fraction), len(fraction), *row[3:]))
+        found[int(row[0]) - 1].append(Rate(row[1], row[2], int(whole + fraction), len(fraction), *row[3:]))
     return [tuple(rates) for rates in found]
