@@ -1,4 +1,4 @@
-"""The clock's line: late prices → control totals → partitions ahead. Set-based, restartable at every step."""
+"""The clock's line: late prices → control totals → holds → partitions ahead. Set-based, restartable at every step."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from analyzers.reconcile import reconcile
+from ledger.budgets import settle_holds
 from ledger.queries import queries
 from ledger.rerate import rerate
 
@@ -34,6 +35,7 @@ def run_round(connection: psycopg.Connection) -> Round:
 def _run_steps(connection: psycopg.Connection) -> Round:
     adjusted, unpriced = _apply_late_prices(connection)
     compared = reconcile(connection)
+    settle_holds(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 2) m"
     )

@@ -17,7 +17,7 @@ from ledger.commodities import COMMODITIES
 from ledger.errors import DatabaseUnavailable, SchemaTooNew
 
 Role: TypeAlias = Literal["owner", "writer", "reader"]
-HEAD = "0001"
+HEAD = "0003"
 
 
 def connect(

@@ -24,3 +24,7 @@ class UnknownTenant(LedgerError):
 
 class PeriodError(LedgerError):
     """A period cannot be closed as asked."""
+
+
+class BudgetError(LedgerError):
+    """A budget, or a hold of one, cannot be as asked."""

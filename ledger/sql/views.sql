@@ -224,6 +224,37 @@ create or replace view ledger.use_rules as
 select case when u.tenant_id = 0 then null else t.tenant end as tenant, u.ordinal, u.field, u.pattern, u.layer, u.use, u.action_class
   from pigou.use_rule u left join pigou.tenant t using (tenant_id);
 
+-- Every budget in force, and where it stands in the period that holds now. Forecasts are a simple run rate.
+create or replace view ledger.budgets as
+select t.tenant, b.budget, b.revision, b.period, b.time_zone, b.layer, b.use, b.agent, b.model, b.task_class,
+       b.period_from, b.period_until, b.amount_usd, b.spent_usd, b.held_usd, b.amount_usd - b.spent_usd - b.held_usd as left_usd,
+       b.calls, b.unpriced_calls, b.suspense_calls,
+       round(b.spent_usd / b.amount_usd, 6) as spent_share, round(e.elapsed_share, 6) as elapsed_share,
+       round(b.spent_usd / b.amount_usd / nullif(e.elapsed_share, 0), 6) as pace,
+       round(b.spent_usd / nullif(e.elapsed_share, 0), 12) as forecast_usd,
+       lower(b.valid) as valid_from, upper(b.valid) as valid_until
+  from pigou.budgets_at(now()) b
+  join pigou.tenant t using (tenant_id)
+ cross join lateral (select extract(epoch from now() - b.period_from) / extract(epoch from b.period_until - b.period_from)
+                            as elapsed_share) e;
+
+-- What was spent in each period, by revision: a later revision leaves what was reported of an earlier one as it was.
+create or replace view ledger.budget_periods as
+select t.tenant, s.budget, s.revision, b.period, b.time_zone, b.layer, b.use, b.agent, b.model, b.task_class, s.period_from,
+       pigou.period_end(b.period, s.period_from, b.time_zone, b.valid) as period_until,
+       b.amount_usd, s.spent_usd, s.calls, s.unpriced_calls, s.suspense_calls, b.source, b.recorded_at
+  from pigou.budget_spend s
+  join pigou.budget b on b.tenant_id = s.tenant_id and b.budget = s.budget and b.revision = s.revision
+  join pigou.tenant t on t.tenant_id = s.tenant_id;
+
+create or replace view ledger.budget_holds as
+select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
+       case when h.state = 'held' and h.expires_at <= now() then 'expired' else h.state end as state, h.ended_at,
+       encode(h.call_trace_id, 'hex') as trace_id, encode(h.call_span_id, 'hex') as span_id,
+       (select c.cost_usd from pigou.call c
+         where c.tenant_id = h.tenant_id and c.trace_id = h.call_trace_id and c.span_id = h.call_span_id limit 1) as cost_usd
+  from pigou.budget_hold h join pigou.tenant t using (tenant_id);
+
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text) from public;
 grant execute on function ledger.trace_spans(text) to pigou_reader, pigou_writer;
