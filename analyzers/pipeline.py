@@ -1,4 +1,4 @@
-"""The clock's line: late prices → control totals → holds → partitions ahead. Set-based, restartable at every step."""
+"""The clock's line: late prices → control totals → holds → alerts → partitions ahead. Set-based, restartable at every step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from analyzers.alerts import evaluate
 from analyzers.reconcile import reconcile
 from ledger.budgets import settle_holds
 from ledger.queries import queries
@@ -36,6 +37,7 @@ def _run_steps(connection: psycopg.Connection) -> Round:
     adjusted, unpriced = _apply_late_prices(connection)
     compared = reconcile(connection)
     settle_holds(connection)
+    evaluate(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 2) m"
     )

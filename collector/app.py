@@ -8,6 +8,7 @@ from typing import Literal
 from fastapi import FastAPI, Request, Response
 
 from collector import answers
+from collector.budget_api import budget_router
 from collector.decompress import COMPRESSIONS
 from collector.inbox import Answer, Encoding, Export, Overloaded
 from collector.pipeline import Pipeline
@@ -47,6 +48,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
         message = answers.success(signal, answer)
         return Response(answers.body(message, encoding), media_type=answers.CONTENT_TYPE[encoding])
 
+    app.include_router(budget_router(settings.dsn, settings.default_tenant))
     for path in _PATHS:
         app.add_api_route(path, export, methods=["POST"], response_class=Response)
 

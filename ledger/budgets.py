@@ -1,7 +1,7 @@
 """Budgets: what may be spent in a period, and holds, which set an amount aside before a call is made.
 
-A budget is never edited; a change is a further revision. What calls cost is counted for it in the transaction that writes them, so
-that a hold is granted or refused by what is committed, in one look (see `pigou.hold` in the migrations).
+A budget is never edited; a change is a further revision. What calls cost is counted for it in the transaction that writes them,
+so that a hold is granted or refused by what is committed, in one look (see `pigou.hold` in the migrations).
 """
 
 from __future__ import annotations
@@ -117,9 +117,8 @@ def release(connection: psycopg.Connection, tenant: str, budget: str, hold_id: s
     Raises UnknownTenant, and BudgetError when there is no such hold.
     """
     parameters = {"tenant_id": _tenant_id(connection, tenant), "budget": budget, "hold_id": hold_id}
-    row = (
-        connection.execute(_SQL["release"], parameters).fetchone() or connection.execute(_SQL["hold_state"], parameters).fetchone()
-    )
+    row = connection.execute(_SQL["release"], parameters).fetchone()
+    row = row or connection.execute(_SQL["hold_state"], parameters).fetchone()
     if row is None:
         raise BudgetError(f"budget {budget} of {tenant} has no hold {hold_id!r}", "see `pigou budgets holds`")
     return row[0]

@@ -357,7 +357,7 @@ def serving(dsn: str, **settings: Any) -> Generator[Served]:
     given = CollectorSettings(dsn, http_port=listener.getsockname()[1], grpc_port=0, **settings)
     pipeline = Pipeline(given)
     pipeline.start()
-    config = uvicorn.Config(build_app(pipeline, given), log_level="critical", access_log=False, lifespan="off")
+    config = uvicorn.Config(build_app(pipeline, given), log_level="critical", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     ports: list[int] = []
 

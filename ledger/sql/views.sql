@@ -255,6 +255,25 @@ select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
          where c.tenant_id = h.tenant_id and c.trace_id = h.call_trace_id and c.span_id = h.call_span_id limit 1) as cost_usd
   from pigou.budget_hold h join pigou.tenant t using (tenant_id);
 
+-- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
+create or replace view ledger.alerts as
+select t.tenant, a.alert_id, a.rule, a.subject, a.state, a.opened_at, a.last_seen_at, a.quiet_since, a.resolved_at, a.muted_until,
+       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id
+  from pigou.alert a join pigou.tenant t using (tenant_id);
+
+create or replace view ledger.alert_events as
+select t.tenant, e.alert_id, e.event_id, e.at, a.rule, a.subject, e.event, e.is_to_be_told, e.who, e.note, e.value
+  from pigou.alert_event e
+  join pigou.alert a on a.tenant_id = e.tenant_id and a.alert_id = e.alert_id
+  join pigou.tenant t on t.tenant_id = e.tenant_id;
+
+-- Thresholds with their history; of one tenant and rule the highest revision is in force.
+create or replace view ledger.alert_rules as
+select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all who have none of their own
+       r.rule, r.revision, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
+       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at
+  from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
+
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text) from public;
 grant execute on function ledger.trace_spans(text) to pigou_reader, pigou_writer;
