@@ -26,8 +26,16 @@ _DAY_S = 86_400
 _STATUS = {"granted": 200, "refused": 402, "absent": 404, "conflict": 409, "ended": 409}
 _HOLD_ID = r"^[!-.0-~]{1,200}$"  # what can be seen and stands in an address: no blank, no slash
 
-BudgetName = Annotated[str, Path(max_length=100, description="Name of the budget.")]
-Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
+_NO_NUL = r"^[^\x00]+$"  # which PostgreSQL cannot hold
+
+
+def _plainly(amount: Decimal) -> str:
+    """All its digits, and no more."""
+    return f"{amount.normalize():f}"
+
+
+BudgetName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the budget.")]
+Usd = Annotated[Decimal, PlainSerializer(_plainly, return_type=str)]
 """Exact: written as text, since JSON's numbers are read as binary fractions."""
 
 
@@ -39,7 +47,7 @@ class HoldRequest(BaseModel):
     hold_id: str = Field(pattern=_HOLD_ID, description="Given by the caller; asking twice with it is asking once.")
     amount_usd: Decimal = Field(gt=0, max_digits=38, decimal_places=12, description="The most that the call may cost.")
     ttl_s: int = Field(300, ge=1, le=7 * _DAY_S, description="Seconds after which it is given back by itself.")
-    tenant: str | None = Field(None, min_length=1, description="Whose budget it is.")
+    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
 
 
 class HoldAnswer(BaseModel):
@@ -66,7 +74,7 @@ class ReleaseRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tenant: str | None = Field(None, min_length=1, description="Whose budget it is.")
+    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
 
 
 class ReleaseAnswer(BaseModel):
@@ -135,10 +143,14 @@ def _answered() -> Generator[None]:
         raise HTTPException(503, str(error), {"Retry-After": "1"}) from error
 
 
+def _usd(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else _plainly(amount)
+
+
 def _answer(tenant: str, budget: str, asked: HoldRequest, held: budgets.Held) -> HoldAnswer:
     why = {
         "granted": f"held until {held.expires_at}",
-        "refused": f"{held.left_usd} USD are left of {held.amount_usd}, {asked.amount_usd} are asked for",
+        "refused": f"{_usd(held.left_usd)} USD are left of {_usd(held.amount_usd)}, {_usd(asked.amount_usd)} are asked for",
         "absent": f"tenant {tenant} has no budget {budget} that is in force; see `pigou budgets list`",
         "conflict": "the id is held with another amount; use one id per call",
         "ended": f"the id was used: its hold is {held.state} or its time is over; use a new id for each call",

@@ -3,11 +3,11 @@
 select clock_timestamp() from (select pg_advisory_xact_lock(hashtextextended('pigou.alerts', 0))) locked
 
 -- name: due
--- Rules whose last evaluation is long enough ago.
+-- Rules whose last evaluation is long enough ago, or later than now: a clock was set back.
 select v.rule
   from unnest(%(rules)s::text[], %(every_s)s::integer[]) v (rule, every_s)
   left join pigou.setting s on s.setting = 'alerts_evaluated ' || v.rule
- where s.value is null or s.value::timestamptz + make_interval(secs => v.every_s) <= %(now)s
+ where s.value is null or s.value::timestamptz + make_interval(secs => v.every_s) <= %(now)s or s.value::timestamptz > %(now)s
 
 -- name: mark
 -- When rules were evaluated last.
