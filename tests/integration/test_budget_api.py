@@ -112,6 +112,8 @@ def test_a_hold_is_given_back(served: Served, reader: psycopg.Connection) -> Non
         (HOLDS, "no json", 422, "JSON"),
         (HOLDS, '{"hold_id": "\\ud800", "amount_usd": 1}', 422, "hold_id"),
         (HOLDS, '{"hold_id": "h", "amount_usd": 1, "tenant": "\\ud800"}', 422, "tenant"),
+        (HOLDS, "[" * 10_000, 400, "error parsing the body"),
+        (HOLDS, json.dumps({"hold_id": "h" * 20_000, "amount_usd": 1}), 413, "larger than 16384 bytes"),
         ("/v1/budgets/b%00/holds", {"hold_id": "h", "amount_usd": "1"}, 422, "budget"),
         (HOLDS, {"hold_id": "h", "amount_usd": "1", "tenant": "nobody"}, 404, "there is no tenant 'nobody'"),
         ("/v1/budgets/other/holds", {"hold_id": "h", "amount_usd": "1"}, 404, "tenant default has no budget other"),
