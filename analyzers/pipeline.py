@@ -8,7 +8,7 @@ from psycopg.pq import TransactionStatus
 
 from analyzers.alerts import evaluate
 from analyzers.reconcile import reconcile
-from ledger.budgets import settle_holds
+from ledger.budgets import expire_holds
 from ledger.queries import queries
 from ledger.rerate import rerate
 
@@ -36,7 +36,7 @@ def run_round(connection: psycopg.Connection) -> Round:
 def _run_steps(connection: psycopg.Connection) -> Round:
     adjusted, unpriced = _apply_late_prices(connection)
     compared = reconcile(connection)
-    settle_holds(connection)
+    expire_holds(connection)
     evaluate(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 2) m"

@@ -7,7 +7,7 @@ so that a hold is granted or refused by what is committed, in one look (see `pig
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias, cast
 
@@ -23,6 +23,7 @@ _SQL = queries("ledger", "budgets")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _AMOUNT_MAX = Decimal(10) ** 26
 _PLACES = 12
+_UP = timedelta(minutes=1) - timedelta(microseconds=1)
 
 PERIODS = ("day", "week", "month", "total")
 ANY = "*"
@@ -71,8 +72,9 @@ class Held(msgspec.Struct, frozen=True):
 def set_budget(connection: psycopg.Connection, tenant: str, budget: str, terms: Terms, source: str) -> int:
     """State a budget, or a further revision of it; answers the revision. A tenant that is not known yet is opened.
 
-    It holds from the beginning of the period that holds now unless `valid_from` says otherwise, and what was spent since then is
-    counted. While it is counted nothing is posted for the tenant. Raises BudgetError on terms that cannot hold.
+    It holds from the beginning of the period that holds now unless `valid_from` says otherwise (of the minute it is in, and up to
+    the end of the minute of `valid_until`), and what was spent since then is counted; meanwhile nothing is posted for the tenant.
+    Raises BudgetError on terms that cannot hold.
     """
     if not _NAME.fullmatch(budget):
         raise BudgetError(f"budget {budget!r} is no name", "use letters, digits, '.', '_' and '-', at most 100")
@@ -124,9 +126,9 @@ def release(connection: psycopg.Connection, tenant: str, budget: str, hold_id: s
     return row[0]
 
 
-def settle_holds(connection: psycopg.Connection) -> int:
-    """Settle the holds whose calls are booked and expire those whose time is over; answers how many. Safe to run at any time."""
-    return connection.execute(_SQL["settle_holds"]).rowcount
+def expire_holds(connection: psycopg.Connection) -> int:
+    """Write down which holds' time is over; answers how many. They do not count from that time on, whenever this runs."""
+    return connection.execute(_SQL["expire_holds"]).rowcount
 
 
 def _stated(connection: psycopg.Connection, budget: str, terms: Terms, before: dict[str, object] | None) -> dict[str, object]:
@@ -147,6 +149,9 @@ def _stated(connection: psycopg.Connection, budget: str, terms: Terms, before: d
         raise BudgetError(f"there is no time zone {row['time_zone']!r}", "name one as in Europe/Berlin")
     if "valid_from" not in given:
         row["valid_from"] = _begins(connection, row, before)
+    row["valid_from"] = _whole_minute(cast(datetime, row["valid_from"]))
+    if row["valid_until"] is not None:
+        row["valid_until"] = _whole_minute(cast(datetime, row["valid_until"]) + _UP)
     if row["valid_until"] is not None and cast(datetime, row["valid_until"]) <= cast(datetime, row["valid_from"]):
         raise BudgetError(f"budget {budget} would end at {row['valid_until']}, before it begins", "name a later end")
     return row
@@ -161,6 +166,10 @@ def _begins(connection: psycopg.Connection, row: dict[str, object], before: dict
         return began[0]
     first = cast(datetime, before["valid_from"])
     return first if row["period"] == before["period"] == "total" else max(first, began[0])
+
+
+def _whole_minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
 
 
 def _refuse_amount(amount_usd: Decimal, what: str) -> None:

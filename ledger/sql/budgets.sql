@@ -24,7 +24,8 @@ values (%(tenant_id)s, %(budget)s, %(revision)s, %(period)s, %(time_zone)s, %(la
 -- What a new revision's calls cost that are there already. From then on the statement that writes calls counts them.
 insert into pigou.budget_spend (tenant_id, budget, revision, period_from, calls, spent_usd, unpriced_calls, suspense_calls)
 select b.tenant_id, b.budget, b.revision, pigou.period_start(b.period, c.started_at, b.time_zone, b.valid),
-       count(*), coalesce(sum(c.cost_usd), 0), count(*) filter (where c.status = 'unpriced'), count(*) filter (where c.status = 'suspense')
+       count(*), coalesce(sum(c.cost_usd), 0),
+       count(*) filter (where c.status = 'unpriced'), count(*) filter (where c.status = 'suspense')
   from pigou.budget b
   join pigou.call c
     on c.tenant_id = b.tenant_id and c.started_at >= %(valid_from)s and b.valid @> c.started_at and c.status <> 'duplicate'
@@ -52,17 +53,13 @@ returning state, amount_usd
 -- What became of a hold.
 select state, amount_usd from pigou.budget_hold where tenant_id = %(tenant_id)s and budget = %(budget)s and hold_id = %(hold_id)s
 
--- name: settle_holds
--- Holds whose call is booked are settled by it, and those whose time is over expire. Until then they are told apart at each look,
--- so that it does not matter when this runs.
-with live as (
-    select h.tenant_id, h.budget, h.hold_id, c.trace_id, c.span_id
-      from pigou.budget_hold h
-      left join lateral pigou.call_of_hold(h.tenant_id, h.hold_id, h.held_at) c on true
-     where h.state = 'held' and (c.trace_id is not null or h.expires_at <= now())
+-- name: expire_holds
+-- Holds whose time is over. They have not counted since; this writes it down. A hold that somebody is changing is left to a later time.
+with late as (
+    select tenant_id, budget, hold_id from pigou.budget_hold
+     where state = 'held' and expires_at <= now()
+       for update skip locked
 )
-update pigou.budget_hold h
-   set state = case when l.trace_id is not null then 'settled' else 'expired' end, ended_at = now(),
-       call_trace_id = l.trace_id, call_span_id = l.span_id
-  from live l
- where h.tenant_id = l.tenant_id and h.budget = l.budget and h.hold_id = l.hold_id and h.state = 'held'
+update pigou.budget_hold h set state = 'expired', ended_at = now()
+  from late l
+ where h.tenant_id = l.tenant_id and h.budget = l.budget and h.hold_id = l.hold_id

@@ -250,10 +250,13 @@ select t.tenant, s.budget, s.revision, b.period, b.time_zone, b.layer, b.use, b.
 create or replace view ledger.budget_holds as
 select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
        case when h.state = 'held' and h.expires_at <= now() then 'expired' else h.state end as state, h.ended_at,
-       encode(h.call_trace_id, 'hex') as trace_id, encode(h.call_span_id, 'hex') as span_id,
-       (select c.cost_usd from pigou.call c
-         where c.tenant_id = h.tenant_id and c.trace_id = h.call_trace_id and c.span_id = h.call_span_id limit 1) as cost_usd
-  from pigou.budget_hold h join pigou.tenant t using (tenant_id);
+       encode(coalesce(o.trace_id, h.call_trace_id), 'hex') as trace_id, encode(coalesce(o.span_id, h.call_span_id), 'hex') as span_id,
+       coalesce(o.cost_usd, c.cost_usd) as cost_usd
+  from pigou.budget_hold h
+  join pigou.tenant t using (tenant_id)
+  left join pigou.call c on c.tenant_id = h.tenant_id and c.trace_id = h.call_trace_id and c.span_id = h.call_span_id
+  left join pigou.call o                                     -- another record of the call took its place since
+    on c.status = 'duplicate' and o.tenant_id = c.tenant_id and o.trace_id = c.copy_of_trace_id and o.span_id = c.copy_of_span_id;
 
 -- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
 create or replace view ledger.alerts as

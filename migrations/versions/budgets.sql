@@ -20,7 +20,9 @@ create table pigou.budget (
     constraint budget_name_is_simple check (budget ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
     constraint budget_period_is_known check (period in ('day', 'week', 'month', 'total')),
     constraint budget_amount_is_positive check (amount_usd > 0 and amount_usd < 'Infinity'::numeric),
-    constraint budget_validity_has_a_beginning check (not isempty(valid) and lower(valid) > '-infinity' and lower_inc(valid))
+    constraint budget_validity_has_a_beginning check (not isempty(valid) and lower(valid) > '-infinity' and lower_inc(valid)),
+    constraint budget_validity_is_whole_minutes check
+        (mod(extract(epoch from lower(valid)), 60) = 0 and coalesce(mod(extract(epoch from upper(valid)), 60) = 0, true))
 );
 
 create trigger budget_is_append_only before update or delete or truncate on pigou.budget
@@ -86,51 +88,55 @@ select b.*
  where not exists (select from pigou.budget n where n.tenant_id = b.tenant_id and n.budget = b.budget
                       and n.revision > b.revision and n.valid @> b.valid);
 
--- Keeps `budget_spend` with every statement that writes calls, whichever it is: what a call says now is added, what it said before
--- is taken off. Holds never wait for it, nor it for them.
-create function pigou.count_for_budgets() returns trigger language plpgsql as $$
-begin
-    if not exists (select from pigou.budget) then return null; end if;
+-- Where calls belong: their sums by minute and by what budgets tell apart, against every budget that covers them. Validities are whole
+-- minutes and periods begin at midnights, so that a minute is never divided.
+create type pigou.call_sum as (
+    tenant_id integer, minute timestamptz, layer text, use text, agent text, model text, task_class text,
+    calls bigint, cost_usd numeric, unpriced bigint, suspense bigint
+);
+create function pigou.add_budget_spend(sums pigou.call_sum[]) returns void language sql as $$
     insert into pigou.budget_spend as s (tenant_id, budget, revision, period_from, calls, spent_usd, unpriced_calls, suspense_calls)
-    select b.tenant_id, b.budget, b.revision, pigou.period_start(b.period, c.started_at, b.time_zone, b.valid),
-           count(*), coalesce(sum(c.cost_usd), 0),
-           count(*) filter (where c.status = 'unpriced'), count(*) filter (where c.status = 'suspense')
-      from arrived c
+    select b.tenant_id, b.budget, b.revision, pigou.period_start(b.period, c.minute, b.time_zone, b.valid),
+           sum(c.calls), sum(c.cost_usd), sum(c.unpriced), sum(c.suspense)
+      from unnest(sums) c
       join pigou.budget_counted b
-        on b.tenant_id = c.tenant_id and b.valid @> c.started_at
+        on b.tenant_id = c.tenant_id and b.valid @> c.minute
        and (b.layer is null or b.layer = c.layer) and (b.use is null or b.use = c.use) and (b.agent is null or b.agent = c.agent)
        and (b.model is null or b.model = c.model) and (b.task_class is null or b.task_class = c.task_class)
-     where c.status <> 'duplicate'
      group by 1, 2, 3, 4
+    having (sum(c.calls), sum(c.cost_usd), sum(c.unpriced), sum(c.suspense)) <> (0, 0, 0, 0)
      order by 1, 2, 3, 4
     on conflict (tenant_id, budget, revision, period_from) do update
        set calls = s.calls + excluded.calls, spent_usd = s.spent_usd + excluded.spent_usd,
-           unpriced_calls = s.unpriced_calls + excluded.unpriced_calls, suspense_calls = s.suspense_calls + excluded.suspense_calls;
+           unpriced_calls = s.unpriced_calls + excluded.unpriced_calls, suspense_calls = s.suspense_calls + excluded.suspense_calls
+$$;
+
+-- Keep `budget_spend` with every statement that writes calls, whichever it is: what a call says now is added, what it said before is
+-- taken off; and settle the holds whose calls are booked by it. So a call is never both spent and held, nor neither.
+create function pigou.count_for_budgets() returns trigger language plpgsql as $$
+begin
+    if not exists (select from pigou.budget) then return null; end if;
+    perform pigou.add_budget_spend(array(
+        select row(tenant_id, date_trunc('minute', started_at), layer, use, agent, model, task_class, count(*), coalesce(sum(cost_usd), 0),
+                   count(*) filter (where status = 'unpriced'), count(*) filter (where status = 'suspense'))::pigou.call_sum
+          from arrived where status <> 'duplicate'
+         group by tenant_id, date_trunc('minute', started_at), layer, use, agent, model, task_class));
+    perform pigou.settle_holds(array(select distinct tenant_id from arrived));
     return null;
 end $$;
 
 create function pigou.count_again_for_budgets() returns trigger language plpgsql as $$
 begin
     if not exists (select from pigou.budget) then return null; end if;
-    insert into pigou.budget_spend as s (tenant_id, budget, revision, period_from, calls, spent_usd, unpriced_calls, suspense_calls)
-    select b.tenant_id, b.budget, b.revision, pigou.period_start(b.period, c.started_at, b.time_zone, b.valid),
-           sum(c.sign), coalesce(sum(c.sign * c.cost_usd), 0),
-           coalesce(sum(c.sign) filter (where c.status = 'unpriced'), 0), coalesce(sum(c.sign) filter (where c.status = 'suspense'), 0)
-      from (select 1 as sign, tenant_id, started_at, status, cost_usd, layer, use, agent, model, task_class from arrived
-            union all
-            select -1, tenant_id, started_at, status, cost_usd, layer, use, agent, model, task_class from departed) c
-      join pigou.budget_counted b
-        on b.tenant_id = c.tenant_id and b.valid @> c.started_at
-       and (b.layer is null or b.layer = c.layer) and (b.use is null or b.use = c.use) and (b.agent is null or b.agent = c.agent)
-       and (b.model is null or b.model = c.model) and (b.task_class is null or b.task_class = c.task_class)
-     where c.status <> 'duplicate'
-     group by 1, 2, 3, 4
-    having sum(c.sign) <> 0 or sum(c.sign * c.cost_usd) <> 0 or sum(c.sign) filter (where c.status = 'unpriced') <> 0
-        or sum(c.sign) filter (where c.status = 'suspense') <> 0
-     order by 1, 2, 3, 4
-    on conflict (tenant_id, budget, revision, period_from) do update
-       set calls = s.calls + excluded.calls, spent_usd = s.spent_usd + excluded.spent_usd,
-           unpriced_calls = s.unpriced_calls + excluded.unpriced_calls, suspense_calls = s.suspense_calls + excluded.suspense_calls;
+    perform pigou.add_budget_spend(array(
+        select row(tenant_id, date_trunc('minute', started_at), layer, use, agent, model, task_class, sum(sign), coalesce(sum(sign * cost_usd), 0),
+                   coalesce(sum(sign) filter (where status = 'unpriced'), 0), coalesce(sum(sign) filter (where status = 'suspense'), 0))::pigou.call_sum
+          from (select 1 as sign, tenant_id, started_at, status, cost_usd, layer, use, agent, model, task_class from arrived
+                union all
+                select -1, tenant_id, started_at, status, cost_usd, layer, use, agent, model, task_class from departed) c
+         where status <> 'duplicate'
+         group by tenant_id, date_trunc('minute', started_at), layer, use, agent, model, task_class));
+    perform pigou.settle_holds(array(select distinct tenant_id from arrived));
     return null;
 end $$;
 
@@ -155,6 +161,26 @@ returns table (trace_id bytea, span_id bytea) language sql stable as $$
        and coalesce(o.status, c.status) = 'booked'
      order by c.started_at
      limit 1
+$$;
+
+-- Settle the live holds of some tenants whose calls are booked.
+create function pigou.settle_holds(of_tenant_ids integer[]) returns bigint language sql as $$
+    with live as materialized (
+        select tenant_id, budget, hold_id, held_at from pigou.budget_hold
+         where state = 'held' and tenant_id = any(of_tenant_ids)
+    ),
+    called as materialized (
+        select l.tenant_id, l.budget, l.hold_id, c.trace_id, c.span_id
+          from live l cross join lateral pigou.call_of_hold(l.tenant_id, l.hold_id, l.held_at) c
+    ),
+    settled as (
+        update pigou.budget_hold h
+           set state = 'settled', ended_at = clock_timestamp(), call_trace_id = c.trace_id, call_span_id = c.span_id
+          from called c
+         where h.tenant_id = c.tenant_id and h.budget = c.budget and h.hold_id = c.hold_id and h.state = 'held'
+        returning h.hold_id
+    )
+    select count(*) from settled
 $$;
 
 -- Every budget in force at a moment and where it stands in its period, or one tenant's, or one. Spent and held are seen in one
@@ -207,10 +233,11 @@ begin
         answer := 'absent';
     elsif there.hold_id is not null then
         answer := case when there.amount_usd <> of_amount_usd then 'conflict'
-                       when there.state = 'held' and there.expires_at > at
-                            and not exists (select from pigou.call_of_hold(of_tenant_id, of_hold_id, there.held_at)) then 'granted'
+                       when there.state = 'held' and there.expires_at > at then 'granted'
                        else 'ended' end;
         until := there.expires_at;
+    elsif exists (select from pigou.call_of_hold(of_tenant_id, of_hold_id, at)) then
+        answer := 'ended';   -- its call was made before it asked
     elsif stands.spent_usd + stands.held_usd + of_amount_usd <= stands.amount_usd then
         answer := 'granted';
         until := at + for_time;
@@ -229,6 +256,8 @@ grant select, insert on pigou.budget, pigou.budget_spend, pigou.budget_hold to p
 grant select on pigou.budget_counted to pigou_writer;
 grant update on pigou.budget_spend, pigou.budget_hold to pigou_writer;
 revoke all on function pigou.budgets_at(timestamptz, integer, text), pigou.hold(integer, text, text, numeric, interval),
-    pigou.call_of_hold(integer, text, timestamptz), pigou.count_for_budgets(), pigou.count_again_for_budgets() from public;
+    pigou.call_of_hold(integer, text, timestamptz), pigou.settle_holds(integer[]), pigou.add_budget_spend(pigou.call_sum[]),
+    pigou.count_for_budgets(), pigou.count_again_for_budgets() from public;
 grant execute on function pigou.budgets_at(timestamptz, integer, text) to pigou_writer, pigou_reader;
-grant execute on function pigou.hold(integer, text, text, numeric, interval), pigou.call_of_hold(integer, text, timestamptz) to pigou_writer;
+grant execute on function pigou.hold(integer, text, text, numeric, interval), pigou.call_of_hold(integer, text, timestamptz),
+    pigou.settle_holds(integer[]), pigou.add_budget_spend(pigou.call_sum[]) to pigou_writer;

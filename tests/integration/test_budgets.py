@@ -14,7 +14,7 @@ import pytest
 
 from analyzers.pipeline import run_round
 from ledger import check
-from ledger.budgets import ANY, Held, Terms, hold, release, set_budget, settle_holds
+from ledger.budgets import ANY, Held, Terms, hold, release, set_budget
 from ledger.database import connect
 from ledger.errors import BudgetError, UnknownTenant
 from ledger.periods import close
@@ -170,7 +170,7 @@ def test_a_hold_expires(priced: str, writer: psycopg.Connection, owner: psycopg.
 
 
 def test_a_hold_is_settled_by_its_call(priced: str, writer: psycopg.Connection) -> None:
-    """The moment its call is booked it is counted once, as spent: nothing waits for the clock, which only writes it down."""
+    """In the commit that books its call it is counted once, as spent: nothing waits for the clock."""
     budget(writer)
     assert ask(writer, "h", "1").outcome == "granted"
     with collecting(priced) as collector:
@@ -178,11 +178,9 @@ def test_a_hold_is_settled_by_its_call(priced: str, writer: psycopg.Connection) 
     assert standing(writer)[:4] == (1, COST, 0, 1 - COST)
     assert ask(writer, "h", "1").outcome == "ended"
     assert ask(writer, "next", "0.9997").outcome == "granted"
-    assert settle_holds(writer) == 1
     assert one(writer, "select state, right(span_id, 1), cost_usd from ledger.budget_holds where hold_id = 'h'") == (
         "settled", "1", COST,
     )  # fmt: skip
-    assert settle_holds(writer) == 0
     assert standing(writer)[:4] == (1, COST, usd("0.9997"), 0)
 
 
@@ -196,7 +194,6 @@ def test_a_hold_is_settled_when_a_copy_carries_it(priced: str, writer: psycopg.C
         collector.book(gateway)
         collector.book(sdk)
     assert standing(writer)[1:3] == (COST, 0)
-    settle_holds(writer)
     assert one(writer, "select state, right(span_id, 1), cost_usd from ledger.budget_holds") == ("settled", "1", COST)
 
 
@@ -209,6 +206,14 @@ def test_a_call_without_a_price_leaves_its_hold(priced: str, writer: psycopg.Con
     price(writer, model="m9")
     run_round(writer)
     assert standing(writer) == (1, COST, 0, 1 - COST, 1, 0)
+
+
+def test_a_hold_for_a_call_that_was_made_already(priced: str, writer: psycopg.Connection) -> None:
+    """Nothing would ever settle it."""
+    budget(writer)
+    book(priced, [export(chat(1, 1, at=now_s(), allocation__budget__hold="h"))])
+    assert ask(writer, "h", "0.1").outcome == "ended"
+    assert standing(writer)[1:3] == (COST, 0)
 
 
 def test_one_hold_id_may_hold_of_several_budgets(priced: str, writer: psycopg.Connection) -> None:
@@ -272,7 +277,9 @@ def test_spent_follows_what_becomes_of_calls(priced: str, writer: psycopg.Connec
 
 
 def test_what_was_spent_before_a_budget_was_set_is_counted(priced: str, writer: psycopg.Connection) -> None:
-    book(priced, [export(chat(1, 1, at=now_s(1)), chat(1, 2, at=now_s(1), allocation__use="plan", allocation__layer="action"))])
+    book(
+        priced, [export(chat(1, 1, at=now_s(120)), chat(1, 2, at=now_s(120), allocation__use="plan", allocation__layer="action"))]
+    )
     budget(writer, period="total", valid_from=datetime.now(UTC) - timedelta(hours=1))
     budget(writer, "1", "plans", period="total", use="plan", valid_from=datetime.now(UTC) - timedelta(hours=1))
     budget(writer, "1", "later", period="total")

@@ -82,11 +82,11 @@ def test_fault_a_false_refusal_by_what_never_happened(limited: str, owner: psyco
 
 
 def test_fault_a_false_refusal_by_what_is_counted_twice(limited: str, writer: psycopg.Connection) -> None:
-    """A call that was booked is spent and no longer held, before any clock went round."""
+    """A call that was booked is spent and no longer held, in one commit and before any clock went round."""
     assert ask(writer, "h", "1").outcome == "granted"
     with collecting(limited) as collector:
         collector.book(export(chat(1, 1, at=(datetime.now(UTC) - AT).total_seconds(), allocation__budget__hold="h")))
-    assert one(writer, "select state from pigou.budget_hold") == "held"
+    assert one(writer, "select spent_usd, held_usd from ledger.budgets") == (COST, 0)
     assert ask(writer, "next", "0.9997").outcome == "granted"
     assert ask(writer, "more", "0.000001").outcome == "refused"
 
