@@ -152,7 +152,7 @@ def _stated(connection: psycopg.Connection, budget: str, terms: Terms, before: d
     row["valid_from"] = _whole_minute(cast(datetime, row["valid_from"]))
     if row["valid_until"] is not None:
         row["valid_until"] = _whole_minute(cast(datetime, row["valid_until"]) + _UP)
-    if row["valid_until"] is not None and cast(datetime, row["valid_until"]) <= cast(datetime, row["valid_from"]):
+    if row["valid_until"] is not None and row["valid_until"] <= row["valid_from"]:
         raise BudgetError(f"budget {budget} would end at {row['valid_until']}, before it begins", "name a later end")
     return row
 

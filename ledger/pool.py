@@ -11,7 +11,9 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from ledger.database import Role, options_of
 from ledger.errors import DatabaseUnavailable
 
-_WAIT_S = 5.0
+_WAIT_S = 5
+# A pool waits longer after every failed attempt; given up soon, the next request begins anew, and nobody waits when the database is back.
+_RECONNECT_S = 2
 
 
 class Connections:
@@ -20,7 +22,7 @@ class Connections:
     def __init__(self, dsn: str, role: Role, *, application: str, connections_max: int = 4) -> None:
         kwargs = {"autocommit": True, "options": options_of(role), "application_name": application}
         self._pool = ConnectionPool(
-            dsn, kwargs=kwargs, min_size=0, max_size=connections_max, open=False, timeout=_WAIT_S, name=application,
+            dsn, kwargs=kwargs, min_size=0, max_size=connections_max, open=False, timeout=_WAIT_S, reconnect_timeout=_RECONNECT_S, name=application,
             check=ConnectionPool.check_connection,
         )  # fmt: skip
 

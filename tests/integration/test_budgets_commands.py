@@ -53,7 +53,7 @@ def test_a_budget_is_stated_changed_and_listed(pigou: Typed, dsn: str, writer: p
     )  # fmt: skip
     assert pigou(*SET, "--model", "*", "--until", "2099-01-01")[0] == 0
     [listed] = table(pigou("budgets", "list", "--tenant", "default", "--format", "csv")[1])
-    assert (listed["unpriced_calls"], listed["period_until"]) == ("1", "2099-01-01 23:59:59.999999+00")
+    assert (listed["unpriced_calls"], listed["period_until"]) == ("1", "2099-01-02 00:00:00+00")
     assert pigou(*SET, "--until", "never")[0] == 0
     assert table(pigou("budgets", "list", "--format", "csv")[1])[0]["period_until"] == ""
     assert table(pigou("budgets", "list", "--tenant", "other", "--format", "csv")[1]) == []
