@@ -12,7 +12,7 @@ from ledger.database import Role, options_of
 from ledger.errors import DatabaseUnavailable
 
 _WAIT_S = 5
-# A pool waits longer after every failed attempt; given up soon, the next request begins anew, and nobody waits when the database is back.
+# A pool waits longer after every failed attempt; given up soon, the next request begins anew, and none waits longer than the database.
 _RECONNECT_S = 2
 
 
@@ -22,8 +22,8 @@ class Connections:
     def __init__(self, dsn: str, role: Role, *, application: str, connections_max: int = 4) -> None:
         kwargs = {"autocommit": True, "options": options_of(role), "application_name": application}
         self._pool = ConnectionPool(
-            dsn, kwargs=kwargs, min_size=0, max_size=connections_max, open=False, timeout=_WAIT_S, reconnect_timeout=_RECONNECT_S, name=application,
-            check=ConnectionPool.check_connection,
+            dsn, kwargs=kwargs, min_size=0, max_size=connections_max, open=False, name=application,
+            timeout=_WAIT_S, reconnect_timeout=_RECONNECT_S, check=ConnectionPool.check_connection,
         )  # fmt: skip
 
     def open(self) -> None:
