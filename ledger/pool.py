@@ -12,7 +12,7 @@ from ledger.database import Role, options_of
 from ledger.errors import DatabaseUnavailable
 
 _WAIT_S = 5
-# A pool waits longer after every failed attempt; given up soon, the next request begins anew, and none waits longer than the database.
+# A pool waits longer after every failed attempt; given up soon, the next request begins anew, and finds a database that is back.
 _RECONNECT_S = 2
 
 

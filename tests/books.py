@@ -260,7 +260,7 @@ _HISTORY = {"recorded_at", "entry_id", "checked_at"}
 
 def books(connection: psycopg.Connection, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
     """What the books of a tenant say, without when they came to say it: equal for equal telemetry, in whatever order it came."""
-    views = ("calls", "balances", "suspense", "control_totals", "spans", "coverage", "weak_matches", "accounts")
+    views = ("calls", "balances", "suspense", "control_totals", "spans", "coverage", "weak_matches", "accounts", "budget_periods")
     said = {view: _rows(connection, f"select * from ledger.{view} where tenant = %(tenant)s", tenant) for view in views}
     return {**said, "live postings": _rows(connection, _LIVE, tenant)}
 
