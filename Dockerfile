@@ -27,5 +27,7 @@ ENV PATH=/opt/pigou/bin:$PATH \
 RUN useradd --system --uid 10001 --create-home pigou
 USER pigou
 WORKDIR /home/pigou
+# A volume mounted here takes its owner from the image.
+RUN mkdir spool
 EXPOSE 4317 4318 4320
 CMD ["pigou", "--help"]

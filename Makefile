@@ -1,5 +1,5 @@
 # Every command of the house. Needs make, Python 3.11 or later with its venv module, and a package index for pip.
-# Everything is installed below this folder (.venv, .venv-examples), exactly as the lock files say.
+# Everything is installed below this folder (.venv, .venv-examples, .venv-peers), exactly as the lock files say.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,15 +11,16 @@ PYTHON ?= python3
 UV ?= uv
 WORKERS ?= 2
 ARGS ?=
+PEERS ?=
 BIN := .venv/bin
 
 # pip as it should be called: from the lock, each file checked against its hash, nothing resolved anew.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps
 
-.PHONY: help setup examples chromium demo up test check bench lock clean python
+.PHONY: help setup examples chromium demo up test check bench bench-ingest peers lock clean python
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed  ## Install Pigou into .venv
 
@@ -44,6 +45,11 @@ check: setup  ## Lint, formatting, types and the floors of the house
 bench: setup  ## Measure (ARGS are passed on)
 	@$(BIN)/python -m bench $(ARGS)
 
+bench-ingest: setup $(if $(PEERS),peers)  ## Measure ingestion beside COPY (PEERS=1: beside Arize Phoenix and MLflow too)
+	@$(BIN)/python -m bench ingest $(if $(PEERS),--peers) $(ARGS)
+
+peers: .venv-peers/.installed  ## Install what PEERS=1 measures beside Pigou into .venv-peers
+
 chromium:  ## Install Debian's Chromium, which the browser tests drive
 	@scripts/install-chromium
 
@@ -52,7 +58,7 @@ lock:  ## Write the lock files from pyproject.toml (needs uv; ARGS=--upgrade for
 	@UV=$(UV) scripts/write-locks $(ARGS)
 
 clean:  ## Remove what the other targets made here (never the books)
-	rm -rf .venv .venv-examples .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist pigou.egg-info
+	rm -rf .venv .venv-examples .venv-peers .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist pigou.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:
@@ -73,4 +79,10 @@ python:
 	@echo "Installing the agents of examples/ into .venv-examples ..."
 	@.venv-examples/bin/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv-examples
 	@.venv-examples/bin/python $(PIP_INSTALL) --require-hashes -r examples/requirements.lock
+	@touch $@
+
+.venv-peers/.installed: bench/requirements-peers.lock | python
+	@echo "Installing the peers of bench/ into .venv-peers (1.3 GB) ..."
+	@.venv-peers/bin/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python $(PIP_INSTALL) --require-hashes -r bench/requirements-peers.lock
 	@touch $@

@@ -1,4 +1,7 @@
-"""The clock's line: late prices → control totals → holds → alerts → partitions ahead. Set-based, restartable at every step."""
+"""The clock's line: late prices → control totals → weak matches → holds → alerts → partitions ahead → retention.
+
+Set-based, restartable at every step.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from psycopg.pq import TransactionStatus
 
 from analyzers.alerts import evaluate
 from analyzers.reconcile import reconcile
+from analyzers.weak_matches import find_weak_matches
 from ledger.budgets import expire_holds
 from ledger.queries import queries
 from ledger.rerate import rerate
+from ledger.retention import drop_expired_daily
 
 _SQL = queries("analyzers", "reconcile")
 
@@ -36,11 +41,13 @@ def run_round(connection: psycopg.Connection) -> Round:
 def _run_steps(connection: psycopg.Connection) -> Round:
     adjusted, unpriced = _apply_late_prices(connection)
     compared = reconcile(connection)
+    find_weak_matches(connection)
     expire_holds(connection)
     evaluate(connection)
     connection.execute(
-        "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 2) m"
+        "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 1) m"
     )
+    drop_expired_daily(connection)
     return Round(adjusted, unpriced, compared)
 
 

@@ -10,6 +10,7 @@ import psycopg
 from ledger.queries import queries
 
 _SQL = queries("analyzers", "reconcile")
+_MARK = "reconciled_since"
 _TRACES = 300
 """Traces compared in one statement: enough to be set-based, few enough to commit often."""
 
@@ -19,7 +20,7 @@ def reconcile(connection: psycopg.Connection) -> int:
 
     Restartable: the mark moves only after everything before it was compared, and comparing again changes nothing.
     """
-    row = connection.execute(_SQL["since"]).fetchone()
+    row = connection.execute(_SQL["since"], {"setting": _MARK}).fetchone()
     if row is None:
         raise RuntimeError("the database did not say what time it is")
     since, now = row
@@ -30,5 +31,5 @@ def reconcile(connection: psycopg.Connection) -> int:
         for first in range(0, len(trace_ids), _TRACES):
             parameters = {"tenant_id": tenant_id, "trace_ids": trace_ids[first : first + _TRACES]}
             compared += connection.execute(_SQL["reconcile"], parameters).rowcount
-    connection.execute(_SQL["mark"], {"since": now})
+    connection.execute(_SQL["mark"], {"setting": _MARK, "since": now})
     return compared

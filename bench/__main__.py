@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
-_NAMES = ("ingest",)
+_NAMES = ("ingest", "peers")
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(143)
 
 
 def main() -> int:
@@ -16,6 +23,7 @@ def main() -> int:
         return 2
     if sys.argv[1:2] == [name]:
         del sys.argv[1]
+    signal.signal(signal.SIGTERM, _stop)  # or what was started would outlive us
     return importlib.import_module(f"bench.{name}").main()
 
 

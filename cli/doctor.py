@@ -148,11 +148,22 @@ def _versions(report: Report, books: psycopg.Connection) -> None:
         report.add("FAIL", "database", f"PostgreSQL {server} at {address}: Pigou needs 18 or later")
     else:
         report.add("ok", "database", f"PostgreSQL {server} at {address}, schema {HEAD}")
+    _strays(report, books)
     listed = books.execute("select count(*), max(source) from ledger.rates where tenant is null").fetchone()
     if listed and listed[0]:
         report.add("ok", "prices", f"{listed[0]:,} list rates, the latest from {listed[1]}")
     else:
         report.add("FAIL", "prices", "the price book is empty: run `pigou migrate`")
+
+
+def _strays(report: Report, books: psycopg.Connection) -> None:
+    """Rows of impossible times do no harm, and tell of a sender whose clock is wrong."""
+    from ledger.retention import strays
+
+    found = strays(books)
+    if found:
+        counted = ", ".join(f"{count:,} of {table}" for table, count in found.items())
+        report.add("note", "partitions", f"in no month of their own, their times being years from now: {counted}")
 
 
 def _clock(report: Report, books: psycopg.Connection) -> None:

@@ -58,6 +58,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def spool(self) -> Path:
+        """Where the collector keeps acknowledged exports while the database is away."""
+        return self.path / "spool"
+
+    @property
     def run_file(self) -> Path:
         """The addresses of what runs, as JSON; for its owner's eyes, since an address may hold a password."""
         return self.path / "run.json"

@@ -20,6 +20,7 @@ from cli.home import Home, home_at
 from cli.periods import periods_app
 from cli.rates import rates_app
 from cli.replay import replay
+from cli.retention import retention_app
 from cli.sql import dsn, sql
 from cli.terminal import one_line, remark
 from cli.up import up
@@ -49,6 +50,7 @@ app.command()(doctor)
 app.command()(version)
 app.add_typer(rates_app)
 app.add_typer(periods_app)
+app.add_typer(retention_app)
 app.add_typer(uses_app)
 app.add_typer(budgets_app)
 app.add_typer(alerts_app)

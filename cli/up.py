@@ -190,7 +190,7 @@ def _bound(host: str, port: int, option: str) -> socket.socket:
 def _start(supervisor: Supervisor, home: Home, addresses: Addresses, dsn: str, *, embedded: bool) -> None:
     """Start every part: all import while the database comes up; then the schema, then the parts proper."""
     prepare = module_part("prepare", "cli.prepare", ["--dsn", dsn], once=True)
-    parts = parts_of(addresses, dsn)
+    parts = parts_of(addresses, dsn, home)
     for part in (prepare, *parts):
         supervisor.start(part, held=True)
     if embedded:
@@ -206,7 +206,7 @@ def _start(supervisor: Supervisor, home: Home, addresses: Addresses, dsn: str, *
     supervisor.wait_for([part.name for part in parts], READY_WITHIN_S)
 
 
-def parts_of(addresses: Addresses, dsn: str) -> list[Part]:
+def parts_of(addresses: Addresses, dsn: str, home: Home) -> list[Part]:
     """The parts that work on the database."""
     host, reach = addresses.host, addresses.reach_host
     http, grpc = answers_http(reach, addresses.http_port), answers_tcp(reach, addresses.grpc_port)
@@ -215,7 +215,7 @@ def parts_of(addresses: Addresses, dsn: str) -> list[Part]:
         module_part(
             "collector",
             "collector",
-            ["--dsn", dsn, "--host", host, *ports],
+            ["--dsn", dsn, "--host", host, *ports, "--spool", str(home.spool)],
             answers=lambda: http() and grpc(),
         ),
         module_part("analyzers", "analyzers", ["--dsn", dsn]),

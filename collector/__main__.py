@@ -8,15 +8,20 @@ import logging
 import os
 import signal
 import sys
+import threading
+from pathlib import Path
 
 import uvicorn
 import uvloop
 
 from collector.app import build_app
+from collector.errors import CollectorError
 from collector.grpc_server import start_grpc
 from collector.pipeline import Pipeline
-from collector.settings import CollectorSettings
+from collector.settings import MIB, CollectorSettings
 from ledger.errors import LedgerError
+
+log = logging.getLogger("pigou.collector")
 
 _GRACE_S = 20
 
@@ -25,16 +30,21 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT, post what was received, exit 0. Exit 2 when it cannot start."""
     settings = _settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    threading.excepthook = _end
     # What is loaded by now lives as long as the process, and spans make no cycles: collecting often would only cost time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     # The posting thread waits for the database some forty times a group: not 5 ms more each time for the one that reads.
     sys.setswitchinterval(0.0003)
-    pipeline = Pipeline(settings)
     try:
+        pipeline = Pipeline(settings)
         pipeline.start()
+    except (LedgerError, CollectorError) as error:
+        print(f"collector: {error}", file=sys.stderr)
+        return 2
+    try:
         uvloop.run(_serve(pipeline, settings))
-    except (LedgerError, OSError) as error:
+    except OSError as error:
         print(f"collector: {error}", file=sys.stderr)
         return 2
     finally:
@@ -70,12 +80,24 @@ def _settings() -> CollectorSettings:
     parser.add_argument("--http-port", type=int, default=4318)
     parser.add_argument("--grpc-port", type=int, default=4317)
     parser.add_argument("--slot", type=int, default=0, help="which balance rows this writer adds to")
+    parser.add_argument("--workers", type=int, help="processes that read exports under load, default one per processor")
+    parser.add_argument("--spool", type=Path, help="folder that keeps exports while the database is away; default: refuse them")
+    parser.add_argument("--spool-limit-bytes", type=int, default=1024 * MIB, help="largest size of the spool, default 1 GiB")
     parser.add_argument("--keep-content", action="store_true", help="store prompt and completion text")
     parser.add_argument("--default-tenant", default="default")
     arguments = parser.parse_args()
     if not arguments.dsn:
         parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")
     return CollectorSettings(**vars(arguments))
+
+
+def _end(failure: threading.ExceptHookArgs) -> None:
+    """A thread that ended by a fault of ours leaves a collector that answers nobody: end it, so that it is started again.
+
+    What was acknowledged is in the books or in the spool.
+    """
+    log.critical("thread %s ended", failure.thread and failure.thread.name, exc_info=failure.exc_value)
+    os._exit(70)
 
 
 def _leave(*_: object) -> None:

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from collector.inbox import Answer, Encoding
+from collector.export import Answer, Encoding
 
 RETRY_AFTER_S = 1
 

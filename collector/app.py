@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
+import orjson
 from fastapi import FastAPI, Request, Response
 
 from collector import answers
 from collector.budget_api import budget_router
 from collector.decompress import COMPRESSIONS
-from collector.inbox import Answer, Encoding, Export, Overloaded
+from collector.export import Answer, Encoding, Export
+from collector.inbox import Overloaded
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 
@@ -54,10 +56,11 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
 
     @app.get("/health")
     async def health() -> Response:
-        """Whether exports are being stored: 200, or 503 while the database is away."""
-        healthy = await asyncio.to_thread(pipeline.is_healthy)
-        content = b'{"status":"ok"}' if healthy else b'{"status":"unavailable","reason":"the database is away"}'
-        return Response(content, status_code=200 if healthy else 503, media_type="application/json")
+        """Whether exports are being stored: 200, also while only the spool keeps them; or 503."""
+        found = await asyncio.to_thread(pipeline.health)
+        told = {"status": found.status, "reason": found.reason, "spool": found.spool and found.spool._asdict()}
+        content = orjson.dumps({key: value for key, value in told.items() if value is not None})
+        return Response(content, status_code=503 if found.status == "unavailable" else 200, media_type="application/json")
 
     return app
 

@@ -10,7 +10,8 @@ import grpc
 import grpc.aio
 
 from collector import answers
-from collector.inbox import Answer, Export, Overloaded
+from collector.export import Answer, Export
+from collector.inbox import Overloaded
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 

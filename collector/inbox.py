@@ -1,54 +1,65 @@
-"""Group commit: requests wait in a bounded queue, are prepared by one thread, posted by another, and answered after the commit.
+"""Group commit: exports wait in a bounded queue, are prepared, posted in groups, and answered after the commit.
 
-While one group is being written the next gathers, so that the group's size follows the load and nothing waits when idle.
+While one group is being written the next gathers, so that the group's size follows the load and nothing waits when idle. One
+thread of this process prepares until exports queue up; then reading processes do (collector/readers.py), each fed by a thread.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Literal, TypeAlias
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, InvalidStateError
+from typing import Protocol, TypeAlias
 
 import msgspec
 
-from collector.record import Signal
-from ledger.arrivals import Arrivals
+from collector.export import Answer, Export, Prepared
 
-Encoding: TypeAlias = Literal["protobuf", "json"]
-
-
-class Export(msgspec.Struct):
-    """One OTLP export request as it came over the wire."""
-
-    signal: Signal | Literal["metric"]
-    body: bytes
-    encoding: Encoding
-    compression: str
-    credential_tenant: str | None = None
+_READERS_REST_AFTER_S = 20.0
+_UNDER_WAY_STARTS_READERS = 3
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What the sender is told. `rejected` counts records that were refused while the rest was booked."""
+class Waiting:
+    """An export on its way: what it was read to be, once it was, and where its answer is waited for."""
 
-    outcome: Literal["stored", "undecodable", "too_large", "unsupported", "unavailable"]
-    rejected: int = 0
-    message: str = ""
+    __slots__ = ("export", "is_kept", "prepared", "reply", "since")
+
+    def __init__(self, export: Export, *, is_kept: bool) -> None:
+        self.export = export
+        self.is_kept = is_kept
+        """It is in the spool already, and need not go there again."""
+        self.prepared: Prepared | None = None
+        self.reply: Future[Answer] = Future()
+        self.since = time.monotonic()
+
+    def let_go(self) -> None:
+        """Give the memory back, once the export is kept elsewhere."""
+        self.prepared = None
+        self.export = msgspec.structs.replace(self.export, body=b"")
+
+    def answer(self, answer: Answer) -> None:
+        """Tell the sender; the first answer stands (an export may be spooled while its posting still goes on)."""
+        with contextlib.suppress(InvalidStateError):
+            self.reply.set_result(answer)
 
 
-class Prepared(msgspec.Struct):
-    """A request that was decoded and read, waiting to be posted."""
+class Reader(Protocol):
+    """Whoever prepares exports; see ReaderProcess."""
 
-    arrivals: list[Arrivals]
-    records: int
-    rejected: int
-    message: str
-    reply: Future[Answer]
+    def prepare(self, export: Export) -> Prepared | Answer:
+        """What an export comes to."""
+        ...
+
+    def stop(self) -> None:
+        """Rest until asked again."""
+        ...
 
 
-Prepare: TypeAlias = "Callable[[Export, Future[Answer]], Prepared | Answer]"
-Post: TypeAlias = "Callable[[list[Prepared]], list[Answer]]"
+Post: TypeAlias = "Callable[[list[Waiting]], None]"
+"""Posts a group of prepared exports and answers each."""
 
 
 class Overloaded(Exception):
@@ -56,65 +67,130 @@ class Overloaded(Exception):
 
 
 class Inbox:
-    """Bounded queue with one preparing and one posting thread. `submit` may be called from any thread."""
+    """Bounded queue, threads that prepare, and one that posts. `submit` may be called from any thread."""
 
-    def __init__(self, prepare: Prepare, post: Post, limit_bytes: int, group_limit_records: int) -> None:
-        self._prepare = prepare
+    def __init__(
+        self,
+        prepare: Callable[[Export], Prepared | Answer],
+        post: Post,
+        limit_bytes: int,
+        group_limit: int,
+        readers: Iterable[Reader] = (),
+    ) -> None:
+        """`prepare` reads in this process, `readers` in others, which take over while there is much to do."""
         self._post = post
         self._limit_bytes = limit_bytes
-        self._group_limit = group_limit_records
+        self._group_limit = group_limit
+        self._waiting: dict[int, tuple[Waiting, int]] = {}
         self._waiting_bytes = 0
         self._lock = threading.Lock()
-        self._incoming: queue.SimpleQueue[tuple[Export, Future[Answer]] | None] = queue.SimpleQueue()
-        self._prepared: queue.Queue[Prepared | None] = queue.Queue(maxsize=64)
-        self._threads = [
-            threading.Thread(target=self._prepare_all, name="prepare", daemon=True),
-            threading.Thread(target=self._post_all, name="post", daemon=True),
+        self._incoming: queue.Queue[Waiting | None] = queue.Queue()
+        self._prepared: queue.Queue[Waiting | None] = queue.Queue()
+        self._calm, self._busy = threading.Event(), threading.Event()
+        self._calm.set()
+        self._busy_at = -_READERS_REST_AFTER_S
+        self._preparing = [threading.Thread(target=self._prepare_all, args=(prepare,), name="prepare", daemon=True)]
+        self._preparing += [
+            threading.Thread(target=self._prepare_when_busy, args=(reader,), name=f"reader-{number}", daemon=True)
+            for number, reader in enumerate(readers)
         ]
+        self._has_readers = len(self._preparing) > 1
+        self._posting = threading.Thread(target=self._post_all, name="post", daemon=True)
 
     def start(self) -> None:
-        """Start both threads."""
-        for thread in self._threads:
+        """Start all threads."""
+        for thread in (*self._preparing, self._posting):
             thread.start()
 
-    def submit(self, export: Export) -> Future[Answer]:
-        """Queue a request; the future is done once it was committed or refused. Raises Overloaded when the queue is full."""
+    def submit(self, export: Export, *, is_kept: bool = False) -> Future[Answer]:
+        """Queue an export; the future is done once it was stored or refused. Raises Overloaded when the queue is full.
+
+        `is_kept` says that it is in the spool: it is neither refused for want of room here nor spooled again.
+        """
         size = len(export.body)
+        item = Waiting(export, is_kept=is_kept)
         with self._lock:
-            if self._waiting_bytes and self._waiting_bytes + size > self._limit_bytes:
+            if not is_kept and self._waiting_bytes and self._waiting_bytes + size > self._limit_bytes:
                 raise Overloaded
             self._waiting_bytes += size
-        reply: Future[Answer] = Future()
+            self._waiting[id(item)] = item, size
+            under_way = len(self._waiting)
         # A sender that goes away cancels what it waits for; the record of its export must be finished all the same.
-        reply.set_running_or_notify_cancel()
-        reply.add_done_callback(lambda _: self._release(size))
-        self._incoming.put((export, reply))
-        return reply
+        item.reply.set_running_or_notify_cancel()
+        item.reply.add_done_callback(lambda _: self._release(item))
+        self._incoming.put(item)
+        if self._has_readers and under_way >= _UNDER_WAY_STARTS_READERS:
+            self._busy_at = time.monotonic()
+            if not self._busy.is_set():
+                self._calm.clear()
+                self._busy.set()
+        return item.reply
 
     def drain(self, timeout_s: float) -> None:
-        """Finish what is queued, then stop. New requests must not be submitted any more."""
-        self._incoming.put(None)
-        for thread in self._threads:
-            thread.join(timeout_s)
+        """Finish what is queued, then stop. New exports must not be submitted any more."""
+        deadline = time.monotonic() + timeout_s
+        self._calm.set()
+        self._busy.set()
+        for _ in self._preparing:
+            self._incoming.put(None)
+        for thread in self._preparing:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._prepared.put(None)
+        self._posting.join(max(0.0, deadline - time.monotonic()))
+
+    def older_than(self, age_s: float) -> list[Waiting]:
+        """Exports that were read, are in no spool, and have waited this long for their commit; the oldest first."""
+        before = time.monotonic() - age_s
+        with self._lock:
+            waiting = [item for item, _ in self._waiting.values() if item.since <= before]
+        return [item for item in waiting if item.prepared is not None and not item.is_kept]
 
     @property
     def alive(self) -> bool:
-        """Whether both threads still run; a collector whose threads died must be restarted."""
-        return all(thread.is_alive() for thread in self._threads)
+        """Whether all threads still run; a collector whose threads died must be restarted."""
+        return all(thread.is_alive() for thread in (*self._preparing, self._posting))
 
-    def _release(self, size: int) -> None:
+    def _release(self, item: Waiting) -> None:
         with self._lock:
+            _, size = self._waiting.pop(id(item))
             self._waiting_bytes -= size
 
-    def _prepare_all(self) -> None:
-        while (item := self._incoming.get()) is not None:
-            export, reply = item
-            result = self._prepare(export, reply)
-            if isinstance(result, Answer):
-                reply.set_result(result)
-            else:
-                self._prepared.put(result)
-        self._prepared.put(None)
+    # ── preparing ────────────────────────────────────────────────────────────────────────────────────
+
+    def _prepare_all(self, prepare: Callable[[Export], Prepared | Answer]) -> None:
+        """Prepare in this process, while that is enough."""
+        while True:
+            self._calm.wait()
+            item = self._incoming.get()
+            if item is None:
+                return
+            self._take(item, prepare(item.export))
+
+    def _prepare_when_busy(self, reader: Reader) -> None:
+        while True:
+            if not self._busy.is_set():
+                reader.stop()
+                self._busy.wait()
+            try:
+                item = self._incoming.get(timeout=1.0)
+            except queue.Empty:
+                if time.monotonic() - self._busy_at > _READERS_REST_AFTER_S:
+                    self._busy.clear()
+                    self._calm.set()
+                continue
+            if item is None:
+                reader.stop()
+                return
+            self._take(item, reader.prepare(item.export))
+
+    def _take(self, item: Waiting, result: Prepared | Answer) -> None:
+        if isinstance(result, Answer):
+            item.answer(result)
+        else:
+            item.prepared = result
+            self._prepared.put(item)
+
+    # ── posting ──────────────────────────────────────────────────────────────────────────────────────
 
     def _post_all(self) -> None:
         ended = False
@@ -123,19 +199,23 @@ class Inbox:
             if first is None:
                 return
             group, ended = self._gather(first)
-            for prepared, answer in zip(group, self._post(group), strict=True):
-                prepared.reply.set_result(answer)
+            self._post(group)
 
-    def _gather(self, first: Prepared) -> tuple[list[Prepared], bool]:
+    def _gather(self, first: Waiting) -> tuple[list[Waiting], bool]:
         """Everything that is ready now, up to the group's limit; and whether the end of the queue was met."""
-        group, records = [first], first.records
+        group, records = [first], _records(first)
         while records < self._group_limit:
             try:
-                prepared = self._prepared.get_nowait()
+                item = self._prepared.get_nowait()
             except queue.Empty:
                 break
-            if prepared is None:
+            if item is None:
                 return group, True
-            group.append(prepared)
-            records += prepared.records
+            if item.prepared is not None:  # else it was kept in the spool meanwhile
+                group.append(item)
+                records += _records(item)
         return group, False
+
+
+def _records(item: Waiting) -> int:
+    return item.prepared.records if item.prepared is not None else 0

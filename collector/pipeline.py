@@ -1,6 +1,7 @@
-"""The straight line of the collector: decompress → decode → read → stage → post, one database transaction per group of requests.
+"""The straight line of the collector: decompress → decode → read → stage → post, one database transaction per group of exports.
 
-Everything up to staging is pure and runs in one thread; posting runs in another, so that Python reads while PostgreSQL writes.
+Everything up to staging is pure (collector/preparing.py) and done in threads or processes of its own; one thread posts, so that
+Python reads while PostgreSQL writes.
 """
 
 from __future__ import annotations
@@ -9,24 +10,25 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from typing import Literal
 
 import msgspec
 import psycopg
 
-from collector.content import ContentPolicy
-from collector.decode import decode_logs, decode_metrics, decode_traces
-from collector.decompress import BadCompression, TooLarge, decompress
-from collector.dialects import read
-from collector.errors import TooDeep, Undecodable
-from collector.inbox import Answer, Export, Inbox, Prepared
+from collector.export import Answer, Export, Prepared
+from collector.inbox import Inbox, Waiting
 from collector.infer import BadRule, Rules
+from collector.preparing import ReadingPolicy, prepare, reasons
+from collector.readers import ReaderProcess, reader_count
 from collector.record import Problem
 from collector.settings import CollectorSettings
-from collector.stage import Staging, storable
-from ledger.accounts import AccountBook
+from collector.spool import Spool, SpoolDepth
+from collector.spooling import Spooling
+from collector.stage import storable
 from ledger.arrivals import Arrivals, Posted, Rejection
 from ledger.database import connect
 from ledger.errors import DatabaseUnavailable
+from ledger.memory import WriterMemory
 from ledger.partitions import ensure_months
 from ledger.post import post
 from ledger.use_rules import load_use_rules, seed_use_rules
@@ -35,8 +37,32 @@ log = logging.getLogger("pigou.collector")
 
 _RULES_REFRESH_S = 5.0
 _RETRIES_MAX = 5
-_REASONS_SHOWN = 3
 _HEALTH_ASKED_AGAIN_S = 1.0
+_TRIED_AGAIN_S = 0.5
+_SLOW_AFTER_S = 4.0
+_AWAY = [Answer("unavailable", message="the database is away; nothing was stored, send it again")]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How a collector is, as `/health` says it."""
+
+    status: Literal["ok", "spooling", "unavailable"]
+    reason: str | None
+    spool: SpoolDepth | None
+
+
+class _Reader:
+    """A reading process that always reads by the rules in force."""
+
+    def __init__(self, pipeline: Pipeline, policy: ReadingPolicy) -> None:
+        self._pipeline = pipeline
+        self._process = ReaderProcess(policy)
+
+    def prepare(self, export: Export) -> Prepared | Answer:
+        return self._process.prepare(export, self._pipeline.rules)
+
+    def stop(self) -> None:
+        self._process.stop()
 
 
 class Pipeline:
@@ -44,23 +70,45 @@ class Pipeline:
 
     def __init__(self, settings: CollectorSettings) -> None:
         self._settings = settings
-        self._policy = ContentPolicy(keep=settings.keep_content)
-        self._rules = Rules.default()
+        self._policy = ReadingPolicy(settings.decoded_limit_bytes, settings.default_tenant, settings.keep_content)
+        self.rules = Rules.default()
         self._rules_at = -_RULES_REFRESH_S
         self._rule_rows: list[dict[str, object]] = []
         self._connection: psycopg.Connection | None = None
-        self._accounts = AccountBook()
+        self._memory = WriterMemory()
         self._months: set[str] = set()
-        self._inbox = Inbox(self._prepare, self._post, settings.queue_limit_bytes, settings.group_limit_records)
+        self._inbox = Inbox(
+            lambda export: prepare(export, self._policy, self.rules),
+            self._post,
+            settings.queue_limit_bytes,
+            settings.group_limit_records,
+            [_Reader(self, self._policy) for _ in range(reader_count(settings.workers))],
+        )
+        self._away_until = 0.0
+        self._spooling: Spooling | None = None
+        if settings.spool is not None:
+            self._spooling = Spooling(
+                Spool(settings.spool, settings.spool_limit_bytes),
+                lambda: self._inbox.older_than(_SLOW_AFTER_S),
+                lambda export: self._inbox.submit(export, is_kept=True),
+                self._is_posting,
+            )
         self._asking = threading.Lock()
         self._asked_at = -_HEALTH_ASKED_AGAIN_S
         self._database_answers = False
 
     def start(self) -> None:
-        """Connect and start both threads. Raises DatabaseUnavailable."""
-        seed_use_rules(self._open(), [msgspec.structs.asdict(rule) for rule in Rules.default().rows])
-        self._refresh_rules()
+        """Connect and start all threads. Raises DatabaseUnavailable, unless a spool keeps exports until it answers."""
+        try:
+            self._open()
+            self._refresh_rules()
+        except DatabaseUnavailable as error:
+            if self._spooling is None:
+                raise
+            self._is_away(error)
         self._inbox.start()
+        if self._spooling is not None:
+            self._spooling.start()
 
     def submit(self, export: Export) -> Future[Answer]:
         """Queue one export. Raises Overloaded when the queue is full."""
@@ -69,67 +117,54 @@ class Pipeline:
     def stop(self, timeout_s: float = 20.0) -> None:
         """Post what is queued, then close."""
         self._inbox.drain(timeout_s)
+        if self._spooling is not None:
+            self._spooling.stop()
         if self._connection is not None:
             self._connection.close()
 
-    def is_healthy(self) -> bool:
-        """Whether exports are being posted: both threads run, and the database answers. It is asked once a second at most."""
+    def health(self) -> Health:
+        """Whether exports are taken in: all threads run, and the database answers or the spool keeps them.
+
+        The database is asked once a second at most.
+        """
         with self._asking:
             if time.monotonic() - self._asked_at > _HEALTH_ASKED_AGAIN_S:
                 self._database_answers = self._ask_database()
                 self._asked_at = time.monotonic()
-            return self._inbox.alive and self._database_answers
-
-    # ── preparing: pure, in its own thread ───────────────────────────────────────────────────────────
-
-    def _prepare(self, export: Export, reply: Future[Answer]) -> Prepared | Answer:
-        try:
-            body = decompress(export.body, export.compression, self._settings.decoded_limit_bytes)
-            return self._stage(export, body, reply)
-        except (TooLarge, TooDeep) as error:
-            return Answer("too_large", message=str(error))
-        except (BadCompression, Undecodable) as error:
-            return Answer("undecodable", message=str(error))
-        except Exception as error:  # the thread's edge: one export must never stop the others
-            log.exception("an export could not be prepared")
-            return Answer(
-                "undecodable",
-                message=f"the export could not be read ({type(error).__name__}); it was not stored",
-            )
-
-    def _stage(self, export: Export, body: bytes, reply: Future[Answer]) -> Prepared:
-        staging = Staging(export.signal, len(export.body), self._settings.default_tenant, export.credential_tenant)
-        problems: list[Problem]
-        if export.signal == "metric":
-            metrics = decode_metrics(body, export.encoding, self._policy)
-            for point in metrics.points:
-                staging.add_point(point)
-            count, problems = len(metrics.points), metrics.problems
-        else:
-            decode = decode_traces if export.signal == "span" else decode_logs
-            decoded = decode(body, export.encoding, self._policy)
-            rules = self._rules
-            for record in decoded.records:
-                staging.add(record, read(record, rules))
-            count, problems = len(decoded.records), decoded.problems
-        for problem in problems:
-            staging.reject(problem)
-        return Prepared(staging.arrivals(), count, len(problems), _reasons(problems), reply)
+            answers = self._database_answers
+        depth = None if self._spooling is None else self._spooling.depth
+        if not self._inbox.alive or (self._spooling is not None and not self._spooling.alive):
+            return Health("unavailable", "a thread of the collector has ended", depth)
+        if answers:
+            return Health("ok", None, depth)
+        reason = "the database is away"
+        return Health("unavailable" if depth is None else "spooling", reason, depth)
 
     # ── posting: in its own thread, the only one that touches the database ───────────────────────────
 
-    def _post(self, group: list[Prepared]) -> list[Answer]:
+    def _post(self, group: list[Waiting]) -> None:
+        """Post a group and answer each; what the database does not take goes into the spool, when there is one."""
+        ready = [(item, prepared) for item in group if (prepared := item.prepared) is not None]
+        is_tried = time.monotonic() >= self._away_until
+        answers = self._answers([prepared for _, prepared in ready]) if is_tried else _AWAY * len(ready)
+        told = [(item, answer) for (item, _), answer in zip(ready, answers, strict=True)]
+        refused = [item for item, answer in told if answer.outcome == "unavailable"]
+        if refused and self._spooling is not None:
+            self._spooling.keep(refused)
+        for item, answer in told:
+            item.answer(answer)
+
+    def _answers(self, group: list[Prepared]) -> list[Answer]:
         try:
             self._refresh_rules()
             return self._post_group(group)
         except (psycopg.OperationalError, DatabaseUnavailable) as error:
-            self._close()
-            log.warning("the database is away: %s", error)
-            return [Answer("unavailable", message="the database is away; nothing was stored, send it again")] * len(group)
+            self._is_away(error)
+            return _AWAY * len(group)
         except Exception as error:  # the thread's edge: the senders are told, and the thread goes on
             self._close()
             if len(group) > 1:  # the fault is one's: the others need not wait for it
-                return [answer for prepared in group for answer in self._post([prepared])]
+                return [answer for prepared in group for answer in self._answers([prepared])]
             log.exception("an export could not be posted")
             return [Answer("unavailable", message=f"not stored ({type(error).__name__}); send it again")]
 
@@ -162,12 +197,10 @@ class Pipeline:
                 log.warning("record refused: %s", problem.detail)
                 refused.append(problem)
                 rejection = Rejection(arrivals.signal, problem.stage, problem.code, storable(problem.detail))
-                told = msgspec.structs.replace(
-                    arrivals, records=[], calls={}, controls={}, points=[], rejections=[*arrivals.rejections, rejection]
-                )
+                told = msgspec.structs.replace(arrivals, records=[], points=[], rejections=[*arrivals.rejections, rejection])
                 self._commit([told])
         rejected = prepared.rejected + len(refused)
-        return Answer("stored", rejected, "; ".join(filter(None, (prepared.message, _reasons(refused)))))
+        return Answer("stored", rejected, "; ".join(filter(None, (prepared.message, reasons(refused)))))
 
     def _commit(self, batch: list[Arrivals]) -> list[Posted]:
         connection = self._open()
@@ -175,23 +208,33 @@ class Pipeline:
         for attempt in range(_RETRIES_MAX):
             try:
                 with connection.transaction():
-                    posted = post(connection, batch, self._settings.slot, self._accounts)
-                self._accounts.committed()
+                    posted = post(connection, batch, self._settings.slot, self._memory)
+                self._memory.committed()
                 return posted
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-                self._accounts.rolled_back()
+                self._memory.rolled_back()
                 if attempt == _RETRIES_MAX - 1:
                     raise
             except psycopg.Error:
-                self._accounts.rolled_back()
+                self._memory.rolled_back()
                 raise
         raise AssertionError("unreachable")
 
     def _open(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings.dsn, "writer", application="pigou-collector", by_index=True)
-            self._accounts = AccountBook()
+            self._memory = WriterMemory()
+            seed_use_rules(self._connection, [msgspec.structs.asdict(rule) for rule in Rules.default().rows])
         return self._connection
+
+    def _is_away(self, error: Exception) -> None:
+        self._close()
+        self._away_until = time.monotonic() + (_TRIED_AGAIN_S if self._spooling is not None else 0.0)
+        log.warning("the database is away: %s", error)
+
+    def _is_posting(self) -> bool:
+        """Whether the database took what was posted last, or is due to be tried again."""
+        return time.monotonic() >= self._away_until
 
     def _ask_database(self) -> bool:
         """On a connection of its own, since the other belongs to the posting thread and may be busy."""
@@ -217,7 +260,7 @@ class Pipeline:
             return
         self._rule_rows = rows
         try:
-            self._rules = Rules.from_rows(rows)
+            self.rules = Rules.from_rows(rows)
         except BadRule as error:
             log.warning("the use table is not applied: %s", error)
 
@@ -230,13 +273,6 @@ def _is_about_content(error: psycopg.Error) -> bool:
     return isinstance(error, (psycopg.DataError, psycopg.IntegrityError)) or (error.sqlstate or "").startswith("54")
 
 
-def _reasons(problems: list[Problem]) -> str:
-    """The first few reasons, for the sender."""
-    shown = [f"{p.code}: {p.detail}" for p in problems[:_REASONS_SHOWN]]
-    more = len(problems) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
-
-
 def _name_of(arrivals: Arrivals) -> str:
     for record in arrivals.records:
         return f"record {record.span_id.hex()} of trace {record.trace_id.hex()}"
@@ -246,7 +282,10 @@ def _name_of(arrivals: Arrivals) -> str:
 
 
 def _halves(arrivals: Arrivals) -> list[Arrivals]:
-    """The same arrivals as two, so that what is refused can be told from what is not."""
+    """The same arrivals as two, so that what is refused can be told from what is not.
+
+    What a call says of itself alone may rest on records of the other half; once the first is posted they are known.
+    """
     halves: list[Arrivals] = []
     middle_r, middle_p = (len(arrivals.records) + 1) // 2, (len(arrivals.points) + 1) // 2
     cuts: list[tuple[slice, slice]] = [
@@ -254,14 +293,10 @@ def _halves(arrivals: Arrivals) -> list[Arrivals]:
         (slice(middle_r, None), slice(middle_p, None)),
     ]
     for index, (records, points) in enumerate(cuts):
-        part = arrivals.records[records]
-        keys = {(r.trace_id, r.span_id) for r in part}
         half = Arrivals(
             arrivals.tenant,
             arrivals.signal,
-            records=part,
-            calls={k: v for k, v in arrivals.calls.items() if k in keys},
-            controls={k: v for k, v in arrivals.controls.items() if k in keys},
+            records=arrivals.records[records],
             points=arrivals.points[points],
             resources=arrivals.resources,
             rejections=arrivals.rejections if index == 0 else [],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 MIB = 1024 * 1024
@@ -24,6 +26,12 @@ class CollectorSettings(msgspec.Struct, frozen=True):
     """Requests waiting for their commit; beyond this the answer is 503 with Retry-After."""
     group_limit_records: int = 6000
     """Records posted in one transaction, about."""
+    workers: int | None = None
+    """Processes that read exports while many come in; None: one per processor, four at most; 0: none."""
     default_tenant: str = "default"
+    spool: Path | None = None
+    """Folder where acknowledged exports are kept while the database is away or slow; None: they are refused then."""
+    spool_limit_bytes: int = 1024 * MIB
+    """How large the spool may grow; beyond this the answer is 503 with Retry-After."""
     keep_content: bool = False
     """Whether prompt and completion text is stored."""

@@ -19,9 +19,10 @@ from collector.record import (
     Record,
     Resource,
 )
-from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, Rejection
-from ledger.copy_text import record_line
+from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, ReadyRecord, Rejection
+from ledger.copy_text import ready
 from ledger.model_names import resolve as resolve_model
+from ledger.resolve import member_of, resolve
 
 TENANT_ATTRIBUTE = "tenant.id"
 _TENANT_LENGTH_MAX = 200
@@ -40,23 +41,21 @@ class Staging:
         self._credential_tenant = credential_tenant
         self._by_tenant: dict[str, Arrivals] = {}
         self._resources: dict[int, tuple[Resource, str, str]] = {}
-        self._seen: set[tuple[str, Key]] = set()
 
     def add(self, record: Record, reading: Reading) -> None:
         """Take in one record and what was read from it."""
         arrivals = self._of(self._tenant(record.attributes, record.resource))
-        key = (record.trace_id, record.span_id)
         resource_id, resource_json = self._resource(record.resource)
         arrivals.resources[resource_id] = resource_json
-        arrivals.records.append(_new_record(record, reading, resource_id))
-        if (arrivals.tenant, key) in self._seen:
-            return  # a repetition or a conflict: what counts was read from the first record of the key
-        self._seen.add((arrivals.tenant, key))
+        new = _new_record(record, reading, resource_id)
         if reading.call is not None:
-            arrivals.calls[key] = _new_call(reading)
+            arrivals.records.append(ready(new, _new_call(reading)))
         elif reading.control is not None:
             total = reading.control
-            arrivals.controls[key] = NewControl(reading.dialect, total.input_tokens, total.output_tokens, total.cost_usd)
+            control = NewControl(reading.dialect, total.input_tokens, total.output_tokens, total.cost_usd)
+            arrivals.records.append(ready(new, control=control))
+        else:
+            arrivals.records.append(ready(new))
 
     def add_point(self, point: Point) -> None:
         """Take in one metric data point."""
@@ -89,6 +88,9 @@ class Staging:
         """Everything taken in, by tenant. The request itself is counted once, under its first tenant."""
         groups = list(self._by_tenant.values()) or [self._of(self._credential_tenant or self._default)]
         groups[0].requests, groups[0].size_bytes = 1, self._size_bytes
+        for arrivals in groups:
+            _judge_alone(arrivals.records)
+            arrivals.is_judged = True
         return groups
 
     def _of(self, tenant: str) -> Arrivals:
@@ -116,37 +118,30 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
+def _judge_alone(records: list[ReadyRecord]) -> None:
+    """What becomes of each call if nothing more is known than this export; of two records with one key the first counts."""
+    first: dict[Key, ReadyRecord] = {}
+    for record in records:
+        first.setdefault((record.trace_id, record.span_id), record)
+    for key, verdict in resolve([member_of(record) for record in first.values()]).items():
+        call = first[key].call
+        if call is not None:
+            call.alone = verdict
+
+
 def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord:
     attributes = record.attributes
     if record.body is not None:
         attributes = {**attributes, "log.body": record.body}
-    new = NewRecord(
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        started_us=record.started_ns // 1000,
-        ended_us=record.ended_ns // 1000,
-        parent_span_id=record.parent_span_id,
-        signal=record.signal,
-        role=reading.role,
-        name=record.name[:_NAME_LENGTH_MAX],
-        kind=record.kind,
-        status_code=record.status_code,
-        status_message=record.status_message or None,
-        service=record.resource.service,
-        scope_name=record.scope.name or None,
-        scope_version=record.scope.version or None,
-        resource_id=resource_id,
-        agent=reading.agent,
-        task_class=reading.task_class,
-        layer=reading.layer,
-        use=reading.use,
-        attributes_json=_json(attributes),
-        events_json=_json([_event(event) for event in record.events]) if record.events else None,
-        links_json=_json([_link(link) for link in record.links]) if record.links else None,
-        content_hash=record.content_hash,
-    )
-    new.line = record_line(new)
-    return new
+    return NewRecord(
+        record.trace_id, record.span_id, record.started_ns // 1000, record.ended_ns // 1000, record.parent_span_id, record.signal,
+        reading.role, record.name[:_NAME_LENGTH_MAX], record.kind, record.status_code, record.status_message or None,
+        record.resource.service, record.scope.name or None, record.scope.version or None, resource_id, reading.agent,
+        reading.task_class, reading.layer, reading.use, _json(attributes),
+        _json([_event(event) for event in record.events]) if record.events else None,
+        _json([_link(link) for link in record.links]) if record.links else None,
+        record.content_hash,
+    )  # fmt: skip
 
 
 def _new_call(reading: Reading) -> NewCall:
@@ -155,28 +150,12 @@ def _new_call(reading: Reading) -> NewCall:
         raise ValueError("a reading without a call was staged as one")
     rate_provider, rate_model = resolve_model(call.provider, call.model)
     return NewCall(
-        dialect=reading.dialect,
-        confidence=call.confidence,
-        operation=call.operation,
-        provider=call.provider,
-        model=call.model,
-        rate_provider=rate_provider,
-        rate_model=rate_model,
-        service_tier=call.service_tier,
-        layer=reading.layer,
-        layer_source=reading.layer_source,
-        use=reading.use,
-        use_source=reading.use_source,
-        conversation_id=reading.conversation_id,
-        user_id=reading.user_id,
-        leaves={} if call.problem else call.leaves,
-        total_input_tokens=call.total_input_tokens,
-        claimed_cost_usd=call.claimed_cost_usd,
-        response_id=call.response_id,
-        keys=tuple(key if len(key) <= _INDEXED_LENGTH_MAX else _identity(key.encode()) for key in call.keys),
-        strength=call.strength,
-        problem=f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
-    )
+        reading.dialect, call.confidence, call.operation, call.provider, call.model, rate_provider, rate_model, call.service_tier,
+        reading.layer, reading.layer_source, reading.use, reading.use_source, reading.conversation_id, reading.user_id,
+        {} if call.problem else call.leaves, call.total_input_tokens, call.claimed_cost_usd, call.response_id,
+        tuple([key if len(key) <= _INDEXED_LENGTH_MAX else _identity(key.encode()) for key in call.keys]), call.strength,
+        f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
+    )  # fmt: skip
 
 
 def _event(event: Event) -> dict[str, AttributeValue]:

@@ -3,6 +3,7 @@
 The statements stand in `sql/*.sql` and read views of schema `ledger` only. In them, braces mark what a page fills in:
 `{filters hour tenant model}` becomes the conditions of the view's time column (`-` for none) and of those dimensions,
 `{name}` a quoted literal, and a few names (`dimension`, `order`…) a piece that is checked against a fixed list.
+`{spend}` and `{statuses}` are the sums that answer for the window: pages read no single rows but where they show them.
 """
 
 import re
@@ -51,6 +52,8 @@ def statement(
         "dimension": lambda: _known(filters.by[0], DIMENSIONS),
         "dimensions": lambda: ", ".join(_known(name, DIMENSIONS) for name in filters.by),
         "order": lambda: _order(filters.sort),
+        "spend": lambda: _rolled_up("spend", span, bucket),
+        "statuses": lambda: _rolled_up("statuses", span, bucket),
         "limit": lambda: "all" if limit is None else str(int(limit)),
     }
 
@@ -87,6 +90,15 @@ def bucket_of(window: Window, extent: timedelta | None = None) -> str:
     if length <= timedelta(days=120):
         return "day"
     return "week" if length <= timedelta(days=800) else "month"
+
+
+def _rolled_up(name: str, window: Window, bucket: str) -> str:
+    """Where sums over a window are read: whole days from the days' sums; by hour, when hours are drawn, from the hours'."""
+    if bucket == "hour":
+        return f"(select * from ledger.{name}_hourly where {_conditions(Filters(), window, 'hour')}) as {name}"  # noqa: S608 - our own names
+    since = _bound("hour", window.since) if window.since else "'-infinity'"
+    until = _bound("hour", window.until) if window.until else "'infinity'"
+    return f"ledger.{name}({since}, {until})"
 
 
 def _conditions(filters: Filters, window: Window, time_column: str, *dimensions: str) -> str:

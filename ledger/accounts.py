@@ -9,7 +9,7 @@ suspense:unpriced  suspense:unreadable  suspense:invoice_difference
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psycopg
 
@@ -61,37 +61,28 @@ class AccountBook:
     """Ids of accounts by tenant and name. What a transaction opened is forgotten again unless it was committed."""
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[int, str], int] = {}
-        self._opened: dict[tuple[int, str], int] = {}
+        self._ids: dict[int, dict[str, int]] = {}
+        self._opening: set[int] = set()
 
-    def open(self, connection: psycopg.Connection, tenant_id: int, names: Iterable[str]) -> None:
-        """Make sure that the accounts exist; within the tenant's lock."""
-        wanted = {UNPRICED, UNREADABLE, *names}
-        missing = [name for name in wanted if not self._has(tenant_id, name)]
-        if not missing:
-            return
-        rows = connection.execute(
-            _SQL["open_accounts"],
-            {"tenant_id": tenant_id, "accounts": missing, "kinds": [kind_of(name) for name in missing]},
-        ).fetchall()
-        self._opened.update({(tenant_id, name): account_id for name, account_id in rows})
-
-    def id_of(self, tenant_id: int, name: str) -> int:
-        """Id of an opened account. Raises LedgerError when it was never opened."""
-        key = (tenant_id, name)
-        account_id = self._opened.get(key) or self._ids.get(key)
-        if account_id is None:
-            raise LedgerError(f"account {name!r} of tenant {tenant_id} was used before it was opened")
-        return account_id
+    def open(self, connection: psycopg.Connection, tenant_id: int, names: Iterable[str] = ()) -> Mapping[str, int]:
+        """Ids of a tenant's accounts, these among them; within the tenant's lock. The two of suspense are always there."""
+        ids = self._ids.setdefault(tenant_id, {})
+        missing = sorted({UNPRICED, UNREADABLE, *names}.difference(ids))
+        if missing:
+            self._opening.add(tenant_id)
+            rows = connection.execute(
+                _SQL["open_accounts"],
+                {"tenant_id": tenant_id, "accounts": missing, "kinds": [kind_of(name) for name in missing]},
+            )
+            ids |= dict(rows.fetchall())
+        return ids
 
     def committed(self) -> None:
         """The transaction that opened accounts was committed: keep them."""
-        self._ids.update(self._opened)
-        self._opened.clear()
+        self._opening.clear()
 
     def rolled_back(self) -> None:
-        """The transaction was not committed: forget what it opened."""
-        self._opened.clear()
-
-    def _has(self, tenant_id: int, name: str) -> bool:
-        return (tenant_id, name) in self._ids or (tenant_id, name) in self._opened
+        """The transaction was not committed: forget the tenants for which it opened any."""
+        for tenant_id in self._opening:
+            del self._ids[tenant_id]
+        self._opening.clear()

@@ -1,4 +1,8 @@
-"""What the collector hands to the books: records, calls and control totals of one tenant, ready to be posted."""
+"""What the collector hands to the books: records, calls and control totals of one tenant, ready to be posted.
+
+A record is described in full once, as a NewRecord, by the process that reads it. What travels on is its ReadyRecord: the lines
+for COPY, written already, and beside them only what the books still need to decide.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,9 @@ import msgspec
 Key: TypeAlias = tuple[bytes, bytes]
 """(trace_id, span_id)."""
 
-RECORD_COLUMNS = (
-    "trace_id, span_id, started_at, ended_at, parent_span_id, signal, role, name, kind, status_code, status_message, service,"
-    " scope_name, scope_version, resource_id, agent, task_class, layer, use, attributes, events, links, content_hash"
-)
-
 
 class NewRecord(msgspec.Struct):
-    """A span or log record as it will stand in `record`; fields in the order of RECORD_COLUMNS. Times are Unix microseconds."""
+    """A span or log record as it will stand in `record`. Times are Unix microseconds."""
 
     trace_id: bytes
     span_id: bytes
@@ -42,8 +41,6 @@ class NewRecord(msgspec.Struct):
     events_json: str | None
     links_json: str | None
     content_hash: bytes
-    line: str = ""
-    """The same as a line for COPY, when whoever made the record had the time to write it; see ledger/copy_text.py."""
 
 
 class NewCall(msgspec.Struct):
@@ -84,6 +81,57 @@ class NewControl(msgspec.Struct):
     cost_usd: Decimal | None
 
 
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What becomes of a call: the booked copy, or a duplicate of `copy_of`; and what it inherits from its ancestors."""
+
+    copy_of: Key | None = None
+    reason: str | None = None
+    agent: str | None = None
+    task_class: str | None = None
+
+
+class ReadyCall(msgspec.Struct, array_like=True, gc=False):
+    """What choosing among copies, accounts and prices needs of a call, and `line`: the rest of its row.
+
+    `alone` is what becomes of the call if nothing else is known of its trace and of its copies than its own export.
+    """
+
+    dialect: str
+    provider: str | None
+    model: str | None
+    rate_provider: str | None
+    rate_model: str | None
+    service_tier: str
+    layer: str | None
+    use: str | None
+    leaves: dict[str, int]
+    total_input_tokens: int | None
+    response_id: str | None
+    keys: tuple[str, ...]
+    strength: int
+    problem: str | None
+    line: bytes
+    alone: Verdict = Verdict()
+
+
+class ReadyRecord(msgspec.Struct, array_like=True, gc=False):
+    """What resolution needs of a record, `line`: its row, and what was read from it. Lines: see ledger/copy_text.py."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes | None
+    started_us: int
+    ended_us: int
+    role: str
+    agent: str | None
+    task_class: str | None
+    scope_name: str | None
+    content_hash: bytes
+    line: bytes
+    call: ReadyCall | None = None
+    control_line: bytes | None = None
+
+
 class NewPoint(msgspec.Struct):
     """A metric data point, stored plainly: it never posts cost."""
 
@@ -108,19 +156,22 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Arrivals(msgspec.Struct):
-    """All that arrived for one tenant in one transaction."""
+    """All that arrived for one tenant in one export, or in several that are posted together.
+
+    Of two records with one key the first stands, and with it what was read from it.
+    """
 
     tenant: str
     signal: str = "span"
-    records: list[NewRecord] = []
-    calls: dict[Key, NewCall] = {}
-    controls: dict[Key, NewControl] = {}
+    records: list[ReadyRecord] = []
     points: list[NewPoint] = []
     resources: dict[str, str] = {}
     """Attributes as JSON by resource id."""
     rejections: list[Rejection] = []
     requests: int = 0
     size_bytes: int = 0
+    is_judged: bool = False
+    """Whether each call says what becomes of it alone (`ReadyCall.alone`), given all these records and no others."""
 
 
 class Posted(msgspec.Struct):

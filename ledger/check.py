@@ -19,6 +19,7 @@ _CHECKS = (
     ("reversals_mirror", "every reversal mirrors its entry", True),
     ("prices_are_rates", "every price is the rate it names", True),
     ("budgets_are_sums", "what was spent of every budget is what its calls cost", True),
+    ("rollups_are_sums", "roll-ups equal the sums over the calls, by minute, hour and day", True),
     (
         "control_totals",
         "parents' own totals equal what was booked under them (differences are reported, not faults)",

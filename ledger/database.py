@@ -17,7 +17,7 @@ from ledger.commodities import COMMODITIES
 from ledger.errors import DatabaseUnavailable, SchemaTooNew
 
 Role: TypeAlias = Literal["owner", "writer", "reader"]
-HEAD = "0003"
+HEAD = "0004"
 
 
 def connect(
@@ -106,7 +106,7 @@ def _seed(connection: psycopg.Connection) -> None:
             [(c.commodity_id, c.commodity, c.unit, c.direction, c.kind) for c in COMMODITIES],
         )
     connection.execute(
-        "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(-1, 2) m"
+        "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 1) m"
     )
 
 

@@ -28,3 +28,7 @@ class PeriodError(LedgerError):
 
 class BudgetError(LedgerError):
     """A budget, or a hold of one, cannot be as asked."""
+
+
+class RetentionError(LedgerError):
+    """Raw rows cannot be kept as asked."""

@@ -18,6 +18,7 @@ def ensure_months(connection: psycopg.Connection, batch: Sequence[Arrivals], kno
     Runs in its own transaction: making a partition locks the table, which must not wait for the group's commit.
     """
     days = {record.started_us // _DAY_US for arrivals in batch for record in arrivals.records}
+    days |= {point.at_us // _DAY_US for arrivals in batch for point in arrivals.points}
     months = {datetime.fromtimestamp(day * 86400, UTC).strftime("%Y-%m-01") for day in days} - set(known)
     for month in sorted(months):
         connection.execute("select pigou.ensure_month(%s)", (month,))

@@ -1,43 +1,37 @@
 """Posting: arrivals become records, calls, entries, transfers and balances in one database transaction.
 
-The line: open tenants → lock them → what is known of these traces → resolve → write records → stage calls → post per tenant.
+The line: open tenants → lock them → what is known of these traces → resolve → write records, calls and their entries → sums.
 Every statement of the hot path names one tenant. Nothing here commits: the caller's transaction does, and then acknowledges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import orjson
 import psycopg
 from psycopg import sql
 
-from ledger.accounts import UNPRICED, UNREADABLE, AccountBook, expense_account, payable_account
-from ledger.arrivals import RECORD_COLUMNS, Arrivals, Key, NewCall, NewRecord, Posted
-from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_text import at, record_line
-from ledger.known import Known, member_of, related
+from ledger.accounts import UNPRICED, UNREADABLE
+from ledger.arrivals import Arrivals, Key, Posted, ReadyCall, ReadyRecord, Verdict
+from ledger.call_entries import ENTRY_COLUMNS, TRANSFER_COLUMNS, CallEntries
+from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, RECORD_COLUMNS, at, columns, head_of, text
+from ledger.known import Known, Search, search_on
+from ledger.memory import WriterMemory
 from ledger.queries import queries
-from ledger.resolve import Verdict, resolve
+from ledger.resolve import member_of, resolve
+from ledger.terms import kind_of
 
 _SQL = queries("ledger", "post")
 
 _COPY_RECORD = sql.SQL("copy pigou.record (tenant_id, " + RECORD_COLUMNS + ") from stdin")
-_CALL_COLUMNS = (
-    "tenant_id, trace_id, span_id, started_at, ended_at, status, reason, problem, dialect, confidence, operation, provider,"
-    " model,"
-    " rate_provider, rate_model, service_tier, layer, layer_source, use, use_source, agent, task_class, conversation_id, user_id,"
-    " service, leaves, total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,"
-    " claimed_cost_usd, response_id, keys, strength, copy_of_trace_id, copy_of_span_id, expense_account_id, payable_account_id,"
-    " revision, recorded_at, action"
-)
-_COPY_CONTROL = sql.SQL(
-    "copy pigou.control_total (tenant_id, trace_id, span_id, started_at, name, dialect, input_tokens, output_tokens, cost_usd)"
-    " from stdin"
-)
-_COPY_CALL = sql.SQL("copy stage_call (" + _CALL_COLUMNS + ") from stdin")
+_COPY_CALL = sql.SQL("copy pigou.call (" + CALL_DECIDED + ", " + CALL_COLUMNS + ") from stdin")
+_COPY_ENTRY = sql.SQL("copy pigou.entry (" + ENTRY_COLUMNS + ") from stdin")
+_COPY_TRANSFER = sql.SQL("copy pigou.transfer (" + TRANSFER_COLUMNS + ") from stdin")
+_COPY_KEY = sql.SQL("copy pigou.call_key (tenant_id, key, trace_id, span_id, started_at) from stdin")
+_COPY_CONTROL = sql.SQL("copy pigou.control_total (tenant_id, " + CONTROL_COLUMNS + ") from stdin")
+_RECORD_NAMES = RECORD_COLUMNS.split(", ")
 
 
 class Plan(msgspec.Struct):
@@ -45,33 +39,44 @@ class Plan(msgspec.Struct):
 
     arrivals: Arrivals
     tenant_id: int
+    closed_through: int | None
     posted: Posted
-    records: list[NewRecord]
-    verdicts: dict[Key, Verdict]
+    records: list[ReadyRecord]
+    verdicts: dict[Key, Verdict] | None
+    """None: nothing but what each export says itself is known, and what each call says of itself alone holds."""
     known: dict[Key, Known]
 
+    def verdict_of(self, record: ReadyRecord, call: ReadyCall) -> Verdict:
+        """What becomes of a new call."""
+        return call.alone if self.verdicts is None else self.verdicts[record.trace_id, record.span_id]
 
-def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, accounts: AccountBook) -> list[Posted]:
+
+def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, memory: WriterMemory) -> list[Posted]:
     """Post the arrivals of several tenants within the caller's transaction.
 
-    `slot` spreads the balances of concurrent writers over rows. `accounts` caches account ids across transactions.
+    `slot` spreads the balances of concurrent writers over rows. `memory` is the writer's own, told by the caller whether the
+    transaction was committed.
     """
     by_tenant: dict[str, list[Arrivals]] = {}
     for arrivals in batch:
         by_tenant.setdefault(arrivals.tenant, []).append(arrivals)
-    ids = open_tenants(connection, sorted(by_tenant))
-    lock_tenants(connection, ids.values())
-    prepare_stage(connection)
-    arrived = {ids[tenant]: _merge(group) for tenant, group in sorted(by_tenant.items(), key=lambda item: ids[item[0]])}
-    known = related(connection, arrived)
-    plans = [_plan(connection, arrivals, tenant_id, known[tenant_id]) for tenant_id, arrivals in arrived.items()]
-    _write_resources(connection, plans)
-    _copy_records(connection, plans)
-    for plan in plans:
-        _stage_known(connection, plan)
-    _copy_calls(connection, plans, accounts)
-    _copy_controls(connection, plans)
-    _post_plans(connection, plans, slot, accounts)
+    ids = memory.tenant_ids(by_tenant)
+    if ids is None:
+        ids = open_tenants(connection, sorted(by_tenant))
+        memory.opened(ids)
+    plans = _plans(connection, by_tenant, ids, memory)
+    _write_resources(connection, plans, memory)
+    _copy(connection, _COPY_RECORD, (part for plan in plans for part in _record_lines(plan)))
+    _copy(connection, _COPY_CONTROL, (part for plan in plans for part in _control_lines(plan)))
+    changed = [plan for plan in plans if plan.known and _stage_known(connection, plan)]
+    written = [(plan, _new_calls(connection, plan, memory)) for plan in plans]
+    _copy(connection, _COPY_CALL, (part for _, new in written for part in new.calls))
+    _copy(connection, _COPY_ENTRY, (line.encode() for _, new in written for line in new.entries))
+    _copy(connection, _COPY_TRANSFER, (line.encode() for _, new in written for line in new.transfers))
+    _copy(connection, _COPY_KEY, (part for plan in plans for part in _key_lines(plan)))
+    for plan in changed:
+        _post_changes(connection, plan, slot, memory)
+    _add_sums(connection, written, slot)
     return [plan.posted for plan in plans]
 
 
@@ -115,32 +120,74 @@ def post_staged(
     )
 
 
-def _merge(group: list[Arrivals]) -> Arrivals:
-    """Several arrivals of one tenant as one. Of two records with one key the first stands, and with it what was read from it."""
-    first, *rest = group
-    for other in rest:
-        there = {(record.trace_id, record.span_id) for record in first.records}
-        first = Arrivals(
-            tenant=first.tenant,
-            signal=first.signal,
-            records=first.records + other.records,
-            calls=first.calls | {key: call for key, call in other.calls.items() if key not in there},
-            controls=first.controls | {key: control for key, control in other.controls.items() if key not in there},
-            points=first.points + other.points,
-            resources=first.resources | other.resources,
-            rejections=first.rejections + other.rejections,
-            requests=first.requests + other.requests,
-            size_bytes=first.size_bytes + other.size_bytes,
-        )
-    return first
-
-
 # ── what is known, and what follows ──────────────────────────────────────────────────────────────────
 
 
-def _plan(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int, known: dict[Key, Known]) -> Plan:
+def _plans(
+    connection: psycopg.Connection, by_tenant: Mapping[str, Sequence[Arrivals]], ids: Mapping[str, int], memory: WriterMemory
+) -> list[Plan]:
+    """Lock the tenants, look up what is known of their arrivals, and decide, in one exchange with the database."""
+    merged = {ids[tenant]: _merge(by_tenant[tenant]) for tenant in sorted(by_tenant, key=ids.__getitem__)}
+    searches = {tenant_id: Search(arrivals, tenant_id) for tenant_id, arrivals in merged.items()}
+    with connection.pipeline():
+        lock_tenants(connection, merged)
+        tenants = connection.execute(_SQL["tenants_locked"], {"tenant_ids": list(merged)})
+        newest = connection.execute(_SQL["newest_rate"])
+        for search in searches.values():
+            search.ask(connection)
+    search_on(connection, searches.values())
+    closed: dict[int, int | None] = dict(tenants.fetchall())
+    row = newest.fetchone()
+    memory.terms.refresh(row[0] if row else 0)
+    return [
+        _plan(
+            connection, arrivals, tenant_id, closed[tenant_id], searches[tenant_id].known, _are_apart(by_tenant[arrivals.tenant])
+        )
+        for tenant_id, arrivals in merged.items()
+    ]
+
+
+def _merge(group: Sequence[Arrivals]) -> Arrivals:
+    """Several arrivals of one tenant as one."""
+    if len(group) == 1:
+        return group[0]
+    merged = Arrivals(group[0].tenant, group[0].signal)
+    merged.records = [record for arrivals in group for record in arrivals.records]
+    merged.points = [point for arrivals in group for point in arrivals.points]
+    merged.rejections = [rejection for arrivals in group for rejection in arrivals.rejections]
+    for arrivals in group:
+        merged.resources = merged.resources | arrivals.resources
+        merged.requests += arrivals.requests
+        merged.size_bytes += arrivals.size_bytes
+    return merged
+
+
+def _are_apart(group: Sequence[Arrivals]) -> bool:
+    """Whether exports speak of different traces and of different calls, so that each is understood alone."""
+    if not all(arrivals.is_judged for arrivals in group):
+        return False
+    traces: set[bytes] = set()
+    keys: set[str] = set()
+    for arrivals in group if len(group) > 1 else ():
+        own = {record.trace_id for record in arrivals.records}
+        own_keys = {key for record in arrivals.records if record.call is not None for key in record.call.keys}
+        if not (traces.isdisjoint(own) and keys.isdisjoint(own_keys)):
+            return False
+        traces |= own
+        keys |= own_keys
+    return True
+
+
+def _plan(
+    connection: psycopg.Connection,
+    arrivals: Arrivals,
+    tenant_id: int,
+    closed_through: int | None,
+    known: dict[Key, Known],
+    are_apart: bool,
+) -> Plan:
     posted = Posted(arrivals.tenant, rejected=len(arrivals.rejections))
-    fresh: dict[Key, NewRecord] = {}
+    fresh: dict[Key, ReadyRecord] = {}
     for record in arrivals.records:
         key = (record.trace_id, record.span_id)
         there = known.get(key)
@@ -153,101 +200,98 @@ def _plan(connection: psycopg.Connection, arrivals: Arrivals, tenant_id: int, kn
             posted.conflicts += 1
             _keep_conflict(connection, tenant_id, record)
     posted.records = len(fresh)
-    members = [there.member for there in known.values()]
-    members += [member_of(record, arrivals.calls.get(key)) for key, record in fresh.items()]
-    return Plan(arrivals, tenant_id, posted, list(fresh.values()), resolve(members), known)
+    verdicts = None
+    if known or not are_apart:
+        members = [there.member for there in known.values()]
+        members += [member_of(record) for record in fresh.values()]
+        verdicts = resolve(members)
+    return Plan(arrivals, tenant_id, closed_through, posted, list(fresh.values()), verdicts, known)
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _write_resources(connection: psycopg.Connection, plans: Sequence[Plan]) -> None:
+def _copy(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[bytes]) -> None:
+    lines = b"".join(parts)
+    if lines:
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(lines)
+
+
+def _write_resources(connection: psycopg.Connection, plans: Sequence[Plan], memory: WriterMemory) -> None:
     rows = [
-        {"tenant_id": plan.tenant_id, "resource_id": resource_id, "attributes": attributes}
+        {"tenant_id": plan.tenant_id, "resource_id": resource_id, "attributes": plan.arrivals.resources[resource_id]}
         for plan in plans
         if plan.records or plan.arrivals.points
-        for resource_id, attributes in plan.arrivals.resources.items()
+        for resource_id in memory.new_resources(plan.tenant_id, plan.arrivals.resources)
     ]
     if rows:
         with connection.cursor() as cursor:
             cursor.executemany(_SQL["keep_resource"], rows)
 
 
-def _copy_records(connection: psycopg.Connection, plans: Sequence[Plan]) -> None:
-    if not any(plan.records for plan in plans):
-        return
-    with connection.cursor() as cursor, cursor.copy(_COPY_RECORD) as copy:
-        for plan in plans:
-            copy.write("".join(f"{plan.tenant_id}\t{record.line or record_line(record)}\n" for record in plan.records))
+def _record_lines(plan: Plan) -> Iterable[bytes]:
+    tenant = b"%d\t" % plan.tenant_id
+    return [part for record in plan.records for part in (tenant, record.line)]
 
 
-def _copy_calls(connection: psycopg.Connection, plans: Sequence[Plan], accounts: AccountBook) -> None:
-    rows: list[tuple[Any, ...]] = []
-    for plan in plans:
-        if plan.arrivals.calls or plan.known:
-            wanted = {name for call in plan.arrivals.calls.values() for name in _accounts_of(call)}
-            accounts.open(connection, plan.tenant_id, wanted)
-        for record in plan.records:
-            key = (record.trace_id, record.span_id)
-            call = plan.arrivals.calls.get(key)
-            if call is not None:
-                rows.append(_call_row(plan, record, call, plan.verdicts[key], accounts))
-    if rows:
-        with connection.cursor() as cursor, cursor.copy(_COPY_CALL) as copy:
-            for row in rows:
-                copy.write_row(row)
+def _control_lines(plan: Plan) -> Iterable[bytes]:
+    tenant = b"%d\t" % plan.tenant_id
+    return [part for record in plan.records if record.control_line is not None for part in (tenant, record.control_line)]
 
 
-def _accounts_of(call: NewCall) -> tuple[str, str]:
-    return (
-        expense_account(call.layer, call.use, call.rate_provider, call.rate_model),
-        payable_account(call.rate_provider),
-    )
+def _key_lines(plan: Plan) -> Iterable[bytes]:
+    """The strong identities of new calls, so that copies in other traces find them."""
+    return [
+        f"{plan.tenant_id}\t{text(key)}\t{head_of(record)}\n".encode()
+        for record in plan.records
+        if record.call is not None
+        for key in dict.fromkeys(record.call.keys)
+    ]
 
 
-def _call_row(plan: Plan, record: NewRecord, call: NewCall, verdict: Verdict, accounts: AccountBook) -> tuple[Any, ...]:
-    expense, payable = _accounts_of(call)
-    leaves = call.leaves
-    sums = _by_kind(leaves)
-    duplicate = verdict.copy_of is not None
-    copy_trace, copy_span = verdict.copy_of or (None, None)
-    return (
-        plan.tenant_id, record.trace_id, record.span_id, at(record.started_us), at(record.ended_us),
-        "duplicate" if duplicate else "booked" if leaves else "suspense",
-        verdict.reason if duplicate else call.problem, call.problem,
-        call.dialect, call.confidence, call.operation, call.provider, call.model, call.rate_provider, call.rate_model,
-        call.service_tier, call.layer, call.layer_source, call.use, call.use_source, verdict.agent, verdict.task_class,
-        call.conversation_id, call.user_id, record.service, orjson.dumps(leaves).decode(), call.total_input_tokens,
-        sums.get("fresh"), sums.get("cache_read"), sums.get("cache_write"), sums.get("plain"), sums.get("reasoning"),
-        call.claimed_cost_usd, call.response_id, _text_array(call.keys), call.strength, copy_trace, copy_span,
-        accounts.id_of(plan.tenant_id, expense), accounts.id_of(plan.tenant_id, payable),
-        0, "now", "keep" if duplicate else "book",
-    )  # fmt: skip
+def _new_calls(connection: psycopg.Connection, plan: Plan, memory: WriterMemory) -> CallEntries:
+    new = CallEntries(plan.arrivals.tenant, plan.tenant_id, plan.closed_through)
+    calls = [(record, record.call, kind_of(record.call)) for record in plan.records if record.call is not None]
+    if calls:
+        terms = memory.terms.of(connection, plan.tenant_id, [kind for _, _, kind in calls])
+        for record, call, kind in calls:
+            new.add(record, call, plan.verdict_of(record, call), terms[kind])
+    plan.posted.calls = dict(new.written)
+    return new
 
 
-def _by_kind(leaves: Mapping[str, int]) -> dict[str, int]:
-    """Tokens by kind, over modalities and cache lifetimes; a kind of which nothing is reported is absent."""
-    sums: dict[str, int] = {}
-    for leaf, quantity in leaves.items():
-        kind = COMMODITY_BY_NAME[leaf].kind
-        sums[kind] = sums.get(kind, 0) + quantity
-    return sums
+def _add_sums(connection: psycopg.Connection, written: Sequence[tuple[Plan, CallEntries]], slot: int) -> None:
+    """Tenant by tenant; the statements follow each other without waiting for answers in between."""
+    with connection.pipeline():
+        for plan, new in written:
+            if plan.arrivals.points:
+                _write_points(connection, plan)
+            for rejection in plan.arrivals.rejections:
+                connection.execute(_SQL["keep_rejection"], {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(rejection)})
+            counts = {
+                "tenant_id": plan.tenant_id, "slot": slot, "signal": plan.arrivals.signal, "requests": plan.arrivals.requests,
+                "records": plan.posted.records, "duplicates": plan.posted.duplicates, "rejected": plan.posted.rejected,
+                "conflicts": plan.posted.conflicts, "bytes": plan.arrivals.size_bytes,
+            }  # fmt: skip
+            connection.execute(_SQL["post_sums"], counts | new.sums()._asdict(), prepare=True)
 
 
-def _text_array(texts: tuple[str, ...]) -> str:
-    """Texts as PostgreSQL writes an array of them."""
-    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
+# ── what was known already ───────────────────────────────────────────────────────────────────────────
 
 
-def _stage_known(connection: psycopg.Connection, plan: Plan) -> None:
-    """What arrived may change what was booked before: another copy is stronger now, or an ancestor names the agent."""
+def _stage_known(connection: psycopg.Connection, plan: Plan) -> bool:
+    """What arrived may change what was booked before: another copy is stronger now, or an ancestor names the agent.
+
+    Answers whether anything is to be reversed or booked again.
+    """
     changes: list[tuple[str, str, str | None, Key, Key | None]] = []
     moved: list[tuple[Key, Verdict]] = []
+    verdicts = plan.verdicts or {}
     for key, there in plan.known.items():
         if there.status is None:
             continue
-        verdict = plan.verdicts[key]
+        verdict = verdicts[key]
         learnt = (verdict.agent, verdict.task_class, verdict.copy_of)
         is_told_why = there.status != "duplicate" or there.reason == verdict.reason
         if (there.agent, there.task_class, there.copy_of) != learnt or not is_told_why:
@@ -259,6 +303,7 @@ def _stage_known(connection: psycopg.Connection, plan: Plan) -> None:
     if moved:
         _inherit(connection, plan.tenant_id, moved)
     if changes:
+        prepare_stage(connection)
         connection.execute(
             _SQL["stage_existing"],
             {
@@ -272,6 +317,13 @@ def _stage_known(connection: psycopg.Connection, plan: Plan) -> None:
                 "copy_span_ids": [c[4][1] if c[4] else None for c in changes],
             },
         )
+    return bool(changes)
+
+
+def _post_changes(connection: psycopg.Connection, plan: Plan, slot: int, memory: WriterMemory) -> None:
+    accounts = memory.terms.accounts.open(connection, plan.tenant_id)
+    for status, calls in post_staged(connection, plan.tenant_id, slot, accounts[UNPRICED], accounts[UNREADABLE]):
+        plan.posted.calls[status] = plan.posted.calls.get(status, 0) + calls
 
 
 def _inherit(connection: psycopg.Connection, tenant_id: int, moved: Sequence[tuple[Key, Verdict]]) -> None:
@@ -290,52 +342,6 @@ def _inherit(connection: psycopg.Connection, tenant_id: int, moved: Sequence[tup
     )
 
 
-def _copy_controls(connection: psycopg.Connection, plans: Sequence[Plan]) -> None:
-    rows = [
-        (plan.tenant_id, record.trace_id, record.span_id, at(record.started_us), record.name,
-         control.dialect, control.input_tokens, control.output_tokens, control.cost_usd)
-        for plan in plans
-        if plan.arrivals.controls
-        for record in plan.records
-        if (control := plan.arrivals.controls.get((record.trace_id, record.span_id))) is not None
-    ]  # fmt: skip
-    if rows:
-        with connection.cursor() as cursor, cursor.copy(_COPY_CONTROL) as copy:
-            for row in rows:
-                copy.write_row(row)
-
-
-def _post_plans(connection: psycopg.Connection, plans: Sequence[Plan], slot: int, accounts: AccountBook) -> None:
-    """Post tenant by tenant; the statements follow each other without waiting for answers in between."""
-    written: list[tuple[Plan, psycopg.Cursor[tuple[str, int]]]] = []
-    with connection.pipeline():
-        for plan in plans:
-            if plan.arrivals.calls or plan.known:
-                unpriced, unreadable = (accounts.id_of(plan.tenant_id, name) for name in (UNPRICED, UNREADABLE))
-                written.append((plan, post_staged(connection, plan.tenant_id, slot, unpriced, unreadable)))
-                if any(call.keys for call in plan.arrivals.calls.values()):
-                    connection.execute(_SQL["add_call_keys"], {"tenant_id": plan.tenant_id})
-            _keep_rest(connection, plan, slot)
-    for plan, cursor in written:
-        plan.posted.calls = dict(cursor.fetchall())
-
-
-def _keep_rest(connection: psycopg.Connection, plan: Plan, slot: int) -> None:
-    arrivals, posted = plan.arrivals, plan.posted
-    if arrivals.points:
-        _write_points(connection, plan)
-    for rejection in arrivals.rejections:
-        connection.execute(_SQL["keep_rejection"], {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(rejection)})
-    connection.execute(
-        _SQL["count_ingest"],
-        {
-            "tenant_id": plan.tenant_id, "signal": arrivals.signal, "slot": slot, "requests": arrivals.requests,
-            "records": posted.records, "duplicates": posted.duplicates, "rejected": posted.rejected,
-            "conflicts": posted.conflicts, "bytes": arrivals.size_bytes,
-        },
-    )  # fmt: skip
-
-
 def _write_points(connection: psycopg.Connection, plan: Plan) -> None:
     rows = [
         {"tenant_id": plan.tenant_id, **msgspec.structs.asdict(point), "at": at(point.at_us)} for point in plan.arrivals.points
@@ -345,13 +351,10 @@ def _write_points(connection: psycopg.Connection, plan: Plan) -> None:
     plan.posted.records += len(rows)
 
 
-def _keep_conflict(connection: psycopg.Connection, tenant_id: int, record: NewRecord) -> None:
-    kept: Mapping[str, Any] = {
-        "name": record.name,
-        "started_at": at(record.started_us),
-        "ended_at": at(record.ended_us),
-        "attributes": orjson.loads(record.attributes_json),
-    }
+def _keep_conflict(connection: psycopg.Connection, tenant_id: int, record: ReadyRecord) -> None:
+    told = dict(zip(_RECORD_NAMES, columns(record.line), strict=True))
+    kept = {name: told[name] for name in ("name", "started_at", "ended_at")}
+    kept["attributes"] = orjson.loads(told["attributes"] or "null")
     connection.execute(
         _SQL["keep_conflict"],
         {

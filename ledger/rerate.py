@@ -54,8 +54,7 @@ def rerate(
 
 def _book_again(connection: psycopg.Connection, tenant_id: int, calls: list[tuple[bytes, bytes]], reason: str, slot: int) -> None:
     prepare_stage(connection)
-    accounts = AccountBook()
-    accounts.open(connection, tenant_id, ())
+    accounts = AccountBook().open(connection, tenant_id)
     for action in ("reverse", "book"):
         connection.execute(
             _POST["stage_existing"],
@@ -70,10 +69,4 @@ def _book_again(connection: psycopg.Connection, tenant_id: int, calls: list[tupl
                 "copy_span_ids": [None] * len(calls),
             },
         )
-    post_staged(
-        connection,
-        tenant_id,
-        slot,
-        accounts.id_of(tenant_id, UNPRICED),
-        accounts.id_of(tenant_id, UNREADABLE),
-    )
+    post_staged(connection, tenant_id, slot, accounts[UNPRICED], accounts[UNREADABLE])

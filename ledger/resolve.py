@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
-Key: TypeAlias = tuple[bytes, bytes]
-"""(trace_id, span_id)."""
+from ledger.arrivals import Key, ReadyRecord, Verdict
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """What a record says about a call, as far as choosing among copies needs it."""
 
     keys: tuple[str, ...]
@@ -29,11 +28,11 @@ class Evidence(msgspec.Struct, frozen=True):
     response_id: str | None
     emitter: str | None = None
     """The instrumentation library that reports it."""
-    usage: tuple[tuple[str, int], ...] = ()
-    """Its leaves, sorted by commodity."""
+    usage: Mapping[str, int] = {}
+    """Its leaves."""
 
 
-class Member(msgspec.Struct, frozen=True):
+class Member(msgspec.Struct, frozen=True, gc=False):
     """One record of a trace, as far as its place in the trace matters."""
 
     trace_id: bytes
@@ -47,13 +46,30 @@ class Member(msgspec.Struct, frozen=True):
     ended_us: int = 0
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What becomes of a call: the booked copy, or a duplicate of `copy_of`; and what it inherits from its ancestors."""
+def member_of(record: ReadyRecord) -> Member:
+    """A record that is about to be written, as the resolution sees it."""
+    evidence = None
+    call = record.call
+    if call is not None:
+        evidence = evidence_of(call.keys, call.leaves, call.strength, call.response_id, record.scope_name)
+    return Member(
+        record.trace_id,
+        record.span_id,
+        record.parent_span_id,
+        record.started_us,
+        record.role,
+        record.agent,
+        record.task_class,
+        evidence,
+        record.ended_us,
+    )
 
-    copy_of: Key | None
-    reason: str | None
-    agent: str | None
-    task_class: str | None
+
+def evidence_of(
+    keys: tuple[str, ...], leaves: dict[str, int], strength: int, response_id: str | None, emitter: str | None
+) -> Evidence:
+    """What a call's reading comes to as evidence."""
+    return Evidence(keys, bool(leaves), len(leaves), strength, sum(leaves.values()), response_id, emitter, leaves)
 
 
 def resolve(members: Iterable[Member]) -> dict[Key, Verdict]:
@@ -180,7 +196,19 @@ def _first_leaf(calls: Mapping[Key, Member], summed: Mapping[Key, list[Key]], ou
 
 def _winners(calls: Mapping[Key, Member], outer_of: Mapping[Key, Key], totals: Mapping[Key, Key]) -> dict[Key, Key]:
     """The strongest record of each group of copies: joined by nesting, or by sharing any strong identity."""
-    parent: dict[Key, Key] = {key: key for key in calls}
+    pairs = [*outer_of.items(), *_twins(calls, totals)]
+    first_with: dict[str, Key] = {}
+    for key, member in calls.items():
+        if key not in totals:
+            for identity in _evidence(member).keys:
+                first = first_with.setdefault(identity, key)
+                if first != key:
+                    pairs.append((key, first))
+    winner: dict[Key, Key] = {key: key for key in calls}
+    if not pairs:
+        return winner
+
+    parent: dict[Key, Key] = {key: key for pair in pairs for key in pair}
 
     def root(key: Key) -> Key:
         while parent[key] != key:
@@ -188,22 +216,12 @@ def _winners(calls: Mapping[Key, Member], outer_of: Mapping[Key, Key], totals: M
             key = parent[key]
         return key
 
-    for inner, outer in outer_of.items():
-        parent[root(outer)] = root(inner)
-    for key, twin in _twins(calls, totals):
-        parent[root(key)] = root(twin)
-    first_with: dict[str, Key] = {}
-    for key, member in calls.items():
-        if key in totals:
-            continue
-        for identity in _evidence(member).keys:
-            parent[root(key)] = root(first_with.setdefault(identity, key))
-
+    for key, other in pairs:
+        parent[root(key)] = root(other)
     depth = _depths(outer_of)
     groups: dict[Key, list[Key]] = defaultdict(list)
-    for key in calls:
+    for key in parent:
         groups[root(key)].append(key)
-    winner: dict[Key, Key] = {}
     for group in groups.values():
         best = min(group, key=lambda key: _weakness(calls[key], depth.get(key, 0)))
         winner.update(dict.fromkeys(group, best))
@@ -215,9 +233,11 @@ def _twins(calls: Mapping[Key, Member], totals: Mapping[Key, Key]) -> list[tuple
 
     Only pairs in which each is the other's single candidate; anything less is a weak match, listed for review and booked apart.
     """
+    if len({_evidence(member).emitter for member in calls.values()}) < 2:
+        return []
     alike: dict[tuple[Key, tuple[tuple[str, int], ...]], list[Key]] = defaultdict(list)
     for key, member in calls.items():
-        usage = _evidence(member).usage
+        usage = tuple(sorted(_evidence(member).usage.items()))
         if usage and member.parent_span_id is not None and key not in totals:
             alike[(member.trace_id, member.parent_span_id), usage].append(key)
     pairs: list[tuple[Key, Key]] = []

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from analyzers.pipeline import run_round
-from collector.inbox import Answer, Export
+from collector.export import Answer, Export
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 from ledger.database import connect

@@ -29,8 +29,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from analyzers.pipeline import run_round
 from collector.app import build_app
+from collector.export import Answer, Export
 from collector.grpc_server import start_grpc
-from collector.inbox import Answer, Export
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 from ledger.database import connect
@@ -260,7 +260,9 @@ _HISTORY = {"recorded_at", "entry_id", "checked_at"}
 
 def books(connection: psycopg.Connection, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
     """What the books of a tenant say, without when they came to say it: equal for equal telemetry, in whatever order it came."""
-    views = ("calls", "balances", "suspense", "control_totals", "spans", "coverage", "weak_matches", "accounts", "budget_periods")
+    views: tuple[str, ...] = ("calls", "balances", "suspense", "control_totals", "spans", "coverage", "weak_matches", "accounts")
+    views += ("spend_minutely", "spend_hourly", "spend_daily", "statuses_hourly", "statuses_daily", "control_totals_hourly")
+    views += ("budget_periods",)
     said = {view: _rows(connection, f"select * from ledger.{view} where tenant = %(tenant)s", tenant) for view in views}
     return {**said, "live postings": _rows(connection, _LIVE, tenant)}
 

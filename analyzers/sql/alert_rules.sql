@@ -55,10 +55,12 @@ select t.tenant_id, 'control totals', s.differing::numeric / s.compared, s.compa
        format('%%s of %%s parents of %%s in the past day say other totals than was booked under them', s.differing, s.compared, t.tenant),
        format('pigou sql "select * from ledger.control_totals where tenant = %%s and status = ''differs''"', quote_literal(t.tenant))
   from pigou.tenant t
-  join (select k.tenant, count(*) as compared, count(*) filter (where k.status = 'differs') as differing
-          from ledger.control_totals k
-         where k.started_at >= %(now)s - interval '1 day' and k.started_at <= %(now)s and k.status <> 'unchecked'
-         group by k.tenant) s using (tenant)
+ cross join lateral (
+       select sum(k.parents)::bigint as compared, coalesce(sum(k.parents) filter (where k.status = 'differs'), 0)::bigint as differing
+         from ledger.control_totals_hourly k
+        where k.tenant = t.tenant and k.hour >= date_trunc('hour', %(now)s - interval '1 day', 'UTC') and k.hour <= %(now)s
+          and k.status <> 'unchecked') s
+ where s.compared > 0
 
 -- name: ingest_silence
 -- Five-minute pieces in which a service was expected and nothing came, since its last arrival (three days at most are looked at). How

@@ -54,14 +54,43 @@ update pigou.control_total k
   left join summed s on s.trace_id = t.trace_id and s.control_id = t.span_id and s.started_at = t.started_at
  where k.tenant_id = %(tenant_id)s and k.trace_id = t.trace_id and k.span_id = t.span_id and k.started_at = t.started_at
 
+-- name: traces_posted
+-- Traces in which an entry was posted or reversed since a time.
+select distinct tenant_id, trace_id from pigou.entry
+ where recorded_at >= %(since)s and trace_id is not null
+ order by tenant_id, trace_id
+
+-- name: find_weak_matches
+-- Calls of these traces that look like copies of each other but share no strong identity: same model and tokens, overlapping in time.
+with found as materialized (
+    select a.trace_id, a.span_id, b.span_id as other_span_id, a.started_at, a.model, a.total_input_tokens as input_tokens,
+           coalesce(a.output_tokens, 0) + coalesce(a.reasoning_tokens, 0) as output_tokens
+      from pigou.call a
+      join pigou.call b
+        on b.tenant_id = a.tenant_id and b.trace_id = a.trace_id and b.span_id > a.span_id
+       and b.model = a.model and b.total_input_tokens = a.total_input_tokens
+       and coalesce(b.output_tokens, 0) + coalesce(b.reasoning_tokens, 0) = coalesce(a.output_tokens, 0) + coalesce(a.reasoning_tokens, 0)
+       and b.started_at < a.ended_at and a.started_at < b.ended_at
+     where a.tenant_id = %(tenant_id)s and a.trace_id = any(%(trace_ids)s) and b.tenant_id = %(tenant_id)s
+       and a.status in ('booked', 'unpriced') and b.status in ('booked', 'unpriced')
+),
+resolved as (
+    delete from pigou.weak_match w
+     where w.tenant_id = %(tenant_id)s and w.trace_id = any(%(trace_ids)s)
+       and not exists (select from found f where f.trace_id = w.trace_id and f.span_id = w.span_id and f.other_span_id = w.other_span_id)
+)
+insert into pigou.weak_match (tenant_id, trace_id, span_id, other_span_id, started_at, model, input_tokens, output_tokens)
+select %(tenant_id)s, trace_id, span_id, other_span_id, started_at, model, input_tokens, output_tokens from found
+on conflict do nothing
+
 -- name: mark
 -- Where the last complete run began.
-insert into pigou.setting (setting, value) values ('reconciled_since', %(since)s::text)
+insert into pigou.setting (setting, value) values (%(setting)s, %(since)s::text)
 on conflict (setting) do update set value = excluded.value
 
 -- name: since
 -- Where the next run begins: a little before the last one did, since a transaction may commit later than it began.
-select coalesce((select value::timestamptz - interval '20 seconds' from pigou.setting where setting = 'reconciled_since'), to_timestamp(0)), now()
+select coalesce((select value::timestamptz - interval '20 seconds' from pigou.setting where setting = %(setting)s), to_timestamp(0)), now()
 
 -- name: newest_rate
 -- The newest rate, and the newest that every tenant's books were compared with.

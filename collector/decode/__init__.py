@@ -19,6 +19,7 @@ from collector.content import ContentPolicy
 from collector.decode import otlp_json, salvage
 from collector.decode.logs import read_log
 from collector.decode.metrics import read_metric
+from collector.decode.shallow import shallow
 from collector.decode.spans import read_resource, read_scope, read_span
 from collector.decode.values import Refused
 from collector.errors import Undecodable
@@ -49,7 +50,7 @@ class DecodedMetrics(msgspec.Struct):
 def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
     """The spans of an ExportTraceServiceRequest. Raises: Undecodable."""
     decoded = Decoded([], [])
-    request = _parse(body, encoding, ExportTraceServiceRequest, decoded.problems)
+    request = _parse_shallow(body, encoding, ExportTraceServiceRequest, decoded.problems)
     for group in request.resource_spans:
         resource = read_resource(group.resource)
         for scoped in group.scope_spans:
@@ -61,7 +62,7 @@ def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_
 def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
     """The log records of an ExportLogsServiceRequest. Raises: Undecodable."""
     decoded = Decoded([], [])
-    request = _parse(body, encoding, ExportLogsServiceRequest, decoded.problems)
+    request = _parse_shallow(body, encoding, ExportLogsServiceRequest, decoded.problems)
     for group in request.resource_logs:
         resource = read_resource(group.resource)
         for scoped in group.scope_logs:
@@ -103,6 +104,13 @@ def _collect(
             records.append(read(item, resource, scope, policy))
         except Refused as refused:
             decoded.problems.append(Problem("decode", refused.code, refused.detail))
+
+
+def _parse_shallow(body: bytes, encoding: Encoding, request: type[_Request], problems: list[Problem]) -> _Request:
+    """The request with the attributes of its records left encoded."""
+    if encoding == "json":
+        return shallow(request).FromString(otlp_json.parse(body, request, problems).SerializeToString())
+    return _parse(body, encoding, shallow(request), problems)
 
 
 def _parse(body: bytes, encoding: Encoding, request: type[_Request], problems: list[Problem]) -> _Request:

@@ -4,11 +4,9 @@ order."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import orjson
-
-from collector.record import Attributes, AttributeValue
 
 _OPTIONS = orjson.OPT_SORT_KEYS
 _NUL = rb"\u0000"
@@ -22,16 +20,16 @@ def canonical(parts: Sequence[object]) -> bytes:
     return orjson.dumps(parts, option=_OPTIONS)
 
 
+def pairs_spelling(pairs: Iterable[bytes]) -> bytes:
+    """Encoded attributes in an order that does not depend on the one they were sent in."""
+    return b"".join(sorted(pairs))
+
+
 def has_nul(spelling: bytes) -> bool:
     """Whether any text in it may hold a NUL character; a false alarm only costs a needless cleaning."""
     return _NUL in spelling
 
 
-def digest(spelling: bytes) -> bytes:
+def digest(*spellings: bytes) -> bytes:
     """16 bytes that stand for the content."""
-    return hashlib.blake2b(spelling, digest_size=16).digest()
-
-
-def merged(attributes: Attributes, content: Attributes) -> dict[str, AttributeValue]:
-    """Attributes as they were before content was set apart, so that the digest does not depend on where the line is drawn."""
-    return {**attributes, **content} if content else attributes
+    return hashlib.blake2b(b"".join(spellings), digest_size=16).digest()

@@ -9,9 +9,9 @@ import re
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from collector.content import CONTENT_DROPPED, ContentPolicy, kept_attributes, redact_personal, redacted
-from collector.decode.canonical import canonical, digest, has_nul, merged
-from collector.decode.spans import check_time
-from collector.decode.values import Budget, Refused, clean_map, clean_text, clean_value, read_attributes, read_value
+from collector.decode.canonical import canonical, digest, has_nul, pairs_spelling
+from collector.decode.spans import check_time, encoded
+from collector.decode.values import Budget, Refused, clean_text, clean_value, read_encoded, read_value
 from collector.record import Attributes, AttributeValue, Record, Resource, Scope
 
 _NAME_LIKE = re.compile(r"[A-Za-z][\w.\-/]{0,127}")
@@ -21,7 +21,7 @@ _DURATION_MAX_MS = 86_400_000.0
 
 
 def read_log(log: LogRecord, resource: Resource, scope: Scope, policy: ContentPolicy) -> Record:
-    """One log record. Raises: Refused when its ids, time or sizes cannot be accepted.
+    """One log record, its attributes still encoded (see shallow.py). Raises: Refused when ids, time or sizes cannot be accepted.
 
     Its own span id is derived from its content and its emitter; without a trace the trace id is derived too. A repeated export
     therefore has the same key, and two records that are equal in every byte are one.
@@ -35,16 +35,15 @@ def read_log(log: LogRecord, resource: Resource, scope: Scope, policy: ContentPo
     trace_id = log.trace_id if any(log.trace_id) else b""
     inside = log.span_id if trace_id and any(log.span_id) else None
     budget = Budget()
-    attributes, content = read_attributes(log.attributes, budget)
+    attributes, content = read_encoded(encoded(log), budget)
     body = read_value(log.body, budget)
     event_name = log.event_name
     spelling = canonical(
         ["log", trace_id.hex(), (inside or b"").hex(), event_name, log.time_unix_nano, log.severity_number, log.severity_text,
-         body, merged(attributes, content)]
+         body, len(log.attributes)]
     )  # fmt: skip
-    content_hash = digest(spelling)
+    content_hash = digest(spelling, pairs_spelling(encoded(log)))
     if has_nul(spelling):
-        attributes, content = clean_map(attributes), clean_map(content)
         body, event_name = clean_value(body), clean_text(event_name)
     own = hashlib.blake2b(content_hash + _emitter(resource, scope), digest_size=24).digest()
     stored = kept_attributes(attributes, content, policy)

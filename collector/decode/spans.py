@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as WireResource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.content import ContentPolicy, kept_attributes
-from collector.decode.canonical import canonical, digest, has_nul, merged
-from collector.decode.values import Budget, Refused, clean_map, clean_text, read_attributes
+from collector.decode.canonical import canonical, digest, has_nul, pairs_spelling
+from collector.decode.values import Budget, Refused, clean_map, clean_text, read_attributes, read_encoded
 from collector.record import Attributes, Event, Link, Record, Resource, Scope
 
 # A record outside 1970..2200 would also overflow partitions and timestamptz arithmetic; clocks that are merely skewed pass.
@@ -36,7 +40,7 @@ def read_scope(wire: InstrumentationScope) -> Scope:
 
 
 def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolicy) -> Record:
-    """One span. Raises: Refused when its ids, times or sizes cannot be accepted."""
+    """One span, its attributes still encoded (see shallow.py). Raises: Refused when ids, times or sizes cannot be accepted."""
     trace_id, span_id = span.trace_id, span.span_id
     check_ids(trace_id, span_id)
     parent = span.parent_span_id
@@ -47,24 +51,22 @@ def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolic
     if ended > TIME_MAX_NS:
         raise Refused("bad_time", f"end time {ended} ns is after the year 2200")
     budget = Budget()
-    attributes, content = read_attributes(span.attributes, budget)
-    events = [_event(event, budget) for event in span.events] if span.events else []
-    links = [_link(link, budget) for link in span.links] if span.links else []
-    name, message = span.name, span.status.message
-    kind, status = span.kind, span.status.code
+    pairs = list(encoded(span))
+    attributes, content = read_encoded(pairs, budget)
+    wire_events, wire_links, wire_status = span.events, span.links, span.status
+    events = [_event(event, budget) for event in wire_events] if wire_events else []
+    links = [_link(link, budget) for link in wire_links] if wire_links else []
+    name, message = span.name, wire_status.message
+    kind, status = span.kind, wire_status.code
     spelling = canonical(
-        [
-            "span", trace_id.hex(), span_id.hex(), parent.hex(), name, kind, started, ended, status, message,
-            merged(attributes, content),
-            [[event.name, event.at_ns, merged(event.attributes, dropped)] for event, dropped in events],
-            [[link.trace_id.hex(), link.span_id.hex(), link.attributes] for link in links],
-        ]
-    )  # fmt: skip
+        ["span", trace_id.hex(), span_id.hex(), parent.hex(), name, kind, started, ended, status, message, len(pairs)]
+    )
+    parts = [spelling, pairs_spelling(pairs)]
+    parts += map(_event_spelling, wire_events)
+    parts += map(_link_spelling, wire_links)
+    content_hash = digest(*parts)
     if has_nul(spelling):
         name, message = clean_text(name), clean_text(message)
-        attributes, content = clean_map(attributes), clean_map(content)
-        events = [(Event(clean_text(e.name), e.at_ns, clean_map(e.attributes)), clean_map(c)) for e, c in events]
-        links = [Link(link.trace_id, link.span_id, clean_map(link.attributes)) for link in links]
     stored = kept_attributes(attributes, content, policy) if content or policy.redact else attributes
     if ended < started:
         # A span still open, or a clock set back: the duration is unknown, and a negative one would be refused downstream.
@@ -75,7 +77,7 @@ def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolic
         "span", trace_id, span_id, parent if parent and parent != _NO_SPAN else None, name,
         kind if 0 <= kind <= 5 else 0, started, ended, status if 0 <= status <= 2 else 0, message or None,
         stored, [_stored_event(event, dropped, policy) for event, dropped in events] if events else [], links,
-        resource, scope, digest(spelling), content,
+        resource, scope, content_hash, content,
     )  # fmt: skip
 
 
@@ -95,10 +97,23 @@ def check_time(at_ns: int, what: str) -> None:
         raise Refused("bad_time", f"{what} {at_ns} ns is after the year 2200")
 
 
+def encoded(message: Span | Span.Event | Span.Link | LogRecord) -> Iterable[bytes]:
+    """The attributes of a shallow message."""
+    return cast("Iterable[bytes]", message.attributes)
+
+
+def _event_spelling(event: Span.Event) -> bytes:
+    return canonical([event.name, event.time_unix_nano, len(event.attributes)]) + pairs_spelling(encoded(event))
+
+
+def _link_spelling(link: Span.Link) -> bytes:
+    return canonical([link.trace_id.hex(), link.span_id.hex(), len(link.attributes)]) + pairs_spelling(encoded(link))
+
+
 def _event(event: Span.Event, budget: Budget) -> tuple[Event, Attributes]:
     budget.spend(1)
-    attributes, content = read_attributes(event.attributes, budget)
-    return Event(event.name, min(event.time_unix_nano, TIME_MAX_NS), attributes), content
+    attributes, content = read_encoded(encoded(event), budget)
+    return Event(clean_text(event.name), min(event.time_unix_nano, TIME_MAX_NS), attributes), content
 
 
 def _stored_event(event: Event, content: Attributes, policy: ContentPolicy) -> Event:
@@ -107,5 +122,5 @@ def _stored_event(event: Event, content: Attributes, policy: ContentPolicy) -> E
 
 def _link(link: Span.Link, budget: Budget) -> Link:
     budget.spend(1)
-    attributes, content = read_attributes(link.attributes, budget)
+    attributes, content = read_encoded(encoded(link), budget)
     return Link(link.trace_id, link.span_id, {**attributes, **content})

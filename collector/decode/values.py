@@ -11,6 +11,7 @@ import base64
 import math
 from collections.abc import Iterable
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from collector.content import NO_CONTENT, split_content
@@ -18,6 +19,12 @@ from collector.record import Attributes, AttributeValue
 
 DEPTH_MAX = 32
 VALUES_MAX = 65_536
+
+# Attributes met before, by their encoding; senders choose them, so their number and size are bounded. Flat values only: they
+# cannot be changed by whoever they are handed to.
+_KNOWN: dict[bytes, tuple[str, AttributeValue]] = {}
+_KNOWN_MAX = 20_000
+_KNOWN_LENGTH_MAX = 160
 
 
 class Refused(Exception):
@@ -57,6 +64,38 @@ def read_attributes(pairs: Iterable[KeyValue], budget: Budget) -> tuple[Attribut
     if NO_CONTENT.issuperset(attributes):
         return attributes, {}
     return split_content(attributes)
+
+
+def read_encoded(pairs: Iterable[bytes], budget: Budget) -> tuple[Attributes, Attributes]:
+    """The same of attributes that are still encoded; see shallow.py. NUL characters are replaced already.
+
+    Raises: Refused also for an attribute that is not valid protobuf.
+    """
+    known = _KNOWN.get
+    attributes: Attributes = dict([known(pair) or _decoded(pair, budget) for pair in pairs])
+    budget.spend(len(attributes))
+    if NO_CONTENT.issuperset(attributes):
+        return attributes, {}
+    return split_content(attributes)
+
+
+def _decoded(encoded: bytes, budget: Budget) -> tuple[str, AttributeValue]:
+    try:
+        pair = KeyValue.FromString(encoded)
+    except DecodeError:
+        raise Refused("unparsable_record", "one of its attributes is not valid protobuf") from None
+    wire = pair.value
+    value = wire.string_value or wire.int_value or _not_text(wire, budget, 1)
+    if isinstance(value, (list, dict)):
+        return clean_text(pair.key), clean_value(value)
+    if isinstance(value, str):
+        value = clean_text(value)
+    decoded = (clean_text(pair.key), value)
+    if len(encoded) <= _KNOWN_LENGTH_MAX:
+        if len(_KNOWN) >= _KNOWN_MAX:
+            _KNOWN.clear()
+        _KNOWN[encoded] = decoded
+    return decoded
 
 
 def read_value(value: AnyValue, budget: Budget) -> AttributeValue:

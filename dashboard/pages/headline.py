@@ -32,7 +32,7 @@ def _spent(view: View, total: dict[str, object]) -> Children:
     who = formats.count(total["tenants"], "tenant")
     if total["cost_usd"] is None:
         return [f"{formats.count(total['calls'], 'call')} {when} by {who}, and none has a price yet"]
-    spent = html.Strong(formats.usd(total["cost_usd"]), title="sum(cost_usd) of ledger.spend_hourly", className="number")
+    spent = html.Strong(formats.usd(total["cost_usd"]), title="sum(cost_usd) of ledger.spend", className="number")
     return [spent, f" spent {when} by {who}"]
 
 
@@ -99,8 +99,8 @@ def _facts(total: dict[str, object]) -> Sequence[Component]:
     priced = cast(int, total["calls"]) - unpriced - unreadable
     each = cast(Decimal, total["cost_usd"]) / priced if total["cost_usd"] is not None and priced else None
     return [
-        fact(f"{total['calls']:,}", "calls", "sum(calls) of ledger.spend_hourly; copies are not counted"),
-        fact(formats.tokens(total["tokens"]), "tokens", "the five kinds of tokens of ledger.spend_hourly, summed"),
+        fact(f"{total['calls']:,}", "calls", "sum(calls) of ledger.spend; copies are not counted"),
+        fact(formats.tokens(total["tokens"]), "tokens", "the five kinds of tokens of ledger.spend, summed"),
         fact(formats.usd(each), "per priced call", "dollars divided by the calls that have a price"),
         fact(
             formats.share(total["cache_read_tokens"], total["whole_input_tokens"]),

@@ -37,14 +37,14 @@ def health(view: View) -> Children:
         html.H1(said, className="headline"),
         html.Div(
             [
-                fact(f"{total['requests']:,}", "requests", "sum(requests) of ledger.ingest"),
-                fact(formats.size(total["bytes"]), "received", "sum(bytes) of ledger.ingest"),
-                fact(f"{total['duplicates']:,}", "sent again, booked once", "sum(duplicates) of ledger.ingest"),
-                fact(f"{total['rejected']:,}", "records rejected", "sum(rejected) of ledger.ingest", act=lost > 0),
+                fact(f"{total['requests']:,}", "requests", "sum(requests) of ledger.ingest_hourly"),
+                fact(formats.size(total["bytes"]), "received", "sum(bytes) of ledger.ingest_hourly"),
+                fact(f"{total['duplicates']:,}", "sent again, booked once", "sum(duplicates) of ledger.ingest_hourly"),
+                fact(f"{total['rejected']:,}", "records rejected", "sum(rejected) of ledger.ingest_hourly", act=lost > 0),
                 fact(
                     f"{total['conflicts']:,}",
                     "conflicts: same key, other content",
-                    "sum(conflicts) of ledger.ingest",
+                    "sum(conflicts) of ledger.ingest_hourly",
                     act=cast(int, total["conflicts"]) > 0,
                 ),
             ],
@@ -62,7 +62,10 @@ def arrivals(view: View) -> Children:
             return [nothing("Nothing arrived in this time.")]
         window = Window(last - timedelta(days=30), last + timedelta(hours=1))
     bucket = bucket_of(window)
-    frame = view.ask("ingest_over_time", bucket=bucket)
+    frame = view.ask("ingest_over_minutes") if bucket == "minute" else None
+    if frame is None or not len(frame):
+        bucket = "hour" if bucket == "minute" else bucket
+        frame = view.ask("ingest_over_time", bucket=bucket)
     if not len(frame):
         return [nothing("Nothing arrived in this time.")]
     figure = records_over_time(frame, window, bucket, key=view.filters.search())

@@ -33,8 +33,7 @@ def over_time(view: View) -> Children:
     window = _span(view)
     if window is None:
         return [_group_choice(view), nothing("No calls in this time.")]
-    bucket = bucket_of(window)
-    frame = view.ask("spend_over_minutes" if bucket == "minute" else "spend_over_time", bucket=bucket)
+    frame, bucket = _in_steps(view, window, "spend_over_time", "spend_over_minutes")
     if not len(frame):
         return [_group_choice(view), nothing("No calls in this time.")]
     figure = spend_over_time(frame, window, bucket, key=view.filters.search())
@@ -66,8 +65,7 @@ def token_kinds(view: View) -> Children:
     window = _span(view)
     if window is None:
         return [nothing("No calls in this time.")]
-    bucket = bucket_of(window)
-    frame = view.ask("tokens_over_minutes" if bucket == "minute" else "tokens_over_time", bucket=bucket)
+    frame, bucket = _in_steps(view, window, "tokens_over_time", "tokens_over_minutes")
     if not len(frame):
         return [nothing("No calls in this time.")]
     figure = tokens_over_time(frame, window, bucket, key=view.filters.search())
@@ -111,12 +109,23 @@ def combinations(view: View) -> Children:
     return [choice, table("spend_cross", columns, frame, row_key=view.filters.by, sorted_by="-cost_usd")]
 
 
+def _in_steps(view: View, window: Window, name: str, name_by_minute: str) -> tuple[Frame, str]:
+    """A query's answer in steps that suit the window; in hours where minutes are past their retention."""
+    bucket = bucket_of(window)
+    if bucket == "minute":
+        frame = view.ask(name_by_minute)
+        if len(frame):
+            return frame, bucket
+        bucket = "hour"
+    return view.ask(name, bucket=bucket), bucket
+
+
 def _span(view: View) -> Window | None:
     """The window to draw; for "all time" the one that the calls themselves span, None where there are none."""
     if view.window.since is not None and view.window.until is not None:
         return view.window
-    total = view.ask("spend_total").only()
-    first, last = cast("datetime | None", total["first_hour"]), cast("datetime | None", total["last_hour"])
+    extent = view.ask("spend_extent").only()
+    first, last = cast("datetime | None", extent["first_hour"]), cast("datetime | None", extent["last_hour"])
     return None if first is None or last is None else Window(first, last + timedelta(hours=1))
 
 

@@ -10,8 +10,8 @@ select started_at, tenant, layer, use, agent, task_class, provider, model, opera
 
 -- name: calls_by_status
 -- How many calls there are of each status, and what they cost.
-select status, count(*) as calls, sum(cost_usd) as cost_usd
-  from ledger.calls
- where {filters started_at tenant layer use model agent task_class}
+select status, sum(calls)::bigint as calls, sum(cost_usd) as cost_usd
+  from {statuses}
+ where {filters - tenant layer use model agent task_class}
  group by status
  order by status;

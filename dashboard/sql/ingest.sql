@@ -2,13 +2,21 @@
 -- What the collector was sent and what became of it.
 select coalesce(sum(requests), 0) as requests, coalesce(sum(records), 0) as records, coalesce(sum(duplicates), 0) as duplicates,
        coalesce(sum(rejected), 0) as rejected, coalesce(sum(conflicts), 0) as conflicts, coalesce(sum(bytes), 0) as bytes,
-       max(minute) as last_minute
-  from ledger.ingest
- where {filters minute tenant};
+       max(last_minute) as last_minute
+  from ledger.ingest_hourly
+ where {filters hour tenant};
 
 -- name: ingest_over_time
 -- Records per {bucket word} (UTC) by signal, by the collector's clock.
-select date_trunc({bucket}, minute, 'UTC') as bucket, signal, sum(records) as records
+select date_trunc({bucket}, hour, 'UTC') as bucket, signal, sum(records) as records
+  from ledger.ingest_hourly
+ where {filters hour tenant}
+ group by 1, 2
+ order by 1, 2;
+
+-- name: ingest_over_minutes
+-- Records per minute (UTC) by signal, by the collector's clock.
+select minute as bucket, signal, sum(records) as records
   from ledger.ingest
  where {filters minute tenant}
  group by 1, 2
@@ -16,13 +24,17 @@ select date_trunc({bucket}, minute, 'UTC') as bucket, signal, sum(records) as re
 
 -- name: rejections_by_code
 -- Why records were turned away, the most frequent first, with the last example of each.
-select stage, code, signal, tenant, count(*) as records, max(recorded_at) as last_at,
-       (array_agg(detail order by recorded_at desc))[1] as example
-  from ledger.rejections
- where {filters recorded_at tenant}
- group by stage, code, signal, tenant
- order by records desc, stage, code, signal, tenant
- limit {limit};
+select stage, code, signal, tenant, records, last_at,
+       (select max(example) from ledger.rejections_hourly e
+         where e.hour = date_trunc('hour', k.last_at, 'UTC') and e.last_at = k.last_at
+           and e.stage = k.stage and e.code = k.code and e.signal = k.signal and e.tenant = k.tenant) as example
+  from (select stage, code, signal, tenant, sum(records)::bigint as records, max(last_at) as last_at
+          from ledger.rejections_hourly
+         where {filters hour tenant}
+         group by stage, code, signal, tenant
+         order by records desc, stage, code, signal, tenant
+         limit {limit}) as k
+ order by records desc, stage, code, signal, tenant;
 
 -- name: conflicts
 -- Records that came again under the same key with other content; the first stays booked.

@@ -27,9 +27,9 @@ select account, reason, tenant, provider, model, service_tier, calls, tokens, fi
 
 -- name: control_totals_by_status
 -- How many parents that state a total agree with what was booked below them.
-select status, count(*) as parents
-  from ledger.control_totals
- where {filters started_at tenant}
+select status, sum(parents) as parents
+  from ledger.control_totals_hourly
+ where {filters hour tenant}
  group by status
  order by status;
 

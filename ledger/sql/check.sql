@@ -77,6 +77,8 @@ select format('call %s of trace %s of tenant %s has no record', encode(c.span_id
   from pigou.call c
  where not exists (select from pigou.record r where r.tenant_id = c.tenant_id and r.trace_id = c.trace_id
                       and r.span_id = c.span_id and r.started_at = c.started_at)
+   -- Records go when they began and came before their retention; calls stay.
+   and greatest(c.started_at, c.recorded_at) >= (select kept_since from pigou.retention where kind = 'records')
 
 -- name: no_orphans_checked
 select (select count(*) from pigou.entry) + (select count(*) from pigou.transfer)
@@ -167,3 +169,81 @@ select format('budget %s of tenant %s, revision %s, period from %s: %s in %s cal
 
 -- name: budgets_are_sums_checked
 select count(*) from pigou.budget_spend
+
+-- name: rollups_are_sums
+-- Rolled-up spend, coverage, suspense and control totals that are not the sums over the calls and parents themselves.
+with call as materialized (
+    select c.*, c.status <> 'duplicate' as counts,
+           coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0) as whole_tokens
+      from pigou.call c
+),
+summed as (
+    select g.grain, c.tenant_id, g.at, array[c.provider, c.model, c.layer, c.use, c.agent, c.task_class] as key,
+           array[count(*) filter (where counts),
+                 coalesce(sum(c.input_tokens) filter (where counts), 0), count(c.input_tokens) filter (where counts),
+                 coalesce(sum(c.cache_read_tokens) filter (where counts), 0), count(c.cache_read_tokens) filter (where counts),
+                 coalesce(sum(c.cache_write_tokens) filter (where counts), 0), count(c.cache_write_tokens) filter (where counts),
+                 coalesce(sum(c.output_tokens) filter (where counts), 0), count(c.output_tokens) filter (where counts),
+                 coalesce(sum(c.reasoning_tokens) filter (where counts), 0), count(c.reasoning_tokens) filter (where counts),
+                 coalesce(sum(c.cost_usd) filter (where counts), 0), count(c.cost_usd) filter (where counts),
+                 count(*) filter (where c.status = 'unpriced'), coalesce(sum(whole_tokens) filter (where c.status = 'unpriced'), 0),
+                 count(*) filter (where c.status = 'suspense'), count(*) filter (where not counts)]::numeric[] as sums
+      from call c
+     cross join lateral (values ('minute', date_trunc('minute', c.started_at, 'UTC')), ('hour', date_trunc('hour', c.started_at, 'UTC')),
+                                ('day', date_trunc('day', c.started_at, 'UTC'))) g (grain, at)
+     where g.grain <> 'minute' or g.at >= (select kept_since from pigou.retention where kind = 'minutes')
+     group by g.grain, c.tenant_id, g.at, c.provider, c.model, c.layer, c.use, c.agent, c.task_class
+    union all
+    select 'coverage', c.tenant_id, date_trunc('day', c.started_at, 'UTC'), array[c.layer_source, c.use_source],
+           array[count(*), sum(whole_tokens), coalesce(sum(c.cost_usd), 0), count(c.cost_usd)]::numeric[]
+      from call c where counts
+     group by 1, 2, 3, c.layer_source, c.use_source
+    union all
+    select 'suspense', c.tenant_id, date_trunc('hour', c.started_at, 'UTC'),
+           array[c.status, c.reason, c.provider, c.model, c.service_tier, c.rate_provider, c.rate_model, c.dialect],
+           array[count(*), coalesce(sum(whole_tokens) filter (where c.leaves <> '{}'), 0), count(*) filter (where c.leaves <> '{}')]::numeric[]
+      from call c where c.status in ('unpriced', 'suspense')
+     group by 1, 2, 3, c.status, c.reason, c.provider, c.model, c.service_tier, c.rate_provider, c.rate_model, c.dialect
+    union all
+    select 'control', k.tenant_id, date_trunc('hour', k.started_at, 'UTC'), array[k.status], array[count(*)]::numeric[]
+      from pigou.control_total k
+     where k.started_at >= (select kept_since from pigou.retention where kind = 'records')
+     group by 1, 2, 3, k.status
+),
+spend as (
+    select 'minute' as grain, s.* from pigou.spend_minute s
+     where s.minute >= (select kept_since from pigou.retention where kind = 'minutes')
+    union all
+    select 'hour', s.* from pigou.spend_hour s
+    union all
+    select 'day', s.tenant_id, s.day::timestamp at time zone 'UTC', s.key_id, s.calls, s.input_tokens, s.input_known, s.cache_read_tokens,
+           s.cache_read_known, s.cache_write_tokens, s.cache_write_known, s.output_tokens, s.output_known, s.reasoning_tokens,
+           s.reasoning_known, s.cost_usd, s.cost_known, s.unpriced_calls, s.unpriced_tokens, s.suspense_calls, s.duplicate_calls
+      from pigou.spend_day s
+),
+kept as (
+    select s.grain, s.tenant_id, s.minute, array[k.provider, k.model, k.layer, k.use, k.agent, k.task_class],
+           array[s.calls, s.input_tokens, s.input_known, s.cache_read_tokens, s.cache_read_known, s.cache_write_tokens,
+                 s.cache_write_known, s.output_tokens, s.output_known, s.reasoning_tokens, s.reasoning_known, s.cost_usd, s.cost_known,
+                 s.unpriced_calls, s.unpriced_tokens, s.suspense_calls, s.duplicate_calls]::numeric[] as sums
+      from spend s join pigou.spend_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+    union all
+    select 'coverage', tenant_id, day::timestamp at time zone 'UTC', array[layer_source, use_source],
+           array[calls, tokens, cost_usd, cost_known]::numeric[]
+      from pigou.coverage_day
+    union all
+    select 'suspense', s.tenant_id, s.hour, array[k.status, k.reason, k.provider, k.model, k.service_tier, k.rate_provider, k.rate_model, k.dialect],
+           array[s.calls, s.tokens, s.tokens_known]::numeric[]
+      from pigou.suspense_hour s join pigou.suspense_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+    union all
+    select 'control', tenant_id, hour, array[status], array[parents]::numeric[]
+      from pigou.control_hour where hour >= (select kept_since from pigou.retention where kind = 'records')
+)
+select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, side)
+  from ((select *, 'in the calls only' as side from (select * from summed except all select * from kept) missing)
+        union all
+        (select *, 'in the roll-up only' from (select * from kept where 0 <> any (sums) except all select * from summed) extra)) wrong
+
+-- name: rollups_are_sums_checked
+select (select count(*) from pigou.spend_minute) + (select count(*) from pigou.spend_hour) + (select count(*) from pigou.spend_day)
+     + (select count(*) from pigou.coverage_day) + (select count(*) from pigou.suspense_hour) + (select count(*) from pigou.control_hour)

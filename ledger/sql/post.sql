@@ -1,3 +1,11 @@
+-- name: tenants_locked
+-- What posting needs to know of tenants once they are locked: the last closed day, in days since 1970.
+select tenant_id, closed_through - date '1970-01-01' from pigou.tenant where tenant_id = any(%(tenant_ids)s::integer[])
+
+-- name: newest_rate
+-- The rate that was added last.
+select coalesce(max(rate_id), 0) from pigou.rate
+
 -- name: lock_tenants
 -- One writer at a time per tenant, always in ascending order, until the transaction ends.
 select pg_advisory_xact_lock(1885956981, tenant_id) from unnest(%(tenant_ids)s::integer[]) tenant_id order by tenant_id
@@ -35,8 +43,27 @@ union all
 select a.account, a.account_id from pigou.account a
  where a.tenant_id = %(tenant_id)s and a.account in (select account from asked)
 
+-- name: rates_of_lines
+-- Every rate that `pigou.rate_of` could choose for some lines, in its order of preference.
+select a.place::integer, r.rate_id, pigou.unit_rate(r.price_usd, r.per)::text,
+       case when isfinite(lower(r.valid)) then (extract(epoch from lower(r.valid)) * 1000000)::bigint end,
+       case when isfinite(upper(r.valid)) then (extract(epoch from upper(r.valid)) * 1000000)::bigint end,
+       r.context_above, (extract(epoch from r.daily_from) * 1000000)::bigint, (extract(epoch from r.daily_until) * 1000000)::bigint
+  from unnest(%(reported_providers)s::text[], %(reported_models)s::text[], %(providers)s::text[], %(models)s::text[],
+              %(tiers)s::text[], %(commodities)s::smallint[]) with ordinality
+       a (reported_provider, reported_model, provider, model, tier, commodity_id, place)
+ cross join lateral (
+       select distinct name from unnest(array[
+              a.provider || '|' || a.model, a.provider || '|' || lower(a.reported_model),
+              lower(a.reported_provider) || '|' || a.model, lower(a.reported_provider) || '|' || lower(a.reported_model)]) name) n
+  join pigou.rate r on r.line = n.name || '|' || a.commodity_id::text || '|' || a.tier
+   and (r.tenant_id = %(tenant_id)s or (r.tenant_id = 0 and r.model = a.model and r.provider = a.provider))
+ order by a.place, r.tenant_id desc, (r.model <> a.model) desc, (r.provider <> a.provider) desc,
+          r.context_above desc, (r.daily_from = r.daily_until), r.revision desc
+
 -- name: traces_known
--- What is already recorded of some traces: the shape of each, and its calls as evidence.
+-- What is already recorded of some traces, and of those that hold a call of one of these identities: the shape of each, and its
+-- calls as evidence.
 select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at) * 1000000)::bigint,
        r.role, r.agent, r.task_class, r.content_hash,
        c.status, c.keys, c.strength, c.leaves, c.response_id, c.agent, c.task_class, c.copy_of_trace_id, c.copy_of_span_id,
@@ -44,13 +71,12 @@ select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at
   from pigou.record r
   left join pigou.call c
     on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
- where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s)
+ where r.tenant_id = %(tenant_id)s
+   and r.trace_id = any(array(
+       select unnest(%(trace_ids)s::bytea[])
+        union
+       select k.trace_id from pigou.call_key k where k.tenant_id = %(tenant_id)s and k.key = any(%(keys)s::text[])))
    and r.started_at between %(since)s and %(until)s
-
--- name: traces_of_keys
--- Traces that hold a call of one of these identities.
-select distinct trace_id from pigou.call_key
- where tenant_id = %(tenant_id)s and key = any(%(keys)s)
 
 -- name: make_stage
 -- What is to be done with calls in this transaction: book them, or reverse their live entry.
@@ -206,16 +232,24 @@ calls as (
 )
 select status, count(*) from calls group by status
 
--- name: add_call_keys
--- The strong identities of the staged calls, so that copies in other traces find them.
-insert into pigou.call_key (tenant_id, key, trace_id, span_id, started_at)
-select distinct %(tenant_id)s, k.key, s.trace_id, s.span_id, s.started_at
-  from stage_call s cross join lateral unnest(s.keys) k (key)
- where s.tenant_id = %(tenant_id)s and cardinality(s.keys) > 0
-on conflict do nothing
-
--- name: count_ingest
--- The collector's own health, by minute and writer.
+-- name: post_sums
+-- What the new transfers of one tenant add to its balances, and the collector's own health by minute and writer.
+with balances as (
+    insert into pigou.balance as b (tenant_id, account_id, book, commodity_id, day, slot,
+                                    debit_quantity, credit_quantity, debit_usd, credit_usd, unpriced_quantity)
+    select %(tenant_id)s, account_id, 'cash', commodity_id, day, %(slot)s, debit_quantity, credit_quantity, debit_usd, credit_usd,
+           unpriced_quantity
+      from unnest(%(account_ids)s::integer[], %(commodity_ids)s::smallint[], %(days)s::date[], %(debit_quantities)s::numeric[],
+                  %(credit_quantities)s::numeric[], %(debit_usd)s::numeric[], %(credit_usd)s::numeric[],
+                  %(unpriced_quantities)s::numeric[])
+           a (account_id, commodity_id, day, debit_quantity, credit_quantity, debit_usd, credit_usd, unpriced_quantity)
+    on conflict (tenant_id, account_id, book, commodity_id, day, slot) do update
+       set debit_quantity = b.debit_quantity + excluded.debit_quantity,
+           credit_quantity = b.credit_quantity + excluded.credit_quantity,
+           debit_usd = b.debit_usd + excluded.debit_usd,
+           credit_usd = b.credit_usd + excluded.credit_usd,
+           unpriced_quantity = b.unpriced_quantity + excluded.unpriced_quantity
+)
 insert into pigou.ingest_minute as i (tenant_id, minute, signal, slot, requests, records, duplicates, rejected, conflicts, bytes)
 values (%(tenant_id)s, date_trunc('minute', now()), %(signal)s, %(slot)s, %(requests)s, %(records)s, %(duplicates)s, %(rejected)s, %(conflicts)s, %(bytes)s)
 on conflict (tenant_id, minute, signal, slot) do update

@@ -32,29 +32,28 @@ select t.tenant, x.entry_id, x.line, x.book, a.account, c.commodity,
   join pigou.commodity c on c.commodity_id = x.commodity_id
   join pigou.tenant t on t.tenant_id = x.tenant_id;
 
+-- Summed by id before names are joined: a day has many rows, an account one name.
 create or replace view ledger.balances as
-select t.tenant, b.book, a.account, a.kind, c.commodity, b.day,
-       sum(b.debit_quantity - b.credit_quantity) as quantity,
-       sum(b.debit_usd - b.credit_usd) as amount_usd,
-       sum(b.unpriced_quantity) as unpriced_quantity
-  from pigou.balance b
+select t.tenant, b.book, a.account, a.kind, c.commodity, b.day, b.quantity, b.amount_usd, b.unpriced_quantity
+  from (select tenant_id, account_id, book, commodity_id, day,
+               sum(debit_quantity - credit_quantity) as quantity,
+               sum(debit_usd - credit_usd) as amount_usd,
+               sum(unpriced_quantity) as unpriced_quantity
+          from pigou.balance group by tenant_id, account_id, book, commodity_id, day) b
   join pigou.account a on a.tenant_id = b.tenant_id and a.account_id = b.account_id
   join pigou.commodity c on c.commodity_id = b.commodity_id
   join pigou.tenant t on t.tenant_id = b.tenant_id
- group by t.tenant, b.book, a.account, a.kind, c.commodity, b.day
-having sum(b.debit_quantity - b.credit_quantity) <> 0 or sum(b.debit_usd - b.credit_usd) <> 0 or sum(b.unpriced_quantity) <> 0;
+ where b.quantity <> 0 or b.amount_usd <> 0 or b.unpriced_quantity <> 0;
 
 -- Debits minus credits over all accounts: every figure of this view is 0, or the books are wrong.
 create or replace view ledger.trial_balance as
-select t.tenant, b.book, c.commodity,
-       sum(b.debit_quantity) as debit_quantity, sum(b.credit_quantity) as credit_quantity,
-       sum(b.debit_quantity - b.credit_quantity) as quantity,
-       sum(b.debit_usd) as debit_usd, sum(b.credit_usd) as credit_usd,
-       sum(b.debit_usd - b.credit_usd) as amount_usd
-  from pigou.balance b
+select t.tenant, b.book, c.commodity, b.debit_quantity, b.credit_quantity, b.debit_quantity - b.credit_quantity as quantity,
+       b.debit_usd, b.credit_usd, b.debit_usd - b.credit_usd as amount_usd
+  from (select tenant_id, book, commodity_id, sum(debit_quantity) as debit_quantity, sum(credit_quantity) as credit_quantity,
+               sum(debit_usd) as debit_usd, sum(credit_usd) as credit_usd
+          from pigou.balance group by tenant_id, book, commodity_id) b
   join pigou.commodity c on c.commodity_id = b.commodity_id
-  join pigou.tenant t on t.tenant_id = b.tenant_id
- group by t.tenant, b.book, c.commodity;
+  join pigou.tenant t on t.tenant_id = b.tenant_id;
 
 -- One row per model call as one record reports it. Only booked calls have a cost; duplicates are kept as evidence and book nothing.
 create or replace view ledger.calls as
@@ -70,21 +69,130 @@ select t.tenant, encode(c.trace_id, 'hex') as trace_id, encode(c.span_id, 'hex')
        c.entry_id, c.recorded_at
   from pigou.call c join pigou.tenant t using (tenant_id);
 
+-- Spend by hour, from what the posting sums: duplicates are not in it, and what no call reported is null.
 create or replace view ledger.spend_hourly as
-select t.tenant, date_trunc('hour', c.started_at, 'UTC') as hour,
-       c.provider, c.model, c.layer, c.use, c.agent, c.task_class,
-       count(*) as calls,
-       sum(c.input_tokens)::bigint as input_tokens, sum(c.cache_read_tokens)::bigint as cache_read_tokens,
-       sum(c.cache_write_tokens)::bigint as cache_write_tokens, sum(c.output_tokens)::bigint as output_tokens,
-       sum(c.reasoning_tokens)::bigint as reasoning_tokens,
-       sum(c.cost_usd) as cost_usd,
-       count(*) filter (where c.status = 'unpriced') as unpriced_calls,
-       sum(coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0))
-           filter (where c.status = 'unpriced')::bigint as unpriced_tokens,
-       count(*) filter (where c.status = 'suspense') as suspense_calls
-  from pigou.call c join pigou.tenant t using (tenant_id)
- where c.status <> 'duplicate'
- group by t.tenant, date_trunc('hour', c.started_at, 'UTC'), c.provider, c.model, c.layer, c.use, c.agent, c.task_class;
+select t.tenant, s.hour, k.provider, k.model, k.layer, k.use, k.agent, k.task_class,
+       s.calls::bigint as calls,
+       case when s.input_known > 0 then s.input_tokens end as input_tokens,
+       case when s.cache_read_known > 0 then s.cache_read_tokens end as cache_read_tokens,
+       case when s.cache_write_known > 0 then s.cache_write_tokens end as cache_write_tokens,
+       case when s.output_known > 0 then s.output_tokens end as output_tokens,
+       case when s.reasoning_known > 0 then s.reasoning_tokens end as reasoning_tokens,
+       case when s.cost_known > 0 then s.cost_usd::numeric end as cost_usd,
+       s.unpriced_calls::bigint as unpriced_calls,
+       case when s.unpriced_calls > 0 then s.unpriced_tokens end as unpriced_tokens,
+       s.suspense_calls::bigint as suspense_calls
+  from pigou.spend_hour s
+  join pigou.spend_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+  join pigou.tenant t on t.tenant_id = s.tenant_id
+ where s.calls > 0;
+
+-- The same by day (UTC).
+create or replace view ledger.spend_daily as
+select t.tenant, s.day, k.provider, k.model, k.layer, k.use, k.agent, k.task_class,
+       s.calls::bigint as calls,
+       case when s.input_known > 0 then s.input_tokens end as input_tokens,
+       case when s.cache_read_known > 0 then s.cache_read_tokens end as cache_read_tokens,
+       case when s.cache_write_known > 0 then s.cache_write_tokens end as cache_write_tokens,
+       case when s.output_known > 0 then s.output_tokens end as output_tokens,
+       case when s.reasoning_known > 0 then s.reasoning_tokens end as reasoning_tokens,
+       case when s.cost_known > 0 then s.cost_usd::numeric end as cost_usd,
+       s.unpriced_calls::bigint as unpriced_calls,
+       case when s.unpriced_calls > 0 then s.unpriced_tokens end as unpriced_tokens,
+       s.suspense_calls::bigint as suspense_calls
+  from pigou.spend_day s
+  join pigou.spend_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+  join pigou.tenant t on t.tenant_id = s.tenant_id
+ where s.calls > 0;
+
+-- The same by minute, for as long as minutes are kept (pigou retention show).
+create or replace view ledger.spend_minutely as
+select t.tenant, s.minute, k.provider, k.model, k.layer, k.use, k.agent, k.task_class,
+       s.calls::bigint as calls,
+       case when s.input_known > 0 then s.input_tokens end as input_tokens,
+       case when s.cache_read_known > 0 then s.cache_read_tokens end as cache_read_tokens,
+       case when s.cache_write_known > 0 then s.cache_write_tokens end as cache_write_tokens,
+       case when s.output_known > 0 then s.output_tokens end as output_tokens,
+       case when s.reasoning_known > 0 then s.reasoning_tokens end as reasoning_tokens,
+       case when s.cost_known > 0 then s.cost_usd::numeric end as cost_usd,
+       s.unpriced_calls::bigint as unpriced_calls,
+       case when s.unpriced_calls > 0 then s.unpriced_tokens end as unpriced_tokens,
+       s.suspense_calls::bigint as suspense_calls
+  from pigou.spend_minute s
+  join pigou.spend_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+  join pigou.tenant t on t.tenant_id = s.tenant_id
+ where s.calls > 0 and s.minute >= (select kept_since from pigou.retention where kind = 'minutes');
+
+-- Spend between two times on whole hours: whole days from the days' sums, the rest from the hours'. `hour` is where a row begins.
+-- A plain function, so that PostgreSQL puts its body into the query that calls it.
+create or replace function ledger.spend(since timestamptz, until timestamptz) returns setof ledger.spend_hourly
+language sql stable parallel safe as $$
+    select tenant, day::timestamp at time zone 'UTC', provider, model, layer, use, agent, task_class, calls, input_tokens,
+           cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_usd, unpriced_calls, unpriced_tokens, suspense_calls
+      from ledger.spend_daily
+     where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (date_trunc('day', until, 'UTC') at time zone 'UTC')::date
+    union all
+    select tenant, hour, provider, model, layer, use, agent, task_class, calls, input_tokens,
+           cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_usd, unpriced_calls, unpriced_tokens, suspense_calls
+      from ledger.spend_hourly
+     where hour >= since
+       and hour < least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until)
+    union all
+    select tenant, hour, provider, model, layer, use, agent, task_class, calls, input_tokens,
+           cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_usd, unpriced_calls, unpriced_tokens, suspense_calls
+      from ledger.spend_hourly
+     where hour >= greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), date_trunc('day', until, 'UTC'))
+       and hour < until
+$$;
+
+-- The first and the last hour of each tenant's calls.
+create or replace view ledger.extent as
+select t.tenant, f.hour as first_hour, l.hour as last_hour
+  from pigou.tenant t
+ cross join lateral (select hour from pigou.spend_hour s where s.tenant_id = t.tenant_id and s.calls > 0 order by hour limit 1) f
+ cross join lateral (select hour from pigou.spend_hour s where s.tenant_id = t.tenant_id and s.calls > 0 order by hour desc limit 1) l;
+
+-- Calls of every status by hour, duplicates included.
+create or replace view ledger.statuses_hourly as
+select t.tenant, s.hour, k.provider, k.model, k.layer, k.use, k.agent, k.task_class, v.status, v.calls::bigint as calls,
+       case when v.status = 'booked' and s.cost_known > 0 then s.cost_usd::numeric end as cost_usd
+  from pigou.spend_hour s
+  join pigou.spend_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+  join pigou.tenant t on t.tenant_id = s.tenant_id
+ cross join lateral (values ('booked', s.calls - s.unpriced_calls - s.suspense_calls), ('unpriced', s.unpriced_calls),
+                            ('suspense', s.suspense_calls), ('duplicate', s.duplicate_calls)) v (status, calls)
+ where v.calls > 0;
+
+-- The same by day (UTC).
+create or replace view ledger.statuses_daily as
+select t.tenant, s.day, k.provider, k.model, k.layer, k.use, k.agent, k.task_class, v.status, v.calls::bigint as calls,
+       case when v.status = 'booked' and s.cost_known > 0 then s.cost_usd::numeric end as cost_usd
+  from pigou.spend_day s
+  join pigou.spend_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+  join pigou.tenant t on t.tenant_id = s.tenant_id
+ cross join lateral (values ('booked', s.calls - s.unpriced_calls - s.suspense_calls), ('unpriced', s.unpriced_calls),
+                            ('suspense', s.suspense_calls), ('duplicate', s.duplicate_calls)) v (status, calls)
+ where v.calls > 0;
+
+-- Calls of every status between two times on whole hours, as ledger.spend.
+create or replace function ledger.statuses(since timestamptz, until timestamptz) returns setof ledger.statuses_hourly
+language sql stable parallel safe as $$
+    select tenant, day::timestamp at time zone 'UTC', provider, model, layer, use, agent, task_class, status, calls, cost_usd
+      from ledger.statuses_daily
+     where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (date_trunc('day', until, 'UTC') at time zone 'UTC')::date
+    union all
+    select tenant, hour, provider, model, layer, use, agent, task_class, status, calls, cost_usd
+      from ledger.statuses_hourly
+     where hour >= since
+       and hour < least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until)
+    union all
+    select tenant, hour, provider, model, layer, use, agent, task_class, status, calls, cost_usd
+      from ledger.statuses_hourly
+     where hour >= greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), date_trunc('day', until, 'UTC'))
+       and hour < until
+$$;
 
 create or replace view ledger.spans as
 select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex') as span_id,
@@ -139,48 +247,49 @@ select s.tenant, s.trace_id, min(s.started_at) as started_at, max(s.ended_at) as
   from ledger.spans s
  group by s.tenant, s.trace_id;
 
--- What waits for a mend, and the mend.
+-- What waits for a mend, and the mend. Times are the hours of the first and of the last call that waits.
 create or replace view ledger.suspense as
 select t.tenant,
-       case c.status when 'unpriced' then 'suspense:unpriced' else 'suspense:unreadable' end as account,
-       c.reason, c.provider, c.model, c.service_tier, count(*) as calls,
-       sum(case when c.leaves <> '{}' then coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0)
-                                           + coalesce(c.reasoning_tokens, 0) end)::bigint as tokens,
-       min(c.started_at) as first_at, max(c.started_at) as last_at,
-       case c.status
+       case k.status when 'unpriced' then 'suspense:unpriced' else 'suspense:unreadable' end as account,
+       k.reason, k.provider, k.model, k.service_tier, w.calls, w.tokens, w.first_at, w.last_at,
+       case k.status
            when 'unpriced' then 'give a price: ' || (
                 select string_agg(format('pigou rates add --tenant %s --provider %s --model %s --commodity %s%s --usd PRICE',
-                                         quote_literal(t.tenant), quote_literal(coalesce(c.rate_provider, 'unknown')),
-                                         quote_literal(coalesce(c.rate_model, c.model, 'unknown')), m.commodity,
-                                         case when c.service_tier <> 'standard' then ' --tier ' || quote_literal(c.service_tier) else '' end),
+                                         quote_literal(t.tenant), quote_literal(coalesce(k.rate_provider, 'unknown')),
+                                         quote_literal(coalesce(k.rate_model, k.model, 'unknown')), m.commodity,
+                                         case when k.service_tier <> 'standard' then ' --tier ' || quote_literal(k.service_tier) else '' end),
                                   '; ' order by m.position)
-                  from regexp_split_to_table(substring(c.reason from '^no rate for (.*)$'), ', ') with ordinality m (commodity, position))
-           else 'correct the instrumentation (' || c.dialect || '): ' || coalesce(c.reason, 'usage could not be read')
+                  from regexp_split_to_table(substring(k.reason from '^no rate for (.*)$'), ', ') with ordinality m (commodity, position))
+           else 'correct the instrumentation (' || k.dialect || '): ' || coalesce(k.reason, 'usage could not be read')
        end as mend
-  from pigou.call c join pigou.tenant t using (tenant_id)
- where c.status in ('unpriced', 'suspense')
- group by t.tenant, c.status, c.reason, c.provider, c.model, c.service_tier, c.rate_provider, c.rate_model, c.dialect;
+  from (select tenant_id, key_id, sum(calls) as calls,
+               case when sum(tokens_known) > 0 then sum(tokens)::bigint end as tokens,
+               min(hour) as first_at, max(hour) as last_at
+          from pigou.suspense_hour where calls > 0 group by tenant_id, key_id) w
+  join pigou.suspense_key k on k.tenant_id = w.tenant_id and k.key_id = w.key_id
+  join pigou.tenant t on t.tenant_id = w.tenant_id;
 
 create or replace view ledger.control_totals as
 select t.tenant, encode(k.trace_id, 'hex') as trace_id, encode(k.span_id, 'hex') as span_id, k.started_at, k.name, k.dialect,
        k.input_tokens, k.booked_input_tokens, k.output_tokens, k.booked_output_tokens, k.cost_usd, k.booked_cost_usd, k.booked_calls,
        k.booked_input_tokens - k.input_tokens as input_difference,
        k.booked_output_tokens - k.output_tokens as output_difference,
-       case when k.checked_at is null then 'unchecked'
-            when k.input_tokens is distinct from k.booked_input_tokens and k.input_tokens is not null then 'differs'
-            when k.output_tokens is distinct from k.booked_output_tokens and k.output_tokens is not null then 'differs'
-            else 'equal' end as status,
-       k.checked_at
+       k.status, k.checked_at
   from pigou.control_total k join pigou.tenant t using (tenant_id);
+
+-- How many of them there are of each status, by hour.
+create or replace view ledger.control_totals_hourly as
+select t.tenant, k.hour, k.status, k.parents
+  from pigou.control_hour k join pigou.tenant t using (tenant_id)
+ where k.parents > 0;
 
 -- How much of the tokens is classified explicitly, by inference, or not at all.
 create or replace view ledger.coverage as
-select t.tenant, d.dimension, d.source, count(*) as calls,
-       sum(coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0))::bigint as tokens,
-       sum(c.cost_usd) as cost_usd
-  from pigou.call c join pigou.tenant t using (tenant_id)
+select t.tenant, d.dimension, d.source, sum(c.calls) as calls, sum(c.tokens)::bigint as tokens,
+       case when sum(c.cost_known) > 0 then sum(c.cost_usd) end as cost_usd
+  from pigou.coverage_day c join pigou.tenant t using (tenant_id)
   cross join lateral (values ('layer', c.layer_source), ('use', c.use_source)) d (dimension, source)
- where c.status <> 'duplicate'
+ where c.calls > 0
  group by t.tenant, d.dimension, d.source;
 
 create or replace view ledger.ingest as
@@ -190,27 +299,30 @@ select t.tenant, i.minute, i.signal, sum(i.requests)::bigint as requests, sum(i.
   from pigou.ingest_minute i join pigou.tenant t using (tenant_id)
  group by t.tenant, i.minute, i.signal;
 
+-- The same by hour, kept for as long as the books.
+create or replace view ledger.ingest_hourly as
+select t.tenant, i.hour, i.signal, i.requests, i.records, i.duplicates, i.rejected, i.conflicts, i.bytes, i.last_minute
+  from pigou.ingest_hour i join pigou.tenant t using (tenant_id);
+
 create or replace view ledger.rejections as
 select t.tenant, j.recorded_at, j.signal, j.stage, j.code, j.detail
   from pigou.rejection j join pigou.tenant t using (tenant_id);
+
+-- How many there were by hour and reason, with the last one's detail; kept for as long as the books.
+create or replace view ledger.rejections_hourly as
+select t.tenant, j.hour, j.signal, j.stage, j.code, j.records, j.last_at, j.example
+  from pigou.rejection_hour j join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.conflicts as
 select t.tenant, encode(x.trace_id, 'hex') as trace_id, encode(x.span_id, 'hex') as span_id, x.recorded_at, x.record
   from pigou.conflict x join pigou.tenant t using (tenant_id);
 
 -- Calls of one trace that look like copies of each other but share no strong identity: same model and tokens, overlapping in time.
+-- Found by the clock in the traces that were touched.
 create or replace view ledger.weak_matches as
-select t.tenant, encode(a.trace_id, 'hex') as trace_id, encode(a.span_id, 'hex') as span_id, encode(b.span_id, 'hex') as other_span_id,
-       a.model, a.total_input_tokens as input_tokens,
-       coalesce(a.output_tokens, 0) + coalesce(a.reasoning_tokens, 0) as output_tokens
-  from pigou.call a
-  join pigou.call b
-    on b.tenant_id = a.tenant_id and b.trace_id = a.trace_id and b.span_id > a.span_id
-   and b.model = a.model and b.total_input_tokens = a.total_input_tokens
-   and coalesce(b.output_tokens, 0) + coalesce(b.reasoning_tokens, 0) = coalesce(a.output_tokens, 0) + coalesce(a.reasoning_tokens, 0)
-   and b.started_at < a.ended_at and a.started_at < b.ended_at
-  join pigou.tenant t on t.tenant_id = a.tenant_id
- where a.status in ('booked', 'unpriced') and b.status in ('booked', 'unpriced');
+select t.tenant, encode(w.trace_id, 'hex') as trace_id, encode(w.span_id, 'hex') as span_id,
+       encode(w.other_span_id, 'hex') as other_span_id, w.model, w.input_tokens, w.output_tokens
+  from pigou.weak_match w join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.metric_points as
 select t.tenant, m.name, m.at, m.unit, m.kind, m.value, m.detail, m.attributes, s.attributes as resource_attributes
@@ -279,4 +391,5 @@ select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- nul
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text) from public;
-grant execute on function ledger.trace_spans(text) to pigou_reader, pigou_writer;
+grant execute on function ledger.trace_spans(text), ledger.spend(timestamptz, timestamptz),
+    ledger.statuses(timestamptz, timestamptz) to pigou_reader, pigou_writer;

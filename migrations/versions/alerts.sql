@@ -114,8 +114,6 @@ create table pigou.arrival_service (
     primary key (tenant_id, service)
 );
 
-create index control_total_time on pigou.control_total using brin (started_at);
-
 grant select, insert on pigou.alert_rule, pigou.alert, pigou.alert_pending, pigou.alert_event, pigou.arrival, pigou.arrival_service to pigou_writer;
 grant update on pigou.alert, pigou.alert_pending, pigou.arrival_service to pigou_writer;
 grant delete on pigou.alert_pending, pigou.arrival to pigou_writer;

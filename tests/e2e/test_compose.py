@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 BIN = Path(sys.executable).parent
 DATABASE_IN_COMPOSE = "postgresql://pigou@postgres:5432/pigou"
+SPOOL_IN_COMPOSE = "/home/pigou/spool"
 PARTS = ("collector", "analyzers", "dashboard")
 START_S = 40.0
 STOP_S = 20.0
@@ -88,6 +89,12 @@ def test_the_services_are_the_parts_and_their_database() -> None:
     assert services()["postgres"]["volumes"] == ["books:/var/lib/postgresql"]
 
 
+def test_the_collector_keeps_what_it_acknowledged_on_a_volume_of_its_own() -> None:
+    collector = services()["collector"]
+    assert f"--spool {SPOOL_IN_COMPOSE}" in " ".join(collector["command"])
+    assert collector["volumes"] == [f"spool:{SPOOL_IN_COMPOSE}"]
+
+
 def test_every_port_is_bound_to_loopback() -> None:
     published = [port for service in services().values() for port in service.get("ports", [])]
     assert len(published) == 4
@@ -133,6 +140,7 @@ class Place:
     def here(self, word: str) -> str:
         """A word of a command or environment with the names of the network replaced."""
         word = word.replace(DATABASE_IN_COMPOSE, self.dsn).replace("0.0.0.0", "127.0.0.1")
+        word = word.replace(SPOOL_IN_COMPOSE, str(self.home / "spool"))
         for inside, outside in self.ports.items():
             word = str(outside) if word == inside else word.replace(f"127.0.0.1:{inside}/", f"127.0.0.1:{outside}/")
         return word

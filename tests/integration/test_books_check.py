@@ -21,6 +21,7 @@ DAMAGE = {
     " from pigou.entry e where e.entry_id = x.entry_id and e.kind = 'reversal'",
     "prices_are_rates": "update pigou.transfer set rate_usd = rate_usd * 2, amount_usd = amount_usd * 2",
     "budgets_are_sums": "update pigou.budget_spend set spent_usd = spent_usd + 0.000001",
+    "rollups_are_sums": "update pigou.spend_hour set output_tokens = output_tokens + 1",
 }
 FURTHER = {
     "a call without an entry": ("one_live_entry", "delete from pigou.entry where kind = 'call'"),
@@ -33,6 +34,16 @@ FURTHER = {
         "calls_equal_books",
         "update pigou.call set leaves = leaves || '{\"output_tokens\": 9999}' where status = 'booked'",
     ),
+    "a day's calls forgotten": ("rollups_are_sums", "delete from pigou.spend_day"),
+    "a minute summed twice": ("rollups_are_sums", "update pigou.spend_minute set calls = calls * 2 where calls > 0"),
+    "a call rolled up under another agent": (
+        "rollups_are_sums",
+        "update pigou.call set agent = 'another' where status = 'booked'",
+    ),
+    "a duplicate rolled up as a call": ("rollups_are_sums", "update pigou.call set status = 'duplicate' where status = 'booked'"),
+    "a source miscounted": ("rollups_are_sums", "update pigou.coverage_day set use_source = 'guessed'"),
+    "suspense forgotten": ("rollups_are_sums", "update pigou.suspense_hour set tokens_known = 0 where tokens_known > 0"),
+    "a parent's verdict forgotten": ("rollups_are_sums", "update pigou.control_hour set parents = parents + 1"),
     "tokens on the wrong commodity": ("prices_are_rates", "update pigou.transfer set commodity_id = 7 where commodity_id = 6"),
 }
 CASES = {name: (name, damage) for name, damage in DAMAGE.items()} | FURTHER

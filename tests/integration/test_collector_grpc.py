@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import Me
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from collector.inbox import Answer
+from collector.export import Answer
 from ledger.database import connect
 from tests.bad_input import CASES, check_books, invalid_utf8, refusals, wrong
 from tests.books import (
@@ -168,5 +168,5 @@ def test_a_sender_that_gives_up_neither_stops_the_collector_nor_loses_its_export
                 call(request(chat(1, 1)).SerializeToString(), timeout=0.5)
             assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         send(channel, request(chat(1, 2)).SerializeToString())
-        assert served.pipeline.is_healthy()
+        assert served.pipeline.health().status == "ok"
     assert one(reader, "select count(*) from ledger.calls where status = 'booked'") == 2

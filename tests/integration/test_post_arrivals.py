@@ -12,10 +12,11 @@ import psycopg
 import pytest
 
 from ledger import check
-from ledger.accounts import AccountBook
 from ledger.arrivals import Arrivals, NewCall, NewControl, NewRecord, Posted, Rejection
 from ledger.commodities import COMMODITIES
+from ledger.copy_text import ready
 from ledger.database import connect
+from ledger.memory import WriterMemory
 from ledger.post import lock_tenants, open_tenants, post
 from tests.books import AT, PRICES, books, one, price, rows
 
@@ -48,14 +49,13 @@ def call(leaves: dict[str, int], *, keys: tuple[str, ...] = (), problem: str | N
 
 
 def arrivals(*pairs: tuple[NewRecord, NewCall | None], tenant: str = "t", **more: Any) -> Arrivals:
-    records = [record for record, _ in pairs]
-    calls = {(record.trace_id, record.span_id): call for record, call in pairs if call is not None}
-    return Arrivals(tenant, records=records, calls=calls, resources={RESOURCE: '{"service.name": "agents"}'}, requests=1, **more)
+    records = [ready(record, call) for record, call in pairs]
+    return Arrivals(tenant, records=records, resources={RESOURCE: '{"service.name": "agents"}'}, requests=1, **more)
 
 
-def commit(connection: psycopg.Connection, *batch: Arrivals, accounts: AccountBook | None = None) -> list[Posted]:
+def commit(connection: psycopg.Connection, *batch: Arrivals, memory: WriterMemory | None = None) -> list[Posted]:
     with connection.transaction():
-        return post(connection, batch, 0, accounts or AccountBook())
+        return post(connection, batch, 0, memory or WriterMemory())
 
 
 def proven(connection: psycopg.Connection) -> dict[str, int]:
@@ -202,8 +202,8 @@ def test_of_two_contents_of_one_key_the_first_stands_wherever_the_cut_is(writer:
 
 
 def test_control_totals_and_rejections_are_kept(writer: psycopg.Connection) -> None:
-    given = arrivals((record(1, role="control"), None), rejections=[Rejection("span", "decode", "bad_trace_id", "too short")])
-    given.controls = {(given.records[0].trace_id, given.records[0].span_id): NewControl("test", 100, 5, Decimal("0.1"))}
+    given = arrivals(rejections=[Rejection("span", "decode", "bad_trace_id", "too short")])
+    given.records = [ready(record(1, role="control"), control=NewControl("test", 100, 5, Decimal("0.1")))]
     assert commit(writer, given)[0] == Posted("t", records=1, rejected=1)
     assert one(writer, "select input_tokens, output_tokens, cost_usd, status from ledger.control_totals") == (
         100, 5, Decimal("0.1"), "unchecked",
@@ -214,14 +214,14 @@ def test_control_totals_and_rejections_are_kept(writer: psycopg.Connection) -> N
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_transaction_that_is_rolled_back_leaves_no_account_behind_in_the_cache(writer: psycopg.Connection) -> None:
+def test_a_transaction_that_is_rolled_back_leaves_nothing_behind_in_memory(writer: psycopg.Connection) -> None:
     price(writer)
-    accounts = AccountBook()
+    memory = WriterMemory()
     with writer.transaction(force_rollback=True):
-        post(writer, [arrivals((record(1), GATEWAY))], 0, accounts)
-    accounts.rolled_back()
+        post(writer, [arrivals((record(1), GATEWAY))], 0, memory)
+    memory.rolled_back()
     assert one(writer, "select count(*) from pigou.account") == 0
-    commit(writer, arrivals((record(1), GATEWAY)), accounts=accounts)
+    commit(writer, arrivals((record(1), GATEWAY)), memory=memory)
     assert set(proven(writer).values()) == {0}
 
 
@@ -276,7 +276,7 @@ def test_two_writers_of_one_tenant_take_turns(dsn: str, writer: psycopg.Connecti
     with connect(dsn, "writer") as other:
         second = threading.Thread(target=lambda: commit(other, arrivals((record(2, trace=2), TELLS_MORE))))
         with writer.transaction():
-            post(writer, [arrivals((record(1, trace=1), GATEWAY))], 0, AccountBook())
+            post(writer, [arrivals((record(1, trace=1), GATEWAY))], 0, WriterMemory())
             second.start()
             second.join(0.5)
             assert second.is_alive(), "the second writer did not wait"
@@ -290,12 +290,12 @@ def test_two_writers_of_one_tenant_lose_nothing(dsn: str, writer: psycopg.Connec
 
     def write(slot: int) -> None:
         with connect(dsn, "writer") as connection:
-            accounts = AccountBook()
+            memory = WriterMemory()
             for n in range(20):
                 given = arrivals((record(n + 1, trace=slot + 1, at_s=n), call({"input_tokens": 10}, use=f"use{n % 3}")))
                 with connection.transaction():
-                    post(connection, [given], slot, accounts)
-                accounts.committed()
+                    post(connection, [given], slot, memory)
+                memory.committed()
 
     in_threads(lambda: write(0), lambda: write(1), lambda: write(2))
     assert one(writer, "select count(*), sum(cost_usd) from ledger.calls") == (60, Decimal("0.0012"))

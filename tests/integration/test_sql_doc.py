@@ -13,7 +13,7 @@ import pytest
 from analyzers.alerts import evaluate
 from analyzers.alerts.acts import set_rule
 from analyzers.pipeline import run_round
-from collector.inbox import Export
+from collector.export import Export
 from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool

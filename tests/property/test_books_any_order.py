@@ -22,7 +22,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from analyzers.pipeline import run_round
-from collector.inbox import Export
+from collector.export import Export
 from ledger import check
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect

@@ -29,7 +29,7 @@ def test_the_readme_shows_the_two_commands() -> None:
 
 
 def test_every_target_of_the_makefile_is_documented() -> None:
-    targets = re.findall(r"^([a-z]+):.*## ", text(Path("Makefile")), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*## ", text(Path("Makefile")), re.MULTILINE)
     development = text(Path("docs/development.md"))
     assert len(targets) > 8
     assert not [target for target in targets if f"`make {target}`" not in development]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ["requirements.lock", "requirements.runtime.lock", "examples/requirements.lock"]
+LOCKS = ["requirements.lock", "requirements.runtime.lock", "examples/requirements.lock", "bench/requirements-peers.lock"]
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
 _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Generator
-from concurrent.futures import Future
 from contextlib import contextmanager
 
 import pytest
 
-from collector.inbox import Answer, Export, Inbox, Overloaded, Prepared
+from collector.export import Answer, Export, Prepared
+from collector.inbox import Inbox, Overloaded, Waiting
 
 STORED = Answer("stored")
 WAIT_S = 10
@@ -25,17 +25,18 @@ class Desk:
         self.entered = threading.Event()
         self.groups: list[int] = []
 
-    def prepare(self, export: Export, reply: Future[Answer]) -> Prepared | Answer:
+    def prepare(self, export: Export) -> Prepared | Answer:
         if export.body == b"bad":
             return Answer("undecodable", message="bad")
-        return Prepared([], len(export.body), 0, "", reply)
+        return Prepared([], len(export.body), 0, "")
 
-    def post(self, group: list[Prepared]) -> list[Answer]:
+    def post(self, group: list[Waiting]) -> None:
         self.entered.set()
         if not self.gate.wait(WAIT_S):
             raise TimeoutError("nobody opened the gate")
         self.groups.append(len(group))
-        return [STORED] * len(group)
+        for item in group:
+            item.answer(STORED)
 
 
 @contextmanager

@@ -11,12 +11,14 @@ from dashboard.filters import Filters, Window, parse
 from dashboard.queries import bucket_of, named, statement
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+VALUES: dict[str, str | datetime] = {"trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW}
 _SOURCE = re.compile(r"\b(?:from|join)\s+(?!lateral\b|\(|max\b|min\b)([a-z_.]+)")
 
 
 @pytest.mark.parametrize("name", sorted(named()))
 def test_only_the_contract_is_read(name: str) -> None:
-    body = "\n".join(line for line in named()[name].splitlines() if not line.startswith("--"))
+    text = statement(name, Filters(), NOW, bucket="hour", values=VALUES).text
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     sources = set(_SOURCE.findall(body))
     assert sources
     assert {source.split(".")[0] for source in sources} == {"ledger"}
@@ -29,22 +31,29 @@ def test_every_query_says_what_it_is_for(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(named()))
 def test_a_statement_has_nothing_left_open(name: str) -> None:
-    values = {"trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW}
-    text = statement(name, parse("?layer=action&tenant=acme&status=booked"), NOW, values=values).text
+    text = statement(name, parse("?layer=action&tenant=acme&status=booked"), NOW, values=VALUES).text
     assert "{" not in text
     assert text.startswith(f"-- {name}: ")
 
 
 def test_conditions_stand_for_what_the_view_shows() -> None:
     text = statement("spend_total", parse("?range=24h&layer=action&layer=&model=a&model=b&agent="), NOW).text
-    assert "hour >= timestamptz '2026-03-13 10:00Z'\n   and hour < timestamptz '2026-03-14 10:00Z'" in text
+    assert "from ledger.spend(timestamptz '2026-03-13 10:00Z', timestamptz '2026-03-14 10:00Z')" in text
     assert "(layer = 'action' or layer is null)" in text
     assert "model in ('a', 'b')" in text
     assert "agent is null" in text
 
 
 def test_no_condition_is_true() -> None:
-    assert "where true" in statement("spend_total", Filters(range="all"), NOW).text
+    text = statement("spend_total", Filters(range="all"), NOW).text
+    assert "where true" in text
+    assert "ledger.spend('-infinity', 'infinity')" in text
+
+
+def test_hours_are_drawn_from_the_hours_sums() -> None:
+    text = statement("spend_over_time", parse("?range=24h&layer=action"), NOW, bucket="hour").text
+    assert "from (select * from ledger.spend_hourly where hour >= timestamptz '2026-03-13 10:00Z'" in text
+    assert "ledger.spend_hourly" not in statement("spend_over_time", parse("?range=24h"), NOW, bucket="day").text
 
 
 @pytest.mark.parametrize("hostile", ["o'clock", "x\\' or true --", "'); drop table pigou.call; --", "%s %(a)s {limit}", "$$"])

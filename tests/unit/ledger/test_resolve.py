@@ -228,7 +228,7 @@ def test_a_trace_of_one_long_chain_is_resolved_in_one_pass() -> None:
 
 
 def _reported(name: str, emitter: str, at: int, until: int, *, response: str | None = None, tokens: int = 10) -> Member:
-    usage = (("input_tokens", tokens),)
+    usage = {"input_tokens": tokens}
     evidence = Evidence((f"response:{response}",) if response else (), True, 1, 30, tokens, response, emitter, usage)
     return Member(_trace("t"), _span(name), _span("agent"), at, "call", None, None, evidence, until)
 

@@ -1,14 +1,14 @@
 """Budgets with holds, and alerts.
 
-Revision ID: 0003
+Revision ID: 0004
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

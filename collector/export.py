@@ -1,0 +1,39 @@
+"""What passes between the parts of the collector: an export as it came, what it was read to be, and what its sender is told."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from collector.record import Signal
+from ledger.arrivals import Arrivals
+
+Encoding: TypeAlias = Literal["protobuf", "json"]
+
+
+class Export(msgspec.Struct, tag=True):
+    """One OTLP export request as it came over the wire."""
+
+    signal: Signal | Literal["metric"]
+    body: bytes
+    encoding: Encoding
+    compression: str
+    credential_tenant: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """What the sender is told. `rejected` counts records that were refused while the rest was booked."""
+
+    outcome: Literal["stored", "undecodable", "too_large", "unsupported", "unavailable"]
+    rejected: int = 0
+    message: str = ""
+
+
+class Prepared(msgspec.Struct, tag=True):
+    """An export that was decoded and read, ready to be posted."""
+
+    arrivals: list[Arrivals]
+    records: int
+    rejected: int
+    message: str

@@ -1,0 +1,69 @@
+"""`python -m collector.reader`: a process that reads exports for a collector, until its standard input ends.
+
+It is told things on standard input and answers each export on standard output, each message as a frame: four bytes of length
+(big-endian), then msgpack. Started by collector/readers.py; it holds nothing that would be missed if it were killed.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import sys
+from typing import BinaryIO
+
+import msgspec
+
+from collector.export import Answer, Export, Prepared
+from collector.infer import Rules, UseRule
+from collector.preparing import ReadingPolicy, prepare
+
+
+class Instructions(msgspec.Struct, tag=True):
+    """How to read what follows."""
+
+    policy: ReadingPolicy
+    rules: tuple[UseRule, ...]
+
+
+Message = Instructions | Export
+Reply = Prepared | Answer
+
+encode = msgspec.msgpack.Encoder().encode
+
+
+def main() -> None:
+    """Read exports until there are none."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is for the collector, which ends us by closing our input
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    decode = msgspec.msgpack.Decoder(Message).decode
+    policy, rules = ReadingPolicy(0, "default", keep_content=False), Rules.default()
+    while (body := read_frame(sys.stdin.buffer)) is not None:
+        message = decode(body)
+        if isinstance(message, Instructions):
+            policy, rules = message.policy, Rules(message.rules)
+        else:
+            write_frame(sys.stdout.buffer, encode(prepare(message, policy, rules)))
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """The next frame's body, or None where the stream ends (also in the middle of a frame)."""
+    head = stream.read(4)
+    if len(head) < 4:
+        return None
+    size = int.from_bytes(head, "big")
+    body = stream.read(size)
+    return body if len(body) == size else None
+
+
+def write_frame(stream: BinaryIO, body: bytes) -> None:
+    """Send one frame. Raises BrokenPipeError when nobody listens."""
+    stream.write(len(body).to_bytes(4, "big"))
+    stream.write(body)
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Retention: raw rows go by whole months when they are old enough; books, calls and their sums by hour and day stay."""
+
+from __future__ import annotations
+
+import psycopg
+
+from ledger.errors import RetentionError
+from ledger.queries import queries
+
+_SQL = queries("ledger", "retention")
+KINDS = {
+    "records": "spans and logs as received, with what their parents state and the keys that copies are found by",
+    "metrics": "metric points",
+    "minutes": "sums by minute; hours and days are kept for ever",
+    "rejections": "what was refused, one by one; the counts by hour are kept for ever",
+}
+DAYS_MAX = 36_500
+
+
+def keep(connection: psycopg.Connection, kind: str, days: int | None) -> None:
+    """Keep a kind for this many days, or for ever (None), as the owner. What is gone already does not come back.
+
+    Raises RetentionError for an unknown kind, or days that are not between 1 and `DAYS_MAX`.
+    """
+    if kind not in KINDS:
+        raise RetentionError(f"there is no kind {kind!r}", f"choose among {', '.join(KINDS)}")
+    if days is not None and not 1 <= days <= DAYS_MAX:
+        raise RetentionError(f"{days} days cannot be kept", f"give 1 to {DAYS_MAX} days, or forever")
+    connection.execute(_SQL["keep"], {"kind": kind, "days": days})
+
+
+def shown(connection: psycopg.Connection) -> psycopg.Cursor[tuple[object, ...]]:
+    """The kinds: how long they are kept, since when, and how much there is of them."""
+    return connection.execute(_SQL["shown"])
+
+
+def drop_expired(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    """Drop what is past its retention now; answers kind and partition of what went."""
+    return connection.execute(_SQL["drop_expired"]).fetchall()
+
+
+def drop_expired_daily(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    """The same, at most once a day: for the clock."""
+    with connection.transaction():
+        if connection.execute(_SQL["mark_day"]).fetchone() is None:
+            return []
+        return drop_expired(connection)
+
+
+def strays(connection: psycopg.Connection) -> dict[str, int]:
+    """Rows that wait in default partitions, by table: their times are too far from now for a month of their own."""
+    return {table: count for table, count in connection.execute(_SQL["strays"]) if count}
