@@ -1,4 +1,4 @@
-"""The clock's line: late prices → control totals → weak matches → partitions ahead → retention.
+"""The clock's line: late prices → control totals → weak matches → holds → alerts → partitions ahead → retention.
 
 Set-based, restartable at every step.
 """
@@ -9,8 +9,10 @@ import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from analyzers.alerts import evaluate
 from analyzers.reconcile import reconcile
 from analyzers.weak_matches import find_weak_matches
+from ledger.budgets import expire_holds
 from ledger.queries import queries
 from ledger.rerate import rerate
 from ledger.retention import drop_expired_daily
@@ -40,6 +42,8 @@ def _run_steps(connection: psycopg.Connection) -> Round:
     adjusted, unpriced = _apply_late_prices(connection)
     compared = reconcile(connection)
     find_weak_matches(connection)
+    expire_holds(connection)
+    evaluate(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 1) m"
     )

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import typer
 
+from cli.alerts import alerts_app
 from cli.books import accounts, check, migrate, rerate, statement, trial_balance
+from cli.budgets import budgets_app
 from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
@@ -50,6 +52,8 @@ app.add_typer(rates_app)
 app.add_typer(periods_app)
 app.add_typer(retention_app)
 app.add_typer(uses_app)
+app.add_typer(budgets_app)
+app.add_typer(alerts_app)
 
 
 @app.callback()

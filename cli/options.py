@@ -39,6 +39,7 @@ HomeOption: TypeAlias = Annotated[
 TenantOption: TypeAlias = Annotated[
     str | None, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")
 ]
+OwnerOption: TypeAlias = Annotated[str, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")]
 
 
 class SignalName(StrEnum):
@@ -72,6 +73,14 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day; write 2026-01-31, today, yesterday or 7d") from None
+
+
+def parse_duration(text: str) -> timedelta:
+    """A length of time as people type it: 90s, 30m, 4h, 2d."""
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
+    if unit is None or not text[:-1].isdigit() or len(text) > 7:
+        raise typer.BadParameter(f"{text!r} is no length of time; write 90s, 30m, 4h or 2d")
+    return timedelta(**{unit: int(text[:-1])})
 
 
 def parse_moment(text: str) -> datetime:

@@ -18,6 +18,7 @@ _CHECKS = (
     ("calls_equal_books", "cost and tokens of every call equal what its live entry moved", True),
     ("reversals_mirror", "every reversal mirrors its entry", True),
     ("prices_are_rates", "every price is the rate it names", True),
+    ("budgets_are_sums", "what was spent of every budget is what its calls cost", True),
     ("rollups_are_sums", "roll-ups equal the sums over the calls, by minute, hour and day", True),
     (
         "control_totals",

@@ -17,7 +17,7 @@ from ledger.commodities import COMMODITIES
 from ledger.errors import DatabaseUnavailable, SchemaTooNew
 
 Role: TypeAlias = Literal["owner", "writer", "reader"]
-HEAD = "0003"
+HEAD = "0004"
 
 
 def connect(
@@ -29,11 +29,9 @@ def connect(
     table was empty would otherwise read all of it, ever after, and planning anew would cost more than the look-up.
     Raises DatabaseUnavailable when the server does not answer or the role does not exist yet.
     """
-    options = "-c timezone=UTC -c jit=off"
+    options = options_of(role)
     if by_index:
         options += " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
-    if role != "owner":
-        options += f" -c role=pigou_{role}"
     try:
         return psycopg.connect(dsn, autocommit=autocommit, options=options, application_name=application)
     except psycopg.OperationalError as error:
@@ -41,6 +39,12 @@ def connect(
             f"the database does not answer: {str(error).strip()}",
             "start it with `pigou up`, or check PIGOU_DATABASE_URL",
         ) from error
+
+
+def options_of(role: Role) -> str:
+    """What a session of the role is started with."""
+    options = "-c timezone=UTC -c jit=off"
+    return options if role == "owner" else f"{options} -c role=pigou_{role}"
 
 
 def migrate(dsn: str) -> bool:

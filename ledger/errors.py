@@ -26,5 +26,9 @@ class PeriodError(LedgerError):
     """A period cannot be closed as asked."""
 
 
+class BudgetError(LedgerError):
+    """A budget, or a hold of one, cannot be as asked."""
+
+
 class RetentionError(LedgerError):
     """Raw rows cannot be kept as asked."""

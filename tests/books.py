@@ -262,6 +262,7 @@ def books(connection: psycopg.Connection, tenant: str) -> dict[str, list[tuple[A
     """What the books of a tenant say, without when they came to say it: equal for equal telemetry, in whatever order it came."""
     views: tuple[str, ...] = ("calls", "balances", "suspense", "control_totals", "spans", "coverage", "weak_matches", "accounts")
     views += ("spend_minutely", "spend_hourly", "spend_daily", "statuses_hourly", "statuses_daily", "control_totals_hourly")
+    views += ("budget_periods",)
     said = {view: _rows(connection, f"select * from ledger.{view} where tenant = %(tenant)s", tenant) for view in views}
     return {**said, "live postings": _rows(connection, _LIVE, tenant)}
 
@@ -358,7 +359,7 @@ def serving(dsn: str, **settings: Any) -> Generator[Served]:
     given = CollectorSettings(dsn, http_port=listener.getsockname()[1], grpc_port=0, **settings)
     pipeline = Pipeline(given)
     pipeline.start()
-    config = uvicorn.Config(build_app(pipeline, given), log_level="critical", access_log=False, lifespan="off")
+    config = uvicorn.Config(build_app(pipeline, given), log_level="critical", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     ports: list[int] = []
 

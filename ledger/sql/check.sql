@@ -145,6 +145,31 @@ select format('%s %s span %s (%s): says %s in, %s out; booked %s in, %s out', te
 -- name: control_totals_checked
 select count(*) from pigou.control_total where checked_at is not null
 
+-- name: budgets_are_sums
+-- Budgets whose spend is not the sum of the calls in their scope, per revision that is counted and period.
+with said as (
+    select b.tenant_id, b.budget, b.revision, pigou.period_start(b.period, c.started_at, b.time_zone, b.valid) as period_from,
+           count(*) as calls, coalesce(sum(c.cost_usd), 0) as spent_usd,
+           count(*) filter (where c.status = 'unpriced') as unpriced, count(*) filter (where c.status = 'suspense') as suspense
+      from pigou.budget_counted b
+      join pigou.call c
+        on c.tenant_id = b.tenant_id and b.valid @> c.started_at and c.status <> 'duplicate'
+       and (b.layer is null or b.layer = c.layer) and (b.use is null or b.use = c.use) and (b.agent is null or b.agent = c.agent)
+       and (b.model is null or b.model = c.model) and (b.task_class is null or b.task_class = c.task_class)
+     group by 1, 2, 3, 4
+),
+kept as (
+    select s.* from pigou.budget_spend s join pigou.budget_counted b using (tenant_id, budget, revision)
+)
+select format('budget %s of tenant %s, revision %s, period from %s: %s in %s calls, calls say %s in %s', budget, tenant_id, revision,
+              period_from, kept.spent_usd, kept.calls, said.spent_usd, said.calls)
+  from said full join kept using (tenant_id, budget, revision, period_from)
+ where coalesce(said.calls, 0) <> coalesce(kept.calls, 0) or coalesce(said.spent_usd, 0) <> coalesce(kept.spent_usd, 0)
+    or coalesce(said.unpriced, 0) <> coalesce(kept.unpriced_calls, 0) or coalesce(said.suspense, 0) <> coalesce(kept.suspense_calls, 0)
+
+-- name: budgets_are_sums_checked
+select count(*) from pigou.budget_spend
+
 -- name: rollups_are_sums
 -- Rolled-up spend, coverage, suspense and control totals that are not the sums over the calls and parents themselves.
 with call as materialized (

@@ -355,6 +355,59 @@ create or replace view ledger.use_rules as
 select case when u.tenant_id = 0 then null else t.tenant end as tenant, u.ordinal, u.field, u.pattern, u.layer, u.use, u.action_class
   from pigou.use_rule u left join pigou.tenant t using (tenant_id);
 
+-- Every budget in force, and where it stands in the period that holds now. Forecasts are a simple run rate.
+create or replace view ledger.budgets as
+select t.tenant, b.budget, b.revision, b.period, b.time_zone, b.layer, b.use, b.agent, b.model, b.task_class,
+       b.period_from, b.period_until, b.amount_usd, b.spent_usd, b.held_usd, b.amount_usd - b.spent_usd - b.held_usd as left_usd,
+       b.calls, b.unpriced_calls, b.suspense_calls,
+       round(b.spent_usd / b.amount_usd, 6) as spent_share, round(e.elapsed_share, 6) as elapsed_share,
+       round(b.spent_usd / b.amount_usd / nullif(e.elapsed_share, 0), 6) as pace,
+       round(b.spent_usd / nullif(e.elapsed_share, 0), 12) as forecast_usd,
+       lower(b.valid) as valid_from, upper(b.valid) as valid_until
+  from pigou.budgets_at(now()) b
+  join pigou.tenant t using (tenant_id)
+ cross join lateral (select extract(epoch from now() - b.period_from) / extract(epoch from b.period_until - b.period_from)
+                            as elapsed_share) e;
+
+-- What was spent in each period, by revision: a later revision leaves what was reported of an earlier one as it was.
+create or replace view ledger.budget_periods as
+select t.tenant, s.budget, s.revision, b.period, b.time_zone, b.layer, b.use, b.agent, b.model, b.task_class, s.period_from,
+       pigou.period_end(b.period, s.period_from, b.time_zone, b.valid) as period_until,
+       b.amount_usd, s.spent_usd, s.calls, s.unpriced_calls, s.suspense_calls, b.source, b.recorded_at
+  from pigou.budget_spend s
+  join pigou.budget b on b.tenant_id = s.tenant_id and b.budget = s.budget and b.revision = s.revision
+  join pigou.tenant t on t.tenant_id = s.tenant_id;
+
+create or replace view ledger.budget_holds as
+select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
+       case when h.state = 'held' and h.expires_at <= now() then 'expired' else h.state end as state, h.ended_at,
+       encode(coalesce(o.trace_id, h.call_trace_id), 'hex') as trace_id, encode(coalesce(o.span_id, h.call_span_id), 'hex') as span_id,
+       coalesce(o.cost_usd, c.cost_usd) as cost_usd
+  from pigou.budget_hold h
+  join pigou.tenant t using (tenant_id)
+  left join pigou.call c on c.tenant_id = h.tenant_id and c.trace_id = h.call_trace_id and c.span_id = h.call_span_id
+  left join pigou.call o                                     -- another record of the call took its place since
+    on c.status = 'duplicate' and o.tenant_id = c.tenant_id and o.trace_id = c.copy_of_trace_id and o.span_id = c.copy_of_span_id;
+
+-- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
+create or replace view ledger.alerts as
+select t.tenant, a.alert_id, a.rule, a.subject, a.state, a.opened_at, a.last_seen_at, a.quiet_since, a.resolved_at, a.muted_until,
+       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id
+  from pigou.alert a join pigou.tenant t using (tenant_id);
+
+create or replace view ledger.alert_events as
+select t.tenant, e.alert_id, e.event_id, e.at, a.rule, a.subject, e.event, e.is_to_be_told, e.who, e.note, e.value
+  from pigou.alert_event e
+  join pigou.alert a on a.tenant_id = e.tenant_id and a.alert_id = e.alert_id
+  join pigou.tenant t on t.tenant_id = e.tenant_id;
+
+-- Thresholds with their history; of one tenant and rule the highest revision is in force.
+create or replace view ledger.alert_rules as
+select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all who have none of their own
+       r.rule, r.revision, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
+       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at
+  from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
+
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text), ledger.trace_calls(text) from public;
 grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.spend(timestamptz, timestamptz),

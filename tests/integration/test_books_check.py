@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import psycopg
 import pytest
 
 from ledger import check
-from tests.books import agent, book, chat, collecting, export, one, price, rows, run
+from ledger.budgets import Terms, set_budget
+from tests.books import AT, agent, book, chat, collecting, export, one, price, rows, run
 
 DAMAGE = {
     "trial_balance": "update pigou.balance set debit_usd = debit_usd + 1 where debit_usd > 0",
@@ -17,6 +20,7 @@ DAMAGE = {
     "reversals_mirror": "update pigou.transfer x set quantity = quantity + 1, amount_usd = round((quantity + 1) * rate_usd, 12)"
     " from pigou.entry e where e.entry_id = x.entry_id and e.kind = 'reversal'",
     "prices_are_rates": "update pigou.transfer set rate_usd = rate_usd * 2, amount_usd = amount_usd * 2",
+    "budgets_are_sums": "update pigou.budget_spend set spent_usd = spent_usd + 0.000001",
     "rollups_are_sums": "update pigou.spend_hour set output_tokens = output_tokens + 1",
 }
 FURTHER = {
@@ -49,6 +53,7 @@ CASES = {name: (name, damage) for name, damage in DAMAGE.items()} | FURTHER
 def sound(dsn: str, writer: psycopg.Connection) -> str:
     """Books with a reversal, an adjustment, and something in suspense."""
     price(writer)
+    set_budget(writer, "default", "b", Terms(amount_usd=Decimal(1), valid_from=AT), "test")
     weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r")
     unread = chat(1, 3, 1, input=1, cached=5)
     book(dsn, [export(agent(1, 1, input=100, output=10), weak)])

@@ -1,8 +1,6 @@
 """The faults that users of other systems reported; each test fails when the guard against its fault is taken away.
 
-Not here, because what they are faults of is not built yet:
-- concurrent requests that all pass a budget check, and false refusals: there are no budgets to check against;
-- alerts that fire once and never again, or for every request: there are no alerts;
+Those of budgets and alerts are in test_faults_budgets.py. Not here, because what they are faults of is not built yet:
 - summary pages that take minutes past a million rows: `make bench` measures, tests do not time;
 - retention by DELETE that bloats: nothing is deleted, and what will be dropped is a partition (test_append_only.py holds that);
 - a tracked $27 against a bill of $770: every cause known of it is here, the comparison with a bill needs invoices;

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 
+from analyzers.alerts import evaluate
+from analyzers.alerts.acts import set_rule
 from analyzers.pipeline import run_round
 from collector.export import Export
+from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
-from tests.books import GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
+from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
 from tests.tidy.tree import ROOT
 
 DOCUMENT = (ROOT / "docs" / "sql.md").read_text()
@@ -81,6 +85,12 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
             run_round(writer)
             price(writer, {"output_tokens": "60"}, model="m2", tenant="default")
             run_round(writer)
+            plan = Terms(amount_usd=Decimal(50), period="total", valid_from=AT - timedelta(days=30))
+            set_budget(writer, "default", "plan", plan, "test")
+            hold(writer, "default", "plan", "h1", Decimal(1), 600)
+            set_rule(writer, "unpriced_share", None, "test", evidence_min=1)
+            for minutes in (60, 61, 62):
+                evaluate(writer, AT + timedelta(minutes=minutes))
         with connect(dsn, "reader") as connection:
             yield connection
 

@@ -10,6 +10,8 @@ import itertools
 import random
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -22,8 +24,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from analyzers.pipeline import run_round
 from collector.export import Export
 from ledger import check
+from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from tests.books import (
+    AT,
     GATEWAY,
     PRICES,
     Collector,
@@ -125,6 +129,9 @@ class Desk:
         The clock goes round once at the end; `with_clock`: after every request, too.
         """
         tenant = f"t{next(_numbers)}"
+        for name, agent_name in (("all", None), ("fixer", "fixer")):
+            terms = Terms(amount_usd=Decimal(1), period="day", agent=agent_name, valid_from=AT - timedelta(days=30))
+            set_budget(self.connection, tenant, name, terms, "test")
         failures: list[BaseException] = []
 
         def send(collector: Collector, share: list[Export]) -> None:
@@ -171,6 +178,7 @@ def test_the_workload_holds_what_makes_order_matter(reference: Books, desk: Desk
     assert statuses == {"booked": 11, "duplicate": 10, "suspense": 3, "unpriced": 2}
     kinds = desk.connection.execute("select distinct kind from ledger.entries where tenant = %s order by 1", (tenant,)).fetchall()
     assert kinds == [("call",), ("reversal",)]
+    assert len(reference["budget_periods"]) == 2
     assert len(reference["control totals" if "control totals" in reference else "control_totals"]) == 2
     assert (
         one(desk.connection, "select count(distinct copy_of_trace_id) from ledger.calls where copy_of_trace_id <> trace_id") >= 1

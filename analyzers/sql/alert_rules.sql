@@ -1,0 +1,97 @@
+-- One statement per rule, for all tenants: tenant, subject, value, how much was looked at, what it means, how to mend it.
+
+-- name: budget_overrun
+-- What is spent of each budget in the period that holds now, as a share of its amount.
+select b.tenant_id, b.budget, b.spent_usd / b.amount_usd, b.calls,
+       format('budget %%s of %%s: %%s USD are spent of %%s in the %%s that began %%s', b.budget, t.tenant, round(b.spent_usd, 2),
+              round(b.amount_usd, 2), case b.period when 'total' then 'time' else b.period end, b.period_from),
+       format('see where it went: pigou budgets show %%s --tenant %%s; or raise it: pigou budgets set %%1$s --tenant %%2$s --amount USD',
+              b.budget, quote_literal(t.tenant))
+  from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
+
+-- name: budget_pace
+-- What will be spent of each budget by its period's end if it goes on so, as a share of its amount. A twentieth of the period must
+-- have passed; what is overrun already is the other rule's.
+select b.tenant_id, b.budget, b.spent_usd / e.elapsed / b.amount_usd, b.calls,
+       format('budget %%s of %%s: at this pace %%s USD are spent by %%s, of %%s', b.budget, t.tenant, round(b.spent_usd / e.elapsed, 2),
+              b.period_until, round(b.amount_usd, 2)),
+       format('spend less per day, or raise it: pigou budgets set %%s --tenant %%s --amount USD', b.budget, quote_literal(t.tenant))
+  from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
+ cross join lateral (select extract(epoch from %(now)s - b.period_from) / extract(epoch from b.period_until - b.period_from) as elapsed) e
+ where e.elapsed >= 0.05 and b.spent_usd < b.amount_usd
+
+-- name: unpriced_share
+-- The share of a tenant's calls of the past day that have no price.
+select t.tenant_id, 'calls', s.unpriced::numeric / s.calls, s.calls,
+       format('%%s of %%s calls of %%s in the past day have no price, so that their cost is unknown: %%s', s.unpriced, s.calls, t.tenant, s.models),
+       format('pigou sql "select mend from ledger.suspense where tenant = %%s"', quote_literal(t.tenant))
+  from pigou.tenant t
+ cross join lateral (
+       select sum(m.calls)::bigint as calls, sum(m.unpriced)::bigint as unpriced,
+              string_agg(m.model, ', ' order by m.unpriced desc, m.model) filter (where m.place <= 3 and m.unpriced > 0) as models
+         from (select coalesce(h.model, 'unknown') as model, sum(h.calls) as calls, sum(h.unpriced_calls) as unpriced,
+                      row_number() over (order by sum(h.unpriced_calls) desc, coalesce(h.model, 'unknown')) as place
+                 from ledger.spend_hourly h
+                where h.tenant = t.tenant and h.hour >= date_trunc('hour', %(now)s - interval '1 day', 'UTC') and h.hour <= %(now)s
+                group by 1) m) s
+ where t.tenant_id <> 0 and s.calls > 0
+
+-- name: suspense_share
+-- The share of a tenant's calls of the past day whose usage cannot be read.
+select t.tenant_id, 'calls', s.suspense::numeric / s.calls, s.calls,
+       format('the usage of %%s of %%s calls of %%s in the past day cannot be read', s.suspense, s.calls, t.tenant),
+       format('pigou sql "select reason, mend from ledger.suspense where tenant = %%s and account = ''suspense:unreadable''"',
+              quote_literal(t.tenant))
+  from pigou.tenant t
+ cross join lateral (
+       select sum(h.calls)::bigint as calls, sum(h.suspense_calls)::bigint as suspense
+         from ledger.spend_hourly h
+        where h.tenant = t.tenant and h.hour >= date_trunc('hour', %(now)s - interval '1 day', 'UTC') and h.hour <= %(now)s) s
+ where t.tenant_id <> 0 and s.calls > 0
+
+-- name: control_difference
+-- The share of the control totals of the past day that differ from what was booked under them.
+select t.tenant_id, 'control totals', s.differing::numeric / s.compared, s.compared,
+       format('%%s of %%s parents of %%s in the past day say other totals than was booked under them', s.differing, s.compared, t.tenant),
+       format('pigou sql "select * from ledger.control_totals where tenant = %%s and status = ''differs''"', quote_literal(t.tenant))
+  from pigou.tenant t
+ cross join lateral (
+       select sum(k.parents)::bigint as compared, coalesce(sum(k.parents) filter (where k.status = 'differs'), 0)::bigint as differing
+         from ledger.control_totals_hourly k
+        where k.tenant = t.tenant and k.hour >= date_trunc('hour', %(now)s - interval '1 day', 'UTC') and k.hour <= %(now)s
+          and k.status <> 'unchecked') s
+ where s.compared > 0
+
+-- name: ingest_silence
+-- Five-minute pieces in which a service was expected and nothing came, since its last arrival (three days at most are looked at). How
+-- much a piece is expected is the share of the four weeks before, as far as they are known, in which the same piece of the week had
+-- something: who rests at night or at weekends is not expected then, and who was never there for a week not at all.
+select s.tenant_id, s.service, m.missed, m.pieces,
+       format('nothing arrived from service %%s of %%s since %%s; by its own rhythm of the past weeks %%s pieces of five minutes should have',
+              case when s.service = '' then '(without a name)' else s.service end, t.tenant, date_trunc('second', s.last_at), round(m.missed, 1)),
+       'see whether the service runs and where its exporter sends: pigou doctor; and pigou sql "select * from ledger.ingest"'
+  from pigou.arrival_service s
+  join pigou.tenant t using (tenant_id)
+ cross join lateral (
+       select coalesce(sum(e.expected), 0) as missed,
+              (select count(*) from pigou.arrival a
+                where a.tenant_id = s.tenant_id and a.service = s.service and a.arrived_at > %(now)s - interval '28 days') as pieces
+         from generate_series(greatest(date_bin('5 minutes', s.last_at, 'epoch') + interval '5 minutes',
+                                       date_bin('5 minutes', %(now)s - interval '3 days', 'epoch')),
+                              %(now)s - interval '5 minutes', '5 minutes') p (piece)
+        cross join lateral (
+              select avg(case when a.arrived_at is null then 0 else 1 end) as expected
+                from generate_series(1, 4) w (week)
+                left join pigou.arrival a
+                  on a.tenant_id = s.tenant_id and a.service = s.service and a.arrived_at = p.piece - w.week * interval '7 days'
+               where p.piece - w.week * interval '7 days' >= s.first_at) e) m
+ where s.last_at < %(now)s - interval '10 minutes'
+
+-- name: books_check
+-- Commodities whose debits and credits differ, by the balances.
+select t.tenant_id, 'trial balance', count(*) filter (where b.quantity <> 0 or b.amount_usd <> 0), count(*),
+       format('the books of %%s do not balance: %%s', t.tenant,
+              string_agg(b.book || ' ' || b.commodity, ', ' order by b.book, b.commodity) filter (where b.quantity <> 0 or b.amount_usd <> 0)),
+       'run `pigou check`, which names what differs, and restore the database from a backup that passes it'
+  from ledger.trial_balance b join pigou.tenant t using (tenant)
+ group by t.tenant_id, t.tenant

@@ -1,0 +1,194 @@
+"""Holds of budgets over HTTP: a gateway or an agent asks before it makes a call, and is told what is left.
+
+    POST /v1/budgets/{budget}/holds                    200 granted, 402 no room, 404 no such budget, 409 the id is taken
+    POST /v1/budgets/{budget}/holds/{hold_id}/release  200, 404
+
+The requests run in threads over a few connections of their own: what exports do meanwhile is not in their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from starlette.types import Message
+
+from ledger import budgets
+from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
+from ledger.pool import Connections
+
+_DAY_S = 86_400
+_BODY_LIMIT_BYTES = 16 * 1024
+_STATUS = {"granted": 200, "refused": 402, "absent": 404, "conflict": 409, "ended": 409}
+_HOLD_ID = r"^[!-.0-~]{1,200}$"  # what can be seen and stands in an address: no blank, no slash
+
+_NO_NUL = r"^[^\x00]+$"  # which PostgreSQL cannot hold
+
+
+def _plainly(amount: Decimal) -> str:
+    """All its digits, and no more."""
+    return f"{amount.normalize():f}"
+
+
+BudgetName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the budget.")]
+Usd = Annotated[Decimal, PlainSerializer(_plainly, return_type=str)]
+"""Exact: written as text, since JSON's numbers are read as binary fractions."""
+
+
+class _Route(APIRoute):
+    """Refuses what is too large before it is read, and says in one line what is wrong with what was asked."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with both around it."""
+        answer = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            taken = 0
+
+            async def receive() -> Message:
+                nonlocal taken
+                message = await request.receive()
+                taken += len(message.get("body", b""))
+                if taken > _BODY_LIMIT_BYTES:
+                    raise HTTPException(413, f"the request is larger than {_BODY_LIMIT_BYTES} bytes")
+                return message
+
+            try:
+                return await answer(Request(request.scope, receive))
+            except RequestValidationError as error:
+                wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+                said = "; ".join(wrong).encode("utf-8", "replace").decode()  # it may quote half a character
+                raise HTTPException(422, said) from error
+
+        return bounded
+
+
+class HoldRequest(BaseModel):
+    """What is to be set aside, for which call, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hold_id: str = Field(pattern=_HOLD_ID, description="Given by the caller; asking twice with it is asking once.")
+    amount_usd: Decimal = Field(gt=0, max_digits=38, decimal_places=12, description="The most that the call may cost.")
+    ttl_s: int = Field(300, ge=1, le=7 * _DAY_S, description="Seconds after which it is given back by itself.")
+    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
+
+
+class HoldAnswer(BaseModel):
+    """Whether it was granted, and how the budget stands after it. Amounts are USD, as text."""
+
+    granted: bool
+    why: str
+    tenant: str
+    budget: str
+    hold_id: str
+    state: str | None
+    expires_at: datetime | None
+    period_from: datetime | None
+    period_until: datetime | None
+    amount_usd: Usd | None
+    spent_usd: Usd | None
+    held_usd: Usd | None
+    left_usd: Usd | None
+    unpriced_calls: int | None
+
+
+class ReleaseRequest(BaseModel):
+    """Whose hold is given back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
+
+
+class ReleaseAnswer(BaseModel):
+    """What became of the hold: released (now or before), settled by its call, or expired."""
+
+    tenant: str
+    budget: str
+    hold_id: str
+    state: str
+
+
+def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+    """The routes of holds over a database; they open their connections with the application and close them with it."""
+    connections = Connections(dsn, "writer", application="pigou-budgets")
+    slots = anyio.CapacityLimiter(8)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        connections.open()
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(connections.close)
+
+    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=_Route)
+    problems: dict[int | str, dict[str, Any]] = {402: {"model": HoldAnswer}, 404: {}, 409: {"model": HoldAnswer}, 503: {}}
+
+    @router.post("/{budget}/holds", responses=problems)
+    async def hold(budget: BudgetName, asked: HoldRequest, response: Response) -> HoldAnswer:
+        """Set an amount of a budget aside for a call, if there is room for it."""
+        tenant = asked.tenant or default_tenant
+
+        def decide() -> budgets.Held:
+            with _answered(), connections.connection() as connection:
+                return budgets.hold(connection, tenant, budget, asked.hold_id, asked.amount_usd, asked.ttl_s)
+
+        held = await anyio.to_thread.run_sync(decide, limiter=slots)
+        response.status_code = _STATUS[held.outcome]
+        return _answer(tenant, budget, asked, held)
+
+    @router.post("/{budget}/holds/{hold_id}/release", responses={404: {}, 503: {}})
+    async def release(
+        budget: BudgetName, hold_id: Annotated[str, Path(pattern=_HOLD_ID)], asked: ReleaseRequest | None = None
+    ) -> ReleaseAnswer:
+        """Give a hold back that is not needed: its call failed, or was not made."""
+        tenant = (asked and asked.tenant) or default_tenant
+
+        def give_back() -> str:
+            with _answered(), connections.connection() as connection:
+                return budgets.release(connection, tenant, budget, hold_id)
+
+        state = await anyio.to_thread.run_sync(give_back, limiter=slots)
+        return ReleaseAnswer(tenant=tenant, budget=budget, hold_id=hold_id, state=state)
+
+    return router
+
+
+@contextmanager
+def _answered() -> Generator[None]:
+    """What the ledger refuses, as HTTP says it."""
+    try:
+        yield
+    except (UnknownTenant, BudgetError) as error:
+        raise HTTPException(404, str(error)) from error
+    except DatabaseUnavailable as error:
+        raise HTTPException(503, str(error), {"Retry-After": "1"}) from error
+
+
+def _usd(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else _plainly(amount)
+
+
+def _answer(tenant: str, budget: str, asked: HoldRequest, held: budgets.Held) -> HoldAnswer:
+    why = {
+        "granted": f"held until {held.expires_at}",
+        "refused": f"{_usd(held.left_usd)} USD are left of {_usd(held.amount_usd)}, {_usd(asked.amount_usd)} are asked for",
+        "absent": f"tenant {tenant} has no budget {budget} that is in force; see `pigou budgets list`",
+        "conflict": "the id is held with another amount; use one id per call",
+        "ended": f"the id was used: its hold is {held.state} or its time is over; use a new id for each call",
+    }[held.outcome]
+    return HoldAnswer(
+        granted=held.outcome == "granted", why=why, tenant=tenant, budget=budget, hold_id=asked.hold_id, state=held.state,
+        expires_at=held.expires_at, period_from=held.period_from, period_until=held.period_until, amount_usd=held.amount_usd,
+        spent_usd=held.spent_usd, held_usd=held.held_usd, left_usd=held.left_usd, unpriced_calls=held.unpriced_calls,
+    )  # fmt: skip
