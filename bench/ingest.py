@@ -11,30 +11,25 @@ stored and posted afterwards, proves the books with `ledger.check`, and measures
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import resource
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 import psycopg
 from psycopg import sql
 
 from bench import comparison, load
+from bench.collecting import collector, new_books, server_cpu_s
 from bench.floor import ROWS_PER_COMMIT, Floor, measure_floor
 from bench.peers import SECONDS, PeerResult, measure_peers
-from bench.processes import Family, await_answer, free_port, started
+from bench.processes import Family
 from bench.sender import Sent, send
 from bench.server import Server, serve
 from bench.tables import machine
 from ledger import check
-from ledger.database import connect, migrate
-from ledger.pricelist import load_list_prices
-
-_READY_WITHIN_S = 30.0
+from ledger.database import connect
 
 
 def main() -> int:
@@ -53,24 +48,15 @@ def main() -> int:
 
 
 def _measure(server: Server, bodies: list[bytes], connections: int) -> tuple[int, PeerResult, Floor]:
-    dsn = server.create("bench")
-    migrate(dsn)
-    with connect(dsn, "writer") as writer:
-        load_list_prices(writer)
+    dsn = new_books(server, "bench")
     floor = measure_floor(dsn, bodies)
-    http_port, grpc_port = free_port(), free_port()
-    command = [sys.executable, "-m", "collector", "--dsn", dsn, "--http-port", str(http_port), "--grpc-port", str(grpc_port)]
-    home = server.home / "collector"
-    home.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    with started(command, home, environment) as collector:
-        await_answer(collector, http_port, "/health", _READY_WITHIN_S)
-        before = _cpu_s(collector, dsn)
+    with collector(server, dsn) as (family, port):
+        before = _cpu_s(family, dsn)
         began = time.perf_counter()
-        sent = send(bodies, http_port, connections)
+        sent = send(bodies, port, connections)
         took = time.perf_counter() - began
-        cpu_s = [after - until for until, after in zip(before, _cpu_s(collector, dsn), strict=True)]
-        rss_mb = collector.rss_mb()
+        cpu_s = [after - until for until, after in zip(before, _cpu_s(family, dsn), strict=True)]
+        rss_mb = family.rss_mb()
     return _report(dsn, len(bodies), sent, took, cpu_s, rss_mb, floor)
 
 
@@ -122,20 +108,10 @@ def _count(owner: psycopg.Connection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _cpu_s(collector: Family, dsn: str) -> tuple[float, float, float]:
+def _cpu_s(family: Family, dsn: str) -> tuple[float, float, float]:
     """CPU seconds of the collector with its readers, of the collector alone, and of the database server."""
-    with connect(dsn, "owner") as owner:
-        row = owner.execute("select pg_backend_pid()").fetchone()
-        server = psutil.Process(row[0] if row else 0).parent()
-    if server is None:
-        raise RuntimeError("the database server was not found")
-    times = [server.cpu_times()]
-    for process in server.children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times.append(process.cpu_times())
-    ended = times[0].children_user + times[0].children_system
-    own = collector.root.cpu_times()
-    return collector.cpu_s(), own.user + own.system, sum(t.user + t.system for t in times) + ended
+    own = family.root.cpu_times()
+    return family.cpu_s(), own.user + own.system, server_cpu_s(dsn)
 
 
 def _arguments() -> argparse.Namespace:
