@@ -95,7 +95,7 @@ def _page(dsn: str) -> list[tuple[float, str]]:
             if "{trace_id}" in named()[name]:
                 continue
             times: list[float] = []
-            for search in ("?range=14d", "?range=all"):
+            for search in ("?range=3h",) if name.endswith("_over_minutes") else ("?range=14d", "?range=all"):
                 filters = parse(search)
                 bucket = bucket_of(filters.window(now), timedelta(days=_DAYS))
                 text = statement(name, filters, now, bucket="hour" if bucket == "minute" else bucket).text
