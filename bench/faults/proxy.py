@@ -8,11 +8,13 @@ import threading
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-Place: TypeAlias = Literal["copy", "answer"]
-"""Inside the data of a COPY on its way to the server, or inside what the server answers (a commit's confirmation may be lost)."""
+Place: TypeAlias = Literal["copy", "answer", "commit"]
+"""Inside the data of a COPY on its way to the server; inside what the server answers; or after a COMMIT has passed and before
+its answer has, so that the client cannot know whether it was done."""
 
 _SOCKET = ".s.PGSQL.5432"
 _COPY_DATA = ord("d")
+_COMMIT = b"COMMIT"
 
 
 class _Frames:
@@ -102,15 +104,17 @@ class Proxy:
                 continue
             with self._lock:
                 self._open |= {client, server}
-            for place, source, target in (("copy", client, server), ("answer", server, client)):
-                thread = threading.Thread(target=self._pump, args=(place, source, target), daemon=True)
+            for pumped in (("copy", client, server), ("answer", server, client)):
+                thread = threading.Thread(target=self._pump, args=pumped, daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _pump(self, place: Place, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, place: Literal["copy", "answer"], source: socket.socket, target: socket.socket) -> None:
         frames = _Frames()
         try:
             while data := source.recv(65536):
+                if place == "copy" and _COMMIT in data:
+                    self._commit_passes()
                 spans = frames.copy_bytes(data) if place == "copy" else [0, len(data)]
                 end = self._end_of(place, spans)
                 if end is not None:
@@ -127,6 +131,11 @@ class Proxy:
             with self._lock:
                 self._open.discard(source)
             source.close()
+
+    def _commit_passes(self) -> None:
+        with self._lock:
+            if self._armed is not None and self._armed[0] == "commit":
+                self._armed = ("answer", 0)
 
     def _end_of(self, place: Place, spans: list[int]) -> int | None:
         """Where in the data to cut, if the cut that was asked for falls into it."""

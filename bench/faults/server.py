@@ -66,14 +66,8 @@ class Server:
         self.start()
         self._administer(sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
         migrate(self.dsn(_TEMPLATE))
-        rates = [
-            stated_rate({"provider": provider, "model": model, "commodity": commodity, "price_usd": str(usd)})
-            for (provider, model), by_commodity in prices().items()
-            for commodity, usd in by_commodity.items()
-        ]
         with connect(self.dsn(_TEMPLATE), "writer") as writer:
-            for number in range(TENANTS):
-                add_rates(writer, f"tenant-{number:02d}", rates, "bench")
+            state_prices(writer)
 
     @contextlib.contextmanager
     def database(self) -> Generator[str]:
@@ -169,6 +163,17 @@ class Server:
 
     def _log(self) -> IO[bytes]:
         return self._log_path.open("ab")
+
+
+def state_prices(writer: psycopg.Connection) -> None:
+    """Put the load's own prices into the price book, for each tenant of the load."""
+    rates = [
+        stated_rate({"provider": provider, "model": model, "commodity": commodity, "price_usd": str(usd)})
+        for (provider, model), by_commodity in prices().items()
+        for commodity, usd in by_commodity.items()
+    ]
+    for number in range(TENANTS):
+        add_rates(writer, f"tenant-{number:02d}", rates, "bench")
 
 
 def _title(process: psutil.Process) -> str:

@@ -6,9 +6,11 @@ import os
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from bench.faults.proxy import Place
 from bench.faults.sender import CONNECTIONS
 
 if TYPE_CHECKING:
@@ -144,19 +146,19 @@ def fill_disk(r: Round) -> str:
 
 
 def cut_connection(r: Round) -> str:
-    """The connection to PostgreSQL is cut three to six times: inside a COPY, or inside an answer."""
+    """The connection to PostgreSQL is cut three to six times: inside a COPY, inside an answer, or before that of a COMMIT."""
     if r.proxy is None:
         raise NotCounted("there is no proxy")
-    places: list[str] = []
+    places: Counter[str] = Counter()
     for share in r.moments(r.draw.randint(3, 6)):
         r.await_moment(share)
-        place: Literal["copy", "answer"] = r.draw.choice(("copy", "copy", "answer"))
+        place: Place = r.draw.choice(("copy", "copy", "answer", "commit"))
         size = r.draw.randrange(1, _COPY_BYTES_MAX if place == "copy" else _ANSWER_BYTES_MAX)
         if not r.load_ended and r.proxy.cut(place, size, _SOON_S):
-            places.append(place)
+            places[place] += 1
     if not places:
         raise NotCounted("nothing more passed the proxy")
-    return f"{places.count('copy')} in COPY, {places.count('answer')} in answers"
+    return ", ".join(f"{times} in {place}" for place, times in sorted(places.items()))
 
 
 def jump_clock(r: Round) -> str:
