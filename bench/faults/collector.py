@@ -17,9 +17,12 @@ from pathlib import Path
 
 import psutil
 
+from bench.faults.processes import kill, outliving
+
 _BACKOFF_S = 0.2
 _READY_WITHIN_S = 60.0
 _STOP_WITHIN_S = 40.0
+_ORPHANS_END_WITHIN_S = 10.0
 _SHOWN_LINES = 6
 
 
@@ -192,12 +195,10 @@ class Collector:
 
     def _end_orphans(self, below: Sequence[psutil.Process]) -> list[str]:
         """Processes below a collector that ended must end too; the ones that do not are told of, and killed."""
-        _, alive = psutil.wait_procs([*self._orphans, *below], 10)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        alive = outliving([*self._orphans, *below], _ORPHANS_END_WITHIN_S)
+        kill(alive)
         self._orphans = []
-        return [f"process {process.pid} outlived its collector by more than 10 s" for process in alive]
+        return [f"process {process.pid} outlived its collector by more than {_ORPHANS_END_WITHIN_S:.0f} s" for process in alive]
 
 
 def _is_tracker(process: psutil.Process) -> bool:

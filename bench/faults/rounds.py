@@ -27,7 +27,6 @@ from ledger.database import connect
 from ledger.errors import DatabaseUnavailable
 
 _SEND_WITHIN_S = 120.0
-_DRAIN_WITHIN_S = 60.0
 _DISK_BYTES = 256 * KIB
 _SPOOL_BEYOND_DISK_BYTES = 64 * 1024 * KIB
 
@@ -90,7 +89,9 @@ class Round:
         time.sleep(self.draw.uniform(at_least_s, max(at_least_s, at_most_s)))
 
 
-def run_round(server: Server, kind: Kind, seed: str, *, outage_s: float, module: str = "collector") -> Outcome:
+def run_round(
+    server: Server, kind: Kind, seed: str, *, outage_s: float, module: str = "collector", drain_within_s: float = 60.0
+) -> Outcome:
     """Run one round and answer what it found. The server is up again afterwards, and nothing of the round is left."""
     began = time.monotonic()
     outcome = Outcome(kind.name, seed)
@@ -122,7 +123,7 @@ def run_round(server: Server, kind: Kind, seed: str, *, outage_s: float, module:
         server.start()
         for sending in running.sendings:
             sending.finish()
-        _settle(running, outcome)
+        _settle(running, outcome, drain_within_s)
     outcome.took_s = time.monotonic() - began
     return outcome
 
@@ -168,11 +169,11 @@ def _surroundings(running: Round, folder: Path, module: str) -> Generator[None]:
         yield
 
 
-def _settle(running: Round, outcome: Outcome) -> None:
+def _settle(running: Round, outcome: Outcome, drain_within_s: float) -> None:
     """Wait until what was acknowledged is booked, end the collectors, and compare."""
     all_sent = [sent for sending in running.sendings for sent in sending.sent]
     acknowledged = {key for sent in all_sent if sent.acknowledged_at is not None for key in sent.export.spans}
-    _drain(running, acknowledged)
+    _drain(running, acknowledged, drain_within_s)
     findings = running.findings
     for collector in running.collectors:
         findings.wrong += collector.stop()
@@ -189,8 +190,8 @@ def _settle(running: Round, outcome: Outcome) -> None:
         outcome.answers += sending.answers
 
 
-def _drain(running: Round, acknowledged: set[SpanKey]) -> None:
-    deadline = time.monotonic() + _DRAIN_WITHIN_S
+def _drain(running: Round, acknowledged: set[SpanKey], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
     dsn = running.server.dsn(running.database)
     while time.monotonic() < deadline:
         with contextlib.suppress(psycopg.OperationalError, DatabaseUnavailable), connect(dsn, "owner") as connection:

@@ -19,6 +19,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from bench.faults.processes import kill, outliving
 from bench.faults.workload import TENANTS, prices
 from cli.postgres import Cluster, wait_until
 from ledger.database import connect, migrate
@@ -131,10 +132,7 @@ class Server:
             self.stop("immediate")
         except subprocess.TimeoutExpired:
             self.kill()
-        _, alive = psutil.wait_procs(below, 10)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill(outliving(below, 10.0))
 
     def _children(self) -> list[psutil.Process]:
         try:

@@ -241,7 +241,8 @@ def test_the_clock_jumps_for_a_running_process(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_a_collector_that_lies_is_caught(postgres: Server) -> None:
     """It says 200 while PostgreSQL is away and it has no room: what it then loses is found."""
-    outcome = run_round(postgres, KINDS["spool_full"], "liar", outage_s=1.0, module="tests.faults.liar")
+    kind = KINDS["spool_full"]
+    outcome = run_round(postgres, kind, "liar", outage_s=1.0, module="tests.faults.liar", drain_within_s=5.0)
     assert outcome.findings.lost
     assert any("503 never came" in line for line in outcome.findings.wrong)
     assert any("bytes were acknowledged while PostgreSQL was away" in line for line in outcome.findings.wrong)
