@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.faults.guard import Guard
 from bench.faults.processes import kill, outliving
 
 _BACKOFF_S = 0.2
@@ -46,6 +47,7 @@ class Collector:
         module: str,
         dsn: str,
         folder: Path,
+        guard: Guard,
         *,
         slot: int = 0,
         spool: Path | None = None,
@@ -57,6 +59,7 @@ class Collector:
         self.spool = (spool or folder / f"spool-{slot}") if keeps_a_spool(module) else None
         self.deaths: list[str] = []
         """Why it ended whenever nobody had asked it to."""
+        self._guard = guard
         self._file_limit_bytes = file_limit_bytes
         self._environment = {**os.environ, **(environment or {})}
         self._log_path = folder / f"collector-{slot}.log"
@@ -177,6 +180,7 @@ class Collector:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True
             )
+        self._guard.process(self._process.pid)
         if self._file_limit_bytes is not None:
             with contextlib.suppress(ProcessLookupError):
                 limits = (self._file_limit_bytes, self._file_limit_bytes)

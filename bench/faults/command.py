@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from bench.faults.guard import Guard
 from bench.faults.kinds import KINDS
 from bench.faults.rounds import Outcome, run_round
 from bench.faults.server import Server
@@ -44,8 +45,8 @@ def main() -> int:
 @contextlib.contextmanager
 def own_server() -> Generator[Server]:
     """A prepared server in a temporary folder; both are gone at the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="pigou-faults-", ignore_cleanup_errors=True) as name:
-        server = Server(Path(name))
+    with Guard() as guard, tempfile.TemporaryDirectory(prefix="pigou-faults-", ignore_cleanup_errors=True) as name:
+        server = Server(Path(name), guard)
         try:
             server.prepare()
             yield server

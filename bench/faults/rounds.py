@@ -100,6 +100,7 @@ def run_round(
     random.Random(seed).shuffle(exports)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pigou-faults-", ignore_cleanup_errors=True)))
+        server.guard.folder(folder)
         database = stack.enter_context(server.database())
         running = Round(kind, seed, server, database, outage_s)
         stack.enter_context(_surroundings(running, folder, module))
@@ -155,6 +156,7 @@ def _surroundings(running: Round, folder: Path, module: str) -> Generator[None]:
                 module,
                 running.server.dsn(running.database, socket_folder),
                 folder,
+                running.server.guard,
                 slot=slot,
                 spool=spool,
                 spool_limit_bytes=limit_bytes,

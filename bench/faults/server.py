@@ -19,6 +19,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from bench.faults.guard import Guard
 from bench.faults.processes import kill, outliving
 from bench.faults.workload import TENANTS, prices
 from cli.postgres import Cluster, wait_until
@@ -33,7 +34,9 @@ _START_WITHIN_S = 60.0
 class Server:
     """The server on one data directory below `folder`, as a child of this process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, guard: Guard) -> None:
+        self.guard = guard
+        guard.folder(folder)
         folder.chmod(0o755)  # the server's own user passes through it when we are root
         self._cluster = Cluster(folder / "data")
         self._log_path = folder / "postgres.log"
@@ -57,8 +60,9 @@ class Server:
         self.thaw()
         if self._process is None or self._process.poll() is not None:
             with self._log() as log:
-                # It must not die with its parent thread: rounds are run by whatever thread the caller has. `close` ends it.
+                # Not with `dies_with_parent`: that asks between fork and exec, and this process has many threads.
                 self._process = self._cluster.spawn(log, dies_with_parent=False)
+            self.guard.process(self._process.pid)
         if not wait_until(self._accepts, _START_WITHIN_S, pause_s=0.05):
             raise RuntimeError(f"the server did not start within {_START_WITHIN_S:.0f} s:\n{self._log_path.read_text()[-2000:]}")
 

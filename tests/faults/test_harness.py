@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Generator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -17,6 +19,7 @@ from bench.faults import workload
 from bench.faults.clock import Clock, is_available
 from bench.faults.command import aligned, markdown
 from bench.faults.kinds import KINDS
+from bench.faults.processes import outliving
 from bench.faults.proxy import Place, Proxy
 from bench.faults.rounds import Outcome, run_round
 from bench.faults.sender import Sending
@@ -233,6 +236,26 @@ def test_the_clock_jumps_for_a_running_process(tmp_path: Path) -> None:
         process.stdin.flush()
         assert abs(int(process.stdout.readline()) - before + 100_000) < 60
         process.stdin.write("\n")
+
+
+def test_the_guard_ends_what_a_killed_harness_leaves(tmp_path: Path) -> None:
+    """Killed itself, the harness ends nothing: the guard kills the process and removes the folder it was told of."""
+    left = tmp_path / "left"
+    left.mkdir()
+    sleeper = "import time; time.sleep(300)"
+    harness = (
+        "import os, subprocess, sys; from pathlib import Path; from bench.faults.guard import Guard\n"
+        f"guard = Guard(); child = subprocess.Popen([sys.executable, '-c', {sleeper!r}])\n"
+        f"guard.process(child.pid); guard.folder(Path({str(left)!r})); print(child.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", harness], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.returncode == -9
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert outliving([psutil.Process(int(ended.stdout))], 20.0) == []
+    deadline = time.monotonic() + 20.0
+    while left.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left.exists()
 
 
 # ── a whole round ────────────────────────────────────────────────────────────────────────────────────

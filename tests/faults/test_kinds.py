@@ -12,7 +12,7 @@ ROUNDS = 2
 OUTAGE_S = 2.0
 
 
-@pytest.mark.timeout(300)  # a round ends by itself within four minutes, whatever happens in it
+@pytest.mark.timeout(600)  # a round ends by itself, even when everything in it takes as long as it may
 @pytest.mark.parametrize("number", range(ROUNDS))
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_acknowledged_is_lost_doubled_or_wrong(postgres: Server, kind: str, number: int) -> None:
