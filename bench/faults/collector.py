@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.faults.guard import Guard
 from bench.faults.processes import kill, outliving
+from bench.guard import Guard
 
 _BACKOFF_S = 0.2
 _READY_WITHIN_S = 60.0

@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from bench.faults.guard import Guard
 from bench.faults.kinds import KINDS
 from bench.faults.rounds import Outcome, run_round
 from bench.faults.server import Server
+from bench.guard import Guard
 
 _SHOWN = 10
 _COLUMNS = (
@@ -24,7 +24,7 @@ _COLUMNS = (
 def main() -> int:
     """Run the rounds and print the table; exit 1 when anything was lost, doubled or wrong, or a check failed."""
     arguments = _arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     outcomes: list[Outcome] = []
     try:

@@ -19,9 +19,9 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from bench.faults.guard import Guard
 from bench.faults.processes import kill, outliving
 from bench.faults.workload import TENANTS, prices
+from bench.guard import Guard
 from cli.postgres import Cluster, wait_until
 from ledger.database import connect, migrate
 from ledger.rates import add_rates
@@ -58,12 +58,7 @@ class Server:
     def start(self) -> None:
         """Start it unless it runs, thaw it if it is frozen, and wait until it accepts connections."""
         self.thaw()
-        if self._process is None or self._process.poll() is not None:
-            with self._log() as log:
-                # Not with `dies_with_parent`: that asks between fork and exec, and this process has many threads.
-                self._process = self._cluster.spawn(log, dies_with_parent=False)
-            self.guard.process(self._process.pid)
-        if not wait_until(self._accepts, _START_WITHIN_S, pause_s=0.05):
+        if not wait_until(self._runs_and_accepts, _START_WITHIN_S, pause_s=0.05):
             raise RuntimeError(f"the server did not start within {_START_WITHIN_S:.0f} s:\n{self._log_path.read_text()[-2000:]}")
 
     def prepare(self) -> None:
@@ -144,7 +139,13 @@ class Server:
         except psutil.NoSuchProcess:
             return []
 
-    def _accepts(self) -> bool:
+    def _runs_and_accepts(self) -> bool:
+        """Whether connections are accepted; starts the server when it has ended (it may still be on its way out when asked)."""
+        if self._process is None or self._process.poll() is not None:
+            with self._log() as log:
+                # Not with `dies_with_parent`: that asks between fork and exec, and this process has many threads.
+                self._process = self._cluster.spawn(log, dies_with_parent=False)
+            self.guard.process(self._process.pid)
         try:
             with psycopg.connect(self.dsn("postgres"), connect_timeout=5):
                 return True

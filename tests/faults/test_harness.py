@@ -244,7 +244,7 @@ def test_the_guard_ends_what_a_killed_harness_leaves(tmp_path: Path) -> None:
     left.mkdir()
     sleeper = "import time; time.sleep(300)"
     harness = (
-        "import os, subprocess, sys; from pathlib import Path; from bench.faults.guard import Guard\n"
+        "import os, subprocess, sys; from pathlib import Path; from bench.guard import Guard\n"
         f"guard = Guard(); child = subprocess.Popen([sys.executable, '-c', {sleeper!r}])\n"
         f"guard.process(child.pid); guard.folder(Path({str(left)!r})); print(child.pid, flush=True); os.kill(os.getpid(), 9)"
     )

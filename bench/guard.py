@@ -1,4 +1,4 @@
-"""`python -m bench.faults.guard`: cleans up after a harness that was itself killed, and so could not.
+"""`python -m bench.guard`: cleans up after a harness that was itself killed, and so could not.
 
 It is told on standard input what the harness starts, and does nothing until that input ends. A harness that ends in order has
 ended everything by then; otherwise (kill -9, a test's time limit) its processes are killed and its folders removed.
@@ -15,15 +15,13 @@ from typing import Self
 
 import psutil
 
-from bench.faults.processes import kill
-
 
 class Guard:
     """The guard of this process, as a process of its own."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.faults.guard"], stdin=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-m", "bench.guard"], stdin=subprocess.PIPE, text=True, start_new_session=True
         )
 
     def __enter__(self) -> Self:
@@ -63,7 +61,8 @@ def main() -> None:
                 processes.append(psutil.Process(int(name)))
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            kill([*process.children(recursive=True), process])
+            for each in (*process.children(recursive=True), process):
+                each.kill()
     left = [folder for folder in folders if folder.is_dir()]
     for mounted in [part.mountpoint for part in psutil.disk_partitions(all=True)] if left else []:
         if any(Path(mounted).is_relative_to(folder) for folder in left):
