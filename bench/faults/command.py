@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from bench import tables
 from bench.faults.kinds import KINDS
 from bench.faults.rounds import Outcome, run_round
 from bench.faults.server import Server
@@ -73,8 +74,7 @@ def aligned(outcomes: Sequence[Outcome]) -> str:
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
     """The table for a document."""
-    head = ["| " + " | ".join(_COLUMNS) + " |", "|---" + "|---:" * (len(_COLUMNS) - 1) + "|"]
-    return "\n".join([*head, *("| " + " | ".join(row) + " |" for row in table(outcomes))])
+    return tables.table(_COLUMNS, table(outcomes))
 
 
 def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
