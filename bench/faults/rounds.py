@@ -27,7 +27,7 @@ from ledger.database import connect
 from ledger.errors import DatabaseUnavailable
 
 _SEND_WITHIN_S = 120.0
-_DISK_BYTES = 256 * KIB
+_DISK_BYTES = 1024 * KIB
 _SPOOL_BEYOND_DISK_BYTES = 64 * 1024 * KIB
 
 

@@ -132,6 +132,9 @@ def fill_spool(r: Round) -> str:
     allowed = (limit or 0) + CONNECTIONS * largest
     if taken > allowed:
         r.findings.wrong.append(f"{taken} bytes were acknowledged while PostgreSQL was away; the spool may hold {limit}")
+    held = _size_bytes(r.collector.spool)
+    if held > (limit or 0):
+        r.findings.wrong.append(f"the spool takes {held} bytes of disk and may take {limit}")
     r.server.start()
     return f"{taken / 1024:.0f} KiB taken" if limit else "no spool"
 
@@ -203,6 +206,10 @@ def _outlast(r: Round) -> float:
         r.findings.wrong.append("503 never came, although PostgreSQL was away for longer than the spool has room")
     r.pause(0.5, r.outage_s * 0.5)
     return stopped_at
+
+
+def _size_bytes(folder: Path | None) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
 
 
 def _said_later(r: Round) -> int:
