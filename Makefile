@@ -18,7 +18,7 @@ BIN := .venv/bin
 # pip as it should be called: from the lock, each file checked against its hash, nothing resolved anew.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps
 
-.PHONY: help setup examples chromium demo up test check bench bench-ingest fuzz peers lock clean python
+.PHONY: help setup examples chromium demo up test check bench bench-ingest fuzz peers test-faults lock clean python
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ up: setup  ## Run database, collector, analyzers and dashboard in the foreground
 test:  ## Install what is missing and run every test (ARGS="-k words" for some)
 	@$(MAKE) -j3 --output-sync=target setup examples chromium
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-faults: setup  ## Break things under load: a few rounds of every kind of fault
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/faults $(ARGS)
 
 check: setup  ## Lint, formatting, types and the floors of the house
 	$(BIN)/ruff check

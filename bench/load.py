@@ -21,7 +21,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 SPANS_PER_TRACE = 12
 TRACES_PER_EXPORT = 40
 
-_MODELS = (
+MODELS = (
     ("openai", "gpt-4o-mini"),
     ("openai", "gpt-4.1"),
     ("anthropic", "claude-sonnet-4-5"),
@@ -33,17 +33,19 @@ _TOOLS = ("read_file", "search_code", "run_tests", "edit_file", "ask_user")
 _MS = 1_000_000
 
 
-def exports(traces: int, seed: int, tenants: int = 8, since_ns: int | None = None) -> Iterator[bytes]:
+def exports(
+    traces: int, seed: int | str, tenants: int = 8, since_ns: int | None = None, traces_per_export: int = TRACES_PER_EXPORT
+) -> Iterator[bytes]:
     """Serialised exports holding `traces` traces, spread over the 50 minutes after `since_ns` (Unix nanoseconds)."""
     draw = random.Random(seed)
     start = since_ns if since_ns is not None else time.time_ns() - 3600 * 1000 * _MS
-    for first in range(0, traces, TRACES_PER_EXPORT):
+    for first in range(0, traces, traces_per_export):
         request = ExportTraceServiceRequest()
         group = request.resource_spans.add()
         _put(group.resource.attributes, {"service.name": "bench-fleet", "service.version": "1.0.0"})
         scoped = group.scope_spans.add()
         scoped.scope.name = "pigou.bench"
-        for number in range(first, min(first + TRACES_PER_EXPORT, traces)):
+        for number in range(first, min(first + traces_per_export, traces)):
             _trace(scoped, draw, start + number * 3000 * 1000 * _MS // traces, tenants)
         yield request.SerializeToString()
 
@@ -67,7 +69,7 @@ def read(path: Path) -> list[bytes]:
 
 def _trace(scoped: ScopeSpans, draw: random.Random, at_ns: int, tenants: int) -> None:
     trace_id, root_id = draw.randbytes(16), draw.randbytes(8)
-    agent, (provider, model) = draw.choice(_AGENTS), draw.choice(_MODELS)
+    agent, (provider, model) = draw.choice(_AGENTS), draw.choice(MODELS)
     shared: dict[str, str | int | float | bool] = {
         "gen_ai.agent.name": agent,
         "gen_ai.conversation.id": "c-" + draw.randbytes(8).hex(),

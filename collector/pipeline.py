@@ -38,6 +38,7 @@ log = logging.getLogger("pigou.collector")
 _RULES_REFRESH_S = 5.0
 _RETRIES_MAX = 5
 _HEALTH_ASKED_AGAIN_S = 1.0
+_HEALTH_ASKED_WITHIN_S = 2
 _TRIED_AGAIN_S = 0.5
 _SLOW_AFTER_S = 4.0
 _AWAY = [Answer("unavailable", message="the database is away; nothing was stored, send it again")]
@@ -127,11 +128,15 @@ class Pipeline:
 
         The database is asked once a second at most.
         """
-        with self._asking:
-            if time.monotonic() - self._asked_at > _HEALTH_ASKED_AGAIN_S:
-                self._database_answers = self._ask_database()
-                self._asked_at = time.monotonic()
-            answers = self._database_answers
+        answers = False
+        if self._asking.acquire(timeout=_HEALTH_ASKED_WITHIN_S):  # a server that is frozen in mid-answer keeps who asked it
+            try:
+                if time.monotonic() - self._asked_at > _HEALTH_ASKED_AGAIN_S:
+                    self._database_answers = self._ask_database()
+                    self._asked_at = time.monotonic()
+                answers = self._database_answers
+            finally:
+                self._asking.release()
         depth = None if self._spooling is None else self._spooling.depth
         if not self._inbox.alive or (self._spooling is not None and not self._spooling.alive):
             return Health("unavailable", "a thread of the collector has ended", depth)
@@ -239,7 +244,9 @@ class Pipeline:
     def _ask_database(self) -> bool:
         """On a connection of its own, since the other belongs to the posting thread and may be busy."""
         try:
-            with connect(self._settings.dsn, "writer", application="pigou-health") as connection:
+            with connect(
+                self._settings.dsn, "writer", application="pigou-health", answers_within_s=_HEALTH_ASKED_WITHIN_S
+            ) as connection:
                 connection.execute("select from pigou.tenant limit 1")
         except (psycopg.Error, DatabaseUnavailable):
             return False

@@ -21,19 +21,30 @@ HEAD = "0004"
 
 
 def connect(
-    dsn: str, role: Role, *, autocommit: bool = True, application: str = "pigou", by_index: bool = False
+    dsn: str,
+    role: Role,
+    *,
+    autocommit: bool = True,
+    application: str = "pigou",
+    by_index: bool = False,
+    answers_within_s: int | None = None,
 ) -> psycopg.Connection:
     """Open a connection that acts under one of the three roles, in UTC.
 
     `by_index` is for those who only ever look things up by key while the tables grow under them: a plan made and kept while a
     table was empty would otherwise read all of it, ever after, and planning anew would cost more than the look-up.
-    Raises DatabaseUnavailable when the server does not answer or the role does not exist yet.
+    `answers_within_s` (2 at least) is how long the server may take to let us in, and then for each statement; None: as long as it
+    likes. Raises DatabaseUnavailable when the server does not answer or the role does not exist yet.
     """
     options = options_of(role)
     if by_index:
         options += " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
+    limits: dict[str, int] = {}
+    if answers_within_s is not None:
+        options += f" -c statement_timeout={answers_within_s}s"
+        limits["connect_timeout"] = answers_within_s
     try:
-        return psycopg.connect(dsn, autocommit=autocommit, options=options, application_name=application)
+        return psycopg.connect(dsn, autocommit=autocommit, options=options, application_name=application, **limits)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(
             f"the database does not answer: {str(error).strip()}",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,14 @@ def test_nothing_is_left_for_later() -> None:
 def test_every_package_says_what_it_is_for() -> None:
     silent = [str(path) for path in package_files(".py") if text(path).strip() and not ast.get_docstring(syntax(path))]
     assert not silent
+
+
+def test_every_folder_of_tests_is_run() -> None:
+    """By `make test`, which runs `testpaths`, or by a make target that names it."""
+    run = tomllib.loads(text(Path("pyproject.toml")))["tool"]["pytest"]["testpaths"] + text(Path("Makefile")).split()
+    folders = {f"tests/{path.parts[1]}" for path in files(".py") if path.parts[0] == "tests" and path.name.startswith("test_")}
+    assert "tests/tidy" in folders
+    assert not folders - set(run)
 
 
 @pytest.mark.parametrize(
