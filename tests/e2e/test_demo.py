@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pigou_process import RunningPigou, new_folder, run_pigou
+from tests.pigou_process import RSS_MB_MAX, RunningPigou, new_folder, run_pigou
 
 DEMO = ("demo", "--days", "0.25")
 
@@ -39,6 +39,7 @@ def test_it_is_ready_with_the_economy_in_the_books_and_shows_it_again(home: Path
         [(own,)] = first.sql("select count(*) from ledger.calls where model = 'fleet-32b' and cost_usd is not null")
         assert own > 0
         assert json.loads((home / "truth.json").read_text())["counts"]
+        assert first.rss_mb() < RSS_MB_MAX
         assert first.stop() == 0
     with RunningPigou(home, command=DEMO) as again:
         assert "playing" not in again.output
@@ -95,3 +96,4 @@ def test_a_fresh_one_begins_anew_and_goes_on_live(home: Path) -> None:
         while fresh.sql(live) == [(0,)]:
             assert time.monotonic() < deadline, fresh.output
             time.sleep(0.5)
+        assert fresh.rss_mb() < RSS_MB_MAX
