@@ -9,14 +9,14 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 UV ?= uv
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS ?=
 SECONDS ?= 60
 PEERS ?=
 BIN := .venv/bin
 
-# pip as it should be called: from the lock, each file checked against its hash, nothing resolved anew.
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps
+# How pip installs: from the lock, each file checked against its hash, nothing resolved anew; what is imported is compiled then.
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-input --no-deps --no-compile
 
 .PHONY: help setup examples chromium demo up test check bench bench-ingest fuzz peers test-faults lock clean python
 
@@ -35,7 +35,7 @@ up: setup  ## Run database, collector, analyzers and dashboard in the foreground
 
 test:  ## Install what is missing and run every test (ARGS="-k words" for some)
 	@$(MAKE) -j3 --output-sync=target setup examples chromium
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: setup  ## Break things under load: a few rounds of every kind of fault
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/faults $(ARGS)
@@ -75,17 +75,20 @@ python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-.venv/.installed: requirements.lock pyproject.toml | python
-	@echo "Installing Pigou into .venv (about a minute the first time) ..."
+.venv/.has-pip: | python
 	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv
-	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
-	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-.venv-examples/.installed: examples/requirements.lock | python
+.venv/.installed: requirements.lock pyproject.toml | .venv/.has-pip
+	@echo "Installing Pigou into .venv (half a minute the first time) ..."
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-build-isolation --editable .
+	@touch $@
+
+.venv-examples/.installed: examples/requirements.lock | .venv/.has-pip
 	@echo "Installing the agents of examples/ into .venv-examples ..."
-	@.venv-examples/bin/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv-examples
-	@.venv-examples/bin/python $(PIP_INSTALL) --require-hashes -r examples/requirements.lock
+	@$(PYTHON) -m venv --without-pip .venv-examples
+	@$(BIN)/python -m pip --python .venv-examples/bin/python install $(PIP_OPTIONS) --require-hashes -r examples/requirements.lock
 	@touch $@
 
 .venv-peers/.installed: bench/requirements-peers.lock | python

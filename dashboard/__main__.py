@@ -12,6 +12,7 @@ from dashboard.app import Settings, create_app
 from dashboard.books import Books
 
 THREADS = 4  # a page asks some eight questions at once; more threads would only queue at the database
+CONNECTIONS = 2  # each is a backend of the server; the questions are short, and take turns faster than the page draws
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page's questions queue for a moment by design
-    books = Books(given.dsn, connections_max=THREADS)
+    books = Books(given.dsn, connections_max=CONNECTIONS)
     app = create_app(books, Settings(endpoint=given.otlp_endpoint))
     signal.signal(signal.SIGTERM, _stop)
     try:

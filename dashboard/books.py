@@ -1,7 +1,8 @@
 """The door to the database: runs statements as the read-only role, over a few kept connections."""
 
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from ledger.database import connect
 from ledger.errors import DatabaseUnavailable
 
 STATEMENT_TIMEOUT_MS = 20_000
+IDLE_S_MAX = 30.0  # a backend of the server weighs tens of megabytes; opening one takes milliseconds
 
 
 class BooksUnavailable(Exception):
@@ -27,12 +29,18 @@ class BooksUnavailable(Exception):
 
 
 class Books:
-    """Reads the books of one database. Safe to share between threads; holds at most `connections_max` connections."""
+    """Reads the books of one database. Safe to share between threads.
 
-    def __init__(self, dsn: str, connections_max: int = 4) -> None:
+    Holds at most `connections_max` connections, and none that nobody asked for `idle_s_max` seconds.
+    """
+
+    def __init__(self, dsn: str, connections_max: int = 4, idle_s_max: float = IDLE_S_MAX) -> None:
         self._dsn = dsn
-        self._idle: queue.LifoQueue[psycopg.Connection] = queue.LifoQueue()
+        self._idle: deque[tuple[float, psycopg.Connection]] = deque()  # since when; the longest first
+        self._idle_s_max = idle_s_max
         self._free = threading.BoundedSemaphore(connections_max)
+        self._closing: threading.Timer | None = None
+        self._lock = threading.Lock()
 
     def run(self, statement: Statement) -> Frame:
         """The whole answer of one statement. Raises: BooksUnavailable."""
@@ -58,11 +66,13 @@ class Books:
 
     def close(self) -> None:
         """Close the idle connections."""
-        while True:
-            try:
-                self._idle.get_nowait().close()
-            except queue.Empty:
-                return
+        with self._lock:
+            if self._closing:
+                self._closing.cancel()
+                self._closing = None
+            idle = [self._idle.popleft()[1] for _ in range(len(self._idle))]
+        for connection in idle:
+            connection.close()
 
     @contextmanager
     def _connection(self) -> Generator[psycopg.Connection]:
@@ -76,14 +86,38 @@ class Books:
             except BaseException:
                 connection.close()
                 raise
-            self._idle.put(connection)
+            self._keep(connection)
+
+    def _keep(self, connection: psycopg.Connection) -> None:
+        """For the next question, if one comes soon."""
+        with self._lock:
+            self._idle.append((time.monotonic(), connection))
+            self._close_later()
+
+    def _close_later(self) -> None:
+        """See to it that what stays idle is closed. The lock is held."""
+        if self._closing is None and self._idle:
+            wait_s = self._idle[0][0] + self._idle_s_max - time.monotonic()
+            self._closing = threading.Timer(max(wait_s, 0.0), self._close_unused)
+            self._closing.daemon = True
+            self._closing.start()
+
+    def _close_unused(self) -> None:
+        unused: list[psycopg.Connection] = []
+        with self._lock:
+            while self._idle and self._idle[0][0] <= time.monotonic() - self._idle_s_max:
+                unused.append(self._idle.popleft()[1])
+            self._closing = None
+            self._close_later()
+        for connection in unused:
+            connection.close()
 
     def _kept(self) -> psycopg.Connection | None:
         """An idle connection that still answers, if there is one; those that a restart of the server left behind are dropped."""
         while True:
             try:
-                connection = self._idle.get_nowait()
-            except queue.Empty:
+                _, connection = self._idle.pop()
+            except IndexError:
                 return None
             if _is_alive(connection):
                 return connection

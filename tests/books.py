@@ -296,7 +296,7 @@ def one(connection: psycopg.Connection, text: str, *values: object) -> Any:
 def cloned(server: str, template: str, name: str) -> Generator[str]:
     """A database like the template, for tests that share one."""
     with psycopg.connect(server, autocommit=True) as connection:
-        run(connection, f"create database {name} template {template}")
+        run(connection, f"create database {name} template {template} strategy file_copy")
     try:
         yield server.replace("/postgres?", f"/{name}?", 1)
     finally:

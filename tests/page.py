@@ -72,7 +72,7 @@ def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
 def database(server: str, template: str, name: str) -> Generator[str]:
     """A database of its own, dropped at the end."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template}".encode())
+        connection.execute(f"create database {name} template {template} strategy file_copy".encode())
     try:
         yield make_conninfo(server, dbname=name)
     finally:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ import psutil
 import psycopg
 
 READY_WITHIN_S = 100.0
+FREE_MB_MIN = 2500
+RSS_MB_MAX = 500  # what an installation may weigh, idle and after a play
 
 
 class RunningPigou:
@@ -72,6 +75,14 @@ class RunningPigou:
         supervisor = psutil.Process(self.process.pid)
         return [supervisor, *supervisor.children(recursive=True)]
 
+    def rss_mb(self) -> float:
+        """Resident memory of every process of the installation, added up: what they share counts for each."""
+        total = 0
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):  # a backend may end at any time
+                total += process.memory_info().rss
+        return total / 1e6
+
     def stop(self, within_s: float = 15.0) -> int:
         """Ask it to stop and answer its exit code. Kills it, and says so, when it does not."""
         if self.process.returncode is not None:
@@ -117,13 +128,32 @@ class RunningPigou:
 
 @contextlib.contextmanager
 def new_folder() -> Generator[Path]:
-    """An empty folder, removed afterwards.
+    """An empty folder, removed afterwards; in memory where there is room, since making databases is mostly making files.
 
     Not pytest's: run as root, PostgreSQL's own user must pass through the folders above its data, and every pytest
     that starts closes the folder of all of them again.
     """
-    with tempfile.TemporaryDirectory(prefix="pigou-test-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="pigou-test-", dir=_roomy_memory(), ignore_cleanup_errors=True) as name:
         yield Path(name)
+
+
+def _roomy_memory() -> Path | None:
+    """The file system in memory, when this machine has one that holds what the tests need (under 1 GB at a time)."""
+    memory = Path("/dev/shm")
+    try:
+        free_mb = min(shutil.disk_usage(memory).free, psutil.virtual_memory().available / 2) / 1e6
+    except OSError:
+        return None
+    return memory if free_mb > FREE_MB_MIN and os.access(memory, os.W_OK | os.X_OK) else None
+
+
+@contextlib.contextmanager
+def copy_of(home: Path) -> Generator[Path]:
+    """A home of the test's own that begins as another (which nothing runs on) ended. Removed afterwards."""
+    with new_folder() as folder:
+        copied = folder / "home"
+        subprocess.run(["cp", "-Rp", home, copied], check=True)
+        yield copied
 
 
 def started(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:

@@ -19,7 +19,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.pigou_process import RunningPigou, new_folder, run_pigou
+from tests.pigou_process import RunningPigou, copy_of, run_pigou
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -70,9 +70,9 @@ def protobuf(*spans: dict[str, Any]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def books() -> Iterator[RunningPigou]:
+def books(prepared_home: Path) -> Iterator[RunningPigou]:
     """An installation with three days of acme's, one of globex's at an unknown price."""
-    with new_folder() as home, RunningPigou(home) as running:
+    with copy_of(prepared_home) as home, RunningPigou(home) as running:
         recorded = home / "recorded.json"
         spans = [span(day, "acme") for day in range(3)] + [span(3, "globex", "in-house-7b")]
         recorded.write_text(json.dumps(export(*spans)))

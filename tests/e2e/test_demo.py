@@ -6,13 +6,16 @@ import json
 import re
 import shlex
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.pigou_process import RunningPigou, new_folder, run_pigou
+from dashboard.queries import named
+from tests.pigou_process import RSS_MB_MAX, RunningPigou, new_folder, run_pigou
 
 DEMO = ("demo", "--days", "0.25")
 
@@ -39,10 +42,29 @@ def test_it_is_ready_with_the_economy_in_the_books_and_shows_it_again(home: Path
         [(own,)] = first.sql("select count(*) from ledger.calls where model = 'fleet-32b' and cost_usd is not null")
         assert own > 0
         assert json.loads((home / "truth.json").read_text())["counts"]
+        assert first.rss_mb() < RSS_MB_MAX
+        assert tables_read(first.dashboard_url) > 10
+        assert first.rss_mb() < RSS_MB_MAX  # with all that the page's backends have read
         assert first.stop() == 0
     with RunningPigou(home, command=DEMO) as again:
         assert "playing" not in again.output
         assert again.sql(summary) == [(calls, tenants, cost_usd)]
+
+
+def tables_read(dashboard_url: str) -> int:
+    """Read every table of the page, several at once, as open pages do; how many there were that need no trace to be named."""
+
+    def status(table: str) -> int:
+        try:
+            with urllib.request.urlopen(f"{dashboard_url}/csv/{table}.csv?range=30d", timeout=60) as answer:
+                return len(answer.read()) and answer.status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(6) as readers:
+        statuses = list(readers.map(status, named()))
+    assert set(statuses) <= {200, 400}
+    return statuses.count(200)
 
 
 def test_what_it_says_to_try_works(home: Path) -> None:
@@ -95,3 +117,4 @@ def test_a_fresh_one_begins_anew_and_goes_on_live(home: Path) -> None:
         while fresh.sql(live) == [(0,)]:
             assert time.monotonic() < deadline, fresh.output
             time.sleep(0.5)
+        assert fresh.rss_mb() < RSS_MB_MAX

@@ -149,6 +149,7 @@ def agent_environment(provider: Provider, home: Path, endpoint: str, protocol: s
         "HTTP_PROXY": "http://127.0.0.1:9",
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "127.0.0.1,localhost",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it waits for a price list that it cannot reach
     }
 
 

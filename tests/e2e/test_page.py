@@ -51,10 +51,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def laptop(browser: Browser) -> Iterator[tuple[BrowserContext, list[str]]]:
-    """A window as wide as a laptop, shared so that scripts are fetched once, and the errors that its pages report."""
-    with window(browser, width=1440, height=900) as shared:
-        yield shared
+def laptop(browser: Browser, served: Served) -> Iterator[tuple[BrowserContext, list[str]]]:
+    """A window as wide as a laptop, shared so that scripts are fetched and compiled once, and the errors its pages report.
+
+    Its first page is only there to keep them.
+    """
+    with window(browser, width=1440, height=900) as (context, faults):
+        context.new_page().goto(f"{served.url}/health")
+        yield context, faults
 
 
 @pytest.fixture
@@ -63,7 +67,7 @@ def context(laptop: tuple[BrowserContext, list[str]]) -> Iterator[BrowserContext
     context, faults = laptop
     faults.clear()
     yield context
-    for page in context.pages:
+    for page in context.pages[1:]:
         page.close()
     assert not faults
 

@@ -16,10 +16,9 @@ import psutil
 import psycopg
 import pytest
 
-from tests.pigou_process import RunningPigou, new_folder, run_pigou, started
+from tests.pigou_process import RSS_MB_MAX, RunningPigou, new_folder, run_pigou, started
 
 PARTS = {"collector", "analyzers", "dashboard", "postgres"}
-RSS_MB_MAX = 500
 SUPERVISOR_RSS_MB_MAX = 45
 
 
@@ -87,9 +86,7 @@ def test_it_says_where_everything_answers_and_stops_cleanly(home: Path) -> None:
 
 
 def test_it_is_small(running: RunningPigou) -> None:
-    """Resident memory without what processes share, as the kernel divides it."""
-    sizes_mb = [process.memory_full_info().pss / 1e6 for process in running.processes()]
-    assert sum(sizes_mb) < RSS_MB_MAX
+    assert running.rss_mb() < RSS_MB_MAX
     assert psutil.Process(running.process.pid).memory_info().rss / 1e6 < SUPERVISOR_RSS_MB_MAX
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -215,6 +216,21 @@ def test_connections_that_died_are_replaced(filled: str, server: str) -> None:
         )
     assert books.run(Statement("ping", "select 1")).rows == ((1,),)
     books.close()
+
+
+def test_connections_that_nobody_needs_are_closed(filled: str) -> None:
+    backend = Statement("backend", "select pg_backend_pid()")
+    brief, patient = Books(filled, idle_s_max=0.2), Books(filled, idle_s_max=3600)
+    first, kept = brief.run(backend).rows[0][0], patient.run(backend).rows[0][0]
+    alive = Statement("alive", f"select count(*) from pg_stat_activity where pid = {first}")
+    deadline = time.monotonic() + 30
+    while patient.run(alive).rows != ((0,),):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert brief.run(backend).rows[0][0] != first
+    assert patient.run(backend).rows[0][0] == kept
+    brief.close()
+    patient.close()
 
 
 def test_a_slow_question_is_stopped(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
