@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 from typing import BinaryIO
@@ -17,6 +18,10 @@ import msgspec
 from collector.export import Answer, Export, Prepared
 from collector.infer import Rules, UseRule
 from collector.preparing import ReadingPolicy, prepare
+
+
+_NICE = 5
+"""Posting is done by one process after the other, and reading by several at once: reading gives way."""
 
 
 class Instructions(msgspec.Struct, tag=True):
@@ -36,6 +41,7 @@ def main() -> None:
     """Read exports until there are none."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is for the collector, which ends us by closing our input
+    os.nice(_NICE)
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     decode = msgspec.msgpack.Decoder(Message).decode
