@@ -27,6 +27,7 @@ from collector.spooling import Spooling
 from collector.stage import storable
 from ledger.arrivals import Arrivals, Posted, Rejection
 from ledger.database import connect
+from ledger.draft import draft_early
 from ledger.errors import DatabaseUnavailable
 from ledger.memory import WriterMemory
 from ledger.partitions import ensure_months
@@ -60,7 +61,7 @@ class _Reader:
         self._process = ReaderProcess(policy)
 
     def prepare(self, export: Export) -> Prepared | Answer:
-        return self._process.prepare(export, self._pipeline.rules)
+        return self._pipeline.drafted(self._process.prepare(export, self._pipeline.rules))
 
     def stop(self) -> None:
         self._process.stop()
@@ -79,7 +80,7 @@ class Pipeline:
         self._memory = WriterMemory()
         self._months: set[str] = set()
         self._inbox = Inbox(
-            lambda export: prepare(export, self._policy, self.rules),
+            lambda export: self.drafted(prepare(export, self._policy, self.rules)),
             self._post,
             settings.queue_limit_bytes,
             settings.group_limit_records,
@@ -145,6 +146,14 @@ class Pipeline:
         reason = "the database is away"
         return Health("unavailable" if depth is None else "spooling", reason, depth)
 
+    def drafted(self, result: Prepared | Answer) -> Prepared | Answer:
+        """The result, its rows drafted while PostgreSQL works on others."""
+        if isinstance(result, Prepared):
+            memory = self._memory
+            for arrivals in result.arrivals:
+                draft_early(arrivals, memory)
+        return result
+
     # ── posting: in its own thread, the only one that touches the database ───────────────────────────
 
     def _post(self, group: list[Waiting]) -> None:
@@ -202,7 +211,9 @@ class Pipeline:
                 log.warning("record refused: %s", problem.detail)
                 refused.append(problem)
                 rejection = Rejection(arrivals.signal, problem.stage, problem.code, storable(problem.detail))
-                told = msgspec.structs.replace(arrivals, records=[], points=[], rejections=[*arrivals.rejections, rejection])
+                told = msgspec.structs.replace(
+                    arrivals, records=[], points=[], rejections=[*arrivals.rejections, rejection], draft=None
+                )
                 self._commit([told])
         rejected = prepared.rejected + len(refused)
         return Answer("stored", rejected, "; ".join(filter(None, (prepared.message, reasons(refused)))))

@@ -19,7 +19,6 @@ from collector.export import Answer, Export, Prepared
 from collector.infer import Rules, UseRule
 from collector.preparing import ReadingPolicy, prepare
 
-
 _NICE = 5
 """Posting is done by one process after the other, and reading by several at once: reading gives way."""
 

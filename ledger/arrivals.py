@@ -7,7 +7,7 @@ for COPY, written already, and beside them only what the books still need to dec
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -172,6 +172,8 @@ class Arrivals(msgspec.Struct):
     size_bytes: int = 0
     is_judged: bool = False
     """Whether each call says what becomes of it alone (`ReadyCall.alone`), given all these records and no others."""
+    draft: Any = None
+    """What ledger/draft.py made of it."""
 
 
 class Posted(msgspec.Struct):

@@ -8,9 +8,10 @@ both ways and compares. Both legs of a movement stay one row, and the table's ow
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ledger.arrivals import ReadyCall, ReadyRecord, Verdict
 from ledger.commodities import COMMODITY_BY_NAME
@@ -29,6 +30,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_COPY = f"{NULL}\t{NULL}"
 _UNPRICED = f"{NULL}\t{NULL}\t{NULL}\n"
 _ONE_REQUEST = LeafTerms(COMMODITY_BY_NAME[REQUESTS].commodity_id, REQUESTS, ())
+
+
+Moved: TypeAlias = dict[tuple[int, int, int, int], list[int]]
+"""(debit account, credit account, commodity, day): quantity, picodollars, unpriced quantity."""
 
 
 class Sums(NamedTuple):
@@ -57,8 +62,7 @@ class CallEntries:
         self._tenant = tenant.encode()
         self._tenant_id = tenant_id
         self._first_open_day = 0 if closed_through is None else closed_through + 1
-        # (debit account, credit account, commodity, day) → quantity, picodollars, unpriced quantity
-        self._moved: dict[tuple[int, int, int, int], list[int]] = {}
+        self.moved: Moved = {}
 
     def add(self, record: ReadyRecord, call: ReadyCall, verdict: Verdict, terms: Terms) -> None:
         """Book one call, or keep it as the duplicate that the verdict says it is."""
@@ -88,31 +92,6 @@ class CallEntries:
         else:
             self._call(call, "booked", None, verdict, _NO_COPY, _usd(cost), entry_id, terms, 1)
 
-    def sums(self) -> Sums:
-        """What the transfers add to the balances, in the order of the balances' key."""
-        legs: dict[tuple[int, int, int], list[int]] = {}
-        for (debit, credit, commodity_id, day), (quantity, amount, unpriced) in self._moved.items():
-            debited = legs.setdefault((debit, commodity_id, day), [0, 0, 0, 0, 0])
-            debited[0] += quantity
-            debited[2] += amount
-            debited[4] += unpriced
-            credited = legs.setdefault((credit, commodity_id, day), [0, 0, 0, 0, 0])
-            credited[1] += quantity
-            credited[3] += amount
-            credited[4] -= unpriced
-        keys = sorted(legs)
-        rows = [legs[key] for key in keys]
-        return Sums(
-            _array([str(account) for account, _, _ in keys]),
-            _array([str(commodity) for _, commodity, _ in keys]),
-            _array([_date(day) for _, _, day in keys]),
-            _array([str(row[0]) for row in rows]),
-            _array([str(row[1]) for row in rows]),
-            _array([_usd(row[2]) for row in rows]),
-            _array([_usd(row[3]) for row in rows]),
-            _array([str(row[4]) for row in rows]),
-        )
-
     def _move(
         self, start: str, when: str, day: int, leaf: LeafTerms, quantity: int, rate: Rate | None, debit: int, credit: int
     ) -> int:
@@ -125,9 +104,9 @@ class CallEntries:
             priced = f"{rate.rate_id}\t{rate.rate_usd}\t{_usd(amount)}\n"
         self.transfers.append(f"{start}\t{commodity_id}\t{when}\t{commodity_id}\t{debit}\t{credit}\t{quantity}\t{priced}")
         key = (debit, credit, commodity_id, day)
-        moved = self._moved.get(key)
+        moved = self.moved.get(key)
         if moved is None:
-            moved = self._moved[key] = [0, 0, 0]
+            moved = self.moved[key] = [0, 0, 0]
         moved[0] += quantity
         moved[1] += amount
         if rate is None:
@@ -158,6 +137,33 @@ class CallEntries:
         ms = (record.started_us + 500) // 1000
         told = self._tenant + record.trace_id + record.span_id + b"call\0\0\0\0"
         return f"{ms & 0xFFFFFFFFFFFF:012x}{hashlib.sha256(told).hexdigest()[:20]}"
+
+
+def sums_of(moved: Iterable[Moved]) -> Sums:
+    """What transfers add to the balances, in the order of the balances' key."""
+    legs: dict[tuple[int, int, int], list[int]] = {}
+    for lines in moved:
+        for (debit, credit, commodity_id, day), (quantity, amount, unpriced) in lines.items():
+            debited = legs.setdefault((debit, commodity_id, day), [0, 0, 0, 0, 0])
+            debited[0] += quantity
+            debited[2] += amount
+            debited[4] += unpriced
+            credited = legs.setdefault((credit, commodity_id, day), [0, 0, 0, 0, 0])
+            credited[1] += quantity
+            credited[3] += amount
+            credited[4] -= unpriced
+    keys = sorted(legs)
+    rows = [legs[key] for key in keys]
+    return Sums(
+        _array([str(account) for account, _, _ in keys]),
+        _array([str(commodity) for _, commodity, _ in keys]),
+        _array([_date(day) for _, _, day in keys]),
+        _array([str(row[0]) for row in rows]),
+        _array([str(row[1]) for row in rows]),
+        _array([_usd(row[2]) for row in rows]),
+        _array([_usd(row[3]) for row in rows]),
+        _array([str(row[4]) for row in rows]),
+    )
 
 
 def _priced(record: ReadyRecord, call: ReadyCall, terms: Terms) -> list[tuple[LeafTerms, int, Rate | None]]:

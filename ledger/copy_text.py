@@ -7,7 +7,7 @@ Source: PostgreSQL's documentation of COPY, "Text Format".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -122,7 +122,7 @@ def _ready_call(record: NewRecord, call: NewCall, key: str) -> ReadyCall:
         f"{text(call.layer)}\t{call.layer_source}\t{text(call.use)}\t{call.use_source}\t"
         f"{text(call.conversation_id)}\t{text(call.user_id)}\t{text(record.service)}\t{leaves}\t"
         f"{_number(call.total_input_tokens)}\t{by_kind}\t{_number(call.claimed_cost_usd)}\t{text(call.response_id)}\t"
-        f"{text(_text_array(call.keys)) if call.keys else '{}'}\t{call.strength}\n"
+        f"{text(text_array(call.keys)) if call.keys else '{}'}\t{call.strength}\n"
     ).encode()
     return ReadyCall(
         call.dialect,
@@ -163,7 +163,7 @@ def _by_kind(leaves: Mapping[str, int]) -> dict[str, int]:
     return sums
 
 
-def _text_array(texts: tuple[str, ...]) -> str:
+def text_array(texts: Iterable[str]) -> str:
     """Texts as PostgreSQL writes an array of them."""
     escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in escaped) + "}"

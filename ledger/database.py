@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from ledger.commodities import COMMODITIES
 from ledger.errors import DatabaseUnavailable, SchemaTooNew
@@ -39,12 +40,11 @@ def connect(
     options = options_of(role)
     if by_index:
         options += " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
-    limits: dict[str, int] = {}
     if answers_within_s is not None:
         options += f" -c statement_timeout={answers_within_s}s"
-        limits["connect_timeout"] = answers_within_s
+        dsn = make_conninfo(dsn, connect_timeout=answers_within_s)
     try:
-        return psycopg.connect(dsn, autocommit=autocommit, options=options, application_name=application, **limits)
+        return psycopg.connect(dsn, autocommit=autocommit, options=options, application_name=application)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(
             f"the database does not answer: {str(error).strip()}",

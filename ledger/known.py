@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 import psycopg
 
 from ledger.arrivals import Arrivals, Key
-from ledger.copy_text import at
+from ledger.copy_text import at, text_array
 from ledger.queries import queries
 from ledger.resolve import Member, evidence_of
 
@@ -36,15 +36,19 @@ class Search:
     Everything recorded of the traces that arrived, and of the traces that share a call with them, and so on.
     """
 
-    def __init__(self, arrivals: Arrivals, tenant_id: int) -> None:
+    def __init__(self, group: Sequence[Arrivals], tenant_id: int) -> None:
         self.known: dict[Key, Known] = {}
         self._tenant_id = tenant_id
-        records = arrivals.records
-        if records:
-            self._since = at(min([r.started_us for r in records]) - _NEARBY_US)
-            self._until = at(max([r.started_us for r in records]) + _NEARBY_US)
+        started = [record.started_us for arrivals in group for record in arrivals.records]
+        if started:
+            self._since, self._until = at(min(started) - _NEARBY_US), at(max(started) + _NEARBY_US)
+        records = [record for arrivals in group if arrivals.draft is None for record in arrivals.records]
         self._traces: set[bytes] = {record.trace_id for record in records}
         self._keys = {key for record in records if record.call is not None for key in record.call.keys}
+        for arrivals in group:
+            if arrivals.draft is not None:
+                self._traces |= arrivals.draft.traces
+                self._keys |= arrivals.draft.keys
         self._asked_keys: set[str] = set()
         self._answer: psycopg.Cursor[tuple[Any, ...]] | None = None
 
@@ -54,8 +58,9 @@ class Search:
             return False
         parameters = {
             "tenant_id": self._tenant_id,
-            "trace_ids": list(self._traces),
-            "keys": list(self._keys),
+            # Arrays as text: writing them so is faster than having them adapted element by element.
+            "trace_ids": "{" + ",".join([f'"\\\\x{trace_id.hex()}"' for trace_id in self._traces]) + "}",
+            "keys": text_array(self._keys),
             "since": self._since,
             "until": self._until,
         }

@@ -15,6 +15,8 @@ class WriterMemory:
     def __init__(self) -> None:
         self.tenants: dict[str, int] = {}
         self.terms = TermsBook()
+        self.closed_through: dict[int, int | None] = {}
+        """The last closed day of tenants, in days since 1970, as it was when they were posted to last."""
         self._new_tenants: dict[str, int] = {}
         self._resources: set[tuple[int, str]] = set()
         self._new_resources: set[tuple[int, str]] = set()

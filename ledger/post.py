@@ -15,8 +15,9 @@ from psycopg import sql
 
 from ledger.accounts import UNPRICED, UNREADABLE
 from ledger.arrivals import Arrivals, Key, Posted, ReadyCall, ReadyRecord, Verdict
-from ledger.call_entries import ENTRY_COLUMNS, TRANSFER_COLUMNS, CallEntries
-from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, RECORD_COLUMNS, at, columns, head_of, text
+from ledger.call_entries import ENTRY_COLUMNS, TRANSFER_COLUMNS, sums_of
+from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, RECORD_COLUMNS, at, columns
+from ledger.draft import Draft, early_drafts
 from ledger.known import Known, Search, search_on
 from ledger.memory import WriterMemory
 from ledger.queries import queries
@@ -41,14 +42,15 @@ class Plan(msgspec.Struct):
     tenant_id: int
     closed_through: int | None
     posted: Posted
+    drafts: list[Draft]
+    """Made before already; empty: `records` are to be drafted by `verdicts`."""
     records: list[ReadyRecord]
-    verdicts: dict[Key, Verdict] | None
-    """None: nothing but what each export says itself is known, and what each call says of itself alone holds."""
+    verdicts: dict[Key, Verdict]
     known: dict[Key, Known]
 
-    def verdict_of(self, record: ReadyRecord, call: ReadyCall) -> Verdict:
+    def verdict_of(self, record: ReadyRecord, _: ReadyCall) -> Verdict:
         """What becomes of a new call."""
-        return call.alone if self.verdicts is None else self.verdicts[record.trace_id, record.span_id]
+        return self.verdicts[record.trace_id, record.span_id]
 
 
 def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, memory: WriterMemory) -> list[Posted]:
@@ -66,17 +68,21 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, m
         memory.opened(ids)
     plans = _plans(connection, by_tenant, ids, memory)
     _write_resources(connection, plans, memory)
-    _copy(connection, _COPY_RECORD, (part for plan in plans for part in _record_lines(plan)))
-    _copy(connection, _COPY_CONTROL, (part for plan in plans for part in _control_lines(plan)))
     changed = [plan for plan in plans if plan.known and _stage_known(connection, plan)]
-    written = [(plan, _new_calls(connection, plan, memory)) for plan in plans]
-    _copy(connection, _COPY_CALL, (part for _, new in written for part in new.calls))
-    _copy(connection, _COPY_ENTRY, (line.encode() for _, new in written for line in new.entries))
-    _copy(connection, _COPY_TRANSFER, (line.encode() for _, new in written for line in new.transfers))
-    _copy(connection, _COPY_KEY, (part for plan in plans for part in _key_lines(plan)))
+    for plan in plans:
+        if not plan.drafts:
+            plan.drafts.append(_draft(connection, plan, memory))
+        _count_calls(plan)
+    drafts = [draft for plan in plans for draft in plan.drafts]
+    _copy(connection, _COPY_RECORD, [draft.records for draft in drafts])
+    _copy(connection, _COPY_CONTROL, [draft.controls for draft in drafts])
+    _copy(connection, _COPY_CALL, [draft.calls for draft in drafts])
+    _copy(connection, _COPY_ENTRY, [draft.entries for draft in drafts])
+    _copy(connection, _COPY_TRANSFER, [draft.transfers for draft in drafts])
+    _copy(connection, _COPY_KEY, [draft.call_keys for draft in drafts])
     for plan in changed:
         _post_changes(connection, plan, slot, memory)
-    _add_sums(connection, written, slot)
+    _add_sums(connection, plans, slot)
     return [plan.posted for plan in plans]
 
 
@@ -127,11 +133,11 @@ def _plans(
     connection: psycopg.Connection, by_tenant: Mapping[str, Sequence[Arrivals]], ids: Mapping[str, int], memory: WriterMemory
 ) -> list[Plan]:
     """Lock the tenants, look up what is known of their arrivals, and decide, in one exchange with the database."""
-    merged = {ids[tenant]: _merge(by_tenant[tenant]) for tenant in sorted(by_tenant, key=ids.__getitem__)}
-    searches = {tenant_id: Search(arrivals, tenant_id) for tenant_id, arrivals in merged.items()}
+    groups = {ids[tenant]: by_tenant[tenant] for tenant in sorted(by_tenant, key=ids.__getitem__)}
+    searches = {tenant_id: Search(group, tenant_id) for tenant_id, group in groups.items()}
     with connection.pipeline():
-        lock_tenants(connection, merged)
-        tenants = connection.execute(_SQL["tenants_locked"], {"tenant_ids": list(merged)})
+        lock_tenants(connection, groups)
+        tenants = connection.execute(_SQL["tenants_locked"], {"tenant_ids": list(groups)})
         newest = connection.execute(_SQL["newest_rate"])
         for search in searches.values():
             search.ask(connection)
@@ -139,12 +145,24 @@ def _plans(
     closed: dict[int, int | None] = dict(tenants.fetchall())
     row = newest.fetchone()
     memory.terms.refresh(row[0] if row else 0)
+    memory.closed_through |= closed
     return [
-        _plan(
-            connection, arrivals, tenant_id, closed[tenant_id], searches[tenant_id].known, _are_apart(by_tenant[arrivals.tenant])
-        )
-        for tenant_id, arrivals in merged.items()
+        _drafted(group, tenant_id, closed[tenant_id], searches[tenant_id].known, memory)
+        or _plan(connection, group, tenant_id, closed[tenant_id], searches[tenant_id].known)
+        for tenant_id, group in groups.items()
     ]
+
+
+def _drafted(
+    group: Sequence[Arrivals], tenant_id: int, closed_through: int | None, known: dict[Key, Known], memory: WriterMemory
+) -> Plan | None:
+    """The plan that was drafted with the exports themselves, where all that it supposed is so."""
+    early = None if known else early_drafts(group)
+    if early is None or not all(draft.holds(memory, tenant_id, closed_through) for draft in early):
+        return None
+    arrivals = _merge(group)
+    posted = Posted(arrivals.tenant, len(arrivals.records), rejected=len(arrivals.rejections))
+    return Plan(arrivals, tenant_id, closed_through, posted, [draft.draft for draft in early], arrivals.records, {}, known)
 
 
 def _merge(group: Sequence[Arrivals]) -> Arrivals:
@@ -162,30 +180,15 @@ def _merge(group: Sequence[Arrivals]) -> Arrivals:
     return merged
 
 
-def _are_apart(group: Sequence[Arrivals]) -> bool:
-    """Whether exports speak of different traces and of different calls, so that each is understood alone."""
-    if not all(arrivals.is_judged for arrivals in group):
-        return False
-    traces: set[bytes] = set()
-    keys: set[str] = set()
-    for arrivals in group if len(group) > 1 else ():
-        own = {record.trace_id for record in arrivals.records}
-        own_keys = {key for record in arrivals.records if record.call is not None for key in record.call.keys}
-        if not (traces.isdisjoint(own) and keys.isdisjoint(own_keys)):
-            return False
-        traces |= own
-        keys |= own_keys
-    return True
-
-
 def _plan(
     connection: psycopg.Connection,
-    arrivals: Arrivals,
+    group: Sequence[Arrivals],
     tenant_id: int,
     closed_through: int | None,
     known: dict[Key, Known],
-    are_apart: bool,
 ) -> Plan:
+    """What arrived, held against what is known; of two records with one key the first stands."""
+    arrivals = _merge(group)
     posted = Posted(arrivals.tenant, rejected=len(arrivals.rejections))
     fresh: dict[Key, ReadyRecord] = {}
     for record in arrivals.records:
@@ -200,12 +203,9 @@ def _plan(
             posted.conflicts += 1
             _keep_conflict(connection, tenant_id, record)
     posted.records = len(fresh)
-    verdicts = None
-    if known or not are_apart:
-        members = [there.member for there in known.values()]
-        members += [member_of(record) for record in fresh.values()]
-        verdicts = resolve(members)
-    return Plan(arrivals, tenant_id, closed_through, posted, list(fresh.values()), verdicts, known)
+    members = [there.member for there in known.values()]
+    members += [member_of(record) for record in fresh.values()]
+    return Plan(arrivals, tenant_id, closed_through, posted, [], list(fresh.values()), resolve(members), known)
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────
@@ -230,41 +230,24 @@ def _write_resources(connection: psycopg.Connection, plans: Sequence[Plan], memo
             cursor.executemany(_SQL["keep_resource"], rows)
 
 
-def _record_lines(plan: Plan) -> Iterable[bytes]:
-    tenant = b"%d\t" % plan.tenant_id
-    return [part for record in plan.records for part in (tenant, record.line)]
+def _draft(connection: psycopg.Connection, plan: Plan, memory: WriterMemory) -> Draft:
+    """The rows of what is new, by what was decided about it."""
+    kinds = [kind_of(record.call) for record in plan.records if record.call is not None]
+    terms = memory.terms.of(connection, plan.tenant_id, kinds)
+    return Draft(plan.arrivals.tenant, plan.tenant_id, plan.closed_through, plan.records, terms, plan.verdict_of)
 
 
-def _control_lines(plan: Plan) -> Iterable[bytes]:
-    tenant = b"%d\t" % plan.tenant_id
-    return [part for record in plan.records if record.control_line is not None for part in (tenant, record.control_line)]
+def _count_calls(plan: Plan) -> None:
+    calls = plan.posted.calls = dict[str, int]()
+    for draft in plan.drafts:
+        for status, count in draft.written.items():
+            calls[status] = calls.get(status, 0) + count
 
 
-def _key_lines(plan: Plan) -> Iterable[bytes]:
-    """The strong identities of new calls, so that copies in other traces find them."""
-    return [
-        f"{plan.tenant_id}\t{text(key)}\t{head_of(record)}\n".encode()
-        for record in plan.records
-        if record.call is not None
-        for key in dict.fromkeys(record.call.keys)
-    ]
-
-
-def _new_calls(connection: psycopg.Connection, plan: Plan, memory: WriterMemory) -> CallEntries:
-    new = CallEntries(plan.arrivals.tenant, plan.tenant_id, plan.closed_through)
-    calls = [(record, record.call, kind_of(record.call)) for record in plan.records if record.call is not None]
-    if calls:
-        terms = memory.terms.of(connection, plan.tenant_id, [kind for _, _, kind in calls])
-        for record, call, kind in calls:
-            new.add(record, call, plan.verdict_of(record, call), terms[kind])
-    plan.posted.calls = dict(new.written)
-    return new
-
-
-def _add_sums(connection: psycopg.Connection, written: Sequence[tuple[Plan, CallEntries]], slot: int) -> None:
+def _add_sums(connection: psycopg.Connection, plans: Sequence[Plan], slot: int) -> None:
     """Tenant by tenant; the statements follow each other without waiting for answers in between."""
     with connection.pipeline():
-        for plan, new in written:
+        for plan in plans:
             if plan.arrivals.points:
                 _write_points(connection, plan)
             for rejection in plan.arrivals.rejections:
@@ -274,7 +257,9 @@ def _add_sums(connection: psycopg.Connection, written: Sequence[tuple[Plan, Call
                 "records": plan.posted.records, "duplicates": plan.posted.duplicates, "rejected": plan.posted.rejected,
                 "conflicts": plan.posted.conflicts, "bytes": plan.arrivals.size_bytes,
             }  # fmt: skip
-            connection.execute(_SQL["post_sums"], counts | new.sums()._asdict(), prepare=True)
+            connection.execute(
+                _SQL["post_sums"], counts | sums_of([draft.moved for draft in plan.drafts])._asdict(), prepare=True
+            )
 
 
 # ── what was known already ───────────────────────────────────────────────────────────────────────────
@@ -287,7 +272,7 @@ def _stage_known(connection: psycopg.Connection, plan: Plan) -> bool:
     """
     changes: list[tuple[str, str, str | None, Key, Key | None]] = []
     moved: list[tuple[Key, Verdict]] = []
-    verdicts = plan.verdicts or {}
+    verdicts = plan.verdicts
     for key, there in plan.known.items():
         if there.status is None:
             continue

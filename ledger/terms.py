@@ -106,11 +106,17 @@ class TermsBook:
         self.accounts = AccountBook()
         self._terms: dict[int, dict[CallKind, Terms]] = {}
         self._newest_rate_id = -1
+        self.edition = 0
+        """Changes whenever what was handed out before may not hold any more."""
+
+    def known(self, tenant_id: int) -> Mapping[CallKind, Terms]:
+        """The terms of a tenant that are remembered. May be asked from any thread; `edition` must be asked before."""
+        return self._terms.get(tenant_id, {})
 
     def refresh(self, newest_rate_id: int) -> None:
         """Forget everything when a rate was added since. The price book's own lock gives rates their ids in order of commit."""
         if newest_rate_id != self._newest_rate_id or sum(map(len, self._terms.values())) > _REMEMBERED_MAX:
-            self._terms.clear()
+            self._forget()
             self._newest_rate_id = newest_rate_id
 
     def of(self, connection: psycopg.Connection, tenant_id: int, kinds: Sequence[CallKind]) -> Mapping[CallKind, Terms]:
@@ -118,7 +124,7 @@ class TermsBook:
         known = self._terms.setdefault(tenant_id, {})
         missing = {kind for kind in kinds if kind not in known}
         if missing:
-            known |= self._look_up(connection, tenant_id, sorted(missing, key=str))
+            known.update(self._look_up(connection, tenant_id, sorted(missing, key=str)))
         return known
 
     def committed(self) -> None:
@@ -128,7 +134,11 @@ class TermsBook:
     def rolled_back(self) -> None:
         """The transaction was not committed: terms may name accounts that do not exist."""
         self.accounts.rolled_back()
-        self._terms.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._terms = {}
+        self.edition += 1
 
     def _look_up(self, connection: psycopg.Connection, tenant_id: int, kinds: Sequence[CallKind]) -> dict[CallKind, Terms]:
         named = {kind: (expense_account(*kind[:2], *kind[4:6]), payable_account(kind[4])) for kind in kinds}
