@@ -1,0 +1,154 @@
+"""Intervals for means that hold at small n: closed forms, no resampling, so that the same data give the same interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import stats
+
+from analyzers.effects.estimate import LEVEL, Floats, Ints
+
+_DEGREES_MIN = 2.0  # below, a t interval says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A mean with its sampling spread: `sums` (G,) are the clusters' summed deviations divided by n, so that their squares add
+    up to the variance; `skew` is the standardised third moment of the mean (γ/√G); `degrees` are Satterthwaite's."""
+
+    mean: float
+    standard_error: float
+    skew: float
+    degrees: float
+    sums: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A mean and the interval around it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@lru_cache(maxsize=4096)
+def _t(degrees: float, level: float) -> float:
+    return float(stats.t.ppf((1 + level) / 2, degrees))
+
+
+def quantile(degrees: float, level: float = LEVEL) -> float:
+    """Two-sided critical value of Student's t, normal when `degrees` is infinite. `degrees` is read to two decimals (cached)."""
+    return _t(round(degrees, 2) if degrees < 1000 else math.inf, level)
+
+
+def spread(values: Floats, clusters: Ints, tilt: Floats | None = None) -> Spread:
+    """The mean of `values` (weighted by `tilt` where given) and how it would vary over repetitions, with tasks as the unit.
+
+    Shapes: (n,) each; clusters are any whole numbers. Formula: V = G/(G−1)·Σ_g S_g², S_g = Σ_{i∈g} h_i(v_i − v̄)/Σh. Degrees of
+    freedom by Satterthwaite's moments, 2·(ΣS²)²/(G·Var S²), at most G−1: what few or heavy-tailed observations leave of them.
+    Source: Liang & Zeger 1986 (clusters); Satterthwaite 1946 with the sampled fourth moment.
+    """
+    weights = np.ones_like(values) if tilt is None else tilt
+    total = float(weights.sum())
+    mean = float((weights * values).sum()) / total
+    codes = np.unique(clusters, return_inverse=True)[1]
+    groups = int(codes.max()) + 1
+    sums = np.bincount(codes, weights=weights * (values - mean), minlength=groups) / total
+    if groups < 2:
+        return Spread(mean, math.inf, 0.0, 0.0, sums)
+    squares = sums**2
+    variance = float(squares.sum()) * groups / (groups - 1)
+    if variance <= (1e-12 * abs(mean)) ** 2:  # rounding, not spread
+        return Spread(mean, 0.0, 0.0, groups - 1.0, sums)
+    fourth = float(squares.var(ddof=1)) * groups
+    degrees = groups - 1.0 if fourth <= 0 else min(groups - 1.0, 2 * float(squares.sum()) ** 2 / fourth)
+    third = float((sums**3).sum()) / float(squares.sum()) ** 1.5
+    if groups > 2:
+        third *= math.sqrt(groups * (groups - 1)) / (groups - 2)
+    return Spread(mean, math.sqrt(variance), third, max(degrees, _DEGREES_MIN), sums)
+
+
+def skewed(of: Spread, level: float = LEVEL, *, hall_share: float = 1.0) -> Bounds:
+    """Interval for a mean of skewed, unbounded values: Hall's, or between Hall's and the t interval.
+
+    Hall's transformation removes the skew of the studentised mean at the price of a long side. In a difference of two means whose
+    skews cancel, that price buys little: `hall_share` below 1 takes the rest from the t interval (see `hall_share_of`).
+    Source: P. Hall, "On the removal of skewness by transformation", JRSS B 54 (1992).
+    """
+    critical = quantile(of.degrees, level)
+
+    def hall(point: float) -> float:
+        k = of.skew
+        if abs(k) < 1e-9:
+            return point
+        cube = 1 + k * (point - k / 6)
+        return (math.copysign(abs(cube) ** (1 / 3), cube) - 1) / (k / 3)
+
+    below = max((1 - hall_share) * critical + hall_share * hall(critical), 0.0)
+    above = max((1 - hall_share) * critical - hall_share * hall(-critical), 0.0)
+    return Bounds(of.mean, of.mean - of.standard_error * below, of.mean + of.standard_error * above)
+
+
+def hall_share_of(joint: Spread) -> float:
+    """How much of Hall's interval each mean of a difference takes, from the skew that is left in the difference itself: half
+    without any, all from 0.4 on. Chosen by simulation over lognormal and Pareto outcomes, balanced and explored at 5 %."""
+    return 0.5 + 0.5 * min(1.0, abs(joint.skew) / 0.4)
+
+
+def wilson(mean: float, n_effective: float, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's interval for a mean of values in [0, 1] seen `n_effective` times; right also when every value is the same.
+
+    Source: E. B. Wilson, JASA 22 (1927): the means whose own variance μ(1−μ)/n leaves the observed one within z.
+    """
+    z = quantile(math.inf, level)
+    centre = (mean + z * z / (2 * n_effective)) / (1 + z * z / n_effective)
+    half = z / (1 + z * z / n_effective) * math.sqrt(mean * (1 - mean) / n_effective + (z / (2 * n_effective)) ** 2)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def bounded(of: Spread, effective: float, level: float = LEVEL) -> Bounds:
+    """Interval for a mean of outcomes in [0, 1] known through weighted scores.
+
+    `effective` is the number of independent tasks behind the mean (Kish). The count that goes into Wilson's formula is
+    n* = μ(1−μ)/V, what the scores' variance is worth, drawn towards `effective` by one pseudo-observation, so that an arm in
+    which all outcomes are alike is not taken for certain.
+    """
+    mean = min(1.0, max(0.0, of.mean))
+    worth = (mean * (1 - mean) + 1 / effective) / (of.standard_error**2 * effective + 1 / effective)
+    low, high = wilson(mean, max(effective * worth, 1e-9), level)
+    return Bounds(of.mean, min(low, of.mean), max(high, of.mean))
+
+
+def difference(option: Bounds, base: Bounds, correlation: float = 0.0) -> Bounds:
+    """Interval of a difference of two means from the interval of each (MOVER).
+
+    Each limit takes the distances that matter at that limit, so that skew and bounds of either side are kept.
+    Source: Zou & Donner, Statistics in Medicine 27 (2008); Newcombe 1998 for proportions.
+    """
+    value = option.value - base.value
+
+    def joined(one: float, other: float) -> float:
+        return math.sqrt(max(0.0, one * one + other * other - 2 * correlation * one * other))
+
+    return Bounds(
+        value,
+        value - joined(option.value - option.low, base.high - base.value),
+        value + joined(option.high - option.value, base.value - base.low),
+    )
+
+
+def correlation(one: Spread, other: Spread) -> float:
+    """How two means over the same clusters move together; 0 when either does not move."""
+    scale = math.sqrt(float((one.sums**2).sum()) * float((other.sums**2).sum()))
+    return 0.0 if scale == 0 else max(-1.0, min(1.0, float((one.sums * other.sums).sum()) / scale))
+
+
+def kish(weights: Floats, clusters: Ints) -> float:
+    """Effective number of independent tasks behind weights: (Σ_g W_g)²/Σ_g W_g², W_g summed within tasks. Source: Kish 1965."""
+    totals = np.bincount(clusters, weights=weights)
+    squares = float((totals**2).sum())
+    return 0.0 if squares == 0 else float(totals.sum()) ** 2 / squares

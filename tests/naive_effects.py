@@ -1,0 +1,124 @@
+"""Second implementations of the estimators, from the textbook's formula, in loops: what analyzers.effects must agree with."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+
+def horvitz_thompson(chosen: Sequence[int], outcome: Sequence[float], propensity: Sequence[float], option: int) -> float:
+    """Mean of Y/p over the decisions that took the option, the others counting zero."""
+    total = 0.0
+    for a, y, p in zip(chosen, outcome, propensity, strict=True):
+        if a == option:
+            total += y / p
+    return total / len(chosen)
+
+
+def hajek(chosen: Sequence[int], outcome: Sequence[float], propensity: Sequence[float], option: int) -> float:
+    """The same over the sum of the weights."""
+    total = weight = 0.0
+    for a, y, p in zip(chosen, outcome, propensity, strict=True):
+        if a == option:
+            total += y / p
+            weight += 1 / p
+    return total / weight
+
+
+def clustered_error(values: Sequence[float], clusters: Sequence[int]) -> float:
+    """Standard error of a mean with whole tasks as the unit."""
+    mean, groups = sum(values) / len(values), sorted(set(clusters))
+    squares = 0.0
+    for group in groups:
+        squares += sum(v - mean for v, c in zip(values, clusters, strict=True) if c == group) ** 2
+    return math.sqrt(squares * len(groups) / (len(groups) - 1)) / len(values)
+
+
+def ridge(features: Numbers, outcome: Numbers, at: Numbers) -> Numbers:
+    """Predictions of a ridge regression with penalty 1 and a free intercept, by the normal equations."""
+    centre, mean = features.mean(axis=0), outcome.mean()
+    moved = features - centre
+    slope = np.linalg.solve(moved.T @ moved + np.eye(features.shape[1]), moved.T @ (outcome - mean))
+    return mean + (at - centre) @ slope
+
+
+def augmented(
+    features: Numbers, chosen: NDArray[np.int64], outcome: Numbers, propensity: Numbers, fold: NDArray[np.int64], option: int
+) -> float:
+    """Doubly robust mean of an option with cross-fitted ridge regressions, a decision at a time."""
+    standard = (features - features.mean(axis=0)) / features.std(axis=0)
+    fitted: list[float] = []
+    for i in range(len(outcome)):
+        rows = (fold != fold[i]) & (chosen == option)
+        [prediction] = ridge(standard[rows], outcome[rows], standard[i : i + 1])
+        fitted.append(float(min(max(prediction, outcome[rows].min()), outcome[rows].max())))
+    weights = [(chosen[i] == option) / propensity[i] for i in range(len(outcome))]
+    correction = sum(w * (y - f) for w, y, f in zip(weights, outcome, fitted, strict=True)) / sum(weights)
+    return sum(fitted) / len(fitted) + float(correction)
+
+
+def benjamini_hochberg(p_values: Sequence[float], rate: float) -> set[int]:
+    """Indices of the largest k p-values that lie below k·rate/m, by trying every k."""
+    ordered = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    for k in range(len(ordered), 0, -1):
+        if p_values[ordered[k - 1]] <= k * rate / len(ordered):
+            return set(ordered[:k])
+    return set()
+
+
+def extreme_mean(residual: Sequence[float], odds: Sequence[float], gamma: float) -> float:
+    """Largest weighted mean over every corner of the weights 1 + z·odds, z ∈ {1/Γ, Γ}."""
+    best = -math.inf
+    for corner in itertools.product((1 / gamma, gamma), repeat=len(residual)):
+        weights = [1 + z * o for z, o in zip(corner, odds, strict=True)]
+        best = max(best, sum(w * r for w, r in zip(weights, residual, strict=True)) / sum(weights))
+    return best
+
+
+def poisson_fit(terms: Numbers, outcome: Numbers) -> Numbers:
+    """Coefficients of a Poisson regression with a log link by Newton's steps; `terms` with the intercept."""
+    coefficients = np.zeros(terms.shape[1])
+    coefficients[0] = math.log(float(outcome.mean()))
+    for _ in range(50):
+        mean = np.exp(terms @ coefficients)
+        coefficients = coefficients + np.linalg.solve((terms * mean[:, None]).T @ terms, terms.T @ (outcome - mean))
+    return coefficients
+
+
+def worst_mean(losses: Sequence[float], share: float) -> float:
+    """Mean of the largest share of losses, by sorting, where the share is a whole number of them."""
+    count = round(share * len(losses))
+    return sum(sorted(losses)[-count:]) / count
+
+
+def weighted_quantile(outcome: Sequence[float], weights: Sequence[float], share: float) -> float:
+    """The first outcome at which the weights below and at it reach the share of all."""
+    reached = 0.0
+    for y, w in sorted(zip(outcome, weights, strict=True)):
+        reached += w
+        if reached >= share * sum(weights) - 1e-9:
+            return y
+    raise AssertionError
+
+
+def hierarchical_means(values: Sequence[float], errors: Sequence[float], points: int = 4000) -> list[float]:
+    """Posterior means of a normal hierarchy with flat priors, by summing over a fine grid of τ."""
+    top = 4 * float(np.std(values)) + float(np.median(errors))
+    totals, weight_sum = [0.0] * len(values), 0.0
+    for tau in ((i + 0.5) / points * top for i in range(points)):
+        precision = [1 / (tau**2 + s**2) for s in errors]
+        mean = sum(w * v for w, v in zip(precision, values, strict=True)) / sum(precision)
+        log = -0.5 * math.log(sum(precision))
+        log += sum(0.5 * math.log(w) - 0.5 * w * (v - mean) ** 2 for w, v in zip(precision, values, strict=True))
+        weight = math.exp(log)
+        weight_sum += weight
+        for i, (v, s) in enumerate(zip(values, errors, strict=True)):
+            keep = tau**2 / (tau**2 + s**2)
+            totals[i] += weight * (keep * v + (1 - keep) * mean)
+    return [total / weight_sum for total in totals]
