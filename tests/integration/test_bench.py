@@ -109,7 +109,7 @@ def test_a_family_ends_with_its_grandchildren(tmp_path: Path) -> None:
         "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)"
     )
     with started([sys.executable, "-c", child], tmp_path, {}) as family:
-        root = psutil.Process(psutil.Process().children()[-1].pid)
+        root = family.root
         while not (grandchildren := root.children()):
             assert family.alive, family.said()
         assert family.rss_mb() > 1

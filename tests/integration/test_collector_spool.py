@@ -19,7 +19,7 @@ from collector.settings import CollectorSettings
 from ledger import check
 from ledger.database import connect, migrate
 from tests.books import chat, collecting, export, one, price, rows
-from tests.integration.test_faults import wait_for
+from tests.integration.test_faults import start_again, wait_for
 
 STORED = Answer("stored")
 
@@ -65,7 +65,7 @@ def test_what_is_acknowledged_while_the_database_is_away_is_booked_when_it_is_ba
         assert collector.send(*calls(2)) == [STORED]  # sent again: kept twice, booked once
         health = collector.pipeline.health()
         assert (health.status, health.spool and health.spool.exports) == ("spooling", 3)
-        own_server.ensure_postgres_running()
+        start_again(own_server)
         wait_for("the spool was not drained", lambda: _kept(collector.pipeline), 0)
         assert collector.send(*calls(4)) == [STORED]
     assert booked(dsn) == 4
@@ -83,7 +83,7 @@ def test_a_collector_that_starts_while_the_database_is_away_keeps_and_drains(own
     stop(own_server)
     with collecting(dsn, spool=tmp_path / "spool") as collector:
         assert collector.send(*calls(1, 2)) == [STORED] * 2
-    own_server.ensure_postgres_running()
+    start_again(own_server)
     assert booked(dsn) == 0
     with collecting(dsn, spool=tmp_path / "spool") as collector:  # the next run finds what the last one kept
         wait_for("the spool was not drained", lambda: _kept(collector.pipeline), 0)
@@ -127,7 +127,7 @@ def test_a_full_spool_refuses_and_takes_in_again_once_it_is_drained(own_server: 
         kept = outcomes.count("stored")
         assert 0 < kept < len(outcomes)
         assert set(outcomes) == {"stored", "unavailable"}
-        own_server.ensure_postgres_running()
+        start_again(own_server)
         wait_for("the spool was not drained", lambda: _kept(collector.pipeline), 0)
         assert collector.send(*calls(40)) == [STORED]
     with connect(dsn, "reader") as reader:
