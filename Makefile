@@ -91,8 +91,8 @@ python:
 	@$(BIN)/python -m pip --python .venv-examples/bin/python install $(PIP_OPTIONS) --require-hashes -r examples/requirements.lock
 	@touch $@
 
-.venv-peers/.installed: bench/requirements-peers.lock | python
+.venv-peers/.installed: bench/requirements-peers.lock | .venv/.has-pip
 	@echo "Installing the peers of bench/ into .venv-peers (1.3 GB) ..."
-	@.venv-peers/bin/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python $(PIP_INSTALL) --require-hashes -r bench/requirements-peers.lock
+	@$(PYTHON) -m venv --without-pip .venv-peers
+	@$(BIN)/python -m pip --python .venv-peers/bin/python install $(PIP_OPTIONS) --require-hashes -r bench/requirements-peers.lock
 	@touch $@
