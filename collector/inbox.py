@@ -35,15 +35,13 @@ class Waiting:
         self.reply: Future[Answer] = Future()
         self.since = time.monotonic()
 
-    def let_go(self) -> None:
-        """Give the memory back, once the export is kept elsewhere."""
-        self.prepared = None
-        self.export = msgspec.structs.replace(self.export, body=b"")
-
     def answer(self, answer: Answer) -> None:
         """Tell the sender; the first answer stands (an export may be spooled while its posting still goes on)."""
         with contextlib.suppress(InvalidStateError):
             self.reply.set_result(answer)
+        # The future keeps what was to be called, and so this: what is large must not wait for the collector of cycles.
+        self.prepared = None
+        self.export = msgspec.structs.replace(self.export, body=b"")
 
 
 class Reader(Protocol):

@@ -76,7 +76,6 @@ class Spooling:
         for item in items:
             prepared = item.prepared
             item.answer(Answer("stored", prepared.rejected, prepared.message) if prepared is not None else Answer("stored"))
-            item.let_go()
         return True
 
     def _run(self) -> None:

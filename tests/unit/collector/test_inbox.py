@@ -142,3 +142,12 @@ def test_draining_finishes_what_is_queued() -> None:
     inbox.drain(WAIT_S)
     assert [reply.result(0) for reply in replies] == [STORED] * 10
     assert not inbox.alive
+
+
+def test_what_is_answered_holds_nothing_large() -> None:
+    """Futures keep their callbacks: an export must not live until the collector of cycles comes by."""
+    item = Waiting(export(b"x" * 1000), is_kept=False)
+    item.prepared = Prepared([], 1, 0, "")
+    item.answer(STORED)
+    assert (item.prepared, item.export.body) == (None, b"")
+    assert item.reply.result(0) == STORED
