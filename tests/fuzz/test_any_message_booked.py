@@ -19,10 +19,10 @@ from ledger import check
 from ledger.database import connect
 from tests.books import Collector, cloned, collecting, one, price, rows
 from tests.fuzz import seeds
+from tests.fuzz.any_message import DAY_NS, logs, metrics, traces
 from tests.fuzz.harnesses import POLICIES, Signal, decoded
 from tests.fuzz.mutators import MUTATORS
 from tests.fuzz.to_json import to_json
-from tests.property.any_message import DAY_NS, logs, metrics, traces
 from tests.unit.collector.traffic import START_NS
 
 # Months are partitions, and making one takes a while: a few of them, the first and the last that can be among them.

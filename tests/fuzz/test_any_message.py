@@ -19,11 +19,11 @@ from hypothesis.strategies import DrawFn
 from collector.dialects import dialects, read
 from collector.provider_usage import FLAVORS, flavor_of
 from collector.record import Call
+from tests.fuzz.any_message import JSON_VALUE, MESSAGES, places, replaced
 from tests.fuzz.harnesses import POLICIES, RULES, check_protobuf, staged
 from tests.fuzz.oracle import COUNT_MAX, Broken, check_leaves, check_reading, copy_values, count_of, unreadable_counts
 from tests.fuzz.to_json import document
 from tests.fuzz.words import CARRIERS, PROVIDER_PATHS, nested
-from tests.property.any_message import JSON_VALUE, MESSAGES, places, replaced
 from tests.unit.collector.emitters import CASES, Case
 from tests.unit.collector.emitters_of_agents import AGENT_CASES
 from tests.unit.collector.traffic import record
