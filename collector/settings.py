@@ -22,7 +22,7 @@ class CollectorSettings(msgspec.Struct, frozen=True):
     """Largest request as sent."""
     decoded_limit_bytes: int = 64 * MIB
     """Largest request after decompression."""
-    queue_limit_bytes: int = 96 * MIB
+    queue_limit_bytes: int = 48 * MIB
     """Requests waiting for their commit; beyond this the answer is 503 with Retry-After."""
     group_limit_records: int = 6000
     """Records posted in one transaction, about."""
