@@ -32,6 +32,9 @@ _Request = TypeVar("_Request", ExportTraceServiceRequest, ExportLogsServiceReque
 
 DROP_CONTENT = ContentPolicy()
 
+# An empty record is two bytes on the wire and some 170 once it is parsed: a large body is looked at before it is.
+_LOOKED_AT_FIRST_BYTES = 1024 * 1024
+
 
 class Decoded(msgspec.Struct):
     """Records of one body in the order they came, and one problem per record that was refused."""
@@ -116,6 +119,8 @@ def _parse_shallow(body: bytes, encoding: Encoding, request: type[_Request], pro
 def _parse(body: bytes, encoding: Encoding, request: type[_Request], problems: list[Problem]) -> _Request:
     if encoding == "json":
         return otlp_json.parse(body, request, problems)
+    if len(body) > _LOOKED_AT_FIRST_BYTES and salvage.holds_more_than(body, RECORDS_MAX):
+        raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")
     try:
         parsed = request.FromString(body)
     except DecodeError:

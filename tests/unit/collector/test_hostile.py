@@ -9,6 +9,7 @@ import orjson
 import pytest
 import zstandard
 
+from collector import decode
 from collector.content import NO_CONTENT, holds_content, redact_secrets
 from collector.decode import decode_logs, decode_traces
 from collector.decode.values import RECORDS_MAX, VALUES_MAX
@@ -145,6 +146,17 @@ def test_a_request_of_empty_records_is_refused_before_they_are() -> None:
     for body in (b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % many, b'{"resourceSpans":[%s]}' % many):
         with pytest.raises(TooLarge, match="more than 250000 records"):
             decode_traces(body, "json")
+
+
+def test_a_large_body_is_looked_at_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsing this one would take gigabytes; a sound one of the same size is read."""
+    with pytest.raises(TooLarge, match="more than 250000 records"):
+        decode_traces(field(1, field(2, b"\x12\x00" * 10_000_000)), "protobuf")
+    monkeypatch.setattr(decode, "_LOOKED_AT_FIRST_BYTES", 10)
+    sound = field(1, b"\1" * 16) + field(2, b"\1" * 8) + b"\x39" + (10**18).to_bytes(8, "little")
+    assert len(decode_traces(field(1, field(2, field(2, sound) * 3)), "protobuf").records) == 3
+    with pytest.raises(Undecodable):
+        decode_traces(b"\xff" * 100, "protobuf")
 
 
 def test_empty_attributes_count_as_values() -> None:
