@@ -21,7 +21,10 @@ def canonical(parts: Sequence[object]) -> bytes:
 
 
 def pairs_spelling(pairs: Iterable[bytes]) -> bytes:
-    """Encoded attributes in an order that does not depend on the one they were sent in."""
+    """Encoded attributes in an order that does not depend on the one they were sent in.
+
+    What one sender encodes in two ways (the many bits of NaN, maps in another order) is other content.
+    """
     return b"".join(sorted(pairs))
 
 
