@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,25 +11,9 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
-from cli.main import main
 from ledger.budgets import hold, release
 from tests.books import AT, book, chat, export, price
-
-Typed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def pigou(dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Run a command on this test's database; answers exit code, output and errors."""
-    monkeypatch.setenv("PIGOU_DATABASE_URL", dsn)
-
-    def typed(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main(list(arguments))
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return typed
+from tests.typed import Typed
 
 
 def table(output: str) -> list[dict[str, str]]:

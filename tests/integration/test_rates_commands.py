@@ -6,32 +6,14 @@ import csv
 import io
 import json
 import shlex
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from cli.main import main
 from tests.books import book, chat, export
-
-Typed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def pigou(dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Run a command on this test's database; answers exit code, output and errors."""
-    monkeypatch.setenv("PIGOU_DATABASE_URL", dsn)
-
-    def typed(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main(list(arguments))
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return typed
-
+from tests.typed import Typed
 
 ADD = ("rates", "add", "--tenant", "blue", "--provider", "acme", "--model", "m1", "--commodity")
 
