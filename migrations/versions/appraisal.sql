@@ -1,0 +1,192 @@
+-- Appraisal: what tasks were worth, what was decided in them, and what each decision brought. Reasons: docs/architecture.md.
+-- Nothing here is a book. What was told (outcome, price_policy) is append-only; what is derived from it (task, decision, appraisal)
+-- is made again whenever what it is derived from has changed, and says by which method.
+
+-- ── told ─────────────────────────────────────────────────────────────────────────────────────────────
+
+-- How well a task went, as somebody or something said; of a task, a step of it, or an incident that followed.
+create table pigou.outcome (
+    tenant_id   integer not null,
+    outcome_id  uuid not null,                        -- hash of source and key: the same word said twice is one row
+    trace_id    bytea not null,
+    span_id     bytea,                                -- null: the whole task
+    source      text not null,                        -- attribute, evaluation, score, feedback, test, incident
+    name        text not null,                        -- of the measure: outcome, an evaluation's name, a test's
+    quality     double precision,                     -- in [0, 1]; null where only a loss is told
+    loss_usd    numeric(38, 12),                      -- realised by an incident
+    occurred_at timestamptz not null,
+    recorded_at timestamptz not null default now(),
+    detail      jsonb not null default '{}',          -- what else was said: label, explanation, who
+    primary key (tenant_id, outcome_id),
+    constraint outcome_source_is_known check (source in ('attribute', 'evaluation', 'score', 'feedback', 'test', 'incident')),
+    constraint outcome_quality_is_a_share check (quality >= 0 and quality <= 1),
+    constraint outcome_loss_is_a_number check (loss_usd >= 0 and loss_usd < 'Infinity'::numeric),
+    constraint outcome_says_something check (quality is not null or loss_usd is not null)
+);
+create index outcome_trace on pigou.outcome (tenant_id, trace_id);
+create index outcome_arrival on pigou.outcome using brin (recorded_at);
+
+-- Prices that somebody states: V, λ, ρ and the deadline by task class, and which outcomes count. Never edited: a change is a further
+-- revision. Of several that match, the class named in full wins over a prefix with a star, and that over '*'; a tenant's own over tenant 0's.
+create table pigou.price_policy (
+    tenant_id        integer not null,                -- 0: for every tenant
+    task_class       text not null,                   -- a class, a prefix such as 'code.*', or '*'
+    revision         integer not null,
+    valid            tstzrange not null,
+    v_usd            numeric,                         -- USD for quality 1 against 0; null: says nothing of it
+    lambda_usd_per_s numeric,                         -- USD per second
+    rho              numeric,                         -- USD per USD of expected loss; 1: risk-neutral
+    deadline_s       double precision,
+    grace_s          double precision,                -- quiet for this long: the trace is ended
+    outcome_sources  text[],                          -- which count, the first that is there wins; 'root_status' may stand last
+    source           text not null,                   -- who or what stated it
+    recorded_at      timestamptz not null default now(),
+    constraint price_policy_does_not_overlap primary key (tenant_id, task_class, revision, valid without overlaps),
+    constraint price_policy_prices_are_numbers check
+        (v_usd >= 0 and v_usd < 'Infinity'::numeric and lambda_usd_per_s >= 0 and lambda_usd_per_s < 'Infinity'::numeric
+         and rho >= 0 and rho < 'Infinity'::numeric),
+    constraint price_policy_times_are_numbers check
+        (deadline_s > 0 and deadline_s < 'Infinity'::float8 and grace_s >= 0 and grace_s < 'Infinity'::float8)
+);
+
+-- Which class a task has that does not say so; edited by the operator. Lower ordinal is tried first.
+create table pigou.task_class_rule (
+    tenant_id   integer not null,                     -- 0: for every tenant
+    ordinal     integer not null,
+    field       text not null,                        -- agent, name, service, operation, tool, user
+    pattern     text not null,                        -- regular expression, case-insensitive
+    task_class  text not null,
+    recorded_at timestamptz not null default now(),
+    primary key (tenant_id, ordinal)
+);
+
+-- ── derived ──────────────────────────────────────────────────────────────────────────────────────────
+
+-- A trace that is settled: its root ended and it was quiet for a while, or an outcome arrived. One row, made again when it changes.
+create table pigou.task (
+    tenant_id        integer not null,
+    trace_id         bytea not null,
+    root_span_id     bytea,
+    started_at       timestamptz not null,
+    ended_at         timestamptz not null,
+    settled_at       timestamptz not null,            -- when it was last settled
+    revision         integer not null,                -- how often it was settled before
+    settled_by       text not null,                   -- ended, quiet, outcome
+    agent            text,
+    task_class       text,                            -- null: nothing says
+    class_source     text not null,                   -- explicit, rule, clustered, none
+    value_usd        numeric(38, 12),                 -- V
+    value_source     text not null,                   -- explicit, policy, none
+    lambda_usd_per_s numeric,
+    rho              numeric,
+    deadline_s       double precision,
+    deadline_source  text not null,                   -- explicit, policy, none
+    quality          double precision,                -- Q in [0, 1]
+    outcome_source   text,                            -- which source it is of
+    outcome_id       uuid,
+    cost_usd         numeric(38, 12),                 -- of its booked calls; null while one of them is unpriced
+    latency_s        double precision not null,       -- from the first start to the last end
+    late_s           double precision,                -- beyond the deadline; 0 when met, null without one
+    risk_usd         numeric(38, 12),                 -- expected loss of its actions: Σ probability × loss
+    loss_usd         numeric(38, 12) not null,        -- realised by incidents
+    calls            integer not null,
+    content_hash     bytea not null,                  -- of all it was derived from: equal means that nothing is to be done
+    primary key (tenant_id, trace_id),
+    constraint task_settled_by_is_known check (settled_by in ('ended', 'quiet', 'outcome')),
+    constraint task_class_source_is_known check (class_source in ('explicit', 'rule', 'clustered', 'none'))
+);
+create index task_time on pigou.task (tenant_id, started_at);
+create index task_settled on pigou.task (settled_at);
+
+-- A choice set: what could have been chosen, what was, and what was known before. Facts, explicit or inferred, each saying which.
+create table pigou.decision (
+    tenant_id          integer not null,
+    decision_id        uuid not null,                 -- hash of trace, span and kind
+    decided_at         timestamptz not null,
+    trace_id           bytea not null,
+    span_id            bytea not null,
+    layer              text not null,                 -- demand, action, supply, capital
+    kind               text not null,                 -- route, verify, delegate, confirm, defer, read, plan, act, serve, cache, reuse, rollout, reward, update
+    task_class         text,
+    agent              text,
+    options            text[] not null,               -- alternatives in a fixed order, the chosen one among them
+    chosen             smallint not null,             -- its place in options, from 1
+    propensity         double precision,              -- probability of the chosen option, where it was logged
+    propensities       double precision[],            -- of every option, where they were logged
+    predicted_quality  double precision[],            -- q̂ of every option, where it was logged
+    assignment         text not null,                 -- how it was chosen: logged (propensities), recorded (the context tells), unknown
+    features           double precision[] not null,   -- context known before the choice, as named in feature_names
+    feature_names      text[] not null,
+    own_cost_usd       numeric(38, 12),               -- of the calls that are this decision's own
+    provenance         jsonb not null,                -- field → how it was inferred; explicit ones are left out
+    derived_at         timestamptz not null default now(),
+    primary key (tenant_id, decision_id, decided_at),
+    constraint decision_chose_one_of_its_options check (chosen between 1 and cardinality(options)),
+    constraint decision_propensity_is_a_probability check (propensity > 0 and propensity <= 1),
+    constraint decision_layer_is_known check (layer in ('demand', 'action', 'supply', 'capital'))
+) partition by range (decided_at);
+create index decision_time on pigou.decision (tenant_id, decided_at);
+create index decision_trace on pigou.decision (tenant_id, trace_id);
+
+-- One appraising of a period: by which method, seed and code.
+create table pigou.appraisal_run (
+    tenant_id    integer not null,
+    run_id       integer not null,
+    method       text not null,                       -- version of the method: a change of it makes other numbers
+    seed         bigint not null,
+    since        timestamptz not null,
+    until        timestamptz not null,
+    started_at   timestamptz not null default now(),
+    ended_at     timestamptz,
+    decisions    bigint,
+    state        jsonb not null default '{}',         -- how far it got: what is done need not be done again
+    primary key (tenant_id, run_id)
+);
+
+-- What is thought of a decision: each option's terms of eq. 1 against the chosen one, and what was lost. Opinions, never booked.
+-- Arrays stand in the order of decision.options; amounts in USD, NULL where unknown.
+create table pigou.appraisal (
+    tenant_id       integer not null,
+    decision_id     uuid not null,
+    decided_at      timestamptz not null,
+    run_id          integer not null,
+    segment         text not null,                    -- the segment its effects were estimated in
+    value_band      text,
+    option_value    double precision[],               -- V·Q of each option
+    option_cost     double precision[],               -- C; ΔC is an option's less the chosen one's
+    option_latency  double precision[],               -- λ·L
+    option_risk     double precision[],               -- ρ·R
+    option_net      double precision[],
+    option_error    double precision[],               -- standard error of an option's net against the chosen one's
+    best            smallint,                         -- null: not known
+    regret_usd      numeric(38, 12),
+    regret_low_usd  numeric(38, 12),
+    regret_high_usd numeric(38, 12),
+    method          text not null,
+    n               integer not null,
+    status          text not null,
+    why             text not null default '',
+    primary key (tenant_id, decision_id, decided_at),
+    constraint appraisal_status_is_known check (status in ('appraised', 'not_enough_evidence', 'not_identified')),
+    constraint appraisal_regret_has_its_interval check (num_nulls(regret_usd, regret_low_usd, regret_high_usd) in (0, 3)),
+    constraint appraisal_is_not_a_number_when_not_identified check (status <> 'not_identified' or regret_usd is null)
+) partition by range (decided_at);
+
+create table pigou.decision_default  partition of pigou.decision default;
+create table pigou.appraisal_default partition of pigou.appraisal default;
+-- The months of the calls that are there, the current one and the next.
+select pigou.ensure_month(month::date)
+  from (select to_date(right(relname, 6), 'YYYYMM') from pg_class where relnamespace = 'pigou'::regnamespace and relname ~ '^call_\d{6}$'
+        union
+        select (date_trunc('month', now()) + make_interval(months => m))::date from generate_series(0, 1) m) there (month)
+ order by 1;
+
+create trigger outcome_is_append_only before update or delete or truncate on pigou.outcome
+    for each statement execute function pigou.refuse_change();
+create trigger price_policy_is_append_only before update or delete or truncate on pigou.price_policy
+    for each statement execute function pigou.refuse_change();
+
+grant select, insert on pigou.outcome, pigou.price_policy, pigou.task_class_rule, pigou.task, pigou.decision, pigou.appraisal_run,
+    pigou.appraisal to pigou_writer;
+grant update on pigou.task, pigou.decision, pigou.appraisal_run, pigou.appraisal to pigou_writer;
+grant delete on pigou.task_class_rule, pigou.task, pigou.decision, pigou.appraisal to pigou_writer;
