@@ -6,6 +6,7 @@ COPY requirements.runtime.lock ./
 RUN python -m venv /opt/pigou \
     && /opt/pigou/bin/python -m pip install --no-cache-dir --no-deps --require-hashes -r requirements.runtime.lock
 COPY pyproject.toml README.md LICENSE ./
+COPY allocation allocation
 COPY analyzers analyzers
 COPY cli cli
 COPY collector collector

@@ -26,6 +26,10 @@ def test_imports_point_down() -> None:
         ("dashboard/reach.py", "import cli\n", "floors"),
         ("ledger/reach.py", "import opentelemetry\n", "ledger-knows-books-only"),
         ("economy/reach.py", "import ledger\n", "economy-stands-alone"),
+        ("allocation/reach.py", "import ledger\n", "floors"),
+        ("ledger/reach.py", "import allocation\n", "floors"),
+        ("allocation/reach.py", "import psycopg\n", "allocation-is-arithmetic"),
+        ("collector/reach.py", "import scipy\n", "collector-stays-light"),
     ],
 )
 def test_an_import_that_points_up_is_found(tmp_path: Path, module: str, code: str, broken: str) -> None:

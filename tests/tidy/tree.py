@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("analyzers", "cli", "collector", "dashboard", "economy", "ledger", "migrations")
+PACKAGES = ("allocation", "analyzers", "cli", "collector", "dashboard", "economy", "ledger", "migrations")
 
 
 @cache
