@@ -101,12 +101,12 @@ create index task_settled on pigou.task (settled_at);
 -- A choice set: what could have been chosen, what was, and what was known before. Facts, explicit or inferred, each saying which.
 create table pigou.decision (
     tenant_id          integer not null,
-    decision_id        uuid not null,                 -- hash of trace, span and kind
+    decision_id        uuid not null,                 -- time, then a hash of tenant, trace, span and kind
     decided_at         timestamptz not null,
     trace_id           bytea not null,
     span_id            bytea not null,
     layer              text not null,                 -- demand, action, supply, capital
-    kind               text not null,                 -- route, verify, delegate, confirm, defer, read, plan, act, serve, cache, reuse, rollout, reward, update
+    kind               text not null,                 -- route, verify, confirm, delegate, defer, serve, cache, reuse, update
     task_class         text,
     agent              text,
     options            text[] not null,               -- alternatives in a fixed order, the chosen one among them
@@ -115,18 +115,57 @@ create table pigou.decision (
     propensities       double precision[],            -- of every option, where they were logged
     predicted_quality  double precision[],            -- q̂ of every option, where it was logged
     assignment         text not null,                 -- how it was chosen: logged (propensities), recorded (the context tells), unknown
-    features           double precision[] not null,   -- context known before the choice, as named in feature_names
+    features           double precision[] not null,   -- context known before the choice, as named in feature_names; null: not known
     feature_names      text[] not null,
     own_cost_usd       numeric(38, 12),               -- of the calls that are this decision's own
     provenance         jsonb not null,                -- field → how it was inferred; explicit ones are left out
+    comparison         bigint not null,               -- which decisions it is compared with: see pigou.comparison_of
     derived_at         timestamptz not null default now(),
     primary key (tenant_id, decision_id, decided_at),
     constraint decision_chose_one_of_its_options check (chosen between 1 and cardinality(options)),
+    constraint decision_had_alternatives check (cardinality(options) > 1),
     constraint decision_propensity_is_a_probability check (propensity > 0 and propensity <= 1),
-    constraint decision_layer_is_known check (layer in ('demand', 'action', 'supply', 'capital'))
+    constraint decision_layer_is_known check (layer in ('demand', 'action', 'supply', 'capital')),
+    constraint decision_assignment_is_known check (assignment in ('logged', 'recorded', 'unknown')),
+    constraint decision_logged_has_its_propensity check (assignment <> 'logged' or propensity is not null)
 ) partition by range (decided_at);
 create index decision_time on pigou.decision (tenant_id, decided_at);
 create index decision_trace on pigou.decision (tenant_id, trace_id);
+create index decision_comparison on pigou.decision (tenant_id, comparison);
+
+-- Which decisions are compared with each other: those of one kind, class of tasks, menu, context and way of being assigned.
+create function pigou.comparison_of(
+    kind text, task_class text, options text[], feature_names text[], assignment text, has_propensities boolean)
+returns bigint language sql stable parallel safe as $$
+    select hashtextextended(concat_ws(chr(31), kind, coalesce(task_class, chr(30)), array_to_string(options, chr(30)),
+                                      array_to_string(feature_names, chr(30)), assignment, has_propensities::text), 0)
+$$;
+
+-- What was ever chosen in a kind of decision that states no menu: the menu that it is given. Grows, so that it does not depend on
+-- the order in which tasks came.
+create table pigou.menu (
+    tenant_id  integer not null,
+    kind       text not null,
+    task_class text not null,                         -- '' where nothing says
+    agent      text not null,
+    subject    text not null,                         -- what within them: an action class, a model, or ''
+    option     text not null,
+    is_applied boolean not null,                      -- whether older tasks were looked at again since it was first seen
+    seen_at    timestamptz not null default now(),
+    primary key (tenant_id, kind, task_class, agent, subject, option)
+);
+
+-- What the operator knows of how a kind of decision is made: 'recorded' says that the context tells all that moved it.
+create table pigou.assignment (
+    tenant_id   integer not null,                     -- 0: for every tenant
+    kind        text not null,
+    task_class  text not null,                        -- '*': for every class
+    assignment  text not null,
+    source      text not null,
+    recorded_at timestamptz not null default now(),
+    primary key (tenant_id, kind, task_class),
+    constraint assignment_is_known check (assignment in ('recorded', 'unknown'))
+);
 
 -- One appraising of a period: by which method, seed and code.
 create table pigou.appraisal_run (
@@ -138,9 +177,60 @@ create table pigou.appraisal_run (
     until        timestamptz not null,
     started_at   timestamptz not null default now(),
     ended_at     timestamptz,
-    decisions    bigint,
+    decisions    bigint,                              -- appraised by it; what had not changed is not among them
     state        jsonb not null default '{}',         -- how far it got: what is done need not be done again
     primary key (tenant_id, run_id)
+);
+
+-- Decisions that were compared with each other, what they were when that was last done, and how it was done.
+create table pigou.comparison (
+    tenant_id    integer not null,
+    comparison   bigint not null,
+    layer        text not null,
+    kind         text not null,
+    task_class   text,
+    options      text[] not null,
+    assignment   text not null,
+    run_id       integer not null,
+    fingerprint  text not null,                       -- of method, seed, decisions and outcomes: equal means that nothing is to be done
+    method       text not null,                       -- of estimation
+    n            integer not null,
+    appraised_at timestamptz not null default now(),
+    primary key (tenant_id, comparison)
+);
+
+-- A part of a comparison that effects were estimated in, and what was lost in it. Amounts in USD, NULL where unknown.
+create table pigou.segment (
+    tenant_id           integer not null,
+    comparison          bigint not null,
+    segment             smallint not null,
+    label               text not null,
+    value_band          text not null,                -- tasks worth this much; '' where V is not known
+    value_low_usd       numeric,
+    value_high_usd      numeric,                      -- null: no limit
+    chosen              text not null,                -- '' for whatever was chosen
+    best                text not null,                -- what would have gained most over them; '' where nothing would
+    n                   integer not null,             -- decisions
+    tasks               integer not null,
+    regret_usd          numeric(38, 12),
+    regret_low_usd      numeric(38, 12),
+    regret_high_usd     numeric(38, 12),
+    error_usd           double precision,             -- standard error of the regret
+    degrees             double precision,             -- degrees of freedom of that; null: so many that it does not matter
+    changes             jsonb not null,               -- what the best would have changed in V·Q, C, λ·L and ρ·R, in USD
+    downstream_usd      numeric(38, 12),              -- ΔC of the whole tasks less that of the decisions' own calls
+    downstream_low_usd  numeric(38, 12),
+    downstream_high_usd numeric(38, 12),
+    materiality_usd     numeric(38, 12) not null,     -- what is worth knowing
+    status              text not null,
+    why                 text not null,
+    needs_outcomes      integer,                      -- so many more outcomes at today's mix would settle it,
+    needs_exploration   double precision,             -- or this share of random choices
+    is_discovery        boolean not null default false, -- whether it stands after false discoveries among all segments are controlled
+    adjusted_p          double precision,
+    primary key (tenant_id, comparison, segment),
+    constraint segment_status_is_known check (status in ('appraised', 'not_enough_evidence', 'not_identified')),
+    constraint segment_regret_has_its_interval check (num_nulls(regret_usd, regret_low_usd, regret_high_usd) in (0, 3))
 );
 
 -- What is thought of a decision: each option's terms of eq. 1 against the chosen one, and what was lost. Opinions, never booked.
@@ -149,23 +239,21 @@ create table pigou.appraisal (
     tenant_id       integer not null,
     decision_id     uuid not null,
     decided_at      timestamptz not null,
+    comparison      bigint not null,
+    segment         smallint not null,                -- the segment its effects were estimated in
     run_id          integer not null,
-    segment         text not null,                    -- the segment its effects were estimated in
-    value_band      text,
-    option_value    double precision[],               -- V·Q of each option
-    option_cost     double precision[],               -- C; ΔC is an option's less the chosen one's
-    option_latency  double precision[],               -- λ·L
-    option_risk     double precision[],               -- ρ·R
-    option_net      double precision[],
-    option_error    double precision[],               -- standard error of an option's net against the chosen one's
-    best            smallint,                         -- null: not known
+    option_value    double precision[] not null,      -- V·Q of each option
+    option_cost     double precision[] not null,      -- C; ΔC is an option's less the chosen one's
+    option_latency  double precision[] not null,      -- λ·L
+    option_risk     double precision[] not null,      -- ρ·R
+    option_net      double precision[] not null,
+    option_error    double precision[] not null,      -- standard error of an option's net against the chosen one's
+    best            smallint,                         -- its place in options, from 1; null: not known
     regret_usd      numeric(38, 12),
     regret_low_usd  numeric(38, 12),
     regret_high_usd numeric(38, 12),
-    method          text not null,
-    n               integer not null,
+    pull            double precision not null,        -- its part in the error of sums over whole comparisons: squares of tasks' sums add up
     status          text not null,
-    why             text not null default '',
     primary key (tenant_id, decision_id, decided_at),
     constraint appraisal_status_is_known check (status in ('appraised', 'not_enough_evidence', 'not_identified')),
     constraint appraisal_regret_has_its_interval check (num_nulls(regret_usd, regret_low_usd, regret_high_usd) in (0, 3)),
@@ -186,7 +274,8 @@ create trigger outcome_is_append_only before update or delete or truncate on pig
 create trigger price_policy_is_append_only before update or delete or truncate on pigou.price_policy
     for each statement execute function pigou.refuse_change();
 
-grant select, insert on pigou.outcome, pigou.price_policy, pigou.task_class_rule, pigou.task, pigou.decision, pigou.appraisal_run,
-    pigou.appraisal to pigou_writer;
-grant update on pigou.task, pigou.decision, pigou.appraisal_run, pigou.appraisal to pigou_writer;
-grant delete on pigou.task_class_rule, pigou.task, pigou.decision, pigou.appraisal to pigou_writer;
+grant select, insert on pigou.outcome, pigou.price_policy, pigou.task_class_rule, pigou.task, pigou.decision, pigou.menu,
+    pigou.assignment, pigou.appraisal_run, pigou.comparison, pigou.segment, pigou.appraisal to pigou_writer;
+grant update on pigou.task, pigou.menu, pigou.assignment, pigou.appraisal_run, pigou.comparison, pigou.segment, pigou.appraisal to pigou_writer;
+grant delete on pigou.task_class_rule, pigou.task, pigou.decision, pigou.assignment, pigou.comparison, pigou.segment, pigou.appraisal
+    to pigou_writer;
