@@ -52,6 +52,7 @@ _STEPS: tuple[LiteralString, ...] = (
     _CAPITAL["observe_reuse"],
     _CAPITAL["observe_updates"],
     _SQL["see_options"],
+    _SQL["index_observed"],
     _SQL["derive"],
     _SQL["forget_decisions"],
 )

@@ -63,7 +63,9 @@ select distinct on (c.trace_id, c.call_trace_id, c.call_span_id)
           from taken t
           join pigou.call k on k.tenant_id = %(tenant_id)s and k.trace_id = t.trace_id
          where k.started_at >= (select min(started_at) - interval '1 day' from taken)
-           and k.started_at <= (select max(ended_at) + interval '1 day' from taken)) c
+           and k.started_at <= (select max(ended_at) + interval '1 day' from taken)
+           -- A trace without an agent whose call is another trace's is a copy that lost its way, not a task.
+           and (t.agent is not null or k.status <> 'duplicate' or k.copy_of_trace_id = k.trace_id)) c
   left join pigou.call o on c.call_trace_id <> c.trace_id and o.tenant_id = %(tenant_id)s
         and o.trace_id = c.call_trace_id and o.span_id = c.call_span_id
  order by c.trace_id, c.call_trace_id, c.call_span_id, (c.layer is not distinct from 'supply'), (c.status = 'duplicate'), c.started_at
@@ -115,6 +117,11 @@ select distinct %(tenant_id)s, o.kind, coalesce(c.task_class, ''), coalesce(c.ag
  where o.options is null
 on conflict do nothing
 
+-- name: index_observed
+-- So that the decisions of a task are found; without figures of it PostgreSQL would look at all of them for each.
+create index on observed (trace_id);
+analyze observed
+
 -- name: derive
 -- Decisions with their options: stated ones, or the menu; where there is but one there was no choice. The model that a task was sent to
 -- is part of the context of what was decided later in it.
@@ -123,7 +130,8 @@ with menus as materialized (
     select kind, task_class, agent, subject, array_agg(option order by option) as options
       from pigou.menu where tenant_id = %(tenant_id)s
      group by kind, task_class, agent, subject
-    having count(*) > 1
+     -- To confirm oneself is to verify, which is a decision of its own.
+    having count(*) > 1 and (kind <> 'confirm' or bool_or(option in ('human', 'multi_party')))
 ),
 routed as materialized (
     select c.trace_id, c.model, coalesce(

@@ -26,6 +26,24 @@ create table pigou.outcome (
 create index outcome_trace on pigou.outcome (tenant_id, trace_id);
 create index outcome_arrival on pigou.outcome using brin (recorded_at);
 
+-- Outcomes told of a response or a conversation, until the trace that it is of is known. Then they become rows of outcome.
+create table pigou.outcome_waiting (
+    tenant_id   integer not null,
+    outcome_id  uuid not null,
+    subject     text not null,                        -- response, conversation
+    subject_id  text not null,
+    name        text not null,
+    quality     double precision,
+    loss_usd    numeric(38, 12),
+    occurred_at timestamptz not null,
+    recorded_at timestamptz not null default now(),
+    sought_at   timestamptz,                          -- when its trace was last looked for
+    source      text not null,
+    detail      jsonb not null default '{}',
+    primary key (tenant_id, outcome_id),
+    constraint outcome_waiting_subject_is_known check (subject in ('response', 'conversation'))
+);
+
 -- Prices that somebody states: V, λ, ρ and the deadline by task class, and which outcomes count. Never edited: a change is a further
 -- revision. Of several that match, the class named in full wins over a prefix with a star, and that over '*'; a tenant's own over tenant 0's.
 create table pigou.price_policy (
@@ -54,13 +72,25 @@ create table pigou.task_class_rule (
     tenant_id   integer not null,                     -- 0: for every tenant
     ordinal     integer not null,
     field       text not null,                        -- agent, name, service, operation, tool, user
-    pattern     text not null,                        -- regular expression, case-insensitive
+    pattern     text not null,                        -- regular expression, case-insensitive, found anywhere in it
     task_class  text not null,
     recorded_at timestamptz not null default now(),
     primary key (tenant_id, ordinal)
 );
 
 -- ── derived ──────────────────────────────────────────────────────────────────────────────────────────
+
+-- Traces in which something happened since they were last settled, and when they are to be settled if nothing more happens.
+create table pigou.task_due (
+    tenant_id integer not null,
+    trace_id  bytea not null,
+    seen_at   timestamptz not null,                   -- when its last record came
+    due_at    timestamptz not null,
+    first_at  timestamptz,                            -- between which times its records are to be looked for; null: nowhere yet
+    last_at   timestamptz,
+    primary key (tenant_id, trace_id)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+create index task_due_time on pigou.task_due (tenant_id, due_at);
 
 -- A trace that is settled: its root ended and it was quiet for a while, or an outcome arrived. One row, made again when it changes.
 create table pigou.task (
@@ -73,30 +103,62 @@ create table pigou.task (
     revision         integer not null,                -- how often it was settled before
     settled_by       text not null,                   -- ended, quiet, outcome
     agent            text,
+    root_name        text,
+    conversation_id  text,
     task_class       text,                            -- null: nothing says
     class_source     text not null,                   -- explicit, rule, clustered, none
     value_usd        numeric(38, 12),                 -- V
     value_source     text not null,                   -- explicit, policy, none
     lambda_usd_per_s numeric,
     rho              numeric,
+    price_source     text not null,                   -- of λ and ρ: policy, none
     deadline_s       double precision,
     deadline_source  text not null,                   -- explicit, policy, none
     quality          double precision,                -- Q in [0, 1]
     outcome_source   text,                            -- which source it is of
     outcome_id       uuid,
     cost_usd         numeric(38, 12),                 -- of its booked calls; null while one of them is unpriced
-    latency_s        double precision not null,       -- from the first start to the last end
+    latency_s        double precision not null,       -- of its roots, from the first start to the last end
     late_s           double precision,                -- beyond the deadline; 0 when met, null without one
-    risk_usd         numeric(38, 12),                 -- expected loss of its actions: Σ probability × loss
+    risk_usd         numeric(38, 12),                 -- expected loss of its actions: Σ probability × loss; null while one does not say
     loss_usd         numeric(38, 12) not null,        -- realised by incidents
     calls            integer not null,
+    unpriced_calls   integer not null,                -- of them, those without a cost
+    spans            integer not null,
+    problems         text[] not null,                 -- what it states and cannot be taken
+    entry_id         uuid,                            -- its live entry in the shadow book; null: nothing about it has a price
+    entry_at         timestamptz,
     content_hash     bytea not null,                  -- of all it was derived from: equal means that nothing is to be done
     primary key (tenant_id, trace_id),
     constraint task_settled_by_is_known check (settled_by in ('ended', 'quiet', 'outcome')),
-    constraint task_class_source_is_known check (class_source in ('explicit', 'rule', 'clustered', 'none'))
+    constraint task_class_source_is_known check (class_source in ('explicit', 'rule', 'clustered', 'none')),
+    constraint task_entry_has_its_time check ((entry_id is null) = (entry_at is null))
 );
 create index task_time on pigou.task (tenant_id, started_at);
 create index task_settled on pigou.task (settled_at);
+create index task_conversation on pigou.task (tenant_id, conversation_id) where conversation_id is not null;
+
+-- Since when transactions are under way that may still write for a tenant: what they write is dated with their beginning. Whoever
+-- looks for what came since a time looks again from here. Runs as the owner, who sees when others' transactions began.
+create function pigou.writing_since() returns timestamptz
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select least(now(), min(a.xact_start))
+      from pg_locks l join pg_stat_activity a on a.pid = l.pid
+     where l.locktype = 'advisory' and l.classid = 1885956981 and l.database = (select oid from pg_database where datname = current_database())
+       and a.pid <> pg_backend_pid()
+$$;
+-- A number between 0 and a maximum that telemetry states, as a number or as text; null if it is none.
+create function pigou.number_of(stated jsonb, maximum numeric) returns numeric language sql immutable parallel safe as $$
+    select case when n.number >= 0 and n.number <= maximum then round(n.number, 12) end
+      from (select case jsonb_typeof(stated)
+                       when 'number' then stated::numeric
+                       when 'string' then case when stated #>> '{}' ~ '^\s*\d{1,20}(\.\d{1,20})?\s*$' then (stated #>> '{}')::numeric end
+                   end as number) n
+$$;
+grant execute on function pigou.number_of(jsonb, numeric) to pigou_writer;
+
+revoke all on function pigou.writing_since() from public;
+grant execute on function pigou.writing_since() to pigou_writer;
 
 -- A choice set: what could have been chosen, what was, and what was known before. Facts, explicit or inferred, each saying which.
 create table pigou.decision (
@@ -274,8 +336,10 @@ create trigger outcome_is_append_only before update or delete or truncate on pig
 create trigger price_policy_is_append_only before update or delete or truncate on pigou.price_policy
     for each statement execute function pigou.refuse_change();
 
-grant select, insert on pigou.outcome, pigou.price_policy, pigou.task_class_rule, pigou.task, pigou.decision, pigou.menu,
-    pigou.assignment, pigou.appraisal_run, pigou.comparison, pigou.segment, pigou.appraisal to pigou_writer;
-grant update on pigou.task, pigou.menu, pigou.assignment, pigou.appraisal_run, pigou.comparison, pigou.segment, pigou.appraisal to pigou_writer;
-grant delete on pigou.task_class_rule, pigou.task, pigou.decision, pigou.assignment, pigou.comparison, pigou.segment, pigou.appraisal
+grant select, insert on pigou.outcome, pigou.outcome_waiting, pigou.price_policy, pigou.task_class_rule, pigou.task_due, pigou.task
     to pigou_writer;
+grant update on pigou.outcome_waiting, pigou.task_due, pigou.task to pigou_writer;
+grant delete on pigou.outcome_waiting, pigou.task_class_rule, pigou.task_due, pigou.task to pigou_writer;
+grant select, insert, delete on pigou.decision to pigou_writer;
+grant select, insert, update on pigou.menu, pigou.appraisal_run to pigou_writer;
+grant select, insert, update, delete on pigou.assignment, pigou.comparison, pigou.segment, pigou.appraisal to pigou_writer;
