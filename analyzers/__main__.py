@@ -62,7 +62,7 @@ def _run_clock(dsn: str, interval_s: float, stop: threading.Event) -> None:
 def _summary(done: Round) -> str:
     return (
         f"{done.rerated_calls} calls booked again at a later price, {done.still_unpriced} still without one,"
-        f" {done.reconciled_parents} control totals compared"
+        f" {done.reconciled_parents} control totals compared, {done.settled_tasks} tasks settled"
     )
 
 

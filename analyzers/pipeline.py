@@ -1,4 +1,4 @@
-"""The clock's line: late prices → control totals → weak matches → holds → alerts → partitions ahead → retention.
+"""The clock's line: late prices → control totals → weak matches → tasks → holds → alerts → partitions ahead → retention.
 
 Set-based, restartable at every step.
 """
@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 
 from analyzers.alerts import evaluate
 from analyzers.reconcile import reconcile
+from analyzers.tasks import settle
 from analyzers.weak_matches import find_weak_matches
 from ledger.budgets import expire_holds
 from ledger.queries import queries
@@ -26,6 +27,7 @@ class Round(msgspec.Struct, frozen=True):
     rerated_calls: int
     still_unpriced: int
     reconciled_parents: int
+    settled_tasks: int
 
 
 def run_round(connection: psycopg.Connection) -> Round:
@@ -42,13 +44,14 @@ def _run_steps(connection: psycopg.Connection) -> Round:
     adjusted, unpriced = _apply_late_prices(connection)
     compared = reconcile(connection)
     find_weak_matches(connection)
+    settled = settle(connection)
     expire_holds(connection)
     evaluate(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 1) m"
     )
     drop_expired_daily(connection)
-    return Round(adjusted, unpriced, compared)
+    return Round(adjusted, unpriced, compared, settled.changed)
 
 
 def _apply_late_prices(connection: psycopg.Connection) -> tuple[int, int]:

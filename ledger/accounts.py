@@ -1,9 +1,9 @@
 """The chart of accounts: names, kinds, and the ids a tenant's accounts were opened under.
 
-assets:cache:…  assets:rollouts:…
-expenses:<layer>:<use>:<provider>:<model>  expenses:depreciation:…
-liabilities:payable:<provider>  liabilities:risk_reserve
-income:value:…
+assets:cache:…  assets:rollouts:…  assets:value:<task class>
+expenses:<layer>:<use>:<provider>:<model>  expenses:depreciation:…  expenses:latency:<task class>  expenses:risk:<task class>
+liabilities:payable:<provider>  liabilities:latency:<task class>  liabilities:risk_reserve:<task class>  liabilities:losses:<task class>
+income:value:<task class>
 suspense:unpriced  suspense:unreadable  suspense:invoice_difference
 """
 
@@ -37,15 +37,16 @@ _SQL = queries("ledger", "post")
 def expense_account(layer: str | None, use: str | None, provider: str | None, model: str | None) -> str:
     """The account that a call's tokens are spent on. Colons inside names become full stops, for they separate levels."""
     parts = (layer or UNCLASSIFIED, use or UNCLASSIFIED, provider or UNKNOWN, model or UNKNOWN)
-    return "expenses:" + ":".join(_level(part) for part in parts)
+    return "expenses:" + ":".join(level(part) for part in parts)
 
 
 def payable_account(provider: str | None) -> str:
     """What is owed to a provider."""
-    return f"liabilities:payable:{_level(provider or UNKNOWN)}"
+    return f"liabilities:payable:{level(provider or UNKNOWN)}"
 
 
-def _level(name: str) -> str:
+def level(name: str) -> str:
+    """A name as one level of an account's name."""
     return name[:_LEVEL_LENGTH_MAX].replace(":", ".")
 
 

@@ -1,9 +1,9 @@
 -- name: touched
--- Traces with control totals that were never compared, or touched since a time: a record came, or an entry was posted or reversed.
+-- Traces with control totals that were never compared, or touched since a time: a record came, or a call's entry was posted or reversed.
 with touched as (
     select tenant_id, trace_id from pigou.record where recorded_at >= %(since)s
     union
-    select tenant_id, trace_id from pigou.entry where recorded_at >= %(since)s and trace_id is not null
+    select tenant_id, trace_id from pigou.entry where recorded_at >= %(since)s and trace_id is not null and span_id is not null
     union
     select tenant_id, trace_id from pigou.control_total where checked_at is null
 )
@@ -55,9 +55,9 @@ update pigou.control_total k
  where k.tenant_id = %(tenant_id)s and k.trace_id = t.trace_id and k.span_id = t.span_id and k.started_at = t.started_at
 
 -- name: traces_posted
--- Traces in which an entry was posted or reversed since a time.
+-- Traces in which a call's entry was posted or reversed since a time.
 select distinct tenant_id, trace_id from pigou.entry
- where recorded_at >= %(since)s and trace_id is not null
+ where recorded_at >= %(since)s and trace_id is not null and span_id is not null
  order by tenant_id, trace_id
 
 -- name: find_weak_matches

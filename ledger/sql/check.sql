@@ -54,10 +54,11 @@ select format('tenant %s trace %s span %s: %s with %s live entries', c.tenant_id
 select count(*) from pigou.call
 
 -- name: no_orphans
--- Entries of no call, transfers of no entry or on unopened accounts, commodities or rates, calls of no record.
+-- Entries of no call, transfers of no entry or on unopened accounts, commodities or rates, calls of no record. Entries without a
+-- span are of whole traces; those are the tasks'.
 select format('entry %s of tenant %s belongs to no call', e.entry_id, e.tenant_id)
   from pigou.entry e
- where e.kind in ('call', 'adjustment', 'reversal')
+ where e.kind in ('call', 'adjustment', 'reversal') and (e.span_id is not null or e.kind <> 'reversal')
    and not exists (select from pigou.call c where c.tenant_id = e.tenant_id and c.trace_id = e.trace_id
                       and c.span_id = e.span_id and c.started_at = e.occurred_at)
 union all
@@ -135,6 +136,48 @@ select format('transfer %s/%s of tenant %s: rate %s, price book %s', x.entry_id,
 
 -- name: prices_are_rates_checked
 select count(*) from pigou.transfer where rate_id is not null
+
+-- name: one_live_settlement
+-- Tasks whose live settlement entries are not exactly the one that the task names, and live ones of no task.
+with live as (
+    select e.tenant_id, e.trace_id, e.entry_id, e.occurred_at
+      from pigou.entry e
+     where e.kind = 'settlement'
+       and not exists (select from pigou.entry r
+                        where r.tenant_id = e.tenant_id and r.reverses = e.entry_id and r.occurred_at = e.occurred_at)
+),
+counted as (
+    select tenant_id, trace_id, count(*) as n, (array_agg(entry_id))[1] as entry_id, (array_agg(occurred_at))[1] as occurred_at
+      from live group by tenant_id, trace_id
+)
+select format('task %s of tenant %s: %s live settlement entries', encode(trace_id, 'hex'), tenant_id, coalesce(l.n, 0))
+  from pigou.task k full join counted l using (tenant_id, trace_id)
+ where coalesce(l.n, 0) > 1 or k.entry_id is distinct from l.entry_id or k.entry_at is distinct from l.occurred_at
+
+-- name: one_live_settlement_checked
+select count(*) from pigou.task
+
+-- name: tasks_equal_books
+-- Tasks whose value, latency or risk is not what their live entry moved. A price of the task's that is unknown moved nothing.
+with moved as (
+    select k.tenant_id, k.trace_id, coalesce(sum(x.amount_usd) filter (where x.line = 1), 0) as value_usd,
+           coalesce(sum(x.amount_usd) filter (where x.line = 2), 0) as latency_usd,
+           coalesce(sum(x.amount_usd) filter (where x.line = 3), 0) as risk_usd,
+           coalesce(sum(x.quantity) filter (where x.line in (5, 6)), 0) as lost_usd
+      from pigou.task k
+      left join pigou.transfer x on x.tenant_id = k.tenant_id and x.entry_id = k.entry_id and x.occurred_at = k.entry_at
+     group by k.tenant_id, k.trace_id
+)
+select format('task %s of tenant %s: books %s of value, %s of latency, %s of risk, %s lost', encode(k.trace_id, 'hex'), k.tenant_id,
+              m.value_usd, m.latency_usd, m.risk_usd, m.lost_usd)
+  from pigou.task k join moved m using (tenant_id, trace_id)
+ where m.value_usd <> coalesce(round(round(k.quality::numeric, 12) * k.value_usd, 12), 0)
+    or m.latency_usd <> coalesce(round(round(k.latency_s::numeric, 12) * k.lambda_usd_per_s, 12), 0)
+    or m.risk_usd <> coalesce(round(k.risk_usd * k.rho, 12), 0)
+    or m.lost_usd <> case when k.rho is null then 0 else k.loss_usd end
+
+-- name: tasks_equal_books_checked
+select count(*) from pigou.task where entry_id is not null
 
 -- name: control_totals
 -- Parents whose own totals differ from what was booked under them. Reported, not a fault of the books.

@@ -408,6 +408,55 @@ select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- nul
        r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at
   from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
 
+-- Settled traces: what each was worth, cost, and how long it took. value_usd is V; net_usd is eq. 1 for what was done, V·Q − C − λ·L − ρ·R,
+-- null while a term of it is unknown, which `unknown` names. A term is nought without a price when there is nothing to price.
+create or replace view ledger.tasks as
+select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.started_at, k.settled_at, k.value_usd, k.quality, k.outcome_source,
+       k.cost_usd, k.latency_s, k.risk_usd,
+       round(n.earned_usd - k.cost_usd - n.latency_usd - n.provision_usd, 12) as net_usd,
+       n.earned_usd, n.latency_usd, n.provision_usd, k.loss_usd,
+       array_remove(array[case when k.value_usd is null then 'value_usd' end, case when k.quality is null then 'quality' end,
+                          case when k.cost_usd is null then 'cost_usd' end,
+                          case when n.latency_usd is null then 'lambda_usd_per_s' end,
+                          case when k.risk_usd is null then 'risk_usd' when n.provision_usd is null then 'rho' end], null) as unknown,
+       k.lambda_usd_per_s, k.rho, k.price_source, k.value_source, k.deadline_s, k.deadline_source, k.late_s, k.class_source, k.agent,
+       k.root_name, k.conversation_id, encode(k.root_span_id, 'hex') as root_span_id, k.ended_at, k.settled_by, k.revision, k.calls,
+       k.unpriced_calls, k.spans, k.problems, k.outcome_id, k.entry_id
+  from pigou.task k
+  join pigou.tenant t using (tenant_id)
+ cross join lateral (
+       select case when k.quality = 0 then 0 else round(k.value_usd * k.quality::numeric, 12) end as earned_usd,
+              case when k.latency_s = 0 then 0 else round(k.lambda_usd_per_s * k.latency_s::numeric, 12) end as latency_usd,
+              case when k.risk_usd = 0 then 0 else round(k.rho * k.risk_usd, 12) end as provision_usd) n;
+
+-- What was said of how tasks went. status: counts (the task's quality is this one's), kept (another counts, or it tells a loss),
+-- early (its trace is not settled yet), waiting (its trace is not known yet).
+create or replace view ledger.outcomes as
+select t.tenant, encode(o.trace_id, 'hex') as trace_id, encode(o.span_id, 'hex') as span_id, o.source, o.name, o.quality, o.loss_usd,
+       o.occurred_at, o.recorded_at,
+       case when k.outcome_id = o.outcome_id then 'counts' when k.trace_id is null then 'early' else 'kept' end as status,
+       o.detail, o.outcome_id
+  from pigou.outcome o
+  join pigou.tenant t using (tenant_id)
+  left join pigou.task k on k.tenant_id = o.tenant_id and k.trace_id = o.trace_id
+union all
+select t.tenant, null, null, w.source, w.name, w.quality, w.loss_usd, w.occurred_at, w.recorded_at, 'waiting',
+       w.detail || jsonb_build_object(w.subject, w.subject_id), w.outcome_id
+  from pigou.outcome_waiting w join pigou.tenant t using (tenant_id);
+
+-- What is stated of V, λ, ρ, deadlines and outcomes by task class, with its history; of one tenant and class the highest revision
+-- that is valid at a time holds.
+create or replace view ledger.price_policies as
+select case when p.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants
+       p.task_class, p.revision, lower(p.valid) as valid_from, upper(p.valid) as valid_until, p.v_usd, p.lambda_usd_per_s, p.rho,
+       p.deadline_s, p.grace_s, p.outcome_sources, p.source, p.recorded_at
+  from pigou.price_policy p left join pigou.tenant t using (tenant_id);
+
+create or replace view ledger.task_class_rules as
+select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants
+       r.ordinal, r.field, r.pattern, r.task_class, r.recorded_at
+  from pigou.task_class_rule r left join pigou.tenant t using (tenant_id);
+
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text), ledger.trace_calls(text) from public;
 grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.spend(timestamptz, timestamptz),

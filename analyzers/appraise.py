@@ -1,0 +1,233 @@
+"""The line of appraisal: settle → decide → attribute → appraise.
+
+Each comparison (decisions that are compared with each other) is a transaction of its own: a run that is killed goes on where it
+was, and what has not changed since it was last appraised, by the same method and seed, is not done again. Equal input, method and
+seed give equal numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import numpy as np
+import psycopg
+from psycopg.types.json import Jsonb
+
+from analyzers.attribution import appraise as attribution
+from analyzers.attribution.appraise import Appraised
+from analyzers.attribution.segments import Segment
+from analyzers.decisions import derive
+from analyzers.decisions.load import Comparison, Loaded, comparison_of, load
+from analyzers.decisions.store import STATUSES, Opinions, store
+from analyzers.effects import multiplicity
+from analyzers.effects.estimate import Bools, Estimate
+from analyzers.tasks import settle
+from ledger.queries import queries
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Told (step, done, total) as the line goes: steps are settle, decide and appraise."""
+
+BEGINNING, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+UNAVAILABLE = "nothing says that there was a stored answer, so there may have been no choice"
+WANTED = "emit the look-up that found none, with allocation.cache.key"
+
+_SQL = queries("analyzers", "appraise")
+_UNIDENTIFIED = STATUSES.index("not_identified")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the line did. `appraised` decisions in `comparisons`; `unchanged` comparisons were left as they were."""
+
+    tasks: int
+    derived: int
+    comparisons: int
+    unchanged: int
+    appraised: int
+    discoveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run for one tenant."""
+
+    tenant_id: int
+    run_id: int
+    seed: int
+    since: datetime
+    until: datetime
+
+
+def appraise(
+    connection: psycopg.Connection,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    seed: int = 0,
+    progress: Progress = lambda _step, _done, _total: None,
+) -> Done:
+    """Run the line to its end over the decisions made from `since` to before `until` (None: without limit).
+
+    Wants an idle connection in autocommit. Of several that appraise one database, one works at a time.
+    """
+    first, last = since or BEGINNING, until or END
+    with _alone(connection):
+        settled = settle(connection, progress=lambda done, total: progress("settle", done, total))
+        derived = derive.derive(connection, lambda done, total: progress("decide", done, total))
+        attributed = attribute(connection, first, last, seed, progress)
+    return replace(attributed, tasks=settled.changed, derived=derived.decisions)
+
+
+def attribute(connection: psycopg.Connection, since: datetime, until: datetime, seed: int, progress: Progress) -> Done:
+    """Appraise the decisions that are there: every comparison of every tenant that is not what it was when it was last appraised."""
+    done = Done(0, 0, 0, 0, 0, 0)
+    work = [
+        (tenant_id, comparison_of(tenant_id, row), row[10] == _fingerprint(seed, row[9]))
+        for (tenant_id, _) in connection.execute(_SQL["tenants_with_decisions"]).fetchall()
+        for row in connection.execute(_SQL["comparisons"], {"tenant_id": tenant_id, "since": since, "until": until}).fetchall()
+    ]
+    total, passed = sum(comparison.decisions for _, comparison, is_same in work if not is_same), 0
+    for tenant_id in dict.fromkeys(tenant_id for tenant_id, _, _ in work):
+        changed = [comparison for of, comparison, is_same in work if of == tenant_id and not is_same]
+        unchanged = sum(of == tenant_id and is_same for of, _, is_same in work)
+        run = _begin(connection, tenant_id, seed, since, until)
+        appraised = 0
+        for number, comparison in enumerate(changed):
+            appraised += _appraise(connection, run, comparison, number + 1, len(changed))
+            passed += comparison.decisions
+            progress("appraise", passed, total)
+        found = _end(connection, run)
+        done = replace(
+            done, comparisons=done.comparisons + len(changed), unchanged=done.unchanged + unchanged,
+            appraised=done.appraised + appraised, discoveries=done.discoveries + found,
+        )  # fmt: skip
+    return done
+
+
+def _fingerprint(seed: int, rows: object) -> str:
+    return f"{attribution.METHOD} {seed} {rows}"
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection) -> Generator[None]:
+    connection.execute(_SQL["lock_appraising"])
+    try:
+        yield
+    finally:
+        if not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            connection.execute(_SQL["unlock_appraising"])
+
+
+def _begin(connection: psycopg.Connection, tenant_id: int, seed: int, since: datetime, until: datetime) -> Run:
+    stated = {"tenant_id": tenant_id, "method": attribution.METHOD, "seed": seed, "since": since, "until": until}
+    row = connection.execute(_SQL["begin_run"], stated).fetchone()
+    if row is None:
+        raise RuntimeError("the database did not number the run")
+    return Run(tenant_id, row[0], seed, since, until)
+
+
+def _appraise(connection: psycopg.Connection, run: Run, comparison: Comparison, number: int, of: int) -> int:
+    """One comparison, in one transaction; answers how many decisions were appraised."""
+    key = {"tenant_id": run.tenant_id, "comparison": comparison.comparison}
+    with connection.transaction():
+        loaded = load(connection, comparison, run.since, run.until)
+        made = _without_doubtful_choices(attribution.appraise(loaded.choices, seed=run.seed), loaded)
+        written = store(connection, run.tenant_id, comparison.comparison, run.run_id, _opinions(loaded, made))
+        connection.execute(_SQL["forget_segments"], key)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                _SQL["write_segment"], [{**key, "segment": place, **_segment_row(each)} for place, each in enumerate(made.segments)]
+            )
+        connection.execute(
+            _SQL["write_comparison"],
+            {
+                **key, "layer": comparison.layer, "kind": comparison.kind, "task_class": comparison.task_class,
+                "options": list(comparison.options), "assignment": comparison.assignment, "run_id": run.run_id,
+                "fingerprint": _fingerprint(run.seed, comparison.fingerprint), "method": made.method, "n": written,
+            },
+        )  # fmt: skip
+        connection.execute(
+            _SQL["tell_run"], {"tenant_id": run.tenant_id, "run_id": run.run_id, "decisions": written, "done": number, "of": of}
+        )
+    return written
+
+
+def _end(connection: psycopg.Connection, run: Run) -> int:
+    """Find which segments of the tenant are findings among all, and end the run; answers how many are."""
+    with connection.transaction():
+        connection.execute(_SQL["forget_comparisons"], {"tenant_id": run.tenant_id})
+        rows = connection.execute(_SQL["segments"], {"tenant_id": run.tenant_id}).fetchall()
+        estimates = [
+            Estimate(value, error, low, high, n, tasks, "", "", "identified", degrees=np.inf if degrees is None else degrees)
+            for _, _, value, error, low, high, degrees, n, tasks, _ in rows
+        ]
+        flags = multiplicity.false_discovery(estimates, side="above")
+        flagged = frozenset(flags.flagged)
+        discoveries = [place in flagged and row[2] >= row[9] for place, row in enumerate(rows)]
+        stated = {
+            "tenant_id": run.tenant_id, "comparisons": [row[0] for row in rows], "segments": [row[1] for row in rows],
+            "discoveries": discoveries, "adjusted": [float(p) for p in flags.adjusted],
+        }  # fmt: skip
+        connection.execute(_SQL["write_discoveries"], stated)
+        connection.execute(_SQL["end_run"], {"tenant_id": run.tenant_id, "run_id": run.run_id})
+    return sum(discoveries)
+
+
+def _opinions(loaded: Loaded, made: Appraised) -> Opinions:
+    terms = (made.value_usd, made.cost_usd, made.latency_usd, made.risk_usd, made.net_usd, made.error_usd)
+    return Opinions(
+        loaded.ids, loaded.decided_us, terms, made.best, made.regret_usd, made.low_usd, made.high_usd, made.pull, made.status, made.segment
+    )  # fmt: skip
+
+
+def _without_doubtful_choices(made: Appraised, loaded: Loaded) -> Appraised:
+    """The appraisals without claims about decisions that may have had no alternative: they were there to compare others with."""
+    doubtful: Bools = loaded.is_comparable_only
+    if not doubtful.any():
+        return made
+    segments: list[Segment] = []
+    for place, each in enumerate(made.segments):
+        if doubtful[made.segment == place].all():
+            regret = replace(
+                each.regret, value=None, standard_error=None, low=None, high=None, status="not_identified", why=UNAVAILABLE, needs=None
+            )
+            each = replace(each, best="", regret=regret, changes={}, downstream=None, status="not_identified", why=UNAVAILABLE, needs=None)  # noqa: PLW2901
+        segments.append(each)
+    for array, nothing in ((made.regret_usd, np.nan), (made.low_usd, np.nan), (made.high_usd, np.nan), (made.pull, 0.0)):
+        array[doubtful] = nothing
+    made.best[doubtful] = -1
+    made.status[doubtful] = _UNIDENTIFIED
+    return replace(made, segments=tuple(segments))
+
+
+def _segment_row(each: Segment) -> dict[str, object]:
+    band, regret = each.band, each.regret
+    numbers: Sequence[float | None] = (regret.value, regret.standard_error, regret.low, regret.high)
+    downstream = each.downstream
+    return {
+        "label": each.label,
+        "value_band": "" if np.isnan(band.low_usd) else band.label,
+        "value_low_usd": None if np.isnan(band.low_usd) else band.low_usd,
+        "value_high_usd": band.high_usd if np.isfinite(band.high_usd) else None,
+        "chosen": each.chosen,
+        "best": each.best,
+        "n": each.n,
+        "tasks": each.tasks,
+        "regret_usd": numbers[0],
+        "error_usd": numbers[1],
+        "regret_low_usd": numbers[2],
+        "regret_high_usd": numbers[3],
+        "degrees": regret.degrees if np.isfinite(regret.degrees) else None,
+        "changes": Jsonb(each.changes),
+        "downstream_usd": None if downstream is None else downstream.value,
+        "downstream_low_usd": None if downstream is None else downstream.low,
+        "downstream_high_usd": None if downstream is None else downstream.high,
+        "materiality_usd": each.materiality_usd,
+        "status": each.status,
+        "why": each.why,
+        "needs_outcomes": None if each.needs is None else each.needs.outcomes,
+        "needs_exploration": None if each.needs is None else each.needs.exploration_rate,
+    }

@@ -1,0 +1,102 @@
+-- name: lock_appraising
+-- Of several that would appraise one database one works at a time.
+select pg_advisory_lock(hashtextextended('pigou.appraise', 0))
+
+-- name: unlock_appraising
+-- Let the next one appraise.
+select pg_advisory_unlock(hashtextextended('pigou.appraise', 0))
+
+-- name: tenants_with_decisions
+-- Tenants that have decisions.
+select t.tenant_id, t.tenant from pigou.tenant t
+ where exists (select from pigou.decision d where d.tenant_id = t.tenant_id)
+ order by t.tenant_id
+
+-- name: comparisons
+-- The decisions of a tenant that are compared with each other, as they and their outcomes are now, beside what they were when that was
+-- last done.
+select d.comparison, d.layer, d.kind, d.task_class, d.options, d.feature_names, d.assignment, d.decisions, d.has_menu,
+       concat_ws(' ', d.decisions, d.derived_at, d.settled_at, d.first_at, d.last_at) as fingerprint, c.fingerprint as former
+  from (select d.comparison, min(d.layer) as layer, min(d.kind) as kind, min(d.task_class) as task_class,
+               (array_agg(d.options))[1] as options, (array_agg(d.feature_names))[1] as feature_names,
+               min(d.assignment) as assignment, count(*) as decisions, bool_and(d.propensities is not null) as has_menu,
+               extract(epoch from max(d.derived_at)) as derived_at, extract(epoch from max(t.settled_at)) as settled_at,
+               extract(epoch from min(d.decided_at)) as first_at, extract(epoch from max(d.decided_at)) as last_at
+          from pigou.decision d
+          join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+         where d.tenant_id = %(tenant_id)s and d.decided_at >= %(since)s and d.decided_at < %(until)s
+         group by d.comparison) d
+  left join pigou.comparison c on c.tenant_id = %(tenant_id)s and c.comparison = d.comparison
+ order by d.kind, d.task_class nulls first, d.comparison
+
+-- name: begin_run
+-- A run of appraising begins.
+insert into pigou.appraisal_run (tenant_id, run_id, method, seed, since, until)
+select %(tenant_id)s, coalesce(max(run_id), 0) + 1, %(method)s, %(seed)s, %(since)s, %(until)s
+  from pigou.appraisal_run where tenant_id = %(tenant_id)s
+returning run_id
+
+-- name: tell_run
+-- How far a run got.
+update pigou.appraisal_run
+   set decisions = coalesce(decisions, 0) + %(decisions)s,
+       state = jsonb_build_object('done', %(done)s::integer, 'of', %(of)s::integer)
+ where tenant_id = %(tenant_id)s and run_id = %(run_id)s
+
+-- name: end_run
+-- A run has ended; there may have been nothing to do.
+update pigou.appraisal_run set ended_at = clock_timestamp(), decisions = coalesce(decisions, 0)
+ where tenant_id = %(tenant_id)s and run_id = %(run_id)s
+
+-- name: forget_comparisons
+-- What was thought of comparisons that no decision is of any more.
+with gone as (
+    delete from pigou.comparison c
+     where c.tenant_id = %(tenant_id)s
+       and not exists (select from pigou.decision d where d.tenant_id = c.tenant_id and d.comparison = c.comparison)
+    returning c.comparison
+)
+delete from pigou.segment s using gone g where s.tenant_id = %(tenant_id)s and s.comparison = g.comparison
+
+-- name: write_comparison
+-- A comparison was appraised: as it was then, and how.
+insert into pigou.comparison (tenant_id, comparison, layer, kind, task_class, options, assignment, run_id, fingerprint, method, n)
+values (%(tenant_id)s, %(comparison)s, %(layer)s, %(kind)s, %(task_class)s, %(options)s, %(assignment)s, %(run_id)s, %(fingerprint)s,
+        %(method)s, %(n)s)
+on conflict (tenant_id, comparison) do update
+   set run_id = excluded.run_id, fingerprint = excluded.fingerprint, method = excluded.method, n = excluded.n, appraised_at = now()
+
+-- name: forget_segments
+-- The segments of a comparison that is being appraised again.
+delete from pigou.segment where tenant_id = %(tenant_id)s and comparison = %(comparison)s
+
+-- name: write_segment
+-- A segment of a comparison, and what was lost in it.
+insert into pigou.segment (tenant_id, comparison, segment, label, value_band, value_low_usd, value_high_usd, chosen, best, n, tasks, regret_usd,
+                           regret_low_usd, regret_high_usd, error_usd, degrees, changes, downstream_usd, downstream_low_usd,
+                           downstream_high_usd, materiality_usd, status, why, needs_outcomes, needs_exploration)
+values (%(tenant_id)s, %(comparison)s, %(segment)s, %(label)s, %(value_band)s, %(value_low_usd)s, %(value_high_usd)s, %(chosen)s, %(best)s,
+        %(n)s, %(tasks)s, %(regret_usd)s, %(regret_low_usd)s, %(regret_high_usd)s, %(error_usd)s, %(degrees)s, %(changes)s,
+        %(downstream_usd)s, %(downstream_low_usd)s, %(downstream_high_usd)s, %(materiality_usd)s, %(status)s, %(why)s,
+        %(needs_outcomes)s, %(needs_exploration)s)
+
+-- name: segments
+-- Every segment of a tenant with what its being a finding depends on.
+select comparison, segment, regret_usd::float8, error_usd, regret_low_usd::float8, regret_high_usd::float8, degrees, n, tasks,
+       materiality_usd::float8
+  from pigou.segment
+ where tenant_id = %(tenant_id)s and regret_usd is not null and error_usd is not null
+ order by comparison, segment
+
+-- name: write_discoveries
+-- Which segments are findings among all, and how sure.
+update pigou.segment s
+   set is_discovery = x.is_discovery, adjusted_p = x.adjusted_p
+  from unnest(%(comparisons)s::bigint[], %(segments)s::smallint[], %(discoveries)s::boolean[], %(adjusted)s::float8[])
+       x (comparison, segment, is_discovery, adjusted_p)
+ where s.tenant_id = %(tenant_id)s and s.comparison = x.comparison and s.segment = x.segment
+   and (s.is_discovery, s.adjusted_p) is distinct from (x.is_discovery, x.adjusted_p)
+
+-- name: months_staged
+-- The months of the decisions whose appraisals are staged.
+select date_trunc('month', decided_at) as month from appraisal_stage group by 1 order by 1

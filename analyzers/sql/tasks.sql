@@ -1,0 +1,248 @@
+-- name: lock
+-- One settler at a time, until the transaction ends. Posting does not wait for it.
+select pg_advisory_xact_lock(hashtextextended('pigou.settle', 0))
+
+-- name: horizon
+-- Where the last look ended, where the first one would begin, and up to when everything is here: transactions that are still
+-- writing are dated with their beginning, and one that began a moment ago may not have come to its lock yet.
+select (select value::timestamptz from pigou.setting where setting = 'settled_seen') as seen,
+       (select min(created_at) from pigou.tenant where tenant_id <> 0) as first, pigou.writing_since() as here,
+       least(%(grace_s)s, (select min(grace_s) from pigou.price_policy)) as grace_s
+
+-- name: mark
+-- How far has been looked.
+insert into pigou.setting (setting, value) values (%(setting)s, %(value)s::text)
+on conflict (setting) do update set value = excluded.value
+
+-- name: touch
+-- Traces in which something came or was booked again: they are due when they have been quiet for the shortest time that is waited.
+insert into pigou.task_due as d (tenant_id, trace_id, seen_at, due_at, first_at, last_at)
+select tenant_id, trace_id, max(seen_at), max(seen_at) + make_interval(secs => %(grace_s)s), min(first_at), max(last_at)
+  from (select tenant_id, trace_id, max(recorded_at) as seen_at, min(started_at) as first_at, max(started_at) as last_at
+          from pigou.record where recorded_at >= %(since)s and recorded_at < %(until)s
+         group by tenant_id, trace_id
+        union all
+        select tenant_id, trace_id, max(recorded_at), min(occurred_at), max(occurred_at)
+          from pigou.entry
+         where recorded_at >= %(since)s and recorded_at < %(until)s and span_id is not null and trace_id is not null
+         group by tenant_id, trace_id) came
+ group by tenant_id, trace_id
+on conflict (tenant_id, trace_id) do update
+   set seen_at = greatest(d.seen_at, excluded.seen_at), due_at = excluded.due_at,
+       first_at = least(d.first_at, excluded.first_at), last_at = greatest(d.last_at, excluded.last_at)
+ where d.seen_at < excluded.seen_at or d.first_at is null or excluded.first_at < d.first_at or excluded.last_at > d.last_at
+
+-- name: telling
+-- Records that came and may say something of an outcome.
+select tenant_id, trace_id, span_id, parent_span_id, signal, name, role, use, ended_at, recorded_at,
+       attributes::text, events::text, links::text
+  from pigou.record
+ where recorded_at >= %(since)s and recorded_at < %(until)s
+   and (attributes ?| %(keys)s or name = any(%(names)s) or attributes @> '{"openinference.span.kind": "EVALUATOR"}'
+        or (events is not null and events @? '$[*] ? (@.name == "gen_ai.evaluation.result" || @.name == "allocation.incident")'))
+
+-- name: refuse
+-- What was said of outcomes and cannot be taken, with the reason; the same record is refused once.
+insert into pigou.rejection (tenant_id, rejection_id, recorded_at, signal, stage, code, detail)
+select * from unnest(%(tenant_ids)s::integer[], %(rejection_ids)s::uuid[], %(recorded_ats)s::timestamptz[], %(signals)s::text[],
+                     array_fill('settle'::text, array[cardinality(%(codes)s::text[])]), %(codes)s::text[], %(details)s::text[])
+on conflict do nothing
+
+-- name: told_since
+-- Traces of which an outcome was told from outside; those that records tell are known when they are read.
+select distinct tenant_id, trace_id from pigou.outcome
+ where recorded_at >= %(since)s and recorded_at < %(until)s and source = 'feedback'
+
+-- name: due_now
+-- Traces to be looked at without waiting: an outcome came, or what they are judged by has changed.
+insert into pigou.task_due as d (tenant_id, trace_id, seen_at, due_at, first_at, last_at)
+select distinct %(tenant_id)s, trace_id, '-infinity'::timestamptz, '-infinity'::timestamptz, null::timestamptz, null::timestamptz
+  from unnest(%(trace_ids)s::bytea[]) trace_id
+on conflict (tenant_id, trace_id) do update set due_at = '-infinity' where d.due_at > '-infinity'
+
+-- name: due_in_period
+-- All traces that began in a period, to be looked at again.
+insert into pigou.task_due as d (tenant_id, trace_id, seen_at, due_at, first_at, last_at)
+select tenant_id, trace_id, max(recorded_at), '-infinity', min(started_at), max(started_at)
+  from pigou.record where started_at >= %(since)s and started_at < %(until)s
+ group by tenant_id, trace_id
+on conflict (tenant_id, trace_id) do update
+   set due_at = '-infinity', seen_at = greatest(d.seen_at, excluded.seen_at),
+       first_at = least(d.first_at, excluded.first_at), last_at = greatest(d.last_at, excluded.last_at)
+
+-- name: due_of_tenant
+-- All tasks of a tenant, since the rules or prices they were judged by have changed.
+insert into pigou.task_due as d (tenant_id, trace_id, seen_at, due_at, first_at, last_at)
+select tenant_id, trace_id, '-infinity', '-infinity', started_at, ended_at from pigou.task where tenant_id = %(tenant_id)s
+on conflict (tenant_id, trace_id) do update set due_at = '-infinity'
+
+-- name: rules_by_tenant
+-- What each tenant's tasks are judged by, as one mark, and the mark they were judged by.
+select t.tenant_id, p.mark, (select value from pigou.setting where setting = 'settled_by_rules_of_' || t.tenant_id)
+  from pigou.tenant t
+ cross join lateral (
+       select md5(concat(
+                  (select string_agg(md5(p::text), ',' order by p.tenant_id, p.task_class, p.revision, p.valid)
+                     from pigou.price_policy p where p.tenant_id in (0, t.tenant_id)),
+                  '|', (select string_agg(md5(concat_ws('|', r.tenant_id, r.ordinal, r.field, r.pattern, r.task_class)), ',' order by r.tenant_id, r.ordinal)
+                     from pigou.task_class_rule r where r.tenant_id in (0, t.tenant_id)))) as mark) p
+ where t.tenant_id <> 0
+ order by t.tenant_id
+
+-- name: price_statements
+-- The price policy that concerns a tenant.
+select tenant_id <> 0, task_class, revision, case when isfinite(lower(valid)) then lower(valid) end,
+       case when isfinite(upper(valid)) then upper(valid) end, v_usd, lambda_usd_per_s, rho, deadline_s, grace_s, outcome_sources
+  from pigou.price_policy where tenant_id in (0, %(tenant_id)s) and not isempty(valid)
+
+-- name: class_rules
+-- The rules that tell a tenant's tasks apart, its own first.
+select (row_number() over (order by (tenant_id = 0), ordinal))::integer, field, pattern, task_class
+  from pigou.task_class_rule where tenant_id in (0, %(tenant_id)s)
+
+-- name: due
+-- The tenant's traces that are due, the longest first, and where in time their records are.
+select d.trace_id, case when isfinite(d.seen_at) then d.seen_at end, d.first_at, d.last_at, now()
+  from pigou.task_due d
+ where d.tenant_id = %(tenant_id)s and d.due_at <= now()
+ order by d.due_at, d.trace_id
+ limit %(limit)s
+
+-- name: tenants_due
+-- Tenants with traces that are due, and how many.
+select tenant_id, count(*) from pigou.task_due where due_at <= now() group by tenant_id order by tenant_id
+
+-- name: already
+-- What some traces were settled as before.
+select trace_id, content_hash, started_at, ended_at
+  from pigou.task where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
+
+-- name: said
+-- The outcomes of some traces.
+select trace_id, outcome_id, span_id, source, name, quality, loss_usd, occurred_at, detail ->> 'kind'
+  from pigou.outcome where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
+
+-- name: facts
+-- Traces as their records and calls tell them. A trace's extent is that of its outermost records: children on machines with other
+-- clocks, and events that come later, do not make it longer.
+with record as materialized (
+    select r.trace_id, r.span_id, r.parent_span_id, r.signal = 'span' as is_span, r.role, r.name, r.service, r.status_code,
+           r.started_at, r.ended_at, r.agent, r.task_class, r.use, r.attributes,
+           r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd', 'allocation.action.class',
+                                 'allocation.action.reversible'] as is_action
+      from pigou.record r
+     where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s)
+       and r.started_at >= %(since)s and r.started_at <= %(until)s
+),
+span as materialized (select distinct trace_id, span_id from record where is_span),
+placed as materialized (
+    select r.*, case when not r.is_span then case r.role when 'call' then 3 else 4 end
+                     when r.parent_span_id is null then 0 when s.span_id is null then 1 else 2 end as place
+      from record r left join span s on s.trace_id = r.trace_id and s.span_id = r.parent_span_id
+),
+root as materialized (
+    select distinct on (trace_id) trace_id, place, span_id, is_span, name, service, status_code,
+           attributes ->> 'gen_ai.operation.name' as operation
+      from placed order by trace_id, place, started_at, span_id
+),
+outermost_agent as materialized (
+    select distinct on (trace_id) trace_id, span_id
+      from placed where is_span and role in ('agent', 'control') order by trace_id, started_at, ended_at desc, span_id
+),
+risk as materialized (
+    select p.trace_id, sum(n.probability * n.loss_usd) as risk_usd,
+           count(*) filter (where n.probability is null and n.loss_usd is null and not n.is_stated
+                              and (n.class not in ('read', 'draft') or n.reversible = 'false')) as unstated,
+           count(*) filter (where n.is_stated and (n.probability is null or n.loss_usd is null)) as bad
+      from placed p
+     cross join lateral (
+           select pigou.number_of(p.attributes -> 'allocation.risk.probability', 1) as probability,
+                  pigou.number_of(p.attributes -> 'allocation.risk.loss_usd', 1e15) as loss_usd,
+                  p.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd'] as is_stated,
+                  p.attributes ->> 'allocation.action.class' as class, p.attributes ->> 'allocation.action.reversible' as reversible) n
+     where p.is_action and p.is_span and p.name <> 'allocation.incident'
+     group by p.trace_id
+),
+shape as (
+    select p.trace_id, min(r.place) as top,
+           min(p.started_at) filter (where p.place = r.place) as started_at,
+           max(p.ended_at) filter (where p.place = r.place) as ended_at,
+           (array_agg(p.task_class order by p.place, p.started_at, p.span_id) filter (where p.task_class is not null))[1] as task_class,
+           (array_agg(p.agent order by p.place, p.started_at, p.span_id) filter (where p.agent is not null))[1] as agent,
+           (array_agg(p.attributes ->> 'allocation.task.value_usd' order by p.place, p.started_at, p.span_id)
+              filter (where p.attributes ? 'allocation.task.value_usd'))[1] as value,
+           (array_agg(p.attributes ->> 'allocation.task.deadline_s' order by p.place, p.started_at, p.span_id)
+              filter (where p.attributes ? 'allocation.task.deadline_s'))[1] as deadline,
+           array_agg(distinct coalesce(p.attributes ->> 'gen_ai.tool.name', p.attributes ->> 'tool.name', p.name))
+              filter (where p.role = 'tool') as tools,
+           count(*) filter (where p.is_span) as spans, count(*) filter (where p.is_span and p.role <> 'call') as other_spans
+      from placed p join root r on r.trace_id = p.trace_id
+     group by p.trace_id
+),
+bought as (
+    select c.trace_id, count(*) filter (where c.status <> 'duplicate') as calls,
+           count(*) filter (where c.status in ('unpriced', 'suspense')) as unpriced_calls,
+           count(*) filter (where c.status = 'duplicate') as copies,
+           sum(c.cost_usd) filter (where c.status = 'booked') as cost_usd,
+           min(c.conversation_id) as conversation_id, min(c.user_id) as user_id
+      from pigou.call c
+     where c.tenant_id = %(tenant_id)s and c.trace_id = any(%(trace_ids)s)
+       and c.started_at >= %(since)s and c.started_at <= %(until)s
+     group by c.trace_id
+)
+select s.trace_id, s.top, case when r.is_span then r.span_id end, r.status_code, a.span_id, s.started_at, s.ended_at, s.task_class,
+       s.agent, r.name, r.service, r.operation, coalesce(s.tools, '{}'), b.user_id, b.conversation_id, s.value, s.deadline, s.spans,
+       s.other_spans, coalesce(b.calls, 0), coalesce(b.unpriced_calls, 0), coalesce(b.copies, 0), coalesce(b.cost_usd, 0),
+       k.risk_usd, coalesce(k.unstated, 0), coalesce(k.bad, 0)
+  from shape s
+  join root r on r.trace_id = s.trace_id
+  left join outermost_agent a on a.trace_id = s.trace_id
+  left join risk k on k.trace_id = s.trace_id
+  left join bought b on b.trace_id = s.trace_id
+
+-- name: done
+-- Some traces are settled, or are no tasks.
+delete from pigou.task_due where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
+
+-- name: postpone
+-- Some traces are due later than they were thought to be.
+update pigou.task_due d set due_at = v.due_at
+  from unnest(%(trace_ids)s::bytea[], %(due_ats)s::timestamptz[]) v (trace_id, due_at)
+ where d.tenant_id = %(tenant_id)s and d.trace_id = v.trace_id
+
+-- name: find_waiting
+-- Outcomes that were told of a response or a conversation whose trace is known by now become outcomes of the trace: of a response
+-- the trace where its call is booked; of a conversation the last task of it that began before the outcome was told, else its first.
+with sought as materialized (
+    select w.* from pigou.outcome_waiting w
+     where %(every)s or w.sought_at is null
+     order by w.recorded_at limit %(limit)s for update
+),
+found as materialized (
+    select s.*, coalesce(r.trace_id, v.trace_id) as trace_id, r.span_id
+      from sought s
+      left join lateral (
+           select coalesce(c.copy_of_trace_id, c.trace_id) as trace_id, coalesce(c.copy_of_span_id, c.span_id) as span_id
+             from pigou.call_key k
+             join pigou.call c on c.tenant_id = k.tenant_id and c.trace_id = k.trace_id and c.span_id = k.span_id and c.started_at = k.started_at
+            where s.subject = 'response' and k.tenant_id = s.tenant_id and k.key = 'response:' || s.subject_id
+            order by (c.status = 'duplicate'), c.started_at limit 1) r on true
+      left join lateral (
+           select t.trace_id from pigou.task t
+            where s.subject = 'conversation' and t.tenant_id = s.tenant_id and t.conversation_id = s.subject_id
+            order by (t.started_at > s.occurred_at), abs(extract(epoch from s.occurred_at - t.started_at)) limit 1) v on true
+),
+taken as (
+    delete from pigou.outcome_waiting w using found f
+     where w.tenant_id = f.tenant_id and w.outcome_id = f.outcome_id and f.trace_id is not null
+),
+looked as (
+    update pigou.outcome_waiting w set sought_at = now() from found f
+     where w.tenant_id = f.tenant_id and w.outcome_id = f.outcome_id and f.trace_id is null
+)
+insert into pigou.outcome (tenant_id, outcome_id, trace_id, span_id, source, name, quality, loss_usd, occurred_at, detail)
+select tenant_id, outcome_id, trace_id, case when source <> 'feedback' then span_id end, source, name, quality, loss_usd, occurred_at,
+       detail || jsonb_build_object(subject, subject_id)
+  from found where trace_id is not null
+on conflict do nothing
+returning tenant_id, trace_id

@@ -1,0 +1,87 @@
+"""Outcomes: how well tasks went, as somebody or something said. What was told is never changed; the same word told twice is one row.
+
+An outcome may be told of a trace, or of a response or a conversation whose trace is not known yet: then it waits for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from ledger.queries import queries
+
+Source: TypeAlias = Literal["attribute", "evaluation", "score", "feedback", "test", "incident"]
+Subject: TypeAlias = Literal["trace", "response", "conversation"]
+
+LOSS_MAX_USD = Decimal(10) ** 15
+_SQL = queries("ledger", "outcomes")
+_COLUMNS = ("outcome_id", "source", "name", "quality", "loss_usd", "occurred_at", "detail")
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One word about how a task went: `quality` in [0, 1], or a realised `loss_usd`, or both.
+
+    `subject_id` is what it is of: 32 hexadecimal digits of a trace, or the id of a response or a conversation. `key` names the word
+    within its source: the same key is the same word. `span_id` is a step of the trace, None the whole of it.
+    """
+
+    source: Source
+    key: str
+    subject: Subject
+    subject_id: str
+    span_id: bytes | None
+    name: str
+    quality: float | None
+    loss_usd: Decimal | None
+    occurred_at: datetime
+    detail: dict[str, Any] = {}
+
+    @property
+    def outcome_id(self) -> UUID:
+        """Of source and key; within a tenant the same on every machine and in every order of arrival."""
+        return UUID(bytes=hashlib.blake2b(f"{self.source}\0{self.key}".encode(), digest_size=16).digest())
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What became of some outcomes: traces of which something new was told, how many wait, and how many had been told before."""
+
+    traces: list[bytes]
+    waiting: int
+    known: int
+
+
+def keep_outcomes(connection: psycopg.Connection, tenant_id: int, outcomes: Sequence[Outcome]) -> Kept:
+    """Write down what was told, in the caller's transaction; what was told before is left as it is."""
+    direct = [outcome for outcome in outcomes if outcome.subject == "trace"]
+    waiting = [outcome for outcome in outcomes if outcome.subject != "trace"]
+    traces: list[bytes] = []
+    if direct:
+        parameters = _columns(tenant_id, direct)
+        parameters["trace_ids"] = [bytes.fromhex(outcome.subject_id) for outcome in direct]
+        parameters["span_ids"] = [outcome.span_id for outcome in direct]
+        traces = [row[0] for row in connection.execute(_SQL["keep_outcomes"], parameters)]
+    held = 0
+    if waiting:
+        parameters = _columns(tenant_id, waiting)
+        parameters["subjects"] = [outcome.subject for outcome in waiting]
+        parameters["subject_ids"] = [outcome.subject_id for outcome in waiting]
+        held = connection.execute(_SQL["keep_waiting"], parameters).rowcount
+    return Kept(traces, held, len(outcomes) - len(traces) - held)
+
+
+def _columns(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    rows = [
+        (o.outcome_id, o.source, o.name, o.quality, o.loss_usd, o.occurred_at, msgspec.json.encode(o.detail).decode())
+        for o in outcomes
+    ]
+    return {
+        "tenant_id": tenant_id,
+        **{f"{name}s": list(column) for name, column in zip(_COLUMNS, zip(*rows, strict=True), strict=True)},
+    }
