@@ -32,3 +32,7 @@ class BudgetError(LedgerError):
 
 class RetentionError(LedgerError):
     """Raw rows cannot be kept as asked."""
+
+
+class PriceError(LedgerError):
+    """A price or a constraint on prices cannot be as asked."""

@@ -457,6 +457,29 @@ select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- nul
        r.ordinal, r.field, r.pattern, r.task_class, r.recorded_at
   from pigou.task_class_rule r left join pigou.tenant t using (tenant_id);
 
+-- The price vector with its history: prices that hold now have an open `valid`. Of a class without a row of its own those of the longest
+-- prefix hold that matches it, and at last those of '*'. `constraint` and `slack` are of the tightest of its constraints.
+create or replace view ledger.price_vector as
+select t.tenant, p.task_class, p.v_usd, p.lambda_usd_per_s, p.rho, p.source, c.name as "constraint", c.slack,
+       tstzrange(p.valid_from, p.valid_until) as valid,
+       p.v_low_usd, p.v_high_usd, p.v_stated_usd, p.v_source, p.budget_worth, p.budget_worth_low, p.budget_worth_high,
+       p.lambda_low, p.lambda_high, p.lambda_source, p.rho_low, p.rho_high, p.rho_source, p.constraints, p.why,
+       p.revision, s.since, s.until, s.tasks, s.decisions, s.status, s.method, s.seed
+  from (select v.*, lead(v.valid_from) over (partition by v.tenant_id, v.task_class order by v.revision) as valid_until
+          from pigou.price_vector v) p
+  join pigou.tenant t using (tenant_id)
+  join pigou.price_solution s on s.tenant_id = p.tenant_id and s.solution_id = p.solution_id
+  left join lateral (select k->>'name' as name, (k->>'slack')::numeric as slack
+                       from jsonb_array_elements(p.constraints) k
+                      order by (k->>'relative_slack')::numeric, k->>'name' limit 1) c on true
+ where p.source <> 'none';
+
+-- Limits on latency and expected losses, with their history; of one tenant and class the highest revision is in force.
+create or replace view ledger.price_constraints as
+select t.tenant, c.task_class, c.revision, c.latency_s, c.risk_usd_per_day, c.source, c.recorded_at,
+       c.revision = max(c.revision) over (partition by c.tenant_id, c.task_class) as is_in_force
+  from pigou.price_constraint c join pigou.tenant t using (tenant_id);
+
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text), ledger.trace_calls(text) from public;
 grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.spend(timestamptz, timestamptz),

@@ -19,7 +19,7 @@ def upgrade() -> None:
     if connection is None:
         raise RuntimeError("the migration runs without a connection")
     here = Path(__file__).parent
-    for name in ("appraisal.sql",):
+    for name in ("appraisal.sql", "prices.sql"):
         connection.execute((here / name).read_text())
 
 
