@@ -88,7 +88,7 @@ def solve(of: Problem, *, direct_max: int = DIRECT_MAX) -> Solution:
     else:
         found = solve_by_columns(of.decisions.count, net, taken, limits, solve_programme)
     if found is None:
-        raise Infeasible(*_why_infeasible(of, taken, limits))
+        raise _infeasible(of, taken, limits)
     return _solution(of, net, taken, *found)
 
 
@@ -149,16 +149,16 @@ def _solution(of: Problem, net: Floats, taken: Floats, shares: Floats, multiplie
     )
 
 
-def _why_infeasible(of: Problem, taken: Floats, limits: Floats) -> tuple[str, str]:
+def _infeasible(of: Problem, taken: Floats, limits: Floats) -> Infeasible:
     """Which constraints cannot be kept: alone, with the least that can be had, or only not together."""
-    there = of.decisions.there
-    least = (of.decisions.count * np.where(there, taken, np.inf).min(axis=2)).sum(axis=1)
+    least = (of.decisions.count * np.where(of.decisions.there, taken, np.inf).min(axis=2)).sum(axis=1)
     alone = [
-        f"{c.name} allows {c.limit:g}, the least that can be had is {c.taken + low:g}"
+        (c.name, f"{c.name} allows {c.limit:g}, the least that can be had is {c.taken + low:g}")
         for c, low, limit in zip(of.constraints, least, limits, strict=True)
-        if low > limit * (1 + 1e-12) + 1e-12
+        if low > limit + 1e-9 * max(1.0, abs(limit))
     ]
     if alone:
-        return "no allocation keeps the constraints: " + "; ".join(alone), "loosen them, or add cheaper alternatives"
+        message = "no allocation keeps the constraints: " + "; ".join(said for _, said in alone)
+        return Infeasible(message, "loosen them, or add cheaper alternatives", tuple(name for name, _ in alone))
     names = ", ".join(constraint.name for constraint in of.constraints)
-    return f"each constraint can be kept, but not together: {names}", "loosen one of them"
+    return Infeasible(f"each constraint can be kept, but not together: {names}", "loosen one of them")

@@ -11,4 +11,11 @@ class AllocationError(ValueError):
 
 
 class Infeasible(AllocationError):
-    """No allocation keeps all constraints; the message names those that cannot be kept, and the least that can be had."""
+    """No allocation keeps all constraints; the message says which cannot be kept, and the least that can be had.
+
+    `names` are those that cannot be kept alone; empty when each could be, but not together.
+    """
+
+    def __init__(self, message: str, mend: str = "", names: tuple[str, ...] = ()) -> None:
+        super().__init__(message, mend)
+        self.names = names

@@ -84,6 +84,8 @@ class Problem:
     constraints: tuple[Constraint, ...]
     lambda_stated: Floats
     rho_stated: Floats
+    row_class: Ints
+    """Shape (n,): the class that each decision given is of."""
 
     @property
     def net_usd(self) -> Floats:
@@ -149,9 +151,9 @@ def problem(
         raise AllocationError(f"constraints are named {names}", "give each a name of its own")
     if not np.isfinite(value[there]).all():
         raise AllocationError("value_usd is infinite somewhere", "give finite numbers")
-    merged = _merged(number, code, [value, *others])
+    merged, row_class = _merged(number, code, [value, *others])
     stated = [np.broadcast_to(np.asarray(one, dtype=np.float64), (total,)) for one in (lambda_stated, rho_stated)]
-    return Problem(merged, tuple(constraints), *stated)
+    return Problem(merged, tuple(constraints), stated[0], stated[1], row_class)
 
 
 def _like(value: Floats, name: str, given: ArrayLike) -> Floats:
@@ -166,10 +168,11 @@ def _like(value: Floats, name: str, given: ArrayLike) -> Floats:
     return array
 
 
-def _merged(count: Floats, group: Ints, arrays: list[Floats]) -> Decisions:
+def _merged(count: Floats, group: Ints, arrays: list[Floats]) -> tuple[Decisions, Ints]:
     """Identical rows once, with their counts summed: what makes thousands of decisions a small problem."""
     keys = np.column_stack([group.astype(np.float64), *(np.nan_to_num(array, nan=np.inf) for array in arrays)])
     _, first, codes = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    summed = np.bincount(codes.reshape(-1), weights=count, minlength=len(first))
+    codes = codes.reshape(-1).astype(np.int64)
+    summed = np.bincount(codes, weights=count, minlength=len(first))
     value, cost, latency, risk = (array[first] for array in arrays)
-    return Decisions(summed.astype(np.float64), group[first], value, cost, latency, risk)
+    return Decisions(summed.astype(np.float64), group[first], value, cost, latency, risk), codes

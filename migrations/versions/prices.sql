@@ -28,7 +28,8 @@ create table pigou.price_solution (
     method      text not null,                        -- version of the method: a change of it makes other numbers
     tasks       bigint not null,
     decisions   bigint not null,                      -- with alternatives whose effects are known
-    status      text not null,                        -- stated (nothing to solve), solved, infeasible
+    inputs      text not null,                        -- hash of what was stated: policy, constraints, budgets
+    status      text not null,                        -- stated (nothing to solve), solved, infeasible (some constraint cannot be kept)
     why         text not null,
     constraints jsonb not null,                       -- name, kind, limit, used, slack, multiplier of each
     left_out    jsonb not null,                       -- decisions that could not be used, and why

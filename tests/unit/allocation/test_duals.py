@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ EXACT = 1e-6
 QUALITY, COST = np.array([0.7, 0.9]), np.array([1.0, 5.0])
 
 
-def tasks(values: list[float], **more: float) -> dict[str, np.ndarray]:
+def tasks(values: list[float], **more: float) -> dict[str, Any]:
     """The worked example's two options for tasks of these values."""
     n = len(values)
     return {

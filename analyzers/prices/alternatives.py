@@ -1,0 +1,122 @@
+"""What could have been: for the decisions of a comparison, what each option would have brought and taken.
+
+Estimated by `analyzers.effects`. Scores are per decision, so that means over any resampling of tasks are sums. Where an option's
+effect is not identified it is no alternative; where fewer than two are left the decisions stay as they were, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzers.attribution.choices import Choices
+from analyzers.effects import observational, propensity
+from analyzers.effects.estimate import Floats, InputError, Ints
+from analyzers.effects.scores import Scores, option_mean
+from analyzers.prices.period import COST, LOSS, QUALITY
+
+SAMPLE_MAX = 20_000
+"""Decisions of a comparison that are estimated from; of more, so many are drawn."""
+BANDS = 8
+"""Bands of V that decisions are taken together in."""
+_MODELLED_MIN = 200  # decisions below which a model of outcomes takes away less noise than it adds
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Decisions with alternatives. Shapes: chosen, task, band (n,) codes; scores (4, n, K): quality, cost in USD, latency in
+    seconds, loss in USD, whose mean is an option's; `v_usd` (bands,). Every row stands for `weight` decisions."""
+
+    task_class: str
+    kind: str
+    options: tuple[str, ...]
+    chosen: Ints
+    task: Ints
+    band: Ints
+    v_usd: Floats
+    scores: Floats
+    weight: float
+    tells_loss: bool
+
+    def means(self, weights: Floats | None = None) -> Floats:
+        """Shape (4, K): each option's mean outcomes, over decisions weighted so (n,)."""
+        given = np.ones(len(self.chosen)) if weights is None else weights
+        means = np.einsum("n,onk->ok", given, self.scores) / max(float(given.sum()), 1e-300)
+        means[QUALITY] = means[QUALITY].clip(0.0, 1.0)
+        means[[COST, LOSS]] = means[[COST, LOSS]].clip(0.0)
+        return means
+
+
+def alternatives(choices: Choices, task_class: str, kind: str, seed: int) -> Stratum | str:
+    """The stratum of a comparison's decisions, or why its alternatives are not known."""
+    if choices.assignment == "unknown":
+        return "what moved the choice was not recorded"
+    usable = np.flatnonzero(~np.isnan(choices.v_usd))
+    if not len(usable):
+        return "V is not known of any of its tasks"
+    weight = 1.0
+    if len(usable) > SAMPLE_MAX:
+        weight = len(usable) / SAMPLE_MAX
+        usable = np.sort(np.random.default_rng(seed).choice(usable, SAMPLE_MAX, replace=False))
+    drawn = choices.take(usable.astype(np.int64))
+    tells_loss = not bool(np.isnan(drawn.loss_usd).all())
+    outcomes = {"quality": drawn.quality, "cost": drawn.cost_usd, "latency": drawn.latency_s}
+    if tells_loss:
+        outcomes["loss"] = drawn.loss_usd
+    unknown = [name for name, outcome in outcomes.items() if np.isnan(outcome).all()]
+    if unknown:
+        return f"{' and '.join(unknown)} not known of any of its tasks"
+    try:
+        scored = [_scores(drawn, outcome, seed) for outcome in outcomes.values()]
+    except InputError as error:
+        return str(error)
+    return _stratum(drawn, scored, task_class, kind, weight, tells_loss)
+
+
+def _stratum(drawn: Choices, scored: list[Scores], task_class: str, kind: str, weight: float, tells_loss: bool) -> Stratum | str:
+    kept = [k for k in range(len(drawn.options)) if all(option_mean(one, k).status == "identified" for one in scored)]
+    if len(kept) < 2:
+        whys = {option_mean(one, k).why for one in scored for k in range(len(drawn.options)) if k not in kept}
+        return f"fewer than two of its options have known effects: {'; '.join(sorted(whys - {''}))}"
+    rows = np.isin(drawn.chosen, kept)
+    for one in scored:
+        rows &= one.supported(*kept)
+    if not rows.any():
+        return "in no decision had all options with known effects a chance"
+    table = np.zeros((4, int(rows.sum()), len(kept)))
+    for place, one in enumerate(scored):
+        taken = one.take(rows)
+        table[place] = np.column_stack([taken.values(k) for k in kept])
+    of = drawn.take(rows)
+    band, v_usd = _bands(of.v_usd)
+    codes = np.searchsorted(np.array(kept), of.chosen).astype(np.int64)
+    task = np.unique(of.tasks, return_inverse=True)[1].astype(np.int64)
+    names = tuple(drawn.options[k] for k in kept)
+    return Stratum(task_class, kind, names, codes, task, band, v_usd, table, weight, tells_loss)
+
+
+def _scores(of: Choices, outcome: Floats, seed: int) -> Scores:
+    features = of.features if of.features.shape[1] else None
+    options = len(of.options)
+    if of.assignment == "logged":
+        log = propensity.read_log(
+            of.chosen, outcome, of.propensity, options=options, clusters=of.tasks, features=features, menu=of.menu
+        )
+        if features is None or len(of) < _MODELLED_MIN:
+            return propensity.snips(log)
+        return propensity.doubly_robust(log, seed=seed)
+    return observational.doubly_robust(
+        of.chosen, outcome, features, options=options, assignment="recorded", clusters=of.tasks, seed=seed
+    ).scores
+
+
+def _bands(v_usd: Floats) -> tuple[Ints, Floats]:
+    """Codes (n,) of bands of V, and the mean V of each: the values themselves where there are few."""
+    found, codes = np.unique(v_usd, return_inverse=True)
+    if len(found) > BANDS:
+        edges = np.quantile(v_usd, np.linspace(0, 1, BANDS + 1)[1:-1])
+        codes = np.unique(np.searchsorted(edges, v_usd, side="right"), return_inverse=True)[1]
+    codes = codes.reshape(-1).astype(np.int64)
+    count = np.bincount(codes)
+    return codes, np.asarray(np.bincount(codes, weights=v_usd) / count, dtype=np.float64)

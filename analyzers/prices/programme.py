@@ -1,0 +1,135 @@
+"""A period as a linear programme: what its decisions could be allocated to, and what is left of each limit for them.
+
+Decisions of a task may be several (a route, a check); each moves what the whole task brings and takes. So what the period took is
+kept as it was, less what is expected of the options chosen, and the programme allocates the options anew: their effects add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from allocation.duals import Solution, solve
+from allocation.errors import Infeasible
+from allocation.problem import Constraint, Floats, Kind, Problem, problem
+from analyzers.prices.period import COST, LATENCY, LOSS, QUALITY, ClassTotals, Limit, Period, governed
+
+if TYPE_CHECKING:
+    from analyzers.prices.alternatives import Stratum
+
+_OUTCOME_OF: dict[Kind, int] = {"compute_budget": COST, "latency_sla": LATENCY, "risk_envelope": LOSS}
+_DROPPED_FIRST: tuple[Kind, ...] = ("latency_sla", "risk_envelope", "compute_budget")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A limit with the classes it holds (codes), and how many of its own units the period makes of it: limit × scale."""
+
+    limit: Limit
+    classes: tuple[int, ...]
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The period's best allocation. `held` are the limits that were kept, in the order of the solution's; `dropped` those that
+    could not be, by name, with the reason."""
+
+    of: Problem
+    solution: Solution
+    held: tuple[Held, ...]
+    dropped: dict[str, str]
+
+
+def held_limits(period: Period) -> tuple[tuple[Held, ...], dict[str, str]]:
+    """The limits that hold some class of the period, and those of which nothing can be said, with the reason."""
+    names = [one.task_class for one in period.classes]
+    held: list[Held] = []
+    unknown: dict[str, str] = {}
+    for limit in period.limits:
+        classes = tuple(code for code, name in enumerate(names) if limit in governed(period.limits, name))
+        totals = [period.classes[code] for code in classes]
+        if not classes:
+            unknown[limit.name] = f"no task of the period is held to {limit.name}"
+        elif limit.kind == "risk_envelope" and all(one.loss_usd is None for one in totals):
+            unknown[limit.name] = f"no task that is held to {limit.name} tells an expected or realised loss"
+        elif limit.kind == "compute_budget" and not any(one.priced for one in totals):
+            unknown[limit.name] = f"no task that is held to {limit.name} has a cost"
+        else:
+            held.append(Held(limit, classes, _scale(limit, totals, period)))
+    return tuple(held), unknown
+
+
+def solve_period(
+    period: Period, strata: Sequence[Stratum], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
+) -> Solved:
+    """The best allocation at some mean outcomes of each stratum (4, K). Limits that cannot be kept are dropped, and named.
+
+    `stated`: λ and ρ by class, for classes without a limit of that kind; 0 where none is stated.
+    """
+    kept, dropped = list(held), dict[str, str]()
+    while True:
+        of = build(period, strata, means, kept, stated)
+        try:
+            return Solved(of, solve(of), tuple(kept), dropped)
+        except Infeasible as error:
+            names = error.names or (_first_to_drop(kept),)
+            dropped |= dict.fromkeys(names, error.message)
+            kept = [one for one in kept if one.limit.name not in names]
+
+
+def build(
+    period: Period, strata: Sequence[Stratum], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
+) -> Problem:
+    """The programme, decisions taken together by stratum and band of V."""
+    codes = {one.task_class: code for code, one in enumerate(period.classes)}
+    widest = max((len(one.options) for one in strata), default=1)
+    rows: list[Floats] = []  # count, group, then value, cost, latency and risk of each alternative
+    for stratum, mean in zip(strata, means, strict=True):
+        for band, count in enumerate(np.bincount(stratum.band, minlength=len(stratum.v_usd))):
+            table = np.full((4, widest), np.nan)
+            table[:, : len(stratum.options)] = mean
+            table[QUALITY] *= stratum.v_usd[band]
+            rows.append(np.concatenate([[count * stratum.weight, codes[stratum.task_class]], table.reshape(-1)]))
+    if not rows:  # nothing to decide: the period as it was
+        rows.append(np.zeros(2 + 4 * widest))
+    array = np.array(rows)
+    tables = array[:, 2:].reshape(len(array), 4, widest)
+    return problem(
+        tables[:, QUALITY], tables[:, COST], tables[:, LATENCY], tables[:, LOSS],
+        [_constraint(one, period, strata, means) for one in held],
+        count=array[:, 0], group=array[:, 1].astype(np.int64), groups=max(1, len(period.classes)),
+        lambda_stated=stated[0], rho_stated=stated[1],
+    )  # fmt: skip
+
+
+def _constraint(held: Held, period: Period, strata: Sequence[Stratum], means: Sequence[Floats]) -> Constraint:
+    outcome = _OUTCOME_OF[held.limit.kind]
+    names = {period.classes[code].task_class for code in held.classes}
+    taken = sum(_took(period.classes[code], held.limit.kind) for code in held.classes)
+    for stratum, mean in zip(strata, means, strict=True):
+        if stratum.task_class in names:
+            chosen = np.bincount(stratum.chosen, minlength=len(stratum.options)) * stratum.weight
+            taken -= float(chosen @ mean[outcome])
+    return Constraint(held.limit.name, held.limit.kind, held.limit.amount * held.scale, held.classes, taken)
+
+
+def _took(of: ClassTotals, kind: Kind) -> float:
+    """What the tasks of a class took. Tasks whose cost is not known are taken to have cost what the others did."""
+    if kind == "compute_budget":
+        return of.cost_usd / of.priced * of.tasks if of.priced else 0.0
+    return of.latency_s if kind == "latency_sla" else of.loss_usd or 0.0
+
+
+def _scale(limit: Limit, totals: Sequence[ClassTotals], period: Period) -> float:
+    if limit.kind == "compute_budget":
+        return period.seconds / (limit.period_s or period.seconds)
+    return float(sum(one.tasks for one in totals)) if limit.kind == "latency_sla" else period.days
+
+
+def _first_to_drop(kept: Sequence[Held]) -> str:
+    """Of limits that cannot be kept together: latency gives way before risk, and risk before the budget."""
+    return min(kept, key=lambda one: _DROPPED_FIRST.index(one.limit.kind)).limit.name

@@ -1,0 +1,27 @@
+"""When prices are looked at again: a changed statement is heeded at once, changed tasks an hour after the last look."""
+
+from __future__ import annotations
+
+import psycopg
+
+from ledger.errors import UnknownTenant
+from ledger.queries import queries
+
+_SQL = queries("analyzers", "prices")
+
+
+def refresh_prices(connection: psycopg.Connection, tenant: str | None = None, *, now: bool = False, seed: int = 0) -> int:
+    """Look at the prices of tenants where that is due, or `now`; answers how many rows of the vector are new.
+
+    Each tenant is a transaction of its own. Wants an idle connection in autocommit. Raises UnknownTenant for one that is named
+    and is not there.
+    """
+    due = connection.execute(_SQL["tenants_to_price"], {"tenant": tenant, "now": now}).fetchall()
+    if tenant is not None and now and not due:
+        raise UnknownTenant(f"there is no tenant {tenant!r}", "list tenants with: pigou sql 'select tenant from ledger.periods'")
+    if not due:
+        return 0
+    # Solvers take half a second to import, and most rounds of the clock need none.
+    from analyzers.prices.vector import look, write
+
+    return sum(write(connection, look(connection, tenant_id, seed=seed), seed, inputs) for tenant_id, _, inputs in due)

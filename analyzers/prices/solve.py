@@ -1,0 +1,272 @@
+"""The prices of a period: duals where a limit is stated, policy elsewhere, with intervals by resampling tasks.
+
+A bootstrap replicate draws every task a Poisson(1) number of times, takes the options' means anew and solves the programme again;
+95 % of its prices lie within the interval. Where an optimum has several duals, the interval holds all of them. Equal input and
+seed give equal intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from allocation.faces import Price, price_range
+from allocation.problem import Floats, Kind
+from analyzers.prices.period import EVERY, UNCLASSIFIED, Limit, Period, governed
+from analyzers.prices.programme import Held, Solved, held_limits, solve_period
+
+if TYPE_CHECKING:
+    from analyzers.prices.alternatives import Stratum
+
+METHOD = "1"
+REPLICATES = 200
+LEVEL = 0.95
+_BINDS = 1e-9  # a multiplier below is rounding
+Status: TypeAlias = Literal["stated", "solved", "infeasible"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A price with its interval. A bound of None is not known, or without limit."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+NOTHING = Estimate()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPrices:
+    """The prices of one class or pattern, as `pigou.price_vector` holds them."""
+
+    task_class: str
+    v: Estimate
+    v_stated_usd: float | None
+    v_source: str
+    budget_worth: Estimate
+    lam: Estimate
+    lambda_source: str
+    rho: Estimate
+    rho_source: str
+    source: str
+    constraints: list[dict[str, Any]]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """How many decisions of a kind take an option: as they did, and as the programme would have them."""
+
+    task_class: str
+    kind: str
+    option: str
+    decisions: float
+    best: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a tenant's prices."""
+
+    period: Period
+    rows: tuple[ClassPrices, ...]
+    status: Status
+    why: str
+    constraints: list[dict[str, Any]]
+    left_out: tuple[tuple[str, str], ...]
+    allocation: tuple[Allocated, ...]
+    decisions: int
+    net_usd: float | None
+    complementarity_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Duals:
+    """Multipliers by the name of their limit: at the optimum, and in each replicate (infinite where it could not be kept)."""
+
+    solved: Solved
+    point: dict[str, float]
+    replicates: dict[str, Floats]
+    missing: dict[str, str]
+
+
+def find_prices(
+    period: Period, strata: Sequence[Stratum], left_out: Sequence[tuple[str, str]], seed: int, replicates: int = REPLICATES
+) -> Look:
+    """The prices of every class and pattern of a period."""
+    held, unknown = held_limits(period)
+    stated = _stated(period)
+    solved = solve_period(period, strata, [one.means() for one in strata], held, stated)
+    duals = _Duals(
+        solved,
+        {one.limit.name: float(mu) for one, mu in zip(solved.held, solved.solution.multipliers, strict=True)},
+        _bootstrap(period, strata, solved, stated, seed, replicates),
+        unknown | solved.dropped,
+    )
+    labels = sorted({one.task_class for one in period.classes} - {UNCLASSIFIED} | period.patterns)
+    rows = [_row(period, label, duals) for label in labels]
+    status: Status = "infeasible" if solved.dropped else "solved" if period.limits else "stated"
+    return Look(
+        period, tuple(rows), status, "; ".join(sorted(set(duals.missing.values()))),
+        [_told(one, solved, place) for place, one in enumerate(solved.held)],
+        (*period.left_out, *left_out), _allocation(strata, solved), int(sum(len(one.chosen) * one.weight for one in strata)),
+        solved.solution.net_usd if strata else None, solved.solution.complementarity_usd if strata else None,
+    )  # fmt: skip
+
+
+def _stated(period: Period) -> tuple[Floats, Floats]:
+    """λ and ρ by class, of those that no limit is held to of that kind; 0 where nobody states one."""
+    lam, rho = np.zeros(max(1, len(period.classes))), np.zeros(max(1, len(period.classes)))
+    for code, one in enumerate(period.classes):
+        prices = period.book.prices_of(one.task_class or None, period.at)
+        kinds = {limit.kind for limit in governed(period.limits, one.task_class)}
+        lam[code] = 0.0 if "latency_sla" in kinds else float(prices.lambda_usd_per_s or 0)
+        rho[code] = 0.0 if "risk_envelope" in kinds else float(prices.rho or 0)
+    return lam, rho
+
+
+def _bootstrap(
+    period: Period, strata: Sequence[Stratum], solved: Solved, stated: tuple[Floats, Floats], seed: int, replicates: int
+) -> dict[str, Floats]:
+    names = [one.limit.name for one in solved.held]
+    found = np.zeros((replicates, len(names)))
+    if names and strata:
+        draw = np.random.default_rng(seed)
+        for replicate in range(replicates):
+            means = [one.means(draw.poisson(1.0, int(one.task.max()) + 1).astype(np.float64)[one.task] + 1e-12) for one in strata]
+            again = solve_period(period, strata, means, solved.held, stated)
+            multipliers = {h.limit.name: float(mu) for h, mu in zip(again.held, again.solution.multipliers, strict=True)}
+            found[replicate] = [multipliers.get(name, np.inf) for name in names]
+    return {name: found[:, place] for place, name in enumerate(names)}
+
+
+def _row(period: Period, label: str, duals: _Duals) -> ClassPrices:
+    limits = governed(period.limits, label)
+    by_kind: dict[Kind, list[Limit]] = {kind: [one for one in limits if one.kind == kind] for kind in _KINDS}
+    missing = sorted({duals.missing[one.name] for one in limits if one.name in duals.missing})
+    policy = period.book.prices_of(_probe(label), period.at)
+    worth = _worth(by_kind["compute_budget"], label, period, duals)
+    lam, lambda_source = _price(period, label, duals, by_kind, "lambda_usd_per_s", policy.lambda_usd_per_s)
+    rho, rho_source = _price(period, label, duals, by_kind, "rho", policy.rho)
+    v, v_stated, v_source = _value(period, label, policy.v_usd, worth)
+    if any(one.name in duals.missing for one in by_kind["compute_budget"]):
+        v, v_source, worth = NOTHING, "none", Estimate(1.0)
+    known = any(one.value is not None for one in (v, lam, rho))
+    is_dual = "dual" in (v_source, lambda_source, rho_source)
+    return ClassPrices(
+        label, v, v_stated, v_source, worth, lam, lambda_source, rho, rho_source,
+        "dual" if is_dual else "policy" if known else "none",
+        [_told(one, duals.solved, place) for place, one in enumerate(duals.solved.held) if one.limit in limits],
+        "; ".join(missing),
+    )  # fmt: skip
+
+
+_KINDS: tuple[Kind, ...] = ("compute_budget", "latency_sla", "risk_envelope")
+_KIND_OF: dict[Price, Kind] = {"lambda_usd_per_s": "latency_sla", "rho": "risk_envelope"}
+
+
+def _probe(label: str) -> str | None:
+    """A class that a label stands for, as policy is asked: of a pattern one that nothing more special speaks of."""
+    if label in (EVERY, UNCLASSIFIED):
+        return None
+    return f"{label[:-1]}\0" if label.endswith(EVERY) else label
+
+
+def _worth(budgets: Sequence[Limit], label: str, period: Period, duals: _Duals) -> Estimate:
+    known = [one.name for one in budgets if one.name in duals.point]
+    point = 1.0 + sum(duals.point[name] for name in known)
+    if not known:
+        return Estimate(1.0, 1.0, 1.0)
+    drawn = 1.0 + np.sum([duals.replicates[name] for name in known], axis=0)
+    return _interval(point, drawn, duals, period, label, "budget_worth")
+
+
+def _price(
+    period: Period, label: str, duals: _Duals, by_kind: dict[Kind, list[Limit]], price: Price, policy: object
+) -> tuple[Estimate, str]:
+    """λ or ρ in dollars of compute: the dual of the limit that holds the label, else what policy states; and where it is from."""
+    budgets = [one.name for one in by_kind["compute_budget"] if one.name in duals.point]
+    worth = 1.0 + sum(duals.point[name] for name in budgets)
+    drawn_worth = 1.0 + sum((duals.replicates[name] for name in budgets), np.zeros(1))
+    limits = by_kind[_KIND_OF[price]]
+    if not limits:
+        if policy is None:
+            return NOTHING, "none"
+        stated = float(str(policy))
+        return _interval(stated / worth, stated / drawn_worth, duals, period, label, None), "policy"
+    name = limits[0].name
+    if name not in duals.point:
+        return NOTHING, "dual"
+    return _interval(duals.point[name] / worth, duals.replicates[name] / drawn_worth, duals, period, label, price), "dual"
+
+
+def _value(period: Period, label: str, policy: object, worth: Estimate) -> tuple[Estimate, float | None, str]:
+    """V in dollars of compute with its interval, as it is stated, and where it is from."""
+    totals = next((one for one in period.classes if one.task_class == label), None)
+    if policy is not None:
+        stated = low = high = float(str(policy))
+        source = "policy"
+    elif totals is not None and totals.v_usd is not None:
+        stated = totals.v_usd
+        error = 1.96 * (totals.v_deviation or 0.0) / np.sqrt(max(1, totals.valued))
+        low, high, source = max(0.0, stated - error), stated + error, "tasks"
+    else:
+        return NOTHING, None, "none"
+    at = worth.value or 1.0
+    interval = Estimate(stated / at, low / worth.high if worth.high else 0.0, high / (worth.low or 1.0))
+    return interval, stated, "dual" if at > 1.0 + _BINDS else source
+
+
+def _interval(point: float, drawn: Floats, duals: _Duals, period: Period, label: str, price: Price | None) -> Estimate:
+    """Percentiles of the replicates, widened by every price that is as right as the one found."""
+    point = 0.0 if abs(point) < _BINDS else point
+    ordered = np.sort(np.nan_to_num(drawn, nan=0.0, posinf=np.inf))
+    low = float(ordered[int((1 - LEVEL) / 2 * (len(ordered) - 1))])
+    high = float(ordered[-1 - int((1 - LEVEL) / 2 * (len(ordered) - 1))])
+    code = next((code for code, one in enumerate(period.classes) if one.task_class == label), None)
+    if price is not None and code is not None:
+        found = price_range(duals.solved.of, duals.solved.solution, code, price)
+        low, high = min(low, found.low), max(high, found.high)
+    low, high = min(low, point), max(high, point)
+    return Estimate(point, 0.0 if low < _BINDS else low, high if np.isfinite(high) else None)
+
+
+def _told(held: Held, solved: Solved, place: int) -> dict[str, Any]:
+    """A limit at the optimum, in the unit that people state it in."""
+    usage = solved.solution.usages[place]
+    binds = usage.multiplier > _BINDS
+    return {
+        "name": held.limit.name, "kind": held.limit.kind, "limit": _digits(held.limit.amount),
+        "used": _digits(usage.used / held.scale), "slack": _digits(0.0 if binds else max(0.0, usage.slack) / held.scale),
+        "relative_slack": _digits(0.0 if binds else max(0.0, usage.relative_slack)),
+        "price": _digits(usage.multiplier if binds else 0.0), "is_binding": binds,
+    }  # fmt: skip
+
+
+def _digits(number: float) -> float:
+    """Twelve digits: what is beyond is rounding, and would make equal prices look different."""
+    return float(f"{number:.12g}")
+
+
+def _allocation(strata: Sequence[Stratum], solved: Solved) -> tuple[Allocated, ...]:
+    """Who takes what, now and at the optimum, by class, kind and option."""
+    found: list[Allocated] = []
+    counts, shares = solved.of.decisions.count, solved.solution.shares
+    place = 0  # of the programme's rows: by stratum, then band
+    for stratum in strata:
+        best = np.zeros(len(stratum.options))
+        for count in np.bincount(stratum.band, minlength=len(stratum.v_usd)) * stratum.weight:
+            of = solved.of.row_class[place]
+            best += shares[of, : len(stratum.options)] * count / max(float(counts[of]), 1e-300)
+            place += 1
+        now = np.bincount(stratum.chosen, minlength=len(stratum.options)) * stratum.weight
+        found += [
+            Allocated(stratum.task_class, stratum.kind, option, float(n), float(b))
+            for option, n, b in zip(stratum.options, now, best, strict=True)
+        ]
+    return tuple(found)
