@@ -18,6 +18,7 @@ from cli.doctor import doctor, version
 from cli.errors import CommandError
 from cli.home import Home, home_at
 from cli.periods import periods_app
+from cli.prices import prices_app, quote
 from cli.rates import rates_app
 from cli.replay import replay
 from cli.retention import retention_app
@@ -54,6 +55,8 @@ app.add_typer(retention_app)
 app.add_typer(uses_app)
 app.add_typer(budgets_app)
 app.add_typer(alerts_app)
+app.add_typer(prices_app)
+app.command()(quote)
 
 
 @app.callback()

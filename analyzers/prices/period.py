@@ -125,8 +125,9 @@ def matches(pattern: str, task_class: str) -> bool:
 
 
 def _statement(row: tuple[Any, ...]) -> Statement:
-    *terms, sources = row
-    return Statement(*terms, None if sources is None else tuple(sources))
+    named = dict(zip(Statement.__struct_fields__, row, strict=True))
+    sources = named.pop("outcome_sources")
+    return Statement(**named, outcome_sources=None if sources is None else tuple(sources))
 
 
 def _limits(rows: Iterable[tuple[str, float | None, float | None]]) -> list[Limit]:

@@ -7,6 +7,7 @@ seed give equal intervals.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -213,7 +214,7 @@ def _value(period: Period, label: str, policy: object, worth: Estimate) -> tuple
         source = "policy"
     elif totals is not None and totals.v_usd is not None:
         stated = totals.v_usd
-        error = 1.96 * (totals.v_deviation or 0.0) / np.sqrt(max(1, totals.valued))
+        error = 1.96 * (totals.v_deviation or 0.0) / math.sqrt(max(1, totals.valued))
         low, high, source = max(0.0, stated - error), stated + error, "tasks"
     else:
         return NOTHING, None, "none"

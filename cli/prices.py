@@ -1,0 +1,223 @@
+"""`pigou prices`: what quality, seconds and expected losses are priced at, and why; `pigou quote`: a menu at these prices."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.errors import CommandError
+from cli.home import open_database
+from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption
+from cli.terminal import say
+
+if TYPE_CHECKING:
+    from collector.quote import QuoteAnswer, QuoteRequest
+
+prices_app = typer.Typer(name="prices", help="What quality, seconds and losses are priced at.", invoke_without_command=True)
+
+ClassOption = Annotated[str | None, typer.Option("--task-class", metavar="NAME", help="Of this class of tasks.")]
+_NONE = "none"
+
+
+@prices_app.callback()
+def prices(
+    context: typer.Context,
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    task_class: ClassOption = None,
+    history: Annotated[bool, typer.Option("--history", help="With those that no longer hold.")] = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List the price vector: V, λ and ρ by class, where each comes from, its interval, and its constraints' slack."""
+    if context.invoked_subcommand is not None:
+        return
+    from cli.rows import write_cursor
+
+    with open_database("reader", home) as books:
+        query = """
+            select tenant, task_class, v_usd, v_source, lambda_usd_per_s, lambda_source, rho, rho_source, source, "constraint",
+                   slack, budget_worth, valid, v_low_usd, v_high_usd, lambda_low, lambda_high, rho_low, rho_high, why
+              from ledger.price_vector
+             where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(history)s or upper_inf(valid))
+               and (%(task_class)s::text is null or task_class = %(task_class)s)
+             order by tenant, task_class, valid"""
+        write_cursor(books.execute(query, {"tenant": tenant, "task_class": task_class, "history": history}), chosen)
+
+
+@prices_app.command("constrain")
+def constrain(
+    task_class: Annotated[str, typer.Argument(metavar="CLASS", help="A class, a prefix as in 'code.*', or '*' for all.")],
+    tenant: OwnerOption,
+    home: HomeOption = None,
+    sla: Annotated[
+        str | None, typer.Option("--sla-s", metavar="SECONDS", help="How long its mean task may take; `none` takes it off.")
+    ] = None,
+    risk: Annotated[
+        str | None,
+        typer.Option("--risk-usd-per-day", metavar="USD", help="Expected loss that may be borne in a day; `none` takes it off."),
+    ] = None,
+) -> None:
+    """State a latency SLA or a risk envelope; λ and ρ are then its duals. What is left out stays as it was."""
+    from ledger.price_vector import Limits
+    from ledger.price_vector import constrain as state
+
+    if sla is None and risk is None:
+        raise CommandError("nothing to state", "give --sla-s, --risk-usd-per-day or both", exit_code=2)
+    lifted = frozenset(
+        name for name, text in (("latency_s", sla), ("risk_usd_per_day", risk)) if text is not None and text.lower() == _NONE
+    )
+    limits = Limits(latency_s=_amount(sla, "--sla-s"), risk_usd_per_day=_amount(risk, "--risk-usd-per-day"), lifted=lifted)
+    with open_database("writer", home) as books, _refusals():
+        revision = state(books, tenant, task_class, limits, "pigou prices constrain")
+    say(f"{tenant}: constraint on {task_class} stated, revision {revision}; `pigou prices solve` finds its prices")
+
+
+@prices_app.command("constraints")
+def list_constraints(
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    history: Annotated[bool, typer.Option("--history", help="With those that no longer hold.")] = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List the latency SLAs and risk envelopes that are stated."""
+    from cli.rows import write_cursor
+
+    with open_database("reader", home) as books:
+        query = """
+            select tenant, task_class, latency_s, risk_usd_per_day, revision, source, recorded_at
+              from ledger.price_constraints
+             where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(history)s or is_in_force)
+             order by tenant, task_class, revision"""
+        write_cursor(books.execute(query, {"tenant": tenant, "history": history}), chosen)
+
+
+@prices_app.command("solve")
+def solve(
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resampling that intervals come from.")] = 0,
+) -> None:
+    """Find the prices now, rather than when the clock does."""
+    from analyzers.prices.refresh import refresh_prices
+
+    with open_database("writer", home) as books, _refusals():
+        changed = refresh_prices(books, tenant, now=True, seed=seed)
+    say(f"{changed} {'row' if changed == 1 else 'rows'} of the price vector changed")
+
+
+@prices_app.command("what-if")
+def what_if(
+    tenant: OwnerOption,
+    home: HomeOption = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget-usd", min=0, metavar="USD", help="Compute in place of the budgets.")
+    ] = None,
+    days: Annotated[float, typer.Option("--budget-days", min=0.01, metavar="DAYS", help="For how long that budget is.")] = 30.0,
+    sla: Annotated[float | None, typer.Option("--sla-s", min=0, metavar="SECONDS", help="Mean latency in place of SLAs.")] = None,
+    risk: Annotated[
+        float | None, typer.Option("--risk-usd-per-day", min=0, metavar="USD", help="Expected loss a day in place of envelopes.")
+    ] = None,
+    task_class: Annotated[str, typer.Option("--task-class", metavar="NAME", help="Whom they are for.")] = "*",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resampling that intervals come from.")] = 0,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show what prices and allocation would be under other limits, beside those that hold. Writes nothing."""
+    from analyzers.prices.vector import WhatIf, look
+    from cli.price_tables import write_looks
+
+    with open_database("writer", home) as books, _refusals():
+        row = books.execute("select tenant_id from pigou.tenant where tenant = %s", (tenant,)).fetchone()
+        if row is None:
+            raise CommandError(f"there is no tenant {tenant!r}", exit_code=2)
+        supposed = WhatIf(budget, days, sla, risk, task_class)
+        now, then = (look(books, row[0], seed=seed, what_if=one) for one in (None, supposed))
+    write_looks(now, then, chosen)
+
+
+def quote(
+    menu: Annotated[Path, typer.Argument(metavar="FILE", help="The menu, as YAML or JSON: what POST /v1/quote takes.")],
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Apply eq. 1 to a menu at the prices that hold: the best option, surpluses, crossovers, and what users choose."""
+    from collector.quote import quote as quoted
+    from ledger.price_vector import read_prices
+
+    asked = _menu(menu)
+    name = tenant or asked.tenant or "default"
+    with open_database("writer", home) as books, _refusals():
+        vector = read_prices(books, name).of(asked.task_class)
+        answer = quoted(asked, name, vector, datetime.now(UTC))
+    if chosen is Format.JSON:
+        say(answer.model_dump_json(indent=1))
+    else:
+        _write_quote(answer, chosen)
+
+
+def _menu(path: Path) -> QuoteRequest:
+    import yaml
+    from pydantic import ValidationError
+
+    from collector.quote import QuoteRequest
+
+    try:
+        told: Any = yaml.safe_load(path.read_text())
+        return QuoteRequest.model_validate(told)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}", "name a file that holds a menu", exit_code=2) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} is neither YAML nor JSON: {str(error).splitlines()[0]}", exit_code=2) from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
+        raise CommandError(f"{path} is no menu: {wrong}", "see docs/price-vector.md", exit_code=2) from error
+
+
+def _write_quote(answer: QuoteAnswer, chosen: Format) -> None:
+    from cli.rows import write_text
+
+    columns = ["option", "best", "surplus_usd", "value_usd", "cost_usd", "latency_usd", "risk_usd", "why not"]
+    rows: list[list[str | None]] = [
+        [one.option, "*" if one.option == answer.best else None, *(f"{amount:.6g}" for amount in (
+            one.surplus_usd, one.value_usd, one.cost_usd, one.latency_usd, one.risk_usd)), None]
+        for one in answer.options
+    ]  # fmt: skip
+    rows += [[one.option, None, None, None, None, None, None, one.why] for one in answer.refused]
+    write_text(columns, rows, chosen, [False, False, True, True, True, True, True, False])
+    if chosen is not Format.TABLE:
+        return
+    for one in answer.crossovers:
+        say(f"V* {one.v_usd:.6g}: from there on {one.above} is better than {one.below}")
+    if answer.menu is not None:
+        say(f"incentive compatible: {'yes' if answer.menu.is_incentive_compatible else 'no'}")
+        for envy in answer.menu.envies:
+            instead = envy.option or "taking nothing"
+            say(f"  {envy.user} is meant to take {envy.meant} and gains {envy.gain_usd:.6g} USD by {instead}")
+    for layer, sentence in answer.advice.model_dump().items():
+        say(f"{layer}: {sentence}")
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """What was asked wrongly is the caller's to mend: exit 2."""
+    from ledger.errors import PriceError, UnknownTenant
+
+    try:
+        yield
+    except (PriceError, UnknownTenant) as error:
+        raise CommandError(error.message, error.mend, exit_code=2) from error
+
+
+def _amount(text: str | None, option: str) -> Decimal | None:
+    if text is None or text.lower() == _NONE:
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise CommandError(f"{option} {text!r} is no number", "write it as in 30 or 0.5, or `none`", exit_code=2) from None
