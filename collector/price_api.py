@@ -28,6 +28,7 @@ from ledger.pool import Connections
 from ledger.price_vector import EnginePrice, PriceList, PriceMemory, Vector
 
 _BODY_LIMIT_BYTES = 64 * 1024
+_REMEMBERED_MAX = 1_000
 _NONE_YET = "no price is stated or solved for it yet: state one by policy, or a constraint with `pigou prices constrain`"
 
 TenantName = Annotated[str | None, Query(max_length=200, pattern=NO_NUL, description="Whose prices.")]
@@ -108,6 +109,7 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     connections = Connections(dsn, "writer", application="pigou-prices", connections_max=2)
     memory = PriceMemory(connections.connection)
     slots = anyio.CapacityLimiter(2)
+    written = _Written()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -127,41 +129,75 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     router = APIRouter(tags=["prices"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
     text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 404: {}, 503: {}}
 
-    @router.get("/v1/prices", response_model=PricesAnswer, response_model_exclude_unset=True, responses=text)
+    @router.get("/v1/prices", response_model=PricesAnswer, responses=text)
     async def prices(
         request: Request,
         tenant: TenantName = None,
         task_class: ClassName = None,
         chosen: Annotated[Literal["json", "prometheus"] | None, Query(alias="format", description="How it is written.")] = None,
-    ) -> Response | PricesAnswer:
+    ) -> Response:
         """The prices that hold now: V, λ and ρ by task class, each with its source, interval and constraints."""
-        now = datetime.now(UTC)
         found = await listed(tenant or default_tenant)
-        vectors = list(found.vectors.values())
-        if task_class is not None:
-            one = found.of(task_class)
-            vectors = [one] if one is not None else []
         if chosen == "prometheus" or (chosen is None and _prefers_text(request.headers.get("accept", ""))):
-            return PlainTextResponse(prometheus(found, vectors, now), media_type=PROMETHEUS)
-        answer = PricesAnswer(
-            tenant=found.tenant, version=found.version, seen_at=found.seen_at,
-            prices=[_class_prices(one, now) for one in vectors], why="" if vectors else _NONE_YET,
-        )  # fmt: skip
-        if found.engines:
-            answer.engines = [_engine(one) for one in found.engines]
-        return answer
+            return PlainTextResponse(written.text(found, task_class), media_type=PROMETHEUS)
+        return Response(written.json(found, task_class, datetime.now(UTC)), media_type="application/json")
 
-    @router.post("/v1/quote", responses={404: {}, 422: {}, 503: {}})
-    async def quoted(asked: QuoteRequest) -> QuoteAnswer:
+    @router.post("/v1/quote", response_model=QuoteAnswer, responses={404: {}, 422: {}, 503: {}})
+    async def quoted(asked: QuoteRequest) -> Response:
         """Eq. 1 on a menu at the prices that hold now: best option, surpluses, crossovers, and whether users choose as meant."""
         tenant = asked.tenant or default_tenant
         found = await listed(tenant)
         try:
-            return quote(asked, tenant, found.of(asked.task_class), datetime.now(UTC))
+            answer = quote(asked, tenant, found.of(asked.task_class), datetime.now(UTC))
         except AllocationError as error:
             raise HTTPException(422, str(error)) from error
+        return Response(answer.model_dump_json(), media_type="application/json")  # it need not be validated again
 
     return router
+
+
+class _Written:
+    """Answers as they were written last, by tenant: what scrapers ask for every few seconds changes a few times a day."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[str, str | None], tuple[PriceList, str]] = {}
+        self._models: dict[str, tuple[PriceList, dict[str, ClassPrices]]] = {}
+
+    def text(self, found: PriceList, task_class: str | None) -> str:
+        """Prometheus' text."""
+        of, text = self._texts.get((found.tenant, task_class), (None, ""))
+        if of is None or of.vectors is not found.vectors:
+            text = prometheus(found, _chosen(found, task_class))
+            if len(self._texts) >= _REMEMBERED_MAX:
+                self._texts.clear()
+            self._texts[found.tenant, task_class] = (found, text)
+        return text
+
+    def json(self, found: PriceList, task_class: str | None, now: datetime) -> str:
+        """The JSON answer, with ages as they are now."""
+        of, models = self._models.get(found.tenant, (None, dict[str, ClassPrices]()))
+        if of is None or of.vectors is not found.vectors:
+            models = {name: _class_prices(one) for name, one in found.vectors.items()}
+            if len(self._models) >= _REMEMBERED_MAX:
+                self._models.clear()
+            self._models[found.tenant] = (found, models)
+        vectors = _chosen(found, task_class)
+        answer = PricesAnswer(
+            tenant=found.tenant, version=found.version, seen_at=found.seen_at, why="" if vectors else _NONE_YET,
+            prices=[
+                models[one.task_class].model_copy(update={"age_s": max(0.0, (now - one.valid_from).total_seconds())})
+                for one in vectors
+            ],
+            engines=[_engine(one) for one in found.engines] or None,
+        )  # fmt: skip
+        return answer.model_dump_json(exclude=None if found.engines else {"engines"})
+
+
+def _chosen(found: PriceList, task_class: str | None) -> list[Vector]:
+    if task_class is None:
+        return list(found.vectors.values())
+    one = found.of(task_class)
+    return [one] if one is not None else []
 
 
 @contextmanager
@@ -190,7 +226,7 @@ def _number(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount)
 
 
-def _class_prices(of: Vector, now: datetime) -> ClassPrices:
+def _class_prices(of: Vector) -> ClassPrices:
     return ClassPrices(
         task_class=of.task_class, v_usd=_number(of.v_usd), lambda_usd_per_s=_number(of.lambda_usd_per_s), rho=_number(of.rho),
         source=of.source, v_source=of.v_source, lambda_source=of.lambda_source, rho_source=of.rho_source,
@@ -199,7 +235,7 @@ def _class_prices(of: Vector, now: datetime) -> ClassPrices:
         rho_interval=_interval(of.rho_low, of.rho_high),
         budget_worth_interval=_interval(of.budget_worth_low, of.budget_worth_high),
         constraints=[PriceConstraint.model_validate(one) for one in of.constraints],
-        valid_from=of.valid_from, age_s=max(0.0, (now - of.valid_from).total_seconds()), why=of.why,
+        valid_from=of.valid_from, age_s=0.0, why=of.why,
     )  # fmt: skip
 
 

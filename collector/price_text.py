@@ -6,7 +6,6 @@ Source: prometheus.io, "Exposition formats", text-based format.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from decimal import Decimal
 
 from ledger.price_vector import PriceList, Vector
@@ -28,7 +27,7 @@ _PRICES: tuple[tuple[str, str, _Read], ...] = (
 )  # fmt: skip
 
 
-def prometheus(found: PriceList, vectors: Sequence[Vector], now: datetime) -> str:
+def prometheus(found: PriceList, vectors: Sequence[Vector]) -> str:
     """The text. Prices that are not known have no sample."""
     lines: list[str] = []
     for name, help_text, read in _PRICES:
@@ -47,13 +46,11 @@ def prometheus(found: PriceList, vectors: Sequence[Vector], now: datetime) -> st
         for limit in one.constraints
     ]  # fmt: skip
     lines += _family("pigou_price_constraint_slack", "What the period left of a constraint, in its own unit.", slacks)
-    ages = [
-        _sample(
-            "pigou_price_age_seconds", f"{(now - v.valid_from).total_seconds():.3f}", tenant=found.tenant, task_class=v.task_class
-        )
+    since = [
+        _sample("pigou_price_valid_from_seconds", f"{v.valid_from.timestamp():.3f}", tenant=found.tenant, task_class=v.task_class)
         for v in vectors
     ]
-    lines += _family("pigou_price_age_seconds", "Since when the prices of the class hold.", ages)
+    lines += _family("pigou_price_valid_from_seconds", "Since when the prices of the class hold, in seconds since 1970.", since)
     engines = [
         _sample("pigou_engine_price_usd", e.price, tenant=found.tenant, engine=e.engine, resource=e.resource, unit=e.unit)
         for e in found.engines

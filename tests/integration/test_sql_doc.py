@@ -16,7 +16,9 @@ from analyzers.pipeline import run_round
 from collector.export import Export
 from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
+from ledger.price_vector import Limits, constrain
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
+from tests.price_vectors import SLA, put_vector
 from tests.tidy.tree import ROOT
 
 DOCUMENT = (ROOT / "docs" / "sql.md").read_text()
@@ -88,6 +90,10 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
             plan = Terms(amount_usd=Decimal(50), period="total", valid_from=AT - timedelta(days=30))
             set_budget(writer, "default", "plan", plan, "test")
             hold(writer, "default", "plan", "h1", Decimal(1), 600)
+            put_vector(
+                writer, task_class="code.*", v_usd=20, lambda_usd_per_s=0, lambda_source="dual", source="dual", constraints=[SLA]
+            )
+            constrain(writer, "default", "code.*", Limits(latency_s=Decimal(30)), "test")
             set_rule(writer, "unpriced_share", None, "test", evidence_min=1)
             for minutes in (60, 61, 62):
                 evaluate(writer, AT + timedelta(minutes=minutes))
