@@ -3,7 +3,7 @@
 usage: python -m bench quote [--rate 200] [--seconds 30] [--connections 32] [--write]
 
 The loop is open: request k is due at k/rate seconds and its time runs from then, so that a slow answer is not hidden by the
-requests that wait for it. Prints percentiles for `GET /v1/prices` in both formats and for `POST /v1/quote` on menus of 3 and of 20
+requests that wait for it. Prints percentiles for `GET /v1/prices` in both formats and for `POST /v1/quote` on menus of 3 and 20
 options, and what a request takes of the collector's CPU, whatever else the machine does. Stops by itself.
 """
 
@@ -63,8 +63,12 @@ def main() -> int:
         dsn = new_books(server, "bench")
         with connect(dsn, "writer") as writer:
             _state(writer)
-        with collector(server, dsn) as (_, port):
-            timed = [asyncio.run(_drive(one, port, arguments.rate, arguments.seconds, arguments.connections)) for one in _asked()]
+        timed: list[tuple[Timed, float]] = []
+        with collector(server, dsn) as (family, port):
+            for one in _asked():
+                before = family.cpu_s()
+                found = asyncio.run(_drive(one, port, arguments.rate, arguments.seconds, arguments.connections))
+                timed.append((found, (family.cpu_s() - before) / (arguments.rate * (arguments.seconds + _WARM_UP_S))))
     text = _table(timed, arguments.rate)
     print(text)
     if arguments.write:

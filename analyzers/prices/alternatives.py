@@ -24,7 +24,7 @@ _MODELLED_MIN = 200  # decisions below which a model of outcomes takes away less
 
 
 @dataclass(frozen=True, slots=True)
-class Stratum:
+class Alternatives:
     """Decisions with alternatives. Shapes: chosen, task, band (n,) codes; scores (4, n, K): quality, cost in USD, latency in
     seconds, loss in USD, whose mean is an option's; `v_usd` (bands,). Every row stands for `weight` decisions."""
 
@@ -48,8 +48,8 @@ class Stratum:
         return means
 
 
-def alternatives(choices: Choices, task_class: str, kind: str, seed: int) -> Stratum | str:
-    """The stratum of a comparison's decisions, or why its alternatives are not known."""
+def find_alternatives(choices: Choices, task_class: str, kind: str, seed: int) -> Alternatives | str:
+    """What the decisions of a comparison could have been, or why that is not known."""
     if choices.assignment == "unknown":
         return "what moved the choice was not recorded"
     usable = np.flatnonzero(~np.isnan(choices.v_usd))
@@ -71,10 +71,12 @@ def alternatives(choices: Choices, task_class: str, kind: str, seed: int) -> Str
         scored = [_scores(drawn, outcome, seed) for outcome in outcomes.values()]
     except InputError as error:
         return str(error)
-    return _stratum(drawn, scored, task_class, kind, weight, tells_loss)
+    return _kept(drawn, scored, task_class, kind, weight, tells_loss)
 
 
-def _stratum(drawn: Choices, scored: list[Scores], task_class: str, kind: str, weight: float, tells_loss: bool) -> Stratum | str:
+def _kept(
+    drawn: Choices, scored: list[Scores], task_class: str, kind: str, weight: float, tells_loss: bool
+) -> Alternatives | str:
     kept = [k for k in range(len(drawn.options)) if all(option_mean(one, k).status == "identified" for one in scored)]
     if len(kept) < 2:
         whys = {option_mean(one, k).why for one in scored for k in range(len(drawn.options)) if k not in kept}
@@ -93,7 +95,7 @@ def _stratum(drawn: Choices, scored: list[Scores], task_class: str, kind: str, w
     codes = np.searchsorted(np.array(kept), of.chosen).astype(np.int64)
     task = np.unique(of.tasks, return_inverse=True)[1].astype(np.int64)
     names = tuple(drawn.options[k] for k in kept)
-    return Stratum(task_class, kind, names, codes, task, band, v_usd, table, weight, tells_loss)
+    return Alternatives(task_class, kind, names, codes, task, band, v_usd, table, weight, tells_loss)
 
 
 def _scores(of: Choices, outcome: Floats, seed: int) -> Scores:

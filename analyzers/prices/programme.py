@@ -18,7 +18,7 @@ from allocation.problem import Constraint, Floats, Kind, Problem, problem
 from analyzers.prices.period import COST, LATENCY, LOSS, QUALITY, ClassTotals, Limit, Period, governed
 
 if TYPE_CHECKING:
-    from analyzers.prices.alternatives import Stratum
+    from analyzers.prices.alternatives import Alternatives
 
 _OUTCOME_OF: dict[Kind, int] = {"compute_budget": COST, "latency_sla": LATENCY, "risk_envelope": LOSS}
 _DROPPED_FIRST: tuple[Kind, ...] = ("latency_sla", "risk_envelope", "compute_budget")
@@ -64,15 +64,15 @@ def held_limits(period: Period) -> tuple[tuple[Held, ...], dict[str, str]]:
 
 
 def solve_period(
-    period: Period, strata: Sequence[Stratum], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
+    period: Period, decided: Sequence[Alternatives], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
 ) -> Solved:
-    """The best allocation at some mean outcomes of each stratum (4, K). Limits that cannot be kept are dropped, and named.
+    """The best allocation at some mean outcomes (4, K) of each comparison. Limits that cannot be kept are dropped, and named.
 
     `stated`: λ and ρ by class, for classes without a limit of that kind; 0 where none is stated.
     """
     kept, dropped = list(held), dict[str, str]()
     while True:
-        of = build(period, strata, means, kept, stated)
+        of = build(period, decided, means, kept, stated)
         try:
             return Solved(of, solve(of), tuple(kept), dropped)
         except Infeasible as error:
@@ -82,37 +82,37 @@ def solve_period(
 
 
 def build(
-    period: Period, strata: Sequence[Stratum], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
+    period: Period, decided: Sequence[Alternatives], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
 ) -> Problem:
-    """The programme, decisions taken together by stratum and band of V."""
+    """The programme, decisions taken together by comparison and band of V."""
     codes = {one.task_class: code for code, one in enumerate(period.classes)}
-    widest = max((len(one.options) for one in strata), default=1)
+    widest = max((len(one.options) for one in decided), default=1)
     rows: list[Floats] = []  # count, group, then value, cost, latency and risk of each alternative
-    for stratum, mean in zip(strata, means, strict=True):
-        for band, count in enumerate(np.bincount(stratum.band, minlength=len(stratum.v_usd))):
+    for compared, mean in zip(decided, means, strict=True):
+        for band, count in enumerate(np.bincount(compared.band, minlength=len(compared.v_usd))):
             table = np.full((4, widest), np.nan)
-            table[:, : len(stratum.options)] = mean
-            table[QUALITY] *= stratum.v_usd[band]
-            rows.append(np.concatenate([[count * stratum.weight, codes[stratum.task_class]], table.reshape(-1)]))
+            table[:, : len(compared.options)] = mean
+            table[QUALITY] *= compared.v_usd[band]
+            rows.append(np.concatenate([[count * compared.weight, codes[compared.task_class]], table.reshape(-1)]))
     if not rows:  # nothing to decide: the period as it was
         rows.append(np.zeros(2 + 4 * widest))
     array = np.array(rows)
     tables = array[:, 2:].reshape(len(array), 4, widest)
     return problem(
         tables[:, QUALITY], tables[:, COST], tables[:, LATENCY], tables[:, LOSS],
-        [_constraint(one, period, strata, means) for one in held],
+        [_constraint(one, period, decided, means) for one in held],
         count=array[:, 0], group=array[:, 1].astype(np.int64), groups=max(1, len(period.classes)),
         lambda_stated=stated[0], rho_stated=stated[1],
     )  # fmt: skip
 
 
-def _constraint(held: Held, period: Period, strata: Sequence[Stratum], means: Sequence[Floats]) -> Constraint:
+def _constraint(held: Held, period: Period, decided: Sequence[Alternatives], means: Sequence[Floats]) -> Constraint:
     outcome = _OUTCOME_OF[held.limit.kind]
     names = {period.classes[code].task_class for code in held.classes}
     taken = sum(_took(period.classes[code], held.limit.kind) for code in held.classes)
-    for stratum, mean in zip(strata, means, strict=True):
-        if stratum.task_class in names:
-            chosen = np.bincount(stratum.chosen, minlength=len(stratum.options)) * stratum.weight
+    for compared, mean in zip(decided, means, strict=True):
+        if compared.task_class in names:
+            chosen = np.bincount(compared.chosen, minlength=len(compared.options)) * compared.weight
             taken -= float(chosen @ mean[outcome])
     return Constraint(held.limit.name, held.limit.kind, held.limit.amount * held.scale, held.classes, taken)
 

@@ -20,7 +20,7 @@ from analyzers.prices.period import EVERY, UNCLASSIFIED, Limit, Period, governed
 from analyzers.prices.programme import Held, Solved, held_limits, solve_period
 
 if TYPE_CHECKING:
-    from analyzers.prices.alternatives import Stratum
+    from analyzers.prices.alternatives import Alternatives
 
 METHOD = "1"
 REPLICATES = 200
@@ -97,16 +97,16 @@ class _Duals:
 
 
 def find_prices(
-    period: Period, strata: Sequence[Stratum], left_out: Sequence[tuple[str, str]], seed: int, replicates: int = REPLICATES
+    period: Period, decided: Sequence[Alternatives], left_out: Sequence[tuple[str, str]], seed: int, replicates: int = REPLICATES
 ) -> Look:
     """The prices of every class and pattern of a period."""
     held, unknown = held_limits(period)
     stated = _stated(period)
-    solved = solve_period(period, strata, [one.means() for one in strata], held, stated)
+    solved = solve_period(period, decided, [one.means() for one in decided], held, stated)
     duals = _Duals(
         solved,
         {one.limit.name: float(mu) for one, mu in zip(solved.held, solved.solution.multipliers, strict=True)},
-        _bootstrap(period, strata, solved, stated, seed, replicates),
+        _bootstrap(period, decided, solved, stated, seed, replicates),
         unknown | solved.dropped,
     )
     labels = sorted({one.task_class for one in period.classes} - {UNCLASSIFIED} | period.patterns)
@@ -115,8 +115,8 @@ def find_prices(
     return Look(
         period, tuple(rows), status, "; ".join(sorted(set(duals.missing.values()))),
         [_told(one, solved, place) for place, one in enumerate(solved.held)],
-        (*period.left_out, *left_out), _allocation(strata, solved), int(sum(len(one.chosen) * one.weight for one in strata)),
-        solved.solution.net_usd if strata else None, solved.solution.complementarity_usd if strata else None,
+        (*period.left_out, *left_out), _allocation(decided, solved), int(sum(len(one.chosen) * one.weight for one in decided)),
+        solved.solution.net_usd if decided else None, solved.solution.complementarity_usd if decided else None,
     )  # fmt: skip
 
 
@@ -132,15 +132,17 @@ def _stated(period: Period) -> tuple[Floats, Floats]:
 
 
 def _bootstrap(
-    period: Period, strata: Sequence[Stratum], solved: Solved, stated: tuple[Floats, Floats], seed: int, replicates: int
+    period: Period, decided: Sequence[Alternatives], solved: Solved, stated: tuple[Floats, Floats], seed: int, replicates: int
 ) -> dict[str, Floats]:
     names = [one.limit.name for one in solved.held]
     found = np.zeros((replicates, len(names)))
-    if names and strata:
+    if names and decided:
         draw = np.random.default_rng(seed)
         for replicate in range(replicates):
-            means = [one.means(draw.poisson(1.0, int(one.task.max()) + 1).astype(np.float64)[one.task] + 1e-12) for one in strata]
-            again = solve_period(period, strata, means, solved.held, stated)
+            means = [
+                one.means(draw.poisson(1.0, int(one.task.max()) + 1).astype(np.float64)[one.task] + 1e-12) for one in decided
+            ]
+            again = solve_period(period, decided, means, solved.held, stated)
             multipliers = {h.limit.name: float(mu) for h, mu in zip(again.held, again.solution.multipliers, strict=True)}
             found[replicate] = [multipliers.get(name, np.inf) for name in names]
     return {name: found[:, place] for place, name in enumerate(names)}
@@ -254,20 +256,20 @@ def _digits(number: float) -> float:
     return float(f"{number:.12g}")
 
 
-def _allocation(strata: Sequence[Stratum], solved: Solved) -> tuple[Allocated, ...]:
+def _allocation(decided: Sequence[Alternatives], solved: Solved) -> tuple[Allocated, ...]:
     """Who takes what, now and at the optimum, by class, kind and option."""
     found: list[Allocated] = []
     counts, shares = solved.of.decisions.count, solved.solution.shares
-    place = 0  # of the programme's rows: by stratum, then band
-    for stratum in strata:
-        best = np.zeros(len(stratum.options))
-        for count in np.bincount(stratum.band, minlength=len(stratum.v_usd)) * stratum.weight:
+    place = 0  # of the programme's rows: by comparison, then band
+    for compared in decided:
+        best = np.zeros(len(compared.options))
+        for count in np.bincount(compared.band, minlength=len(compared.v_usd)) * compared.weight:
             of = solved.of.row_class[place]
-            best += shares[of, : len(stratum.options)] * count / max(float(counts[of]), 1e-300)
+            best += shares[of, : len(compared.options)] * count / max(float(counts[of]), 1e-300)
             place += 1
-        now = np.bincount(stratum.chosen, minlength=len(stratum.options)) * stratum.weight
+        now = np.bincount(compared.chosen, minlength=len(compared.options)) * compared.weight
         found += [
-            Allocated(stratum.task_class, stratum.kind, option, float(n), float(b))
-            for option, n, b in zip(stratum.options, now, best, strict=True)
+            Allocated(compared.task_class, compared.kind, option, float(n), float(b))
+            for option, n, b in zip(compared.options, now, best, strict=True)
         ]
     return tuple(found)

@@ -16,7 +16,7 @@ from analyzers.prices.solve import METHOD, NOTHING, REPLICATES, ClassPrices, Est
 from ledger.queries import queries
 
 if TYPE_CHECKING:
-    from analyzers.prices.alternatives import Stratum
+    from analyzers.prices.alternatives import Alternatives
 
 DAYS = 28
 """How far back decisions are looked at, from the last task."""
@@ -49,8 +49,8 @@ def look(
     period = load_period(connection, tenant_id, days)
     if what_if is not None:
         period = supposed(period, what_if)
-    strata, left_out = _strata(connection, period, seed) if period.limits else ([], [])
-    return find_prices(period, strata, left_out, seed, replicates)
+    decided, left_out = _decided(connection, period, seed) if period.limits else ([], [])
+    return find_prices(period, decided, left_out, seed, replicates)
 
 
 def supposed(period: Period, what_if: WhatIf) -> Period:
@@ -107,13 +107,13 @@ def write(connection: psycopg.Connection, found: Look, seed: int, inputs: str) -
     return changed
 
 
-def _strata(connection: psycopg.Connection, period: Period, seed: int) -> tuple[list[Stratum], list[tuple[str, str]]]:
+def _decided(connection: psycopg.Connection, period: Period, seed: int) -> tuple[list[Alternatives], list[tuple[str, str]]]:
     """The period's decisions with their alternatives, and those that have none we know of."""
     # The arrays and estimators cost seconds to import; most looks need none of them.
     from analyzers.decisions.load import comparison_of, load
-    from analyzers.prices.alternatives import alternatives
+    from analyzers.prices.alternatives import find_alternatives
 
-    strata: list[Stratum] = []
+    decided: list[Alternatives] = []
     left_out: list[tuple[str, str]] = []
     until = period.until + timedelta(microseconds=1)
     parameters = {"tenant_id": period.tenant_id, "since": period.since, "until": until}
@@ -129,12 +129,12 @@ def _strata(connection: psycopg.Connection, period: Period, seed: int) -> tuple[
             left_out.append((name, "its task is of another class, or began before the period"))
             continue
         loaded = load(connection, comparison, period.since, until)
-        found = alternatives(loaded.choices, task_class, comparison.kind, seed)
+        found = find_alternatives(loaded.choices, task_class, comparison.kind, seed)
         if isinstance(found, str):
             left_out.append((name, found))
         else:
-            strata.append(found)
-    return strata, left_out
+            decided.append(found)
+    return decided, left_out
 
 
 def _nothing(label: str) -> ClassPrices:
