@@ -72,7 +72,7 @@ class CallEntries:
             self._call(call, "duplicate", verdict.reason, verdict, copy, NULL, NULL, terms, 0)
             return
         day = max(record.started_us // _DAY_US, self._first_open_day)
-        head, entry_id, date = head_of(record), self._entry_id(record), _date(day)
+        head, entry_id, date = head_of(call), self._entry_id(record), _date(day)
         self.entries.append(f"{self._tenant_id}\t{entry_id}\tcall\t{call.dialect}\t{date}\t{head}\n")
         start, when = f"{self._tenant_id}\t{entry_id}", f"{head[TIME_FROM:]}\t{date}\tcash"
         if not call.leaves:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ledger.arrivals import Arrivals, ReadyCall, ReadyRecord, Verdict
 from ledger.call_entries import CallEntries
+from ledger.copy_binary import row_start
 from ledger.copy_text import head_of, text
 from ledger.memory import WriterMemory
 from ledger.terms import CallKind, Terms, kind_of
 
 
 class Draft:
-    """Lines for COPY of one tenant's records, controls and new calls, and what the calls add to the balances."""
+    """Rows and lines for COPY of one tenant's records, controls and new calls, and what the calls add to the balances."""
 
     def __init__(
         self,
@@ -29,8 +30,8 @@ class Draft:
         verdict_of: Callable[[ReadyRecord, ReadyCall], Verdict],
     ) -> None:
         """Raises KeyError when the terms of a kind of call are not among `terms`."""
-        mark = b"%d\t" % tenant_id
-        self.records = b"".join([part for record in records for part in (mark, record.line)])
+        start, mark = row_start(tenant_id), b"%d\t" % tenant_id
+        self.records = b"".join([part for record in records for part in (start, record.row)])
         self.controls = b"".join(
             [part for record in records if record.control_line is not None for part in (mark, record.control_line)]
         )
@@ -40,7 +41,7 @@ class Draft:
             call = record.call
             if call is not None:
                 entries.add(record, call, verdict_of(record, call), terms[kind_of(call)])
-                keys += [f"{tenant_id}\t{text(key)}\t{head_of(record)}\n" for key in dict.fromkeys(call.keys)]
+                keys += [f"{tenant_id}\t{text(key)}\t{head_of(call)}\n" for key in dict.fromkeys(call.keys)]
         self.calls = b"".join(entries.calls)
         self.entries = "".join(entries.entries).encode()
         self.transfers = "".join(entries.transfers).encode()
