@@ -18,8 +18,8 @@ from ledger.copy_text import at
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 RECORD_COLUMNS = (
-    "trace_id, span_id, started_at, ended_at, kind, status_code, content_hash, parent_span_id, resource_id, signal, role, service,"
-    " scope_name, scope_version, agent, task_class, layer, use, name, attributes, events, links, status_message"
+    "trace_id, span_id, started_at, ended_at, kind, status_code, content_hash, parent_span_id, resource_id, signal, role,"
+    " service, scope_name, scope_version, agent, task_class, layer, use, name, attributes, events, links, status_message"
 )
 
 _NAMES = RECORD_COLUMNS.split(", ")
