@@ -29,17 +29,9 @@ CALL_COLUMNS = (
 CONTROL_COLUMNS = "trace_id, span_id, started_at, name, dialect, input_tokens, output_tokens, cost_usd"
 
 NULL = "\\N"
-_HEAD_LENGTH = len("\\\\x" + 32 * "0" + "\t\\\\x" + 16 * "0" + "\t1970-01-01 00:00:00.000000+00")
-TIME_FROM = _HEAD_LENGTH - len("1970-01-01 00:00:00.000000+00")
-"""Where in a head the time begins."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _COLUMNS_OF_KIND = ("fresh", "cache_read", "cache_write", "plain", "reasoning")
-
-
-def head_of(call: ReadyCall) -> str:
-    """Trace, span and time of a call, as the first columns of its line hold them (they are of a fixed length)."""
-    return call.line[:_HEAD_LENGTH].decode()
 
 
 def at(us: int) -> str:

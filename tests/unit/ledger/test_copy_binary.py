@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+from decimal import Context, Decimal, localcontext
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.arrivals import NewRecord
-from ledger.copy_binary import RECORD_COLUMNS, columns_of, record_row, row_start
+from ledger.copy_binary import RECORD_COLUMNS, columns_of, numeric_field, pico_field, record_row, row_start, whole_field
 
 RECORD = NewRecord(
     b"\x01" * 16, b"\x02" * 8, 1_000_000, 2_500_000, None, "span", "call", "chat", 3, 1, None, "svc", "scope", None,
@@ -52,3 +55,22 @@ def test_a_row_that_is_cut_or_followed_by_more_is_refused() -> None:
 
 def test_a_row_is_begun_by_the_number_of_its_columns_and_its_tenant() -> None:
     assert row_start(258) == (1 + len(RECORD_COLUMNS.split(","))).to_bytes(2, "big") + b"\0\0\0\x04" + b"\0\0\x01\x02"
+
+
+def number(field: bytes) -> Decimal:
+    """A column of type numeric, with as many decimal places as it says."""
+    length, count, weight, sign, places = struct.unpack_from(">ihhHH", field)
+    digits = struct.unpack(f">{count}H", field[12:])
+    assert length == len(field) - 4
+    assert sign == 0
+    assert all(digit < 10_000 for digit in digits)
+    value = sum((Decimal(digit) * Decimal(10_000) ** (weight - place) for place, digit in enumerate(digits)), Decimal(0))
+    return value.quantize(Decimal(1).scaleb(-places))
+
+
+@given(st.integers(0, 10**26) | st.integers(0, 10**9), st.integers(0, 24))
+def test_numbers_are_exact(unscaled: int, places: int) -> None:
+    with localcontext(Context(prec=100)):
+        assert number(numeric_field(unscaled, places)) == Decimal(unscaled).scaleb(-places)
+        assert number(whole_field(unscaled)) == unscaled
+        assert number(pico_field(unscaled)) == Decimal(unscaled).scaleb(-12)
