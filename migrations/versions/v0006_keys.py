@@ -1,14 +1,14 @@
 """Keys of records, calls and their identities in the order of time.
 
-Revision ID: 0005
+Revision ID: 0006
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
