@@ -217,7 +217,7 @@ def _segment_row(each: Segment) -> dict[str, object]:
         "n": each.n,
         "tasks": each.tasks,
         "regret_usd": numbers[0],
-        "error_usd": numbers[1],
+        "standard_error": numbers[1],
         "regret_low_usd": numbers[2],
         "regret_high_usd": numbers[3],
         "degrees": regret.degrees if np.isfinite(regret.degrees) else None,

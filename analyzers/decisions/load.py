@@ -136,11 +136,12 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
 
 
 def _loss(expected: Floats, realised: Floats) -> Floats:
-    """Loss borne by each task: expected where its actions state it, else realised; unknown where nobody of the comparison tells any."""
+    """Loss borne by each task: expected where the actions of this kind of task state it, else realised; unknown where nobody tells
+    any."""
     known = ~np.isnan(expected)
-    if not known.any() and not (realised > 0).any():
-        return np.full(len(expected), np.nan)
-    return np.where(known, expected, realised)
+    if (expected[known] > 0).any():
+        return np.where(known, expected, realised)
+    return realised if known.any() or (realised > 0).any() else np.full(len(expected), np.nan)
 
 
 _EPOCH_S = 946_684_800.0

@@ -105,7 +105,7 @@ def _upsert(options: int) -> sql.Composed:
                   (tenant_id, decision_id, decided_at, comparison, segment, run_id, option_value, option_cost, option_latency, option_risk,
                    option_net, option_error, best, regret_usd, regret_low_usd, regret_high_usd, pull, status)
            select %(tenant_id)s, decision_id, decided_at, %(comparison)s, segment, %(run_id)s, {terms}, nullif(best, -1) + 1,
-                  nullif(regret, 'NaN')::numeric, nullif(low, 'NaN')::numeric, nullif(high, 'NaN')::numeric, pull, ({statuses})[status + 1]
+                  nullif(regret, 'NaN')::numeric, nullif(low, 'NaN')::numeric, nullif(high, 'NaN')::numeric, pull, ({statuses}::text[])[status + 1]
              from appraisal_stage
             where decided_at >= %(month)s::timestamptz and decided_at < %(month)s::timestamptz + interval '1 month'
            on conflict (tenant_id, decision_id, decided_at) do update

@@ -277,7 +277,7 @@ create table pigou.segment (
     regret_usd          numeric(38, 12),
     regret_low_usd      numeric(38, 12),
     regret_high_usd     numeric(38, 12),
-    error_usd           double precision,             -- standard error of the regret
+    standard_error      double precision,             -- of the regret, in USD
     degrees             double precision,             -- degrees of freedom of that; null: so many that it does not matter
     changes             jsonb not null,               -- what the best would have changed in V·Q, C, λ·L and ρ·R, in USD
     downstream_usd      numeric(38, 12),              -- ΔC of the whole tasks less that of the decisions' own calls
