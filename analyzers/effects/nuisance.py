@@ -84,20 +84,36 @@ def design(features: ArrayLike | None, chosen: Ints, options: int, learner: Lear
     terms = linear.shape[1] + len(curved) * (_KNOTS - 1) + products
     if learner == "linear" or (learner is None and rarest < _ROWS_PER_TERM * terms):
         return Design(linear, "linear")
-    pairs = [linear[:, i] * linear[:, j] for i in range(linear.shape[1]) for j in range(i)]
     bent = [hinge for column in curved for hinge in _hinges(column)]
-    return Design(np.column_stack([linear, *bent, *pairs]), "spline")
+    width = linear.shape[1]
+    spline = np.empty((n, width + len(bent) + products))
+    spline[:, :width] = linear
+    for place, hinge in enumerate(bent):
+        spline[:, width + place] = hinge
+    pairs = [(i, j) for i in range(width) for j in range(i)]
+    for place, (one, other) in enumerate(pairs, width + len(bent)):
+        np.multiply(linear[:, one], linear[:, other], out=spline[:, place])
+    return Design(spline, "spline")
 
 
-def outcome_model(design: Design, outcome: Floats, chosen: Ints, options: int, fold: Ints, *, bounded: bool) -> Floats:
+def outcome_model(
+    design: Design,
+    outcome: Floats,
+    chosen: Ints,
+    options: int,
+    fold: Ints,
+    *,
+    bounded: bool,
+    learnt_from: Bools | None = None,
+) -> Floats:
     """Shape (n, K): the outcome to be expected of each option, predicted by models that never saw the decision's own fold.
 
     Ridge regression, or boosted trees, per option on the rows where it was chosen and the outcome is known; a mean where these
     are few, and the mean over all options where there are none. Predictions are kept within the outcomes seen ([0, 1] if
-    bounded).
+    bounded). `learnt_from` (n,): the rows that models may learn from, where all are more than they need.
     """
     fitted = np.empty((len(outcome), options))
-    known = ~np.isnan(outcome)
+    known = ~np.isnan(outcome) if learnt_from is None else ~np.isnan(outcome) & learnt_from
     for held in np.unique(fold):
         inside, training = fold == held, (fold != held) & known
         for option in range(options):
@@ -106,14 +122,16 @@ def outcome_model(design: Design, outcome: Floats, chosen: Ints, options: int, f
     return np.clip(fitted, 0.0, 1.0) if bounded else fitted
 
 
-def probability_model(design: Design, label: Ints, labels: int, fold: Ints) -> Floats:
+def probability_model(design: Design, label: Ints, labels: int, fold: Ints, *, learnt_from: Bools | None = None) -> Floats:
     """Shape (n, labels): the probability of each label given the features, cross-fitted; the labels' shares without features.
 
-    Multinomial logistic regression, or boosted trees.
+    Multinomial logistic regression, or boosted trees. `learnt_from` (n,): the rows that models may learn from, drawn without
+    regard to the label.
     """
     probability = np.zeros((len(label), labels))
     for held in np.unique(fold):
         inside, training = fold == held, fold != held
+        training = training if learnt_from is None else training & learnt_from
         seen = np.unique(label[training])
         if design.terms.shape[1] == 0 or len(seen) < 2 or int(training.sum()) < _ROWS_MIN:
             shares = np.bincount(label[training], minlength=labels) / max(1, int(training.sum()))
