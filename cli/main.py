@@ -11,11 +11,14 @@ from pathlib import Path
 import typer
 
 from cli.alerts import alerts_app
+from cli.appraise import appraise, regret
+from cli.assignments import assignments_app
 from cli.books import accounts, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
+from cli.explain import explain
 from cli.home import Home, home_at
 from cli.periods import periods_app
 from cli.rates import rates_app
@@ -45,6 +48,9 @@ app.command()(statement)
 app.command()(trial_balance)
 app.command()(accounts)
 app.command()(rerate)
+app.command()(appraise)
+app.command()(regret)
+app.command()(explain)
 app.command()(migrate)
 app.command()(doctor)
 app.command()(version)
@@ -54,6 +60,7 @@ app.add_typer(retention_app)
 app.add_typer(uses_app)
 app.add_typer(budgets_app)
 app.add_typer(alerts_app)
+app.add_typer(assignments_app)
 
 
 @app.callback()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 
 SETTLE = """
-insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by, agent, task_class,
-                        class_source, value_usd, value_source, lambda_usd_per_s, rho, deadline_source, quality, outcome_source,
-                        cost_usd, latency_s, risk_usd, loss_usd, calls, content_hash)
+insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by, agent,
+                        task_class, class_source, value_usd, value_source, lambda_usd_per_s, rho, deadline_source, quality,
+                        outcome_source, cost_usd, latency_s, risk_usd, loss_usd, calls, content_hash)
 select r.tenant_id, r.trace_id, (array_agg(r.span_id order by r.started_at) filter (where r.parent_span_id is null))[1],
        min(r.started_at), max(r.ended_at), clock_timestamp(), 0, 'ended',
        (array_agg(r.agent order by r.started_at) filter (where r.agent is not null))[1],
@@ -23,7 +23,8 @@ select r.tenant_id, r.trace_id, (array_agg(r.span_id order by r.started_at) filt
  where r.signal = 'span' or r.name = 'gen_ai.evaluation.result'
  group by r.tenant_id, r.trace_id
 having bool_or(r.signal = 'span')
-on conflict (tenant_id, trace_id) do update set settled_at = excluded.settled_at, quality = excluded.quality, cost_usd = excluded.cost_usd
+on conflict (tenant_id, trace_id) do update set settled_at = excluded.settled_at, quality = excluded.quality,
+    cost_usd = excluded.cost_usd
 """
 
 

@@ -477,6 +477,16 @@ select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, encode(d.
   left join pigou.comparison c on c.tenant_id = a.tenant_id and c.comparison = a.comparison
   left join pigou.segment s on s.tenant_id = a.tenant_id and s.comparison = a.comparison and s.segment = a.segment;
 
+-- The decisions of one trace, found by its id through the index.
+create or replace function ledger.trace_decisions(trace_id text) returns table (decision_id uuid, decided_at timestamptz, kind text)
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select d.decision_id, d.decided_at, d.kind
+      from tenant t
+      join decision d on d.tenant_id = t.tenant_id
+           and d.trace_id = case when trace_decisions.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_decisions.trace_id, 'hex') end
+     order by d.decided_at, d.kind
+$$;
+
 -- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's.
 create or replace view ledger.decision_options as
 select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, d.decided_at, d.kind, d.task_class, o.place::integer as place, o.option,
@@ -496,7 +506,7 @@ select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, d.decided
 create or replace view ledger.segments as
 select t.tenant, c.layer, c.kind, c.task_class, s.chosen, s.value_band, s.n, s.regret_usd, s.regret_low_usd, s.regret_high_usd, s.status,
        s.best, s.is_discovery, s.adjusted_p, s.why, s.needs_outcomes, s.needs_exploration, s.materiality_usd, s.tasks,
-       (s.changes->>'quality')::numeric as value_usd, -(s.changes->>'cost')::numeric as cost_usd,
+       s.standard_error::numeric as error_usd, (s.changes->>'quality')::numeric as value_usd, -(s.changes->>'cost')::numeric as cost_usd,
        -(s.changes->>'latency')::numeric as latency_usd, -(s.changes->>'risk')::numeric as risk_usd,
        s.downstream_usd, s.downstream_low_usd, s.downstream_high_usd, s.value_low_usd, s.value_high_usd, s.label as segment,
        c.assignment, c.options, c.method, c.appraised_at, c.run_id, c.comparison, s.segment as segment_number
@@ -550,6 +560,6 @@ select case when a.tenant_id = 0 then null else t.tenant end as tenant,   -- nul
   from pigou.assignment a left join pigou.tenant t using (tenant_id);
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.trace_spans(text), ledger.trace_calls(text) from public;
-grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.spend(timestamptz, timestamptz),
+revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;
+grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz) to pigou_reader, pigou_writer;
