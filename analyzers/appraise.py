@@ -136,7 +136,7 @@ def _appraise(connection: psycopg.Connection, run: Run, comparison: Comparison, 
         loaded = load(connection, comparison, run.since, run.until)
         with threadpool_limits(1):  # on arrays of this size threads wait for each other: ten times the CPU for nothing
             made = attribution.appraise(loaded.choices, seed=run.seed)
-        made = _without_doubtful_choices(made, loaded)
+        made = _without_doubtful_choices(_without_unsummed_regrets(made), loaded)
         written = store(connection, run.tenant_id, comparison.comparison, run.run_id, _opinions(loaded, made))
         connection.execute(_SQL["forget_segments"], key)
         with connection.cursor() as cursor:
@@ -183,6 +183,15 @@ def _opinions(loaded: Loaded, made: Appraised) -> Opinions:
     terms = (made.value_usd, made.cost_usd, made.latency_usd, made.risk_usd, made.net_usd, made.error_usd)
     numbers = (made.regret_usd, made.low_usd, made.high_usd, made.pull)
     return Opinions(loaded.ids, loaded.decided_us, terms, made.best, *numbers, made.status, made.segment)
+
+
+def _without_unsummed_regrets(made: Appraised) -> Appraised:
+    """The appraisals with regrets only where their segment's sum is known: single ones would add up to what nobody vouches for."""
+    numbered = np.array([each.regret.value is not None for each in made.segments], dtype=bool)
+    silent: Bools = ~numbered[made.segment]
+    for array in (made.regret_usd, made.low_usd, made.high_usd):
+        array[silent] = np.nan
+    return made
 
 
 def _without_doubtful_choices(made: Appraised, loaded: Loaded) -> Appraised:
