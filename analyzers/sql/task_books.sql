@@ -28,12 +28,15 @@ update stage_task s
   from stage_task o
   left join pigou.task k on k.tenant_id = %(tenant_id)s and k.trace_id = o.trace_id
  cross join lateral (
-       select coalesce(k.revision + 1, (
-                  select r from generate_series(0, 1000) r
-                   where not exists (select from pigou.entry e
-                                      where e.tenant_id = %(tenant_id)s and e.occurred_at = o.ended_at
-                                        and e.entry_id = pigou.entry_id(%(tenant)s, o.trace_id, '', 'settlement', r, o.ended_at))
-                   order by r limit 1)) as revision) n
+       select case when k.revision is not null then k.revision + 1
+                   when not exists (select from pigou.entry e
+                                     where e.tenant_id = %(tenant_id)s and e.occurred_at = o.ended_at
+                                       and e.entry_id = pigou.entry_id(%(tenant)s, o.trace_id, '', 'settlement', 0, o.ended_at)) then 0
+                   else (select min(r) from generate_series(1, 1000) r
+                          where not exists (select from pigou.entry e
+                                             where e.tenant_id = %(tenant_id)s and e.occurred_at = o.ended_at
+                                               and e.entry_id = pigou.entry_id(%(tenant)s, o.trace_id, '', 'settlement', r, o.ended_at)))
+              end as revision) n
  where o.trace_id = s.trace_id
 
 -- name: stage_lines
