@@ -85,7 +85,7 @@ def appraise(
         found += [(place, each) for each in made if each is not None]
     _fill(blank, fitted, [each for _, each in found], valued, material)
     segments = tuple(each.segment for _, each in found)
-    unvalued = np.setdiff1d(np.arange(len(choices)), valued)
+    unvalued = np.flatnonzero(np.isnan(choices.v_usd))
     if len(unvalued):
         more = _unvalued(choices, unvalued, "V is not known: state it on the task or in the price policy")
         blank.segment[unvalued] = len(segments)
@@ -122,8 +122,8 @@ def _unvalued(choices: Choices, rows: Ints, why: str) -> tuple[Segment, ...]:
     label = "without V" if "V is" in why else "without alternative"
     return (
         Segment(
-            label, _NO_VALUE, "", "", len(rows), tasks, regret, {}, None, (None,) * len(choices.options), "not_identified", why,
-            None, 0.0,
+            label, _NO_VALUE, "", "", len(rows), tasks, regret, {}, None, (None,) * len(choices.options), 0.0, "not_identified",
+            why, None, 0.0,
         ),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from analyzers.attribution.choices import Choices
 from analyzers.effects import nuisance, observational, propensity
@@ -18,8 +19,8 @@ from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, 
 Name: TypeAlias = Literal["quality", "cost", "latency", "risk", "own"]
 
 FOLDS = 5
-ROWS_LEARNT = 60_000  # decisions that a model learns from; more change no prediction by what an interval would show
-OPTION_ROWS_LEARNT = 40_000  # of each option, for its outcomes
+ROWS_LEARNT = 40_000  # decisions that a model learns from; more change no prediction by what an interval would show
+OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
 _EVIDENT = 2.0  # standard errors by which context has to tell effects apart before it is used for that
 _BLP_ROWS_MIN = 60
 _RANDOM = 17  # a stream of the seed's own
@@ -75,12 +76,15 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
     tasks = own_clusters(choices.tasks, n)
     alone = int(tasks.max()) + 1 == n
     fold = nuisance.folds(tasks, FOLDS, seed)
-    ready = nuisance.design(context(choices), choices.chosen, options)
     anyone, each = _learnt_from(choices.chosen, options, seed)
-    chance, supported, unidentified, method = _chances(choices, ready, fold, anyone)
     outcomes, unpriced = _outcomes(choices)
-    parts = tuple(_part(name, outcome, price, choices, ready, fold, each, anyone) for name, (outcome, price) in outcomes.items())
-    parts = tuple(_shrunk(part, choices.chosen, chance) for part in parts)
+    with threadpool_limits(1):  # matrices are small: threads waiting for each other on a busy machine made them ten times slower
+        ready = nuisance.design(context(choices), choices.chosen, options)
+        chance, supported, unidentified, method = _chances(choices, ready, fold, anyone)
+        parts = tuple(
+            _part(name, outcome, price, choices, ready, fold, (each, anyone), chance)
+            for name, (outcome, price) in outcomes.items()
+        )
     fitted = Fit(choices, parts, chance, supported, unidentified, unpriced, fold, tasks, alone, method)
     if controls is not None and choices.assignment == "recorded" and not any(unidentified):
         fitted = replace(fitted, unidentified=_controlled(fitted, floats(controls, "controls", shape=(n, -1)), seed))
@@ -166,19 +170,21 @@ def _part(
     choices: Choices,
     ready: nuisance.Design,
     fold: Ints,
-    each: Bools | None,
-    anyone: Bools | None,
+    learnt_from: tuple[Bools | None, Bools | None],
+    chance: Floats,
 ) -> Part:
     n, options, chosen = len(outcome), len(choices.options), choices.chosen
+    each, anyone = learnt_from
     known = ~np.isnan(outcome)
     fitted = nuisance.outcome_model(ready, outcome, chosen, options, fold, bounded=name == "quality", learnt_from=each)
     weight = known.astype(np.float64)
     if not known.all():
-        state = nuisance.Design(np.column_stack([ready.terms, np.eye(options)[chosen][:, 1:]]), ready.learner)
+        told = ready.terms if n <= ROWS_LEARNT else context(choices)  # not a second table of a million curved terms
+        state = nuisance.design(np.column_stack([told, np.eye(options)[chosen][:, 1:]]), known.astype(np.int64), 2, "linear")
         seen = nuisance.probability_model(state, known.astype(np.int64), 2, fold, learnt_from=anyone)[:, 1]
         weight = known / np.maximum(seen, 0.01)
     residual = np.where(known, outcome - fitted[np.arange(n), chosen], 0.0)
-    return Part(name, price, fitted, residual, weight)
+    return _shrunk(Part(name, price, fitted, residual, weight), chosen, chance)
 
 
 def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:

@@ -47,8 +47,10 @@ class Segment:
     value is not pushed up by choosing among noisy options and may be below 0, which the truth cannot. `changes`: the policy's
     total of each term (V·ΔQ, −ΔC, −λ·ΔL, −ρ·ΔR), in USD, that add up to it. `downstream`: ΔC of the whole tasks less ΔC of the
     decisions' own calls, in USD; None where own costs are not known. `options`: each option's total against the chosen one, in
-    their order; None for the chosen one and where nothing is known. `status` judges the interval against `materiality_usd`;
-    `needs` says what would settle it. `discovery`: whether it is a finding among all segments of a run (`discoveries`).
+    their order; None for the chosen one and where nothing is known. `most_usd`: the same as `regret` with each decision's best
+    looking option taken at its word: too much on average, and so a ceiling for sums. `status` judges the interval against
+    `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a finding among all segments of a run
+    (`discoveries`).
     """
 
     label: str
@@ -61,6 +63,7 @@ class Segment:
     changes: dict[str, float]
     downstream: Estimate | None
     options: tuple[Estimate | None, ...]
+    most_usd: float
     status: Status
     why: str
     needs: Needs | None
@@ -134,7 +137,8 @@ def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: floa
     options = tuple(totals.get(b) for b in range(len(fit.choices.options)))
     name = fit.choices.options[chosen]
     made = Segment(
-        f"{name}, {band.label}", band, name, best, len(rows), tasks, regret, changes, downstream, options, status, why, needs,
+        f"{name}, {band.label}", band, name, best, len(rows), tasks, regret, changes, downstream, options,
+        _most(pool, evident), status, why, needs,
         materiality_usd * len(rows),
     )  # fmt: skip
     return Found(made, rows, chosen, evident, pulls)
@@ -199,6 +203,16 @@ def _regret(
     below = together * math.sqrt(sum((each.numbers()[0] - each.numbers()[2]) ** 2 for each in found))
     above = together * math.sqrt(sum((each.numbers()[3] - each.numbers()[0]) ** 2 for each in found))
     return basis.found(value, joint.standard_error, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
+
+
+def _most(pool: Ints, evident: dict[int, Contrast]) -> float:
+    """Sum over the segment's decisions of the best looking option's gain, in USD."""
+    gain = np.zeros(len(pool))
+    for each in evident.values():
+        places = np.searchsorted(pool, each.decisions)  # rows of a pool stand in order
+        worth = (each.prices() * each.changed).sum(axis=0)
+        gain[places] = np.maximum(gain[places], worth)
+    return float(gain.sum())
 
 
 def _spread(fit: Fit, value: float, pulls: list[tuple[Ints, Floats]]) -> intervals.Spread:
