@@ -11,7 +11,7 @@ insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at,
                         spans, problems, content_hash)
 select r.tenant_id, r.trace_id, (array_agg(r.span_id order by r.started_at) filter (where r.parent_span_id is null))[1],
        min(r.started_at), max(r.ended_at), clock_timestamp(), 0, 'ended',
-       (array_agg(r.agent order by r.started_at) filter (where r.agent is not null))[1],
+       (array_agg(r.agent order by r.parent_span_id is not null, r.started_at) filter (where r.agent is not null))[1],
        (array_agg(r.task_class order by r.started_at) filter (where r.task_class is not null))[1], 'explicit',
        max((r.attributes->>'allocation.task.value_usd')::numeric), 'explicit', 0.0005, 1, 'policy', 'none',
        max((r.attributes->>'allocation.outcome')::float8), 'attribute',
