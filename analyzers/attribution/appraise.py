@@ -201,7 +201,7 @@ def _terms(into: Appraised, fitted: Fit, each: Found, rows: Ints, shared: _Share
         if offsets is None:
             continue
         net = np.zeros(len(rows))
-        reachable = fitted.supported[each.rows, option]
+        reachable = fitted.supported[each.rows, option] | (option == each.chosen)
         for k, part in enumerate(fitted.parts):
             if part.name == "own":
                 continue
@@ -239,6 +239,7 @@ def _regrets(into: Appraised, fitted: Fit, each: Found, rows: Ints, shared: _Sha
         if option == chosen or offsets is None or not _is_net_known(fitted):
             continue
         gain = into.net_usd[rows, option] - into.net_usd[rows, chosen]
+        gain = np.where(fitted.supported[each.rows, chosen], gain, np.nan)
         error = np.sqrt(np.maximum(np.einsum("pi,pq,qi->i", prices, offsets[1], prices), 0.0))
         gains[:, option] = np.where(np.isnan(gain), -np.inf, gain)
         errors[:, option] = error

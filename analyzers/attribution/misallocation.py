@@ -24,6 +24,9 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
 
 LAYERS = ("demand", "action", "supply", "capital")
+_LOW_SHARE = (
+    0.2  # of the level's misses, on the lower side: where nothing is better, one fold chooses for several segments at once
+)
 _CLEAN_MIN = 12  # tasks with everything upstream at its best, before they tell what is lost downstream of such
 
 _MODES = {  # kind → mode when the best option costs more, and when it costs less
@@ -95,7 +98,9 @@ def mode_of(kind: str, segment: Segment) -> str:
 def misallocation(strata: Sequence[Stratum], *, level: float = LEVEL) -> Misallocation:
     """The global misallocation of a period's strata.
 
-    Interval: tasks are the unit, over all strata together; its upper side allows for what no policy learnt from these data can
+    Value: the middle between what a policy learnt elsewhere gains (too little on average) and what the best looking options gain
+    in-sample (`Segment.most_usd`, too much by about as much). Interval: tasks are the unit, over all strata together; its lower
+    side is the learnt policy's, its upper side allows for what no policy learnt from these data can
     reach (the distance to `Segment.most_usd`). Shares of a kind whose upstream was never at its best in 12 tasks of the cell
     stay as they are alone.
     """
@@ -103,36 +108,55 @@ def misallocation(strata: Sequence[Stratum], *, level: float = LEVEL) -> Misallo
     weights = _weights(ordered)
     tasks = np.unique(np.concatenate([each.choices.tasks for each in ordered])) if ordered else np.zeros(0, dtype=np.int64)
     pulls = np.zeros(len(tasks))
-    values: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
-    squares: dict[tuple[str, str, str], Floats] = defaultdict(lambda: np.zeros(len(tasks)))
-    gap, explored = 0.0, 0.0
+    sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
+    explored = 0.0
     for each, weight in zip(ordered, weights, strict=True):
-        places = np.searchsorted(tasks, each.choices.tasks)
-        factor = _factor(each.appraised, weight)
-        pull = np.bincount(places, weights=each.appraised.pull * factor, minlength=len(tasks))
-        pulls += pull
-        segments = [segment for segment in each.appraised.segments if segment.regret.value is not None]
-        kept = max(sum(abs(segment.regret.value or 0.0) for segment in segments), 1e-300)
+        left = each.appraised.pull * _left(each.appraised.regret_usd, weight)
+        pulls += np.bincount(np.searchsorted(tasks, each.choices.tasks), weights=left, minlength=len(tasks))
         for code, segment in enumerate(each.appraised.segments):
-            if segment.regret.value is None:
-                continue
-            inside = each.appraised.segment == code
-            own = _factor_of(each.appraised.regret_usd[inside], weight[inside])
-            row = values[each.layer, each.kind, mode_of(each.kind, segment)]
-            row[0] += own * segment.regret.value
-            row[1] += segment.regret.value
-            row[2] += segment.n
-            row[3] += own * max(0.0, segment.most_usd - segment.regret.value)
-            squares[each.layer, each.kind, mode_of(each.kind, segment)] += pull * (abs(segment.regret.value) / kept)
-            gap += own * max(0.0, segment.most_usd - segment.regret.value)
+            if segment.regret.value is not None:
+                inside = each.appraised.segment == code
+                kept = _left(each.appraised.regret_usd[inside], weight[inside])
+                sums[each.layer, each.kind, mode_of(each.kind, segment)].add(segment, kept)
         explored += float(np.nansum((each.appraised.regret_usd * weight)[_explored(each.choices)]))
-    shares = tuple(
-        Share(*key, _interval(row[0], squares[key], row[3], int(row[2]), level), row[1], int(row[2]))
-        for key, row in values.items()
-    )
-    total = _interval(sum(row[0] for row in values.values()), pulls, gap, sum(len(each.choices) for each in ordered), level)
-    twice = sum(row[1] - row[0] for row in values.values())
+    decisions = sum(len(each.choices) for each in ordered)
+    total = _total(sum(one.learnt for one in sums.values()), sum(one.gap for one in sums.values()), pulls, decisions, level)
+    shares = tuple(Share(*key, one.estimate(level), one.alone, one.decisions) for key, one in sums.items())
+    twice = sum(one.alone - one.learnt - one.gap / 2 for one in sums.values())
     return Misallocation(total, shares, twice, _downstream(ordered, level), explored, _without(ordered))
+
+
+@dataclass
+class _Sum:
+    """Segments of one share: what a policy learnt elsewhere gains, how much more the best looking options seem to, and limits."""
+
+    learnt: float = 0.0
+    gap: float = 0.0
+    alone: float = 0.0
+    error: float = 0.0
+    below: float = 0.0
+    above: float = 0.0
+    decisions: int = 0
+    tasks: int = 0
+
+    def add(self, segment: Segment, kept: float) -> None:
+        """Count a segment, of whose regret `kept` is left once upstream is right."""
+        value, error, low, high = segment.regret.numbers()
+        gap = max(0.0, segment.most_usd - value)
+        self.learnt += kept * value
+        self.gap += kept * gap
+        self.alone += value + gap / 2
+        self.error += (kept * error) ** 2
+        self.below += (kept * (value - low)) ** 2
+        self.above += (kept * (high - value)) ** 2
+        self.decisions += segment.n
+        self.tasks += segment.tasks
+
+    def estimate(self, level: float) -> Estimate:
+        """The share, its segments taken as independent."""
+        basis = Basis(self.decisions, self.tasks, "sum of segments", "decisions of the period", level)
+        high = self.learnt + max(math.sqrt(self.above), self.gap)
+        return basis.found(self.learnt + self.gap / 2, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)
 
 
 def _order(strata: Sequence[Stratum]) -> list[int]:
@@ -183,12 +207,8 @@ def _clearly_wrong(appraised: Appraised, chosen: Ints) -> Bools:
     return sure[appraised.segment] & (appraised.best >= 0) & (appraised.best != chosen)
 
 
-def _factor(appraised: Appraised, weight: Floats) -> float:
-    return _factor_of(appraised.regret_usd, weight)
-
-
-def _factor_of(regret_usd: Floats, weight: Floats) -> float:
-    """What is left of a sum of regrets under weights."""
+def _left(regret_usd: Floats, weight: Floats) -> float:
+    """What is left of a sum of regrets under weights, as a share."""
     whole = float(np.nansum(regret_usd))
     return float(np.nansum(regret_usd * weight)) / whole if whole > 0 else 1.0
 
@@ -200,14 +220,15 @@ def _explored(choices: Choices) -> Bools:
     return np.asarray(choices.propensity < 0.5 * np.nanmax(choices.menu, axis=1))
 
 
-def _interval(value: float, pulls: Floats, gap: float, n: int, level: float) -> Estimate:
+def _total(learnt: float, gap: float, pulls: Floats, n: int, level: float) -> Estimate:
     present = pulls[pulls != 0]
     basis = Basis(n, len(present), "sum of segments, tasks as the unit", "decisions of the period", level)
     if len(present) < 2:
-        return basis.found(value, 0.0, value, value + gap)
-    of = intervals.of_sums(value, present)
+        return basis.found(learnt + gap / 2, 0.0, learnt, learnt + gap)
+    of = intervals.of_sums(learnt, present)
     bounds = intervals.skewed(of, level, hall_share=0.5)
-    return basis.found(value, of.standard_error, bounds.low, bounds.high + gap, degrees=of.degrees)
+    low = intervals.skewed(of, 1 - (1 - level) * _LOW_SHARE, hall_share=0.5).low
+    return basis.found(learnt + gap / 2, of.standard_error, low, bounds.high + gap, degrees=of.degrees)
 
 
 def _downstream(ordered: Sequence[Stratum], level: float) -> dict[str, Estimate]:

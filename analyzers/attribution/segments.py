@@ -148,16 +148,20 @@ def discoveries(segments: Sequence[Segment], *, rate: float = multiplicity.RATE)
     """The segments of *all* strata of a run, in order, each told whether it is a finding: at most `rate` of the findings are
     false on average, and where nothing is wrong anywhere, at most that share of runs raises anything.
 
-    A finding's interval excludes zero at the level that its having been picked leaves, and its regret is not below materiality.
-    Segments that look again at the same tasks (a route and a verification of one task) depend on each other positively, which the
-    rate allows. Source: Benjamini & Hochberg, JRSS B 57 (1995).
+    A finding's one-sided p-value passes at the level that false-discovery control leaves, and its regret is not below
+    materiality. Segments that look again at the same tasks (a route and a verification of one task) depend on each other
+    positively, which the rate allows. Source: Benjamini & Hochberg, JRSS B 57 (1995).
     """
     flags = multiplicity.false_discovery([each.regret for each in segments], rate=rate, side="above")
-    found: list[Segment] = []
-    for place, each in enumerate(segments):
-        material = place in flags.flagged and each.regret.numbers()[0] >= each.materiality_usd
-        found.append(replace(each, discovery=material, adjusted_p=float(flags.adjusted[place])))
-    return tuple(found)
+    flagged = set(flags.flagged)
+    return tuple(
+        replace(
+            each,
+            discovery=place in flagged and each.regret.numbers()[0] >= each.materiality_usd,
+            adjusted_p=float(flags.adjusted[place]),
+        )
+        for place, each in enumerate(segments)
+    )
 
 
 def _reason(fit: Fit, option: int, chosen: int) -> str:

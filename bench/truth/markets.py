@@ -9,6 +9,8 @@ import numpy as np
 from analyzers.attribution.choices import Assignment, Choices
 from analyzers.effects.estimate import Floats
 
+_LOSS_USD = 3.0  # of an incident, on average
+
 
 @dataclass(frozen=True, slots=True)
 class Economy:
@@ -16,9 +18,10 @@ class Economy:
 
     Effects are per option against option 0: `quality` in logits, `cost` as a factor, `latency` in seconds, `loss` as a factor of
     the probability of an incident. `how`: `randomised`, `explored` (policy plus `exploration`), both logged; `confounded` (by
-    recorded context), `hidden` (also by what is not recorded), `deterministic` (a rule). `policy`: the option that is preferred by
-    default. `drift`: by how much logits of quality and of choice move over the period. `tail`: Pareto index of V (smaller:
-    heavier). `tasks_of`: decisions per task.
+    recorded context), `hidden` (also by what is not recorded), `deterministic` (a rule). `policy`: the option that is preferred
+    by default. `drift`: by how much logits of quality and of choice move over the period. `tail`: Pareto index of V (smaller:
+    heavier). `tasks_of`: decisions per task. `loss_spread`: of the
+    logarithm of an incident's loss.
     """
 
     n: int = 5_000
@@ -39,6 +42,8 @@ class Economy:
     tasks_of: int = 1
     missing: float = 0.1
     context: float = 0.7
+    base: float = 0.4
+    loss_spread: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +66,17 @@ def play(economy: Economy, rng: np.random.Generator) -> Drawn:
     time = np.linspace(-1, 1, n)
     v = (economy.scale_usd * (1 + rng.pareto(economy.tail, size=groups)))[tasks]
     hard = economy.context * x[:, 0] + 0.3 * x[:, 1] + (0.7 * hidden if economy.how == "hidden" else 0.0)
-    logit = 1.0 - hard[:, None] + np.array(economy.quality) * (1 + 0.3 * x[:, [0]]) + economy.drift * time[:, None]
+    logit = economy.base - hard[:, None] + np.array(economy.quality) * (1 + 0.3 * x[:, [0]]) + economy.drift * time[:, None]
     quality = 1 / (1 + np.exp(-logit))
     cost = economy.cost_usd * np.array(economy.cost) * np.exp(0.3 * x[:, [1]])
     latency = 5.0 + np.array(economy.latency) + np.exp(0.2 * x[:, [2]])
-    loss = np.minimum(economy.incident * np.array(economy.loss) * np.exp(0.3 * x[:, [0]]), 0.5) * np.exp(0.5) * 2.0
+    loss = np.minimum(economy.incident * np.array(economy.loss) * np.exp(0.3 * x[:, [0]]), 0.5) * _LOSS_USD
     menu = _menu(economy, x, hidden, time, v)
     chosen = (rng.random(n)[:, None] > menu.cumsum(axis=1)).sum(axis=1).clip(0, options - 1).astype(np.int64)
     at = np.arange(n), chosen
     seen = rng.random(n) >= economy.missing * 2 / (1 + np.exp(-0.5 * x[:, 0]))
     shock = np.exp(0.6 * rng.normal(size=n) - 0.18)
-    incidents = rng.random(n) < loss[at] / (np.exp(0.5) * 2.0)
+    incidents = rng.random(n) < loss[at] / _LOSS_USD
     logged: Assignment = "logged" if economy.how in ("randomised", "explored") else "recorded"
     choices = Choices(
         tuple(f"option-{k}" for k in range(options)),
@@ -82,7 +87,7 @@ def play(economy: Economy, rng: np.random.Generator) -> Drawn:
         cost[at] * shock,
         np.full(n, np.nan),
         latency[at] + rng.exponential(2.0, size=n) - 2.0,
-        np.where(incidents, 2.0 * np.exp(rng.normal(size=n)), 0.0),
+        np.where(incidents, _LOSS_USD * np.exp(economy.loss_spread * rng.normal(size=n) - economy.loss_spread**2 / 2), 0.0),
         v,
         np.full(n, economy.lam),
         np.full(n, economy.rho),
