@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-FIELDS = ("agent", "name", "service", "operation", "tool", "user")
 _LENGTH_MAX = 120
 _TOOLS_SHOWN = 4
 _ANSWERS_MAX = 20_000
