@@ -32,7 +32,7 @@ class CellError(LedgerError):
 
 
 class Form(NamedTuple):
-    """What a file may hold: what one of its lines and all of them are called, and the columns. In `lists` YAML may state several."""
+    """What a file may hold: what one of its lines and all of them are called, and the columns. In `lists` YAML names several."""
 
     one: str
     many: str

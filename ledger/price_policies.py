@@ -88,7 +88,8 @@ def add_policies(connection: psycopg.Connection, tenant: str | None, stated: Seq
     """Write statements down as further revisions, all or none; answers how many said anything new.
 
     Those that name no tenant are `tenant`'s; None: for everybody. What the last revision of its class says already, for the same
-    time, is not written again. Tenants that are not known are opened. Raises PolicyError where two of them speak of the same class at the same time.
+    time, is not written again. Tenants that are not known are opened.
+    Raises PolicyError where two of them speak of the same class at the same time.
     """
     _refuse_contradictions(tenant, stated)
     added = 0

@@ -1,11 +1,9 @@
 -- name: make_stage
 -- Tasks to be written in this transaction; those that are no longer tasks have no content. Emptied by every commit.
-create temporary table if not exists stage_task (
-    like pigou.task, former_entry_id uuid, former_entry_at timestamptz,
-    value_asset integer, value_income integer, latency_expense integer, latency_owed integer, risk_expense integer, risk_reserve integer,
-    losses integer
-) on commit delete rows;
-alter table stage_task alter column tenant_id drop not null, alter column settled_at drop not null, alter column revision drop not null;
+create temporary table if not exists stage_task on commit delete rows as
+select k.*, null::uuid as former_entry_id, null::timestamptz as former_entry_at, 0 as value_asset, 0 as value_income,
+       0 as latency_expense, 0 as latency_owed, 0 as risk_expense, 0 as risk_reserve, 0 as losses
+  from pigou.task k with no data;
 create temporary table if not exists stage_line (
     entry_id uuid, line smallint, occurred_at timestamptz, posted_on date, commodity_id smallint, debit_account_id integer,
     credit_account_id integer, quantity numeric, rate_usd numeric

@@ -1,7 +1,7 @@
 """What records say of how tasks went: explicit attributes, evaluations, test results, incidents. Pure: a record in, words out.
 
 Read from OTel's GenAI conventions (`gen_ai.evaluation.result`, as an event of a log or of a span, or as a span of its own),
-OTel's `test.*`, OpenInference's EVALUATOR spans, exit codes of verifying tools, and `allocation.outcome` and `allocation.incident`.
+OTel's `test.*`, OpenInference's EVALUATOR spans, exit codes of verifying tools, `allocation.outcome` and `allocation.incident`.
 A score that is no share of 1 is not made one: it is refused with the reason.
 """
 
