@@ -2,8 +2,8 @@
 
 usage: python -m bench settle [--tasks 100000]
 
-The records and calls are made within the database; then `settle` is run as `pigou appraise` and the clock run it: first over all of
-them, then with nothing new. CPU seconds are those of this process and of its backend together. Stops by itself.
+The records and calls are made within the database; then `settle` is run as the clock runs it: first over all of them, then with
+nothing new. CPU seconds are those of this process and of its backend together. Stops by itself.
 """
 
 from __future__ import annotations

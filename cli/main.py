@@ -20,11 +20,14 @@ from cli.doctor import doctor, version
 from cli.errors import CommandError
 from cli.explain import explain
 from cli.home import Home, home_at
+from cli.outcomes import outcomes_app
 from cli.periods import periods_app
+from cli.policy import policy_app
 from cli.rates import rates_app
 from cli.replay import replay
 from cli.retention import retention_app
 from cli.sql import dsn, sql
+from cli.tasks import tasks_app
 from cli.terminal import one_line, remark
 from cli.up import up
 from cli.uses import uses_app
@@ -61,6 +64,9 @@ app.add_typer(uses_app)
 app.add_typer(budgets_app)
 app.add_typer(alerts_app)
 app.add_typer(assignments_app)
+app.add_typer(tasks_app)
+app.add_typer(outcomes_app)
+app.add_typer(policy_app)
 
 
 @app.callback()

@@ -8,19 +8,17 @@ The requests run in threads over a few connections of their own: what exports do
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
-from starlette.types import Message
 
+from collector.bounded_route import bounded_route
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
@@ -41,34 +39,6 @@ def _plainly(amount: Decimal) -> str:
 BudgetName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the budget.")]
 Usd = Annotated[Decimal, PlainSerializer(_plainly, return_type=str)]
 """Exact: written as text, since JSON's numbers are read as binary fractions."""
-
-
-class _Route(APIRoute):
-    """Refuses what is too large before it is read, and says in one line what is wrong with what was asked."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with both around it."""
-        answer = super().get_route_handler()
-
-        async def bounded(request: Request) -> Response:
-            taken = 0
-
-            async def receive() -> Message:
-                nonlocal taken
-                message = await request.receive()
-                taken += len(message.get("body", b""))
-                if taken > _BODY_LIMIT_BYTES:
-                    raise HTTPException(413, f"the request is larger than {_BODY_LIMIT_BYTES} bytes")
-                return message
-
-            try:
-                return await answer(Request(request.scope, receive))
-            except RequestValidationError as error:
-                wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-                said = "; ".join(wrong).encode("utf-8", "replace").decode()  # it may quote half a character
-                raise HTTPException(422, said) from error
-
-        return bounded
 
 
 class HoldRequest(BaseModel):
@@ -131,7 +101,7 @@ def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         finally:
             await anyio.to_thread.run_sync(connections.close)
 
-    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=_Route)
+    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
     problems: dict[int | str, dict[str, Any]] = {402: {"model": HoldAnswer}, 404: {}, 409: {"model": HoldAnswer}, 503: {}}
 
     @router.post("/{budget}/holds", responses=problems)
