@@ -11,18 +11,24 @@ from pathlib import Path
 import typer
 
 from cli.alerts import alerts_app
+from cli.appraise import appraise, regret
+from cli.assignments import assignments_app
 from cli.books import accounts, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
+from cli.explain import explain
 from cli.home import Home, home_at
+from cli.outcomes import outcomes_app
 from cli.periods import periods_app
+from cli.policy import policy_app
 from cli.prices import prices_app, quote
 from cli.rates import rates_app
 from cli.replay import replay
 from cli.retention import retention_app
 from cli.sql import dsn, sql
+from cli.tasks import tasks_app
 from cli.terminal import one_line, remark
 from cli.up import up
 from cli.uses import uses_app
@@ -46,6 +52,9 @@ app.command()(statement)
 app.command()(trial_balance)
 app.command()(accounts)
 app.command()(rerate)
+app.command()(appraise)
+app.command()(regret)
+app.command()(explain)
 app.command()(migrate)
 app.command()(doctor)
 app.command()(version)
@@ -57,6 +66,10 @@ app.add_typer(budgets_app)
 app.add_typer(alerts_app)
 app.add_typer(prices_app)
 app.command()(quote)
+app.add_typer(assignments_app)
+app.add_typer(tasks_app)
+app.add_typer(outcomes_app)
+app.add_typer(policy_app)
 
 
 @app.callback()

@@ -13,20 +13,22 @@ from economy.emit import EmissionError
 from economy.play import EconomySettings, play
 from ledger.database import connect
 from ledger.errors import LedgerError
+from ledger.price_policies import add_policies, read_policies
 from ledger.rates import import_rates
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Import the fleet's own rates, play the period, write its truth; answers the exit code."""
+    """Import the fleet's own rates and its price policy, play the period, write its truth; answers the exit code."""
     options = _parser().parse_args(arguments)
     progress: Path = options.progress
     settings = EconomySettings(endpoint=options.endpoint, seed=options.seed, until=options.until, days=options.days)
     try:
         with (
             connect(options.dsn, "writer", application="pigou-demo") as books,
-            resources.as_file(resources.files("economy") / "rates.yaml") as rates,
+            resources.as_file(resources.files("economy")) as economy,
         ):
-            import_rates(books, rates)
+            import_rates(books, economy / "rates.yaml")
+            add_policies(books, None, read_policies(economy / "policy.yaml"), "policy.yaml")
         truth = play(settings, lambda done, total: _tell(progress, done, total))
         truth.write(options.truth)
     except (LedgerError, EmissionError, OSError) as error:

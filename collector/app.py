@@ -13,6 +13,7 @@ from collector.budget_api import budget_router
 from collector.decompress import COMPRESSIONS
 from collector.export import Answer, Encoding, Export
 from collector.inbox import Overloaded
+from collector.outcome_api import outcome_router
 from collector.pipeline import Pipeline
 from collector.price_api import price_router
 from collector.settings import CollectorSettings
@@ -52,6 +53,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
         return Response(answers.body(message, encoding), media_type=answers.CONTENT_TYPE[encoding])
 
     app.include_router(budget_router(settings.dsn, settings.default_tenant))
+    app.include_router(outcome_router(settings.dsn, settings.default_tenant))
     app.include_router(price_router(settings.dsn, settings.default_tenant))
     for path in _PATHS:
         app.add_api_route(path, export, methods=["POST"], response_class=Response)

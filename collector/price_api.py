@@ -20,9 +20,9 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from allocation.errors import AllocationError
-from collector.bounded_route import NO_NUL, bounded_route
+from collector.bounded_route import bounded_route
 from collector.price_text import PROMETHEUS, prometheus
-from collector.quote import QuoteAnswer, QuoteRequest, quote
+from collector.quote import NO_NUL, QuoteAnswer, QuoteRequest, quote
 from ledger.errors import DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
 from ledger.price_vector import EnginePrice, PriceList, PriceMemory, Vector

@@ -2,8 +2,8 @@
 
 assets:cache:…  assets:rollouts:…  assets:value:<task class>
 expenses:<layer>:<use>:<provider>:<model>  expenses:depreciation:…  expenses:latency:<task class>  expenses:risk:<task class>
-liabilities:payable:<provider>  liabilities:latency:<task class>  liabilities:risk_reserve:<task class>  liabilities:losses:<task class>
-income:value:<task class>
+liabilities:payable:<provider>  liabilities:latency:<task class>  liabilities:risk_reserve:<task class>
+liabilities:losses:<task class>  income:value:<task class>
 suspense:unpriced  suspense:unreadable  suspense:invoice_difference
 """
 

@@ -1,4 +1,4 @@
-"""Outcomes: how well tasks went, as somebody or something said. What was told is never changed; the same word told twice is one row.
+"""Outcomes: how well tasks went, as somebody or something said. What was told is never changed; the same word twice is one row.
 
 An outcome may be told of a trace, or of a response or a conversation whose trace is not known yet: then it waits for it.
 """
@@ -15,10 +15,15 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from ledger.post import open_tenants
 from ledger.queries import queries
 
 Source: TypeAlias = Literal["attribute", "evaluation", "score", "feedback", "test", "incident"]
 Subject: TypeAlias = Literal["trace", "response", "conversation"]
+
+Told: TypeAlias = Literal["taken", "waiting", "known", "conflict"]
+"""taken: of its trace; waiting: until the trace of its response or conversation is known; known: told before; conflict: its key
+was used for something else before, and that stands."""
 
 LOSS_MAX_USD = Decimal(10) ** 15
 _SQL = queries("ledger", "outcomes")
@@ -28,8 +33,8 @@ _COLUMNS = ("outcome_id", "source", "name", "quality", "loss_usd", "occurred_at"
 class Outcome(msgspec.Struct, frozen=True):
     """One word about how a task went: `quality` in [0, 1], or a realised `loss_usd`, or both.
 
-    `subject_id` is what it is of: 32 hexadecimal digits of a trace, or the id of a response or a conversation. `key` names the word
-    within its source: the same key is the same word. `span_id` is a step of the trace, None the whole of it.
+    `subject_id` is what it is of: 32 hexadecimal digits of a trace, or the id of a response or a conversation. `key` names the
+    word within its source: the same key is the same word. `span_id` is a step of the trace, None the whole of it.
     """
 
     source: Source
@@ -74,6 +79,36 @@ def keep_outcomes(connection: psycopg.Connection, tenant_id: int, outcomes: Sequ
         parameters["subject_ids"] = [outcome.subject_id for outcome in waiting]
         held = connection.execute(_SQL["keep_waiting"], parameters).rowcount
     return Kept(traces, held, len(outcomes) - len(traces) - held)
+
+
+def tell(connection: psycopg.Connection, tenant: str, outcomes: Sequence[Outcome]) -> list[Told]:
+    """Write down what somebody says, in a transaction of its own; what became of each, in order.
+
+    A trace, response or conversation need not be known yet, and neither need the tenant.
+    """
+    with connection.transaction():
+        connection.execute(_SQL["show_writing"])
+        tenant_id = open_tenants(connection, [tenant])[tenant]
+        new = {row[0] for row in connection.execute(_SQL["unknown_ids"], _ids(tenant_id, outcomes))}
+        keep_outcomes(connection, tenant_id, outcomes)
+        stored = {row[0]: row[1:] for row in connection.execute(_SQL["stored"], _ids(tenant_id, outcomes))}
+    told: list[Told] = []
+    for outcome in outcomes:
+        quality, loss_usd, name, subject_id, is_waiting = stored[outcome.outcome_id]
+        if (quality, loss_usd, name) != (outcome.quality, outcome.loss_usd, outcome.name) or (
+            subject_id is not None and subject_id != outcome.subject_id
+        ):
+            told.append("conflict")
+        elif outcome.outcome_id in new:
+            told.append("waiting" if is_waiting else "taken")
+            new.discard(outcome.outcome_id)
+        else:
+            told.append("known")
+    return told
+
+
+def _ids(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    return {"tenant_id": tenant_id, "outcome_ids": [outcome.outcome_id for outcome in outcomes]}
 
 
 def _columns(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:

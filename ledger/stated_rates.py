@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, localcontext
 
+from ledger.cells import CellError
 from ledger.commodities import COMMODITIES, COMMODITY_BY_NAME, Commodity
-from ledger.errors import LedgerError
 from ledger.list_rates import ALL_DAY, service_tier
 from ledger.model_names import NAME_LENGTH_MAX
 
@@ -34,14 +34,8 @@ _NUMBER = re.compile(r"\d{1,40}(\.\d{0,40})?(e[+-]?\d{1,3})?", re.ASCII | re.IGN
 _BILLABLE = tuple(c.commodity for c in COMMODITIES if c.kind not in ("latency", "risk", "quality"))
 
 
-class RateError(LedgerError):
+class RateError(CellError):
     """A stated price cannot be taken. `place` is the file and line, `column` what is wrong in it."""
-
-    def __init__(self, place: str, column: str | None, what: str, mend: str) -> None:
-        where = f"{place}, column {column}" if place and column else place or column or ""
-        super().__init__(f"{where}: {what}" if where else what, mend)
-        self.place = place
-        self.column = column
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ def stated_rate(cells: Mapping[str, str], place: str = "") -> StatedRate:
         if column not in values:
             raise RateError(place, column, "is missing", f"state {', '.join(REQUIRED)}")
     commodity = _commodity(values["commodity"], place)
-    start, end = (_moment(values.get(column), place, column) for column in ("valid_from", "valid_until"))
+    start, end = (moment(values.get(column), place, column) for column in ("valid_from", "valid_until"))
     if start and end and end <= start:
         what = f"{values['valid_until']} is not after valid_from"
         raise RateError(place, "valid_until", what, "name the first day it no longer holds")
@@ -190,17 +184,18 @@ def _whole(text: str, place: str, column: str, least: int, most: int) -> int:
     return int(number)
 
 
-def _moment(text: str | None, place: str, column: str) -> datetime | None:
+def moment(text: str | None, place: str, column: str, error: type[CellError] = RateError) -> datetime | None:
+    """A day or a time as people write it, in UTC; None stays None. Raises the given error."""
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text) if len(text) > 10 else datetime.combine(date.fromisoformat(text), time(0), UTC)
+        at = datetime.fromisoformat(text) if len(text) > 10 else datetime.combine(date.fromisoformat(text), time(0), UTC)
     except ValueError:
-        raise RateError(place, column, f"{text[:60]!r} is no date", "write 2026-01-31, or 2026-01-31T12:00:00+00:00") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    if not 1970 <= moment.year <= 2200:
-        raise RateError(place, column, f"{text[:60]} is out of reach", "write a day between 1970 and 2200, or leave it open")
-    return moment.astimezone(UTC)
+        raise error(place, column, f"{text[:60]!r} is no date", "write 2026-01-31, or 2026-01-31T12:00:00+00:00") from None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    if not 1970 <= at.year <= 2200:
+        raise error(place, column, f"{text[:60]} is out of reach", "write a day between 1970 and 2200, or leave it open")
+    return at.astimezone(UTC)
 
 
 def _window(values: Mapping[str, str], place: str) -> tuple[time, time]:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import psycopg
 
 SETTLE = """
-insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by, agent, task_class,
-                        class_source, value_usd, value_source, lambda_usd_per_s, rho, deadline_source, quality, outcome_source,
-                        cost_usd, latency_s, risk_usd, loss_usd, calls, content_hash)
+insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by, agent,
+                        task_class, class_source, value_usd, value_source, lambda_usd_per_s, rho, price_source,
+                        deadline_source, quality, outcome_source, cost_usd, latency_s, risk_usd, loss_usd, calls, unpriced_calls,
+                        spans, problems, content_hash)
 select r.tenant_id, r.trace_id, (array_agg(r.span_id order by r.started_at) filter (where r.parent_span_id is null))[1],
        min(r.started_at), max(r.ended_at), clock_timestamp(), 0, 'ended',
-       (array_agg(r.agent order by r.started_at) filter (where r.agent is not null))[1],
+       (array_agg(r.agent order by r.parent_span_id is not null, r.started_at) filter (where r.agent is not null))[1],
        (array_agg(r.task_class order by r.started_at) filter (where r.task_class is not null))[1], 'explicit',
-       max((r.attributes->>'allocation.task.value_usd')::numeric), 'explicit', 0.0005, 1, 'none',
+       max((r.attributes->>'allocation.task.value_usd')::numeric), 'explicit', 0.0005, 1, 'policy', 'none',
        max((r.attributes->>'allocation.outcome')::float8), 'attribute',
        (select case when bool_and(c.cost_usd is not null) then sum(c.cost_usd) end from pigou.call c
          where c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.status <> 'duplicate'),
        extract(epoch from max(r.ended_at) filter (where r.signal = 'span') - min(r.started_at)),
        sum((r.attributes->>'allocation.risk.loss_usd')::numeric * (r.attributes->>'allocation.risk.probability')::numeric), 0,
-       count(*) filter (where r.role = 'call'), sha256(r.trace_id)
+       count(*) filter (where r.role = 'call'), 0, count(*), '{}', sha256(r.trace_id)
   from pigou.record r
  where r.signal = 'span' or r.name = 'gen_ai.evaluation.result'
  group by r.tenant_id, r.trace_id
 having bool_or(r.signal = 'span')
-on conflict (tenant_id, trace_id) do update set settled_at = excluded.settled_at, quality = excluded.quality, cost_usd = excluded.cost_usd
+on conflict (tenant_id, trace_id) do update set settled_at = excluded.settled_at, quality = excluded.quality,
+    cost_usd = excluded.cost_usd
 """
 
 

@@ -25,7 +25,7 @@ _ACTION = queries("analyzers", "decide_action")
 _SUPPLY = queries("analyzers", "decide_supply")
 _CAPITAL = queries("analyzers", "decide_capital")
 _BATCH = 20_000
-"""Tasks of one transaction: enough to be set-based, few enough that what a batch holds stays small and a killed run loses little."""
+"""Tasks of one transaction: enough to be set-based, few enough that a batch stays small and a killed run loses little."""
 _OVERLAP = timedelta(seconds=20)
 """A transaction may commit later than it began; deriving again changes nothing."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """Decisions with their tasks' outcomes, out of the database into arrays.
 
-COPY in its binary format, of columns of fixed width only, is an array of records of one shape: numpy reads it where it lies, at the
-speed of memory. So every column is a float8 (NaN where unknown: nothing here is money that is booked), an int8 or a uuid.
+COPY in its binary format, of columns of fixed width only, is an array of records of one shape: numpy reads it where it lies, at
+the speed of memory. So every column is a float8 (NaN where unknown: nothing here is money that is booked), an int8 or a uuid.
 Source: PostgreSQL's documentation of COPY, "Binary Format".
 """
 
@@ -62,7 +62,7 @@ def load(connection: psycopg.Connection, comparison: Comparison, since: datetime
     kinds = [_TYPES.get(name, ">f8") for name in names]
     record = np.dtype([("fields", ">i2"), *((part, kind) for name, of in zip(names, kinds, strict=True)
                                             for part, kind in ((f"{name}_length", ">i4"), (name, of)))])  # fmt: skip
-    raw = _copy_out(connection, _query(comparison, k, d), comparison, since, until)
+    raw = _copy_out(connection, _query(comparison, k, d), since, until)
     count, rest = divmod(len(raw) - _HEADER_BYTES - _TRAILER_BYTES, record.itemsize)
     if rest:
         raise InputError(f"the database answered {len(raw)} bytes, which are no whole records of {record.itemsize}")
@@ -75,13 +75,13 @@ def load(connection: psycopg.Connection, comparison: Comparison, since: datetime
 
 _TYPES = {"id": "V16", "decided_us": ">i8", "task": "V8", "chosen": ">i8", "comparable_only": ">i8"}
 _COLUMNS = (
-    "id", "decided_us", "task", "chosen", "comparable_only", "quality", "cost_usd", "own_cost_usd", "latency_s", "risk_usd", "loss_usd",
-    "v_usd", "lam", "rho", "propensity",
+    "id", "decided_us", "task", "chosen", "comparable_only", "quality", "cost_usd", "own_cost_usd", "latency_s", "risk_usd",
+    "loss_usd", "v_usd", "lam", "rho", "propensity",
 )  # fmt: skip
 
 
 def _query(comparison: Comparison, k: int, d: int) -> sql.Composed:
-    """The statement that copies a comparison out: columns of fixed width, in the order of `_COLUMNS`, then one for each element."""
+    """The statement that copies a comparison out: columns of fixed width, those of `_COLUMNS`, then one for each element."""
     elements = [sql.SQL("coalesce(d.propensities[{}], {})").format(sql.Literal(i + 1), _UNKNOWN) for i in range(k)]
     features = [sql.SQL("coalesce(d.features[{}], {})").format(sql.Literal(i + 1), _UNKNOWN) for i in range(d)]
     more = [*(elements if comparison.has_menu else []), *features]
@@ -105,9 +105,7 @@ def _query(comparison: Comparison, k: int, d: int) -> sql.Composed:
     )  # fmt: skip
 
 
-def _copy_out(
-    connection: psycopg.Connection, query: sql.Composed, comparison: Comparison, since: datetime, until: datetime
-) -> bytearray:
+def _copy_out(connection: psycopg.Connection, query: sql.Composed, since: datetime, until: datetime) -> bytearray:
     read = bytearray()
     with (
         psycopg.ClientCursor(connection) as cursor,
@@ -136,11 +134,11 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
 
 
 def _loss(expected: Floats, realised: Floats) -> Floats:
-    """Loss borne by each task: expected where its actions state it, else realised; unknown where nobody of the comparison tells any."""
+    """Loss borne by each task: expected where actions of this kind of task state it, else realised; unknown if nobody tells."""
     known = ~np.isnan(expected)
-    if not known.any() and not (realised > 0).any():
-        return np.full(len(expected), np.nan)
-    return np.where(known, expected, realised)
+    if (expected[known] > 0).any():
+        return np.where(known, expected, realised)
+    return realised if known.any() or (realised > 0).any() else np.full(len(expected), np.nan)
 
 
 _EPOCH_S = 946_684_800.0
@@ -148,7 +146,7 @@ _EPOCH_S = 946_684_800.0
 
 
 def _complete(features: Floats, names: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
-    """Features without gaps: means where unknown and an indicator of it; what nobody knows, or is the same for all, says nothing."""
+    """Features without gaps: means where unknown and an indicator of it; without what nobody knows, or is the same for all."""
     columns: list[Floats] = []
     told: list[str] = []
     for column, name in zip(features.T, names, strict=True):

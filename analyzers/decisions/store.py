@@ -30,8 +30,8 @@ _BLOCK_ROWS = 100_000
 class Opinions:
     """Appraisals of n decisions with K options each, as they are stored.
 
-    Shapes: `ids` (n,) of 16 bytes; `decided_us` (n,) microseconds since 2000; `terms` six of (n, K): V·Q, C, λ·L, ρ·R, net and its
-    standard error against the chosen option's, USD, NaN where unknown; `best`, `segment`, `status` (n,), best −1 where not known;
+    Shapes: `ids` (n,) of 16 bytes; `decided_us` (n,) microseconds since 2000; `terms` six of (n, K): V·Q, C, λ·L, ρ·R, net and
+    its standard error against the chosen option's, USD, NaN where unknown; `best`, `segment`, `status` (n,), best −1 if unknown;
     `regret`, `low`, `high` (n,) USD, NaN where there is no number; `pull` (n,) its part in the error of sums.
     """
 
@@ -54,8 +54,8 @@ def store(connection: psycopg.Connection, tenant_id: int, comparison: int, run_i
     connection.execute("drop table if exists appraisal_stage")
     connection.execute(
         sql.SQL(
-            "create temp table appraisal_stage (decision_id uuid, decided_at timestamptz, segment bigint, best bigint, status bigint,"
-            " regret float8, low float8, high float8, pull float8, {}) on commit drop"
+            "create temp table appraisal_stage (decision_id uuid, decided_at timestamptz, segment bigint, best bigint,"
+            " status bigint, regret float8, low float8, high float8, pull float8, {}) on commit drop"
         ).format(sql.SQL(", ").join(sql.SQL("{} float8").format(sql.Identifier(name)) for name in names))
     )
     with connection.cursor() as cursor, cursor.copy("copy appraisal_stage from stdin (format binary)") as copy:
@@ -82,7 +82,10 @@ def _records(opinions: Opinions, rows: slice, names: Sequence[str]) -> bytes:
         ("low", ">f8", opinions.low[rows]),
         ("high", ">f8", opinions.high[rows]),
         ("pull", ">f8", opinions.pull[rows]),
-        *((name, ">f8", column) for name, column in zip(names, (c for term in opinions.terms for c in term[rows].T), strict=True)),
+        *(
+            (name, ">f8", column)
+            for name, column in zip(names, (c for term in opinions.terms for c in term[rows].T), strict=True)
+        ),
     ]
     shape = [("fields", ">i2"), *(part for name, kind, _ in columns for part in ((f"{name}_length", ">i4"), (name, kind)))]
     made = np.empty(len(opinions.ids[rows]), dtype=np.dtype(shape))
@@ -102,16 +105,18 @@ def _upsert(options: int) -> sql.Composed:
 
     return sql.SQL(
         """insert into pigou.appraisal as a
-                  (tenant_id, decision_id, decided_at, comparison, segment, run_id, option_value, option_cost, option_latency, option_risk,
-                   option_net, option_error, best, regret_usd, regret_low_usd, regret_high_usd, pull, status)
+                  (tenant_id, decision_id, decided_at, comparison, segment, run_id, option_value, option_cost, option_latency,
+                   option_risk, option_net, option_error, best, regret_usd, regret_low_usd, regret_high_usd, pull, status)
            select %(tenant_id)s, decision_id, decided_at, %(comparison)s, segment, %(run_id)s, {terms}, nullif(best, -1) + 1,
-                  nullif(regret, 'NaN')::numeric, nullif(low, 'NaN')::numeric, nullif(high, 'NaN')::numeric, pull, ({statuses})[status + 1]
+                  nullif(regret, 'NaN')::numeric, nullif(low, 'NaN')::numeric, nullif(high, 'NaN')::numeric, pull,
+                  ({statuses}::text[])[status + 1]
              from appraisal_stage
             where decided_at >= %(month)s::timestamptz and decided_at < %(month)s::timestamptz + interval '1 month'
            on conflict (tenant_id, decision_id, decided_at) do update
               set comparison = excluded.comparison, segment = excluded.segment, run_id = excluded.run_id,
-                  option_value = excluded.option_value, option_cost = excluded.option_cost, option_latency = excluded.option_latency,
-                  option_risk = excluded.option_risk, option_net = excluded.option_net, option_error = excluded.option_error,
-                  best = excluded.best, regret_usd = excluded.regret_usd, regret_low_usd = excluded.regret_low_usd,
+                  option_value = excluded.option_value, option_cost = excluded.option_cost,
+                  option_latency = excluded.option_latency, option_risk = excluded.option_risk,
+                  option_net = excluded.option_net, option_error = excluded.option_error, best = excluded.best,
+                  regret_usd = excluded.regret_usd, regret_low_usd = excluded.regret_low_usd,
                   regret_high_usd = excluded.regret_high_usd, pull = excluded.pull, status = excluded.status"""
     ).format(terms=sql.SQL(", ").join(map(array, _TERMS)), statuses=sql.Literal(list(STATUSES)))

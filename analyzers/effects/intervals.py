@@ -58,6 +58,13 @@ def spread(values: Floats, clusters: Ints, tilt: Floats | None = None) -> Spread
     codes = np.unique(clusters, return_inverse=True)[1]
     groups = int(codes.max()) + 1
     sums = np.bincount(codes, weights=weights * (values - mean), minlength=groups) / total
+    return of_sums(mean, sums)
+
+
+def of_sums(mean: float, sums: Floats) -> Spread:
+    """The spread of an estimate of which each task's pull `sums` (G,) is known: its deviations' sum over the whole, or any sum of
+    such pulls, as of a price-weighted total of several outcomes. See `spread` for the formulas."""
+    groups = len(sums)
     if groups < 2:
         return Spread(mean, math.inf, 0.0, 0.0, sums)
     squares = sums**2

@@ -5,6 +5,7 @@ Learners come from scikit-learn. Whole tasks go into one fold, so that nothing i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, cast
@@ -84,20 +85,37 @@ def design(features: ArrayLike | None, chosen: Ints, options: int, learner: Lear
     terms = linear.shape[1] + len(curved) * (_KNOTS - 1) + products
     if learner == "linear" or (learner is None and rarest < _ROWS_PER_TERM * terms):
         return Design(linear, "linear")
-    pairs = [linear[:, i] * linear[:, j] for i in range(linear.shape[1]) for j in range(i)]
-    bent = [hinge for column in curved for hinge in _hinges(column)]
-    return Design(np.column_stack([linear, *bent, *pairs]), "spline")
+    width = linear.shape[1]
+    spline = np.empty((n, terms))
+    spline[:, :width] = linear
+    place = width
+    for hinge in (hinge for column in curved for hinge in _hinges(column)):
+        spline[:, place] = hinge
+        place += 1
+    for one, other in ((i, j) for i in range(width) for j in range(i)):
+        np.multiply(linear[:, one], linear[:, other], out=spline[:, place])
+        place += 1
+    return Design(spline[:, :place], "spline")
 
 
-def outcome_model(design: Design, outcome: Floats, chosen: Ints, options: int, fold: Ints, *, bounded: bool) -> Floats:
+def outcome_model(
+    design: Design,
+    outcome: Floats,
+    chosen: Ints,
+    options: int,
+    fold: Ints,
+    *,
+    bounded: bool,
+    learnt_from: Bools | None = None,
+) -> Floats:
     """Shape (n, K): the outcome to be expected of each option, predicted by models that never saw the decision's own fold.
 
     Ridge regression, or boosted trees, per option on the rows where it was chosen and the outcome is known; a mean where these
     are few, and the mean over all options where there are none. Predictions are kept within the outcomes seen ([0, 1] if
-    bounded).
+    bounded). `learnt_from` (n,): the rows that models may learn from, where all are more than they need.
     """
     fitted = np.empty((len(outcome), options))
-    known = ~np.isnan(outcome)
+    known = ~np.isnan(outcome) if learnt_from is None else ~np.isnan(outcome) & learnt_from
     for held in np.unique(fold):
         inside, training = fold == held, (fold != held) & known
         for option in range(options):
@@ -106,14 +124,16 @@ def outcome_model(design: Design, outcome: Floats, chosen: Ints, options: int, f
     return np.clip(fitted, 0.0, 1.0) if bounded else fitted
 
 
-def probability_model(design: Design, label: Ints, labels: int, fold: Ints) -> Floats:
+def probability_model(design: Design, label: Ints, labels: int, fold: Ints, *, learnt_from: Bools | None = None) -> Floats:
     """Shape (n, labels): the probability of each label given the features, cross-fitted; the labels' shares without features.
 
-    Multinomial logistic regression, or boosted trees.
+    Multinomial logistic regression, or boosted trees. `learnt_from` (n,): the rows that models may learn from, drawn without
+    regard to the label.
     """
     probability = np.zeros((len(label), labels))
     for held in np.unique(fold):
         inside, training = fold == held, fold != held
+        training = training if learnt_from is None else training & learnt_from
         seen = np.unique(label[training])
         if design.terms.shape[1] == 0 or len(seen) < 2 or int(training.sum()) < _ROWS_MIN:
             shares = np.bincount(label[training], minlength=labels) / max(1, int(training.sum()))
@@ -133,21 +153,24 @@ def _predicted(design: Design, outcome: Floats, rows: Bools, training: Bools, in
     mean = float(outcome[rows].mean())
     if count < max(_ROWS_MIN, 2 * design.terms.shape[1]) or design.terms.shape[1] == 0:
         return mean
-    model = _regressor(design.learner)
-    with _one_thread(design.learner):
-        model.fit(design.terms[rows], outcome[rows] - mean)
-        predicted = mean + model.predict(design.terms[inside])
+    if design.learner == "boosted":
+        model = _trees()
+        with _one_thread(design.learner):
+            model.fit(design.terms[rows], outcome[rows] - mean)
+            predicted = mean + model.predict(design.terms[inside])
+    else:
+        terms = design.terms[rows]
+        middle = terms.mean(axis=0)
+        predicted = mean + (design.terms[inside] - middle) @ _ridge(terms - middle, outcome[rows] - mean)
     return np.clip(predicted, float(outcome[rows].min()), float(outcome[rows].max()))
 
 
-def _hinges(column: Floats) -> list[Floats]:
+def _hinges(column: Floats) -> Iterator[Floats]:
     """A linear spline's further terms: the column above each of its inner quantiles, standardised."""
-    hinges: list[Floats] = []
     for knot in np.unique(np.quantile(column, np.linspace(0, 1, _KNOTS + 1)[1:-1])):
         hinge = np.maximum(column - knot, 0.0)
         if hinge.std() > 0:
-            hinges.append((hinge - hinge.mean()) / hinge.std())
-    return hinges
+            yield (hinge - hinge.mean()) / hinge.std()
 
 
 def _one_thread(learner: Learner) -> AbstractContextManager[object]:
@@ -155,15 +178,17 @@ def _one_thread(learner: Learner) -> AbstractContextManager[object]:
     return threadpool_limits(1) if learner == "boosted" else nullcontext()
 
 
-def _regressor(learner: Learner) -> Regressor:
+def _ridge(terms: Floats, outcome: Floats) -> Floats:
+    """Coefficients of a ridge regression (penalty 1), terms and outcome centred. A stratum takes sixty small ones, for which
+    scikit-learn's own spends ten times as long on checking its arguments as on solving."""
+    return np.asarray(np.linalg.solve(terms.T @ terms + np.eye(terms.shape[1]), terms.T @ outcome), dtype=np.float64)
+
+
+def _trees() -> Regressor:
     # Imported here: scikit-learn takes a second to load, and the commands that only print do not need it.
-    if learner == "boosted":
-        from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
-        return cast("Regressor", HistGradientBoostingRegressor(max_iter=80, max_leaf_nodes=15, learning_rate=0.1, random_state=0))
-    from sklearn.linear_model import Ridge
-
-    return cast("Regressor", Ridge(alpha=1.0))
+    return cast("Regressor", HistGradientBoostingRegressor(max_iter=80, max_leaf_nodes=15, learning_rate=0.1, random_state=0))
 
 
 def _classifier(learner: Learner) -> Classifier:

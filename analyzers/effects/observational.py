@@ -91,17 +91,10 @@ def doubly_robust(
         "all decisions"
         if len(known) == n
         else f"all decisions, outcomes known of {len(known) / max(n, 1):.0%} and missing at random",
-        tuple(_why_not(weights, choice, option, overlap_min) for option in range(options)),
+        reasons(propensity, choice, assignment, overlap_min),
         SUPPORT_MIN,
     )
-    surplus = _predictability(propensity, choice, overlap_min)
-    if surplus > PREDICTABLE:
-        scores = _refuse(
-            scores, f"no overlap: choices are more predictable than any propensity fitted to them ({surplus:.1f} errors)"
-        )
-    if assignment == "unknown":
-        scores = _refuse(scores, "what moved the choice was not recorded, so that context cannot be told from effect")
-    elif controls is not None and not any(scores.unidentified):
+    if assignment == "recorded" and controls is not None and not any(scores.unidentified):
         scores = _checked(scores, floats(controls, "controls", shape=(n, -1)), ready, choice, options, fold)
     return Observed(scores, propensity, response)
 
@@ -148,10 +141,22 @@ def _weights(chosen: Ints, outcome: Floats, propensity: Floats, response: Floats
     return weights
 
 
-def _why_not(weights: Floats, chosen: Ints, option: int, overlap_min: float) -> str:
+def reasons(propensity: Floats, chosen: Ints, assignment: Assignment, overlap_min: float = OVERLAP_MIN) -> tuple[str, ...]:
+    """For each option why its effect is not identified under these estimated propensities (n, K); empty where nothing hinders."""
+    whole = ""
+    surplus = _predictability(propensity, chosen, overlap_min)
+    if assignment == "unknown":
+        whole = "what moved the choice was not recorded, so that context cannot be told from effect"
+    elif surplus > PREDICTABLE:
+        whole = f"no overlap: choices are more predictable than any propensity fitted to them ({surplus:.1f} errors)"
+    options = range(propensity.shape[1])
+    return tuple(_why_not(propensity[:, option], chosen, option, overlap_min) or whole for option in options)
+
+
+def _why_not(propensity: Floats, chosen: Ints, option: int, overlap_min: float) -> str:
     if not (chosen == option).any():
         return f"option {option} was never chosen"
-    share = float((~np.isnan(weights[:, option])).mean())
+    share = float((propensity >= overlap_min).mean())
     if share < SUPPORT_MIN:
         return f"no overlap: in {share:.0%} of decisions did option {option} have a propensity of {overlap_min:g} or more"
     return ""

@@ -18,7 +18,7 @@ select t.tenant_id, t.tenant from pigou.tenant t
 select d.comparison, d.layer, d.kind, d.task_class, d.options, d.feature_names, d.assignment, d.decisions, d.has_menu,
        concat_ws(' ', d.decisions, d.derived_at, d.settled_at, d.first_at, d.last_at) as fingerprint, c.fingerprint as former
   from (select d.comparison, min(d.layer) as layer, min(d.kind) as kind, min(d.task_class) as task_class,
-               (array_agg(d.options))[1] as options, (array_agg(d.feature_names))[1] as feature_names,
+               any_value(d.options) as options, any_value(d.feature_names) as feature_names,
                min(d.assignment) as assignment, count(*) as decisions, bool_and(d.propensities is not null) as has_menu,
                extract(epoch from max(d.derived_at)) as derived_at, extract(epoch from max(t.settled_at)) as settled_at,
                extract(epoch from min(d.decided_at)) as first_at, extract(epoch from max(d.decided_at)) as last_at
@@ -73,19 +73,19 @@ delete from pigou.segment where tenant_id = %(tenant_id)s and comparison = %(com
 -- name: write_segment
 -- A segment of a comparison, and what was lost in it.
 insert into pigou.segment (tenant_id, comparison, segment, label, value_band, value_low_usd, value_high_usd, chosen, best, n, tasks, regret_usd,
-                           regret_low_usd, regret_high_usd, error_usd, degrees, changes, downstream_usd, downstream_low_usd,
+                           regret_low_usd, regret_high_usd, standard_error, degrees, changes, downstream_usd, downstream_low_usd,
                            downstream_high_usd, materiality_usd, status, why, needs_outcomes, needs_exploration)
 values (%(tenant_id)s, %(comparison)s, %(segment)s, %(label)s, %(value_band)s, %(value_low_usd)s, %(value_high_usd)s, %(chosen)s, %(best)s,
-        %(n)s, %(tasks)s, %(regret_usd)s, %(regret_low_usd)s, %(regret_high_usd)s, %(error_usd)s, %(degrees)s, %(changes)s,
+        %(n)s, %(tasks)s, %(regret_usd)s, %(regret_low_usd)s, %(regret_high_usd)s, %(standard_error)s, %(degrees)s, %(changes)s,
         %(downstream_usd)s, %(downstream_low_usd)s, %(downstream_high_usd)s, %(materiality_usd)s, %(status)s, %(why)s,
         %(needs_outcomes)s, %(needs_exploration)s)
 
 -- name: segments
 -- Every segment of a tenant with what its being a finding depends on.
-select comparison, segment, regret_usd::float8, error_usd, regret_low_usd::float8, regret_high_usd::float8, degrees, n, tasks,
+select comparison, segment, regret_usd::float8, standard_error, regret_low_usd::float8, regret_high_usd::float8, degrees, n, tasks,
        materiality_usd::float8
   from pigou.segment
- where tenant_id = %(tenant_id)s and regret_usd is not null and error_usd is not null
+ where tenant_id = %(tenant_id)s and regret_usd is not null and standard_error is not null
  order by comparison, segment
 
 -- name: write_discoveries

@@ -50,7 +50,7 @@ select r.trace_id, r.span_id, r.parent_span_id, r.started_at, r.ended_at, r.sign
    and r.started_at <= (select max(ended_at) + interval '1 day' from taken)
 
 -- name: take_calls
--- Their calls, each once, as the client reports it rather than the engine: what it was for is the client's to say. A call that was booked
+-- Their calls, each once, as the client reports it rather than a gateway or the engine: what it was for is the client's to say. A call that was booked
 -- in another trace is of this task all the same, with the cost that was booked there.
 create temp table used on commit drop as
 select distinct on (c.trace_id, c.call_trace_id, c.call_span_id)
@@ -64,11 +64,18 @@ select distinct on (c.trace_id, c.call_trace_id, c.call_span_id)
           join pigou.call k on k.tenant_id = %(tenant_id)s and k.trace_id = t.trace_id
          where k.started_at >= (select min(started_at) - interval '1 day' from taken)
            and k.started_at <= (select max(ended_at) + interval '1 day' from taken)
-           -- A trace without an agent whose call is another trace's is a copy that lost its way, not a task.
-           and (t.agent is not null or k.status <> 'duplicate' or k.copy_of_trace_id = k.trace_id)) c
+           -- A trace without an agent whose call an agent reports elsewhere is a copy that lost its way, not a task.
+           and (t.agent is not null
+                or (k.status <> 'duplicate' or k.copy_of_trace_id = k.trace_id)
+                   and not exists (
+                       select from unnest(k.keys) y (key)
+                         join pigou.call_key s on s.tenant_id = %(tenant_id)s and s.key = y.key and s.trace_id <> k.trace_id
+                         join pigou.call e on e.tenant_id = %(tenant_id)s and e.trace_id = s.trace_id and e.span_id = s.span_id
+                        where e.agent is not null))) c
   left join pigou.call o on c.call_trace_id <> c.trace_id and o.tenant_id = %(tenant_id)s
         and o.trace_id = c.call_trace_id and o.span_id = c.call_span_id
- order by c.trace_id, c.call_trace_id, c.call_span_id, (c.layer is not distinct from 'supply'), (c.status = 'duplicate'), c.started_at
+ order by c.trace_id, c.call_trace_id, c.call_span_id, (c.layer is not distinct from 'supply'), c.started_at,
+          (c.status = 'duplicate')
 
 -- name: index_taken
 -- So that each kind's statement finds a task's spans and calls.

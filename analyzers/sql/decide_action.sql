@@ -40,13 +40,13 @@ analyze pass;
 analyze action
 
 -- name: observe_verification
--- How often a task was verified: 0, 1, or 2 times and more. None is a decision too.
+-- How often a task was verified: 0, 1, or 2 times and more. None is a decision too, but nobody sees when it is taken: so the context is
+-- what was known when work began, and failures since are not in it.
 insert into observed
 select 'verify', 'action', c.trace_id, coalesce(c.root_span_id, c.call_span_id), coalesce(v.first_at, w.last_at), '',
        least(coalesce(v.passes, 0), 2)::text, array['0', '1', '2'], null, null, null,
-       array[c.log_prompt_tokens, -cos(2 * pi() * extract(epoch from c.started_at)::double precision / 86400), e.retries::double precision,
-             c.predicted_quality],
-       array['log_prompt_tokens', 'daytime', 'retries', 'predicted_quality'], v.cost_usd,
+       array[c.log_prompt_tokens, -cos(2 * pi() * extract(epoch from c.started_at)::double precision / 86400), c.predicted_quality],
+       array['log_prompt_tokens', 'daytime', 'predicted_quality'], v.cost_usd,
        '{"chosen": "the passes of verification that were seen"}'
   from context c
   left join lateral (
@@ -58,10 +58,6 @@ select 'verify', 'action', c.trace_id, coalesce(c.root_span_id, c.call_span_id),
  cross join lateral (
        select coalesce(max(u.ended_at), c.ended_at) as last_at from used u
         where u.trace_id = c.trace_id and u.layer = 'action' and u.use is distinct from 'verify') w
- cross join lateral (
-       select count(*) as retries from span b
-        where b.trace_id = c.trace_id and b.status_code = 2 and b.role in ('call', 'tool')
-          and b.ended_at <= coalesce(v.first_at, w.last_at)) e
  where c.call_span_id is not null
 
 -- name: observe_confirmation

@@ -1,9 +1,9 @@
 -- name: make_stage
 -- Tasks to be written in this transaction; those that are no longer tasks have no content. Emptied by every commit.
-create temporary table if not exists stage_task (
-    like pigou.task, account text, former_entry_id uuid, former_entry_at timestamptz
-) on commit delete rows;
-alter table stage_task alter column tenant_id drop not null, alter column settled_at drop not null, alter column revision drop not null;
+create temporary table if not exists stage_task on commit delete rows as
+select k.*, null::uuid as former_entry_id, null::timestamptz as former_entry_at, 0 as value_asset, 0 as value_income,
+       0 as latency_expense, 0 as latency_owed, 0 as risk_expense, 0 as risk_reserve, 0 as losses
+  from pigou.task k with no data;
 create temporary table if not exists stage_line (
     entry_id uuid, line smallint, occurred_at timestamptz, posted_on date, commodity_id smallint, debit_account_id integer,
     credit_account_id integer, quantity numeric, rate_usd numeric
@@ -13,10 +13,9 @@ create temporary table if not exists stage_line (
 -- The first day the tenant's books are open for. The period cannot be closed until this transaction ends.
 select t.tenant, t.closed_through from pigou.tenant t where t.tenant_id = %(tenant_id)s for share
 
--- name: missing_accounts
--- Names of accounts that are not open yet.
-select name from unnest(%(names)s::text[]) name
- where not exists (select from pigou.account a where a.tenant_id = %(tenant_id)s and a.account = name)
+-- name: accounts
+-- Ids of accounts that are open.
+select account, account_id from pigou.account where tenant_id = %(tenant_id)s and account = any(%(names)s)
 
 -- name: number_stage
 -- Each staged task's revision, its former entry, and the entry that it gets if anything about it has a price. What was a task once
@@ -28,36 +27,36 @@ update stage_task s
   from stage_task o
   left join pigou.task k on k.tenant_id = %(tenant_id)s and k.trace_id = o.trace_id
  cross join lateral (
-       select coalesce(k.revision + 1, (
-                  select r from generate_series(0, 1000) r
-                   where not exists (select from pigou.entry e
-                                      where e.tenant_id = %(tenant_id)s and e.occurred_at = o.ended_at
-                                        and e.entry_id = pigou.entry_id(%(tenant)s, o.trace_id, '', 'settlement', r, o.ended_at))
-                   order by r limit 1)) as revision) n
+       select case when k.revision is not null then k.revision + 1
+                   when not exists (select from pigou.entry e
+                                     where e.tenant_id = %(tenant_id)s and e.occurred_at = o.ended_at
+                                       and e.entry_id = pigou.entry_id(%(tenant)s, o.trace_id, '', 'settlement', 0, o.ended_at)) then 0
+                   else (select min(r) from generate_series(1, 1000) r
+                          where not exists (select from pigou.entry e
+                                             where e.tenant_id = %(tenant_id)s and e.occurred_at = o.ended_at
+                                               and e.entry_id = pigou.entry_id(%(tenant)s, o.trace_id, '', 'settlement', r, o.ended_at)))
+              end as revision) n
  where o.trace_id = s.trace_id
 
 -- name: stage_lines
 -- What a settled task moves in the shadow book: its value at V, its latency at λ, its risk at ρ as a provision, and the end of that
 -- provision once it is known how it went: released as far as nothing was lost, realised against the reserve, the rest borne.
 insert into stage_line
-select s.entry_id, l.line, s.entry_at, greatest((s.entry_at at time zone 'UTC')::date, %(closed_through)s::date + 1), c.commodity_id,
-       d.account_id, a.account_id, l.quantity, l.rate_usd
+select s.entry_id, l.line, s.entry_at, greatest((s.entry_at at time zone 'UTC')::date, %(closed_through)s::date + 1), l.commodity_id,
+       l.debit, l.credit, l.quantity, l.rate_usd
   from stage_task s
  cross join lateral (
        select round(s.quality::numeric, 12) as quality, round(s.latency_s::numeric, 12) as latency_s,
               coalesce(s.risk_usd, 0) as risk_usd, least(coalesce(s.risk_usd, 0), s.loss_usd) as realised_usd,
               s.quality is not null or s.loss_usd > 0 as is_known) n
  cross join lateral (values
-       (1, 'quality', 'assets:value:', 'income:value:', n.quality, s.value_usd),
-       (2, 'latency_seconds', 'expenses:latency:', 'liabilities:latency:', n.latency_s, s.lambda_usd_per_s),
-       (3, 'risk_usd', 'expenses:risk:', 'liabilities:risk_reserve:', n.risk_usd, s.rho),
-       (4, 'risk_usd', 'liabilities:risk_reserve:', 'expenses:risk:', case when n.is_known then n.risk_usd - n.realised_usd end, s.rho),
-       (5, 'risk_usd', 'liabilities:risk_reserve:', 'liabilities:losses:', n.realised_usd, s.rho),
-       (6, 'risk_usd', 'expenses:risk:', 'liabilities:losses:', s.loss_usd - n.realised_usd, s.rho))
-       l (line, commodity, debit, credit, quantity, rate_usd)
-  join pigou.commodity c on c.commodity = l.commodity
-  join pigou.account d on d.tenant_id = %(tenant_id)s and d.account = l.debit || s.account
-  join pigou.account a on a.tenant_id = %(tenant_id)s and a.account = l.credit || s.account
+       (1, %(quality)s::smallint, s.value_asset, s.value_income, n.quality, s.value_usd),
+       (2, %(latency)s, s.latency_expense, s.latency_owed, n.latency_s, s.lambda_usd_per_s),
+       (3, %(risk)s, s.risk_expense, s.risk_reserve, n.risk_usd, s.rho),
+       (4, %(risk)s, s.risk_reserve, s.risk_expense, case when n.is_known then n.risk_usd - n.realised_usd end, s.rho),
+       (5, %(risk)s, s.risk_reserve, s.losses, n.realised_usd, s.rho),
+       (6, %(risk)s, s.risk_expense, s.losses, s.loss_usd - n.realised_usd, s.rho))
+       l (line, commodity_id, debit, credit, quantity, rate_usd)
  where s.content_hash is not null and l.quantity > 0 and l.rate_usd is not null
 
 -- name: drop_empty_entries

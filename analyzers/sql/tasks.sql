@@ -124,81 +124,106 @@ select trace_id, outcome_id, span_id, source, name, quality, loss_usd, occurred_
 
 -- name: facts
 -- Traces as their records and calls tell them. A trace's extent is that of its outermost records: children on machines with other
--- clocks, and events that come later, do not make it longer.
+-- clocks, and events that come later, do not make it longer. `place`: 0 a root, 1 a span whose parent never came, 2 a span inside
+-- (outermost only where parents form a loop), 3 a call told by a log, 4 another log. Who is an orphan is looked up only where there is no root.
 with record as materialized (
     select r.trace_id, r.span_id, r.parent_span_id, r.signal = 'span' as is_span, r.role, r.name, r.service, r.status_code,
-           r.started_at, r.ended_at, r.agent, r.task_class, r.use, r.attributes,
-           r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd', 'allocation.action.class',
-                                 'allocation.action.reversible'] as is_action
+           r.started_at, r.ended_at, r.agent, r.task_class, n.tells,
+           case when r.signal <> 'span' then case r.role when 'call' then 3 else 4 end when r.parent_span_id is null then 0 else 2 end as place,
+           case when n.tells or r.role = 'tool' or r.parent_span_id is null then r.attributes end as attributes
       from pigou.record r
+     cross join lateral (
+           select r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd', 'allocation.action.class',
+                                        'allocation.action.reversible', 'allocation.task.value_usd', 'allocation.task.deadline_s'] as tells) n
      where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s)
        and r.started_at >= %(since)s and r.started_at <= %(until)s
 ),
-span as materialized (select distinct trace_id, span_id from record where is_span),
-placed as materialized (
-    select r.*, case when not r.is_span then case r.role when 'call' then 3 else 4 end
-                     when r.parent_span_id is null then 0 when s.span_id is null then 1 else 2 end as place
-      from record r left join span s on s.trace_id = r.trace_id and s.span_id = r.parent_span_id
+counted as materialized (
+    select trace_id, min(place) as top, count(*) filter (where is_span) as spans,
+           count(*) filter (where is_span and role <> 'call') as other_spans
+      from record group by trace_id
 ),
-root as materialized (
-    select distinct on (trace_id) trace_id, place, span_id, is_span, name, service, status_code,
-           attributes ->> 'gen_ai.operation.name' as operation
-      from placed order by trace_id, place, started_at, span_id
+orphan as materialized (
+    select r.trace_id, r.span_id
+      from counted c
+      join record r on r.trace_id = c.trace_id and r.place = 2
+      left join record p on p.trace_id = r.trace_id and p.span_id = r.parent_span_id and p.is_span
+     where c.top = 2 and p.span_id is null
 ),
-outermost_agent as materialized (
-    select distinct on (trace_id) trace_id, span_id
-      from placed where is_span and role in ('agent', 'control') order by trace_id, started_at, ended_at desc, span_id
+outermost as materialized (
+    select r.*, c.top from counted c join record r on r.trace_id = c.trace_id and r.place = c.top
+     where c.top <> 2
+    union all
+    select r.*, 1 from orphan o join record r on r.trace_id = o.trace_id and r.span_id = o.span_id and r.place = 2
+    union all
+    select r.*, 2 from counted c join record r on r.trace_id = c.trace_id and r.place = 2
+     where c.top = 2 and c.trace_id not in (select trace_id from orphan)
 ),
-risk as materialized (
-    select p.trace_id, sum(n.probability * n.loss_usd) as risk_usd,
-           count(*) filter (where n.probability is null and n.loss_usd is null and not n.is_stated
-                              and (n.class not in ('read', 'draft') or n.reversible = 'false')) as unstated,
+extent as (
+    select trace_id, top, min(started_at) as started_at, max(ended_at) as ended_at from outermost group by trace_id, top
+),
+root as (
+    select distinct on (trace_id) trace_id, span_id, is_span, name, service, status_code, agent, task_class, attributes
+      from outermost order by trace_id, started_at, span_id
+),
+outermost_agent as (
+    select distinct on (trace_id) trace_id, span_id, agent
+      from record where is_span and role in ('agent', 'control') order by trace_id, started_at, ended_at desc, span_id
+),
+classed as (
+    select distinct on (trace_id) trace_id, task_class
+      from record where task_class is not null order by trace_id, place, started_at, span_id
+),
+valued as (
+    select trace_id,
+           (array_agg(attributes ->> 'allocation.task.value_usd' order by place, started_at, span_id)
+              filter (where attributes ? 'allocation.task.value_usd'))[1] as value,
+           (array_agg(attributes ->> 'allocation.task.deadline_s' order by place, started_at, span_id)
+              filter (where attributes ? 'allocation.task.deadline_s'))[1] as deadline
+      from record where tells group by trace_id
+),
+tooled as (
+    select trace_id, array_agg(distinct coalesce(attributes ->> 'gen_ai.tool.name', attributes ->> 'tool.name', name)) as tools
+      from record where role = 'tool' group by trace_id
+),
+risk as (
+    select r.trace_id, sum(n.probability * n.loss_usd) as risk_usd,
+           count(*) filter (where not n.is_stated and (n.class not in ('read', 'draft') or n.reversible = 'false')) as unstated,
            count(*) filter (where n.is_stated and (n.probability is null or n.loss_usd is null)) as bad
-      from placed p
+      from record r
      cross join lateral (
-           select pigou.number_of(p.attributes -> 'allocation.risk.probability', 1) as probability,
-                  pigou.number_of(p.attributes -> 'allocation.risk.loss_usd', 1e15) as loss_usd,
-                  p.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd'] as is_stated,
-                  p.attributes ->> 'allocation.action.class' as class, p.attributes ->> 'allocation.action.reversible' as reversible) n
-     where p.is_action and p.is_span and p.name <> 'allocation.incident'
-     group by p.trace_id
-),
-shape as (
-    select p.trace_id, min(r.place) as top,
-           min(p.started_at) filter (where p.place = r.place) as started_at,
-           max(p.ended_at) filter (where p.place = r.place) as ended_at,
-           (array_agg(p.task_class order by p.place, p.started_at, p.span_id) filter (where p.task_class is not null))[1] as task_class,
-           (array_agg(p.agent order by p.place, p.started_at, p.span_id) filter (where p.agent is not null))[1] as agent,
-           (array_agg(p.attributes ->> 'allocation.task.value_usd' order by p.place, p.started_at, p.span_id)
-              filter (where p.attributes ? 'allocation.task.value_usd'))[1] as value,
-           (array_agg(p.attributes ->> 'allocation.task.deadline_s' order by p.place, p.started_at, p.span_id)
-              filter (where p.attributes ? 'allocation.task.deadline_s'))[1] as deadline,
-           array_agg(distinct coalesce(p.attributes ->> 'gen_ai.tool.name', p.attributes ->> 'tool.name', p.name))
-              filter (where p.role = 'tool') as tools,
-           count(*) filter (where p.is_span) as spans, count(*) filter (where p.is_span and p.role <> 'call') as other_spans
-      from placed p join root r on r.trace_id = p.trace_id
-     group by p.trace_id
+           select pigou.number_of(r.attributes -> 'allocation.risk.probability', 1) as probability,
+                  pigou.number_of(r.attributes -> 'allocation.risk.loss_usd', 1e15) as loss_usd,
+                  r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd'] as is_stated,
+                  r.attributes ->> 'allocation.action.class' as class, r.attributes ->> 'allocation.action.reversible' as reversible) n
+     where r.tells and r.is_span and r.name <> 'allocation.incident'
+     group by r.trace_id
 ),
 bought as (
     select c.trace_id, count(*) filter (where c.status <> 'duplicate') as calls,
            count(*) filter (where c.status in ('unpriced', 'suspense')) as unpriced_calls,
            count(*) filter (where c.status = 'duplicate') as copies,
            sum(c.cost_usd) filter (where c.status = 'booked') as cost_usd,
-           min(c.conversation_id) as conversation_id, min(c.user_id) as user_id
+           min(c.conversation_id) as conversation_id, min(c.user_id) as user_id, min(c.agent) as agent
       from pigou.call c
      where c.tenant_id = %(tenant_id)s and c.trace_id = any(%(trace_ids)s)
        and c.started_at >= %(since)s and c.started_at <= %(until)s
      group by c.trace_id
 )
-select s.trace_id, s.top, case when r.is_span then r.span_id end, r.status_code, a.span_id, s.started_at, s.ended_at, s.task_class,
-       s.agent, r.name, r.service, r.operation, coalesce(s.tools, '{}'), b.user_id, b.conversation_id, s.value, s.deadline, s.spans,
-       s.other_spans, coalesce(b.calls, 0), coalesce(b.unpriced_calls, 0), coalesce(b.copies, 0), coalesce(b.cost_usd, 0),
-       k.risk_usd, coalesce(k.unstated, 0), coalesce(k.bad, 0)
-  from shape s
-  join root r on r.trace_id = s.trace_id
-  left join outermost_agent a on a.trace_id = s.trace_id
-  left join risk k on k.trace_id = s.trace_id
-  left join bought b on b.trace_id = s.trace_id
+select c.trace_id, e.top, case when r.is_span then r.span_id end, r.status_code, a.span_id, e.started_at, e.ended_at,
+       coalesce(r.task_class, k.task_class), coalesce(r.agent, a.agent, b.agent), r.name, r.service,
+       r.attributes ->> 'gen_ai.operation.name', coalesce(t.tools, '{}'), b.user_id, b.conversation_id, v.value, v.deadline, c.spans,
+       c.other_spans, coalesce(b.calls, 0), coalesce(b.unpriced_calls, 0), coalesce(b.copies, 0), coalesce(b.cost_usd, 0),
+       x.risk_usd, coalesce(x.unstated, 0), coalesce(x.bad, 0)
+  from counted c
+  join extent e on e.trace_id = c.trace_id
+  join root r on r.trace_id = c.trace_id
+  left join outermost_agent a on a.trace_id = c.trace_id
+  left join classed k on k.trace_id = c.trace_id
+  left join valued v on v.trace_id = c.trace_id
+  left join tooled t on t.trace_id = c.trace_id
+  left join risk x on x.trace_id = c.trace_id
+  left join bought b on b.trace_id = c.trace_id
 
 -- name: done
 -- Some traces are settled, or are no tasks.

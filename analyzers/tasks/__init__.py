@@ -4,6 +4,6 @@
 decided by pure functions (`outcomes`, `prices`, `classes`, `judge`); the rest is SQL over batches. docs/tasks.md tells the rules.
 """
 
-from analyzers.tasks.settle import Settled, settle
+from analyzers.tasks.settlement import Settled, settle
 
 __all__ = ["Settled", "settle"]

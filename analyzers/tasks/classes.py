@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-FIELDS = ("agent", "name", "service", "operation", "tool", "user")
 _LENGTH_MAX = 120
 _TOOLS_SHOWN = 4
 _ANSWERS_MAX = 20_000
@@ -87,10 +86,12 @@ def clustered(names: Names) -> str | None:
     Agent (else service) and root, and the tools where the root's name says nothing: `coder/fix issue #`, `bot/chat[read,search]`.
     """
     who, root = masked(names.agent or names.service or ""), masked(names.name or "")
-    is_generic = not root or _GENERIC.fullmatch(root) is not None or root in (f"invoke_agent {who}", f"invoke_agent_{who}", who)
+    if root in (who, f"invoke_agent {who}"):
+        root = ""
+    is_generic = not root or _GENERIC.fullmatch(root) is not None
     tools = sorted({masked(tool) for tool in names.tools}) if is_generic else []
     shown = ",".join(tools[:_TOOLS_SHOWN]) + (f",+{len(tools) - _TOOLS_SHOWN}" if len(tools) > _TOOLS_SHOWN else "")
-    parts = [part for part in (who, root if root != who else "") if part]
+    parts = [part for part in (who, root) if part]
     if not parts and not shown:
         return None
     return ("/".join(parts) + (f"[{shown}]" if shown else ""))[:_LENGTH_MAX]

@@ -158,8 +158,8 @@ def judge(facts: Facts, said: Sequence[Said], book: PriceBook, rules: ClassRules
     return Task(
         facts.trace_id, facts.root_span_id, facts.started_at, facts.ended_at, by, facts.agent, facts.root_name,
         facts.conversation_id, task_class, class_source, value, value_source, prices.lambda_usd_per_s, prices.rho, prices.source,
-        deadline, deadline_source, quality, outcome_source, outcome_id, None if facts.unpriced_calls else facts.cost_usd, latency_s,
-        None if deadline is None else max(0.0, latency_s - deadline), risk, sum(losses, Decimal(0)), facts.calls,
+        deadline, deadline_source, quality, outcome_source, outcome_id, None if facts.unpriced_calls else facts.cost_usd,
+        latency_s, None if deadline is None else max(0.0, latency_s - deadline), risk, sum(losses, Decimal(0)), facts.calls,
         facts.unpriced_calls, facts.spans, problems,
     )  # fmt: skip
 
@@ -210,7 +210,7 @@ def _exact(text: str | None) -> Decimal | None:
 
 
 def _quality(facts: Facts, said: Sequence[Said], prices: Prices) -> tuple[float | None, str | None, UUID | None]:
-    """Q, its source and the outcome that says it: of the first source in the policy's order that says anything of the whole task."""
+    """Q, its source and its outcome: of the first source in the policy's order that says anything of the whole task."""
     for wanted in prices.outcome_sources:
         if wanted == ROOT_STATUS:
             if facts.root_span_id is not None and facts.top == 0:

@@ -1,7 +1,7 @@
 """What records say of how tasks went: explicit attributes, evaluations, test results, incidents. Pure: a record in, words out.
 
-Read from OTel's GenAI conventions (`gen_ai.evaluation.result`, as an event of a log or of a span, or as a span of its own), OTel's
-`test.*`, OpenInference's EVALUATOR spans, exit codes of verifying tools, and `allocation.outcome` and `allocation.incident`.
+Read from OTel's GenAI conventions (`gen_ai.evaluation.result`, as an event of a log or of a span, or as a span of its own),
+OTel's `test.*`, OpenInference's EVALUATOR spans, exit codes of verifying tools, `allocation.outcome` and `allocation.incident`.
 A score that is no share of 1 is not made one: it is refused with the reason.
 """
 
@@ -137,14 +137,9 @@ def _evaluation(record: Evidence, place: str, attributes: Attributes, span_id: b
 
 def _evaluator(record: Evidence) -> Words:
     """OpenInference's span of an evaluator: its result stands in the span's metadata."""
-    metadata = record.attributes.get("metadata")
-    if isinstance(metadata, str):
-        try:
-            metadata = json.loads(metadata)
-        except ValueError:
-            metadata = None
-    said = cast("Attributes", metadata) if isinstance(metadata, dict) else {}
-    score, label = (said.get(key, record.attributes.get(f"metadata.{key}")) for key in ("score", "label"))
+    said = _mapping(record.attributes.get("metadata"))
+    score: Any = said.get("score", record.attributes.get("metadata.score"))
+    label: Any = said.get("label", record.attributes.get("metadata.label"))
     if score is None and label is not None:
         score = _LABELS.get(str(label).strip().lower())
     if score is None:
@@ -186,7 +181,8 @@ def _quality(
     trace_id, linked = _target(record)
     subject, subject_id = ("response", response) if response else ("trace", trace_id.hex())
     return Outcome(
-        source, _key(record, place), subject, subject_id, linked or span_id, name[:_NAME_LENGTH_MAX], number, None, at, detail or {}
+        source, _key(record, place), subject, subject_id, linked or span_id, name[:_NAME_LENGTH_MAX], number, None, at,
+        detail or {},
     )  # fmt: skip
 
 
@@ -233,6 +229,16 @@ def _number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _mapping(value: object) -> Attributes:
+    """A map, as it is or as the JSON of one; empty if it is neither."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return cast("Attributes", value) if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str | None:

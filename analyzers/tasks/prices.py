@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
 
 import msgspec
 
@@ -74,11 +73,6 @@ class PriceBook:
         self._bounds = sorted({at for s in self._statements for at in (s.since, s.until) if at is not None})
         self._known: dict[tuple[str | None, int], Prices] = {}
 
-    @property
-    def grace_min_s(self) -> float:
-        """The shortest time that any statement waits: a trace need not be looked at before."""
-        return min([GRACE_S, *(s.grace_s for s in self._statements if s.grace_s is not None)])
-
     def prices_of(self, task_class: str | None, at: datetime) -> Prices:
         """What holds for tasks of a class that began at a time."""
         key = (task_class, bisect_right(self._bounds, at))
@@ -87,13 +81,17 @@ class PriceBook:
             found = self._known[key] = self._matched(task_class, at)
         return found
 
-    def _matched(self, task_class: str | None, at: datetime) -> Prices:
-        said: dict[str, object] = {}
+    def stated_by(self, task_class: str | None, at: datetime) -> dict[str, Statement]:
+        """By price, the statement that holds for tasks of a class that began at a time; what nobody states is absent."""
+        held: dict[str, Statement] = {}
         for statement in self._statements:
             valid = (statement.since is None or statement.since <= at) and (statement.until is None or at < statement.until)
             if valid and statement.matches(task_class):
                 for name in Prices.__struct_fields__:
-                    value = getattr(statement, name)
-                    if value is not None:
-                        said.setdefault(name, value)
-        return Prices(**cast("dict[str, Any]", said))
+                    if getattr(statement, name) is not None:
+                        held.setdefault(name, statement)
+        return held
+
+    def _matched(self, task_class: str | None, at: datetime) -> Prices:
+        held = self.stated_by(task_class, at)
+        return Prices(**{name: getattr(statement, name) for name, statement in held.items()})

@@ -19,3 +19,22 @@ select distinct on (o.outcome_id) %(tenant_id)s, o.outcome_id, o.subject, o.subj
        o (outcome_id, subject, subject_id, source, name, quality, loss_usd, occurred_at, detail)
  where not exists (select from pigou.outcome k where k.tenant_id = %(tenant_id)s and k.outcome_id = o.outcome_id)
 on conflict (tenant_id, outcome_id) do nothing
+
+-- name: unknown_ids
+-- Which of some outcomes were not told before.
+select id from unnest(%(outcome_ids)s::uuid[]) id
+ where not exists (select from pigou.outcome o where o.tenant_id = %(tenant_id)s and o.outcome_id = id)
+   and not exists (select from pigou.outcome_waiting w where w.tenant_id = %(tenant_id)s and w.outcome_id = id)
+
+-- name: stored
+-- What is stored of some outcomes. Of one whose trace was found, what it was told of stands in its detail.
+select outcome_id, quality, loss_usd, name,
+       coalesce(detail ->> 'response', detail ->> 'conversation', encode(trace_id, 'hex')), false
+  from pigou.outcome where tenant_id = %(tenant_id)s and outcome_id = any(%(outcome_ids)s)
+union all
+select outcome_id, quality, loss_usd, name, subject_id, true
+  from pigou.outcome_waiting where tenant_id = %(tenant_id)s and outcome_id = any(%(outcome_ids)s)
+
+-- name: show_writing
+-- Lets pigou.writing_since know of this transaction, as posting does by its locks; it keeps nobody waiting.
+select pg_advisory_xact_lock_shared(1885956981, 0)

@@ -457,6 +457,108 @@ select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- nul
        r.ordinal, r.field, r.pattern, r.task_class, r.recorded_at
   from pigou.task_class_rule r left join pigou.tenant t using (tenant_id);
 
+-- What was decided, and what is thought of it. Terms are of eq. 1, the best option's less the chosen one's: what the best would have
+-- changed. status is null until it is appraised; best and the terms are null where the best option is not known.
+create or replace view ledger.decisions as
+select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, encode(d.span_id, 'hex') as span_id, d.decided_at, d.layer, d.kind,
+       d.task_class, d.options[d.chosen] as chosen, d.options[a.best] as best, d.propensity,
+       (a.option_value[a.best] - a.option_value[d.chosen])::numeric as value_usd,
+       (a.option_cost[a.best] - a.option_cost[d.chosen])::numeric as cost_usd,
+       (a.option_latency[a.best] - a.option_latency[d.chosen])::numeric as latency_usd,
+       (a.option_risk[a.best] - a.option_risk[d.chosen])::numeric as risk_usd,
+       (a.option_net[a.best] - a.option_net[d.chosen])::numeric as net_usd,
+       a.regret_usd, a.regret_low_usd, a.regret_high_usd, c.method, s.n, a.status,
+       d.agent, s.value_band, s.label as segment, s.why, a.pull::numeric as pull_usd, d.options, d.assignment, d.own_cost_usd,
+       (select jsonb_object_agg(x.feature, x.value) from unnest(d.feature_names, d.features) x (feature, value)) as context,
+       d.provenance, d.derived_at, c.appraised_at, a.run_id, d.comparison, a.segment as segment_number
+  from pigou.decision d
+  join pigou.tenant t using (tenant_id)
+  left join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  left join pigou.comparison c on c.tenant_id = a.tenant_id and c.comparison = a.comparison
+  left join pigou.segment s on s.tenant_id = a.tenant_id and s.comparison = a.comparison and s.segment = a.segment;
+
+-- The decisions of one trace, found by its id through the index.
+create or replace function ledger.trace_decisions(trace_id text) returns table (decision_id uuid, decided_at timestamptz, kind text)
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select d.decision_id, d.decided_at, d.kind
+      from tenant t
+      join decision d on d.tenant_id = t.tenant_id
+           and d.trace_id = case when trace_decisions.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_decisions.trace_id, 'hex') end
+     order by d.decided_at, d.kind
+$$;
+
+-- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's.
+create or replace view ledger.decision_options as
+select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, d.decided_at, d.kind, d.task_class, o.place::integer as place, o.option,
+       o.place = d.chosen as is_chosen, o.place = a.best as is_best,
+       coalesce(d.propensities[o.place], case when o.place = d.chosen then d.propensity end) as propensity,
+       d.predicted_quality[o.place] as predicted_quality,
+       a.option_value[o.place]::numeric as value_usd, a.option_cost[o.place]::numeric as cost_usd,
+       a.option_latency[o.place]::numeric as latency_usd, a.option_risk[o.place]::numeric as risk_usd,
+       a.option_net[o.place]::numeric as net_usd, a.option_error[o.place]::numeric as error_usd, a.status
+  from pigou.decision d
+  join pigou.tenant t using (tenant_id)
+ cross join lateral unnest(d.options) with ordinality o (option, place)
+  left join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at;
+
+-- What was lost, by what was chosen on tasks of one class and value. The interval is the estimator's, of the sum. needs_… say what would
+-- settle it; is_discovery, whether it stands although many segments were looked at.
+create or replace view ledger.segments as
+select t.tenant, c.layer, c.kind, c.task_class, s.chosen, s.value_band, s.n, s.regret_usd, s.regret_low_usd, s.regret_high_usd, s.status,
+       s.best, s.is_discovery, s.adjusted_p, s.why, s.needs_outcomes, s.needs_exploration, s.materiality_usd, s.tasks,
+       s.standard_error::numeric as error_usd, (s.changes->>'quality')::numeric as value_usd, -(s.changes->>'cost')::numeric as cost_usd,
+       -(s.changes->>'latency')::numeric as latency_usd, -(s.changes->>'risk')::numeric as risk_usd,
+       s.downstream_usd, s.downstream_low_usd, s.downstream_high_usd, s.value_low_usd, s.value_high_usd, s.label as segment,
+       c.assignment, c.options, c.method, c.appraised_at, c.run_id, c.comparison, s.segment as segment_number
+  from pigou.segment s
+  join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
+  join pigou.tenant t on t.tenant_id = s.tenant_id;
+
+create or replace view ledger.appraisal_runs as
+select t.tenant, r.run_id, r.method, r.seed, r.since, r.until, r.started_at, r.ended_at, r.decisions, r.state
+  from pigou.appraisal_run r join pigou.tenant t using (tenant_id);
+
+-- How much of each use went into a task: the doses of eq. 8. Tools without tokens are not among them.
+create or replace view ledger.doses as
+select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.agent, c.layer, c.use, count(*) as calls,
+       sum(coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0))::bigint as tokens,
+       case when bool_and(c.cost_usd is not null) then sum(c.cost_usd) end as cost_usd, k.quality, k.started_at
+  from pigou.task k
+  join pigou.tenant t on t.tenant_id = k.tenant_id
+  join pigou.call c on c.tenant_id = k.tenant_id and c.trace_id = k.trace_id and c.status <> 'duplicate'
+ group by t.tenant, k.tenant_id, k.trace_id, k.task_class, k.agent, k.quality, k.started_at, c.layer, c.use;
+
+-- How engines served requests, as their own spans tell it.
+create or replace view ledger.serving as
+select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex') as span_id, r.started_at, r.task_class,
+       r.attributes->>'allocation.engine' as engine, c.model,
+       x.queue_s, x.prefill_s, x.decode_s, x.kv_tokens, x.batch, x.spec_proposed, x.spec_accepted,
+       coalesce(c.total_input_tokens, c.input_tokens) as prompt_tokens
+  from pigou.record r
+  join pigou.tenant t using (tenant_id)
+  left join pigou.call c on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
+ cross join lateral (
+       select max(v.number) filter (where v.name = 'queue_s') as queue_s, max(v.number) filter (where v.name = 'prefill_s') as prefill_s,
+              max(v.number) filter (where v.name = 'decode_s') as decode_s, max(v.number) filter (where v.name = 'kv_tokens') as kv_tokens,
+              max(v.number) filter (where v.name = 'batch') as batch, max(v.number) filter (where v.name = 'proposed') as spec_proposed,
+              max(v.number) filter (where v.name = 'accepted') as spec_accepted
+         from (select n.name, case when jsonb_typeof(n.said) = 'number' then (n.said#>>'{}')::double precision end as number
+                 from (values ('queue_s', coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue')),
+                              ('prefill_s', coalesce(r.attributes->'allocation.engine.prefill_s',
+                                                     r.attributes->'gen_ai.latency.time_in_model_prefill')),
+                              ('decode_s', coalesce(r.attributes->'allocation.engine.decode_s',
+                                                    r.attributes->'gen_ai.latency.time_in_model_decode')),
+                              ('kv_tokens', r.attributes->'allocation.engine.kv_tokens'), ('batch', r.attributes->'allocation.engine.batch'),
+                              ('proposed', r.attributes->'allocation.spec.proposed'), ('accepted', r.attributes->'allocation.spec.accepted'))
+                      n (name, said)) v) x
+ where r.layer = 'supply' and r.role = 'call';
+
+-- What the operator knows of how decisions are made.
+create or replace view ledger.assignments as
+select case when a.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants
+       a.kind, a.task_class, a.assignment, a.source, a.recorded_at
+  from pigou.assignment a left join pigou.tenant t using (tenant_id);
+
 -- The price vector with its history: prices that hold now have an open `valid`. Of a class without a row of its own those of the longest
 -- prefix hold that matches it, and at last those of '*'. `constraint` and `slack` are of the tightest of its constraints.
 create or replace view ledger.price_vector as
@@ -481,6 +583,6 @@ select t.tenant, c.task_class, c.revision, c.latency_s, c.risk_usd_per_day, c.so
   from pigou.price_constraint c join pigou.tenant t using (tenant_id);
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.trace_spans(text), ledger.trace_calls(text) from public;
-grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.spend(timestamptz, timestamptz),
+revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;
+grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz) to pigou_reader, pigou_writer;

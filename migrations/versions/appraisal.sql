@@ -149,11 +149,11 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 -- A number between 0 and a maximum that telemetry states, as a number or as text; null if it is none.
 create function pigou.number_of(stated jsonb, maximum numeric) returns numeric language sql immutable parallel safe as $$
-    select case when n.number >= 0 and n.number <= maximum then round(n.number, 12) end
-      from (select case jsonb_typeof(stated)
-                       when 'number' then stated::numeric
-                       when 'string' then case when stated #>> '{}' ~ '^\s*\d{1,20}(\.\d{1,20})?\s*$' then (stated #>> '{}')::numeric end
-                   end as number) n
+    select case jsonb_typeof(stated)
+               when 'number' then case when stated::numeric between 0 and maximum then round(stated::numeric, 12) end
+               when 'string' then case when stated #>> '{}' ~ '^\s*\d{1,20}(\.\d{1,20})?\s*$'
+                                       then case when (stated #>> '{}')::numeric <= maximum then round((stated #>> '{}')::numeric, 12) end end
+           end
 $$;
 grant execute on function pigou.number_of(jsonb, numeric) to pigou_writer;
 
@@ -277,7 +277,7 @@ create table pigou.segment (
     regret_usd          numeric(38, 12),
     regret_low_usd      numeric(38, 12),
     regret_high_usd     numeric(38, 12),
-    error_usd           double precision,             -- standard error of the regret
+    standard_error      double precision,             -- of the regret, in USD
     degrees             double precision,             -- degrees of freedom of that; null: so many that it does not matter
     changes             jsonb not null,               -- what the best would have changed in V·Q, C, λ·L and ρ·R, in USD
     downstream_usd      numeric(38, 12),              -- ΔC of the whole tasks less that of the decisions' own calls

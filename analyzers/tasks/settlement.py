@@ -14,9 +14,8 @@ import msgspec
 import psycopg
 
 from analyzers.tasks.arrivals import look
-from analyzers.tasks.classes import ClassRule, ClassRules
 from analyzers.tasks.judge import Facts, Said, Task, due_at, judge
-from analyzers.tasks.prices import PriceBook, Statement
+from analyzers.tasks.rules import Judges, judges_of
 from analyzers.tasks.write import write
 from ledger.queries import queries
 
@@ -38,13 +37,6 @@ class Settled(msgspec.Struct):
     changed: int = 0
     outcomes: int = 0
     refused: int = 0
-
-
-class _Judges(msgspec.Struct, frozen=True):
-    """What a tenant's tasks are judged by."""
-
-    book: PriceBook
-    rules: ClassRules
 
 
 def settle(
@@ -90,7 +82,7 @@ def _settle_due(connection: psycopg.Connection, done: Settled, progress: Progres
     waiting = dict(connection.execute(_SQL["tenants_due"]).fetchall())
     total = done.traces + sum(waiting.values())
     for tenant_id in waiting:
-        judges = _judges(connection, tenant_id)
+        judges = judges_of(connection, tenant_id)
         while True:
             with connection.transaction():
                 connection.execute(_SQL["lock"])
@@ -103,17 +95,7 @@ def _settle_due(connection: psycopg.Connection, done: Settled, progress: Progres
                 break
 
 
-def _judges(connection: psycopg.Connection, tenant_id: int) -> _Judges:
-    of = {"tenant_id": tenant_id}
-    statements = [
-        Statement(*row[:10], None if row[10] is None else tuple(row[10]))
-        for row in connection.execute(_SQL["price_statements"], of)
-    ]
-    rules = [ClassRule(*row) for row in connection.execute(_SQL["class_rules"], of)]
-    return _Judges(PriceBook(statements), ClassRules(rules))
-
-
-def _settle_batch(connection: psycopg.Connection, tenant_id: int, judges: _Judges) -> tuple[int, int]:
+def _settle_batch(connection: psycopg.Connection, tenant_id: int, judges: Judges) -> tuple[int, int]:
     """Judge and book one batch of a tenant's traces that are due: how many were looked at, and how many tasks changed."""
     due = connection.execute(_SQL["due"], {"tenant_id": tenant_id, "limit": _BATCH}).fetchall()
     if not due:

@@ -1,0 +1,210 @@
+"""What some decisions of one option would have brought under another: every term of eq. 1 at once, with joint uncertainty.
+
+The estimand is a sum over *these* decisions, each at its own prices: Σ_i p_i·(Y_i(b) − Y_i(a)). What the models expect of each
+decision is summed at its prices; what they missed on average is measured where the options were taken, weighted to be like these
+decisions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from analyzers.attribution.fit import FOLDS, Fit
+from analyzers.effects import intervals
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
+from analyzers.effects.scores import EFFECTIVE_MIN
+
+_NET = ("quality", "cost", "latency", "risk")
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """The decisions in which one option was taken, weighted to be like those that are asked about.
+
+    `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
+    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term; `by_fold` (P, 2,
+    folds): weighted misses and weights, for choosing on other folds.
+    """
+
+    rows: Ints
+    tasks: Ints
+    pulls: Floats
+    missed: Floats
+    effective: float
+    by_fold: Floats
+
+    def without(self, fold: int) -> Floats:
+        """Shape (P,): the mean miss on all other folds; the overall one where they hold nothing."""
+        weighed = self.by_fold.sum(axis=2) - self.by_fold[:, :, fold]
+        return np.where(weighed[:, 1] > 0, weighed[:, 0] / np.maximum(weighed[:, 1], 1e-300), self.missed)
+
+
+def arm(fit: Fit, rows: Ints, weight: Floats, tasks: Ints) -> Arm:
+    """The arm of `rows` under weights (rows,), whose tasks are numbered as `tasks` says."""
+    pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
+    by_fold = np.zeros((len(fit.parts), 2, FOLDS))
+    effective = math.inf
+    for place, part in enumerate(fit.parts):
+        weighed = weight * part.weight[rows]
+        total = float(weighed.sum())
+        if total <= 0:
+            if part.name != "own":
+                effective = 0.0
+            continue
+        residual = part.residual[rows]
+        missed[place] = float((weighed * residual).sum()) / total
+        pulls[place] = weighed * (residual - missed[place]) / total
+        by_fold[place, 0] = np.bincount(fit.fold[rows], weights=weighed * residual, minlength=FOLDS)
+        by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
+        if part.name != "own":
+            if fit.alone:
+                effective = min(effective, total**2 / float((weighed**2).sum()))
+            else:
+                effective = min(effective, intervals.kish(weighed, tasks))
+    return Arm(rows, tasks, pulls, missed, effective, by_fold)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`option` against `base` over `decisions` (rows of the fit in which `base` was chosen and `option` had a chance)."""
+
+    fit: Fit
+    decisions: Ints
+    option: int
+    base: int
+    arms: tuple[Arm, Arm]  # of option, of base
+    tasks: int
+
+    @cached_property
+    def expected(self) -> Floats:
+        """Shape (P, decisions): what the models expect the option to change, in each term's unit."""
+        rows = self.decisions
+        return np.stack([part.fitted[rows, self.option] - part.fitted[rows, self.base] for part in self.fit.parts])
+
+    @property
+    def changed(self) -> Floats:
+        """Shape (P, decisions): what the option changes in each decision, in each term's unit."""
+        return self.expected + (self.arms[0].missed - self.arms[1].missed)[:, None]
+
+    @property
+    def covariance(self) -> Floats:
+        """Shape (P, P): of the mean misses' difference, with tasks as the unit."""
+        parts = len(self.fit.parts)
+        if self.fit.alone:
+            return sum((each.pulls @ each.pulls.T for each in self.arms), np.zeros((parts, parts)))
+        sums = np.stack([self._sums(0, place) - self._sums(1, place) for place in range(parts)])
+        return np.asarray(sums @ sums.T)
+
+    @property
+    def effective(self) -> float:
+        """Independent tasks behind the arm that has fewer."""
+        return min(each.effective for each in self.arms)
+
+    @property
+    def is_evident(self) -> bool:
+        """Whether an interval for it keeps its promise (`effects.scores.EFFECTIVE_MIN`)."""
+        return self.effective >= EFFECTIVE_MIN[False]
+
+    def prices(self) -> Floats:
+        """Shape (P, decisions): each decision's prices."""
+        return np.stack([part.price[self.decisions] for part in self.fit.parts])
+
+    def total(self, prices: Floats | None = None, *, level: float = LEVEL) -> Estimate:
+        """Σ over the decisions, in USD, at their own prices or at others (P, decisions).
+
+        Interval: quality's part of each arm by Wilson's formula with the observations its weighted variance is worth, money's
+        by Hall's, joined limit by limit (MOVER) with the correlations between the terms of one task.
+        """
+        priced = self.prices() if prices is None else prices
+        sums = priced.sum(axis=1)
+        value = float((priced * self.expected).sum() + sums @ (self.arms[0].missed - self.arms[1].missed))
+        joint = intervals.of_sums(value, self._joint(sums))
+        low, high = self._limits(sums, intervals.hall_share_of(joint), level)
+        basis = Basis(len(self.decisions), self.tasks, self.fit.method, "these decisions", level)
+        return basis.found(value, joint.standard_error, value - low, value + high, degrees=joint.degrees)
+
+    def pull(self, prices: Floats | None = None) -> list[tuple[Ints, Floats]]:
+        """Rows with what each adds to the error of `total`."""
+        sums = (self.prices() if prices is None else prices).sum(axis=1)
+        return [(each.rows, sign * (sums @ each.pulls)) for sign, each in zip((1.0, -1.0), self.arms, strict=True)]
+
+    def _sums(self, side: int, place: int) -> Floats:
+        each = self.arms[side]
+        return np.asarray(np.bincount(each.tasks, weights=each.pulls[place], minlength=self.tasks), dtype=np.float64)
+
+    def _joint(self, sums: Floats) -> Floats:
+        """Shape (tasks,): each task's pull on the total."""
+        if self.fit.alone:
+            return np.concatenate([sums @ self.arms[0].pulls, -(sums @ self.arms[1].pulls)])
+        return np.asarray(sum(sums[k] * (self._sums(0, k) - self._sums(1, k)) for k in range(len(sums)) if sums[k]))
+
+    def _limits(self, sums: Floats, hall_share: float, level: float) -> tuple[float, float]:
+        """Distances of the total's limits below and above."""
+        pieces = [(side, *piece) for side in (0, 1) for piece in self._pieces(side, sums, hall_share, level)]
+        below = np.array([b.value - b.low if side == 0 else b.high - b.value for side, b, _ in pieces])
+        above = np.array([b.high - b.value if side == 0 else b.value - b.low for side, b, _ in pieces])
+        relation = np.eye(len(pieces))
+        for i, (side, _, pulls) in enumerate(pieces):
+            for j, (other, _, others) in enumerate(pieces[:i]):
+                scale = math.sqrt(float((pulls**2).sum()) * float((others**2).sum()))
+                if scale > 0 and (side == other or not self.fit.alone):
+                    together = float(pulls @ others) / scale
+                    relation[i, j] = relation[j, i] = together if side == other else -together
+        one, other = (math.sqrt(max(0.0, float(distance @ relation @ distance))) for distance in (below, above))
+        return one, other
+
+    def _pieces(self, side: int, sums: Floats, hall_share: float, level: float) -> list[tuple[intervals.Bounds, Floats]]:
+        """Quality in one arm, if it is known, and money: what each contributes to the total, and its pulls by task."""
+        names = [part.name for part in self.fit.parts]
+        each = self.arms[side]
+        money = [place for place, name in enumerate(names) if name != "quality" and sums[place]]
+        found: list[tuple[intervals.Bounds, Floats]] = []
+        if "quality" in names and sums[names.index("quality")]:
+            place = names.index("quality")
+            option = self.option if side == 0 else self.base
+            mean = float(self.fit.parts[place].fitted[self.decisions, option].mean()) + float(each.missed[place])
+            pulls = each.pulls[place] if self.fit.alone else self._sums(side, place)
+            of = intervals.of_sums(min(1.0, max(0.0, mean)), self._own(side, pulls))
+            known = intervals.bounded(of, max(each.effective, 1e-9), level)
+            scale = float(sums[place])
+            found.append((intervals.Bounds(scale * known.value, scale * known.low, scale * known.high), scale * pulls))
+        if money:
+            pulls = sums[money] @ each.pulls[money] if self.fit.alone else sum(sums[k] * self._sums(side, k) for k in money)
+            of = intervals.of_sums(0.0, self._own(side, np.asarray(pulls)))
+            found.append((intervals.skewed(of, level, hall_share=hall_share), np.asarray(pulls)))
+        return found
+
+    def _own(self, side: int, pulls: Floats) -> Floats:
+        """The pulls of those tasks alone that the arm has."""
+        if self.fit.alone:
+            return pulls
+        present: Bools = np.zeros(self.tasks, dtype=np.bool_)
+        present[self.arms[side].tasks] = True
+        return pulls[present]
+
+
+def contrast(fit: Fit, pool: Ints, option: int, base: int) -> Contrast | None:
+    """What `option` would have brought in those decisions of `pool` (rows) in which `base` was chosen; None where there is none,
+    or where nobody in the pool took the option.
+
+    Source: doubly robust effect on those who took `base`: weights e_base/e_option (Hirano, Imbens & Ridder 2003; Robins,
+    Rotnitzky & Zhao 1994), normalised (Hájek).
+    """
+    both = pool[fit.supported[pool, option] & fit.supported[pool, base]]
+    took = fit.choices.chosen[both]
+    decisions, others = both[took == base], both[took == option]
+    if len(decisions) == 0 or len(others) == 0:
+        return None
+    if fit.alone:
+        own_tasks, other_tasks, tasks = decisions, others, len(decisions) + len(others)
+    else:
+        codes = np.unique(fit.tasks[np.concatenate([others, decisions])], return_inverse=True)[1]
+        other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
+    weight = fit.propensity[others, base] / fit.propensity[others, option]
+    one = arm(fit, others, weight, other_tasks)
+    other = arm(fit, decisions, np.ones(len(decisions)), own_tasks)
+    return Contrast(fit, decisions, option, base, (one, other), tasks)

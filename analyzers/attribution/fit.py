@@ -1,0 +1,245 @@
+"""What a stratum's outcomes depend on: propensities, and what each option leads one to expect of quality, cost, latency, loss.
+
+Everything here only serves to take noise and confounding away; numbers that anyone sees are made in `segments` from what these
+models missed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from analyzers.attribution.choices import Choices
+from analyzers.effects import nuisance, observational, propensity
+from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, own_clusters
+
+Name: TypeAlias = Literal["quality", "cost", "latency", "risk", "own"]
+
+FOLDS = 5
+ROWS_LEARNT = 40_000  # decisions that a model learns from; more change no prediction by what an interval would show
+OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
+_EVIDENT = 2.0  # standard errors by which context has to tell effects apart before it is used for that
+_BLP_ROWS_MIN = 60
+_RANDOM = 17  # a stream of the seed's own
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One term of eq. 1 over n decisions and K options.
+
+    `price` (n,): what a unit of it is worth in USD, signed: V, −1, −λ, −ρ; 0 for `own`, which is only reported. `fitted` (n, K):
+    expected of each option. `residual` (n,): outcome less what was expected of the chosen option, 0 where unknown. `weight`
+    (n,): one over the probability of becoming known, 0 where unknown. `mean` of the chosen option is completed by the model.
+    """
+
+    name: Name
+    price: Floats
+    fitted: Floats
+    residual: Floats
+    weight: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A stratum ready to be asked. `rows`: which of the choices it holds (those with every price that is needed).
+
+    `propensity` (n, K): probability of each option, logged or estimated. `supported` (n, K): where the option had a chance.
+    `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why.
+    `fold` (n,): whole tasks together. `alone`: every task has one decision here.
+    """
+
+    choices: Choices
+    parts: tuple[Part, ...]
+    propensity: Floats
+    supported: Bools
+    unidentified: tuple[str, ...]
+    unpriced: tuple[str, ...]
+    fold: Ints
+    tasks: Ints
+    alone: bool
+    method: str
+
+    def part(self, name: Name) -> Part | None:
+        """The term of that name, None where it is left out."""
+        return next((part for part in self.parts if part.name == name), None)
+
+
+def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
+    """Fit a stratum. `choices` must be priced (V known in every row); `controls` (n, k) are negative controls, see
+    `effects.observational`. Raises: InputError when it is empty."""
+    n, options = len(choices), len(choices.options)
+    if n == 0:
+        raise InputError("a stratum without decisions cannot be appraised")
+    tasks = own_clusters(choices.tasks, n)
+    alone = int(tasks.max()) + 1 == n
+    fold = nuisance.folds(tasks, FOLDS, seed)
+    anyone, each = _learnt_from(choices.chosen, options, seed)
+    outcomes, unpriced = _outcomes(choices)
+    with threadpool_limits(1):  # matrices are small: threads waiting for each other on a busy machine made them ten times slower
+        ready = nuisance.design(context(choices), choices.chosen, options)
+        chance, supported, unidentified, method = _chances(choices, ready, fold, anyone)
+        parts = tuple(
+            _part(name, outcome, price, choices, ready, fold, (each, anyone), chance)
+            for name, (outcome, price) in outcomes.items()
+        )
+    fitted = Fit(choices, parts, chance, supported, unidentified, unpriced, fold, tasks, alone, method)
+    if controls is not None and choices.assignment == "recorded" and not any(unidentified):
+        fitted = replace(fitted, unidentified=_controlled(fitted, floats(controls, "controls", shape=(n, -1)), seed))
+    return fitted
+
+
+def context(choices: Choices) -> Floats:
+    """Shape (n, d): what was known before the choice and may move outcomes: the features, log V and time (drift)."""
+    value = np.log(np.maximum(choices.v_usd, 1e-9))
+    unknown: Floats = choices.features
+    if np.isnan(unknown).any():  # a feature that is sometimes unknown: its mean, and that it is unknown
+        missing = np.isnan(unknown)
+        with np.errstate(invalid="ignore"):
+            means = np.where(missing.all(axis=0), 0.0, np.nansum(unknown, axis=0) / np.maximum(1, (~missing).sum(axis=0)))
+        unknown = np.column_stack([np.where(missing, means, unknown), missing[:, missing.any(axis=0)]])
+    return np.column_stack([unknown, value, choices.decided_at])
+
+
+def _learnt_from(chosen: Ints, options: int, seed: int) -> tuple[Bools | None, Bools | None]:
+    """Which rows models learn from: a plain sample, and one that takes as many as there are of rare options."""
+    n = len(chosen)
+    if n <= ROWS_LEARNT:
+        return None, None
+    draw = np.random.default_rng([seed, _RANDOM]).random(n)
+    share = np.minimum(1.0, OPTION_ROWS_LEARNT / np.maximum(1, np.bincount(chosen, minlength=options)))
+    return draw < ROWS_LEARNT / n, draw < share[chosen]
+
+
+def _chances(
+    choices: Choices, ready: nuisance.Design, fold: Ints, learnt_from: Bools | None
+) -> tuple[Floats, Bools, tuple[str, ...], str]:
+    n, options = len(choices), len(choices.options)
+    if choices.assignment != "logged":
+        chance = nuisance.probability_model(ready, choices.chosen, options, fold, learnt_from=learnt_from)
+        reasons = observational.reasons(chance, choices.chosen, choices.assignment)
+        return chance, chance >= observational.OVERLAP_MIN, reasons, "doubly robust, estimated propensities"
+    own = choices.propensity
+    menu = choices.menu
+    if menu is not None and np.isnan(menu).any():
+        menu = None
+    log = propensity.read_log(choices.chosen, np.zeros(n), own, options=options, clusters=choices.tasks, menu=menu)
+    reasons = propensity.snips(log).unidentified
+    chance = log.menu
+    if chance is None:  # only the chosen option's is known: what is left is shared as a model would share it
+        others = nuisance.probability_model(ready, choices.chosen, options, fold, learnt_from=learnt_from)
+        others[np.arange(n), choices.chosen] = 0.0
+        total = np.maximum(others.sum(axis=1), 1e-12)
+        chance = others * ((1 - own) / total)[:, None]
+        chance[np.arange(n), choices.chosen] = own
+    return chance, chance > 0, reasons, "doubly robust, logged propensities"
+
+
+def _outcomes(choices: Choices) -> tuple[dict[Name, tuple[Floats, Floats]], tuple[str, ...]]:
+    """Each term's outcome and price, and what is left out of net, with the reason."""
+    n = len(choices)
+    found: dict[Name, tuple[Floats, Floats]] = {
+        "quality": (choices.quality, choices.v_usd),
+        "cost": (choices.cost_usd, np.full(n, -1.0)),
+    }
+    left_out: list[str] = []
+    others: tuple[tuple[Name, Floats, Floats, str], ...] = (
+        ("latency", choices.latency_s, choices.lam, "λ"),
+        ("risk", choices.loss_usd, choices.rho, "ρ"),
+    )
+    for name, outcome, price, symbol in others:
+        if np.isnan(price).any():
+            left_out.append(f"{name}: {symbol} is not known, so that net leaves it out")
+        elif not price.any():
+            left_out.append(f"{name}: {symbol} is 0")
+        elif np.isnan(outcome).all():
+            left_out.append(f"{name}: nothing tells it, so that net leaves it out")
+        else:
+            found[name] = (outcome, -price)
+    if not np.isnan(choices.own_cost_usd).all():
+        found["own"] = (choices.own_cost_usd, np.zeros(n))
+    return found, tuple(left_out)
+
+
+def _part(
+    name: Name,
+    outcome: Floats,
+    price: Floats,
+    choices: Choices,
+    ready: nuisance.Design,
+    fold: Ints,
+    learnt_from: tuple[Bools | None, Bools | None],
+    chance: Floats,
+) -> Part:
+    n, options, chosen = len(outcome), len(choices.options), choices.chosen
+    each, anyone = learnt_from
+    known = ~np.isnan(outcome)
+    fitted = nuisance.outcome_model(ready, outcome, chosen, options, fold, bounded=name == "quality", learnt_from=each)
+    weight = known.astype(np.float64)
+    if not known.all():
+        told = ready.terms if n <= ROWS_LEARNT else context(choices)  # not a second table of a million curved terms
+        state = nuisance.design(np.column_stack([told, np.eye(options)[chosen][:, 1:]]), known.astype(np.int64), 2, "linear")
+        seen = nuisance.probability_model(state, known.astype(np.int64), 2, fold, learnt_from=anyone)[:, 1]
+        weight = known / np.maximum(seen, 0.01)
+    residual = np.where(known, outcome - fitted[np.arange(n), chosen], 0.0)
+    return _shrunk(Part(name, price, fitted, residual, weight), chosen, chance)
+
+
+def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:
+    """Expected outcomes whose *differences between options* vary with context only as far as the data bear them out.
+
+    Best linear predictor of the effect by the model's effect, on rows where either option had a chance, weighted by overlap;
+    the slope κ is kept within [0, 1] and 0 unless it is two standard errors above. Source: Chernozhukov, Demirer, Duflo &
+    Fernández-Val 2018, with the overlap weights of Li, Morgan & Zaslavsky 2018.
+    """
+    options = part.fitted.shape[1]
+    base = int(np.argmax(np.bincount(chosen, minlength=options)))
+    fitted, residual = part.fitted.copy(), part.residual
+    for option in range(options):
+        if option == base:
+            continue
+        effect = part.fitted[:, option] - part.fitted[:, base]
+        overlap = chance[:, option] * chance[:, base] / np.maximum(chance[:, option] + chance[:, base], 1e-12)
+        middle = float((overlap * effect).sum()) / max(float(overlap.sum()), 1e-12)
+        keep = _slope(part, chosen, chance, option, base, effect - middle, overlap)
+        fitted[:, option] = part.fitted[:, base] + middle + keep * (effect - middle)
+    own = np.arange(len(chosen)), chosen
+    known = part.weight > 0
+    return replace(part, fitted=fitted, residual=np.where(known, residual + part.fitted[own] - fitted[own], 0.0))
+
+
+def _slope(part: Part, chosen: Ints, chance: Floats, option: int, base: int, spread: Floats, overlap: Floats) -> float:
+    """How much of the model's spread of effects is real: slope of the doubly robust pseudo-effect on it."""
+    rows = np.flatnonzero(((chosen == option) | (chosen == base)) & (part.weight > 0))
+    if len(rows) < _BLP_ROWS_MIN or float(np.abs(spread).max()) < 1e-9:
+        return 0.0
+    # On rows of the two options, overlap × 1/propensity is the other option's share of the two: no weight is extreme.
+    sign = np.where(chosen[rows] == option, 1.0, -1.0)
+    own = chance[rows, chosen[rows]]
+    weight = np.minimum(overlap[rows] / np.maximum(own, 1e-12), 1.0) * part.weight[rows]
+    x, y = spread[rows], sign * part.residual[rows]
+    # Normal equation of Σ overlap·(ψ − middle − κ·x)²: ψ − model effect = sign·residual/propensity, so κ = 1 + Σwxy/Σo·x².
+    below = float((overlap * spread**2).sum())
+    if below <= 0:
+        return 0.0
+    pull = weight * x * (y - np.average(y, weights=np.maximum(weight, 1e-12)))
+    slope = 1.0 + float(pull.sum()) / below
+    error = float(np.sqrt((pull**2).sum())) / below
+    return min(slope, 1.0) if error == 0 or slope > _EVIDENT * error else 0.0
+
+
+def _controlled(fitted: Fit, controls: Floats, seed: int) -> tuple[str, ...]:
+    choices = fitted.choices
+    checked = observational.doubly_robust(
+        choices.chosen,
+        np.nan_to_num(choices.cost_usd),
+        context(choices),
+        options=len(choices.options),
+        assignment="recorded",
+        clusters=choices.tasks,
+        controls=controls,
+        seed=seed,
+    )
+    return checked.scores.unidentified

@@ -1,0 +1,262 @@
+"""What a period lost in all: dollars that the best allocation known would have gained, by layer and failure mode, counted once.
+
+Decisions of one task act on each other. A request sent to too weak a model makes its agent verify more: the route's effect on the
+*whole* task already holds what it caused downstream, and the verification's own regret was measured with the route as it was. So
+the decomposition is sequential, in the order in which a task takes its decisions: each kind's share is what setting it right
+gains once everything upstream *is* right and everything downstream answers as it did. These shares telescope to the gain of
+setting all right. Shapley values would average over orders that cannot happen (a verification set right before the route that
+provoked it), and need joint effects of every subset of kinds, for which logs hold too little.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzers.attribution.appraise import Appraised
+from analyzers.attribution.choices import Choices
+from analyzers.attribution.segments import Segment
+from analyzers.effects import intervals
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
+
+LAYERS = ("demand", "action", "supply", "capital")
+_LOW_SHARE = (
+    0.2  # of the level's misses, on the lower side: where nothing is better, one fold chooses for several segments at once
+)
+_CLEAN_MIN = 12  # tasks with everything upstream at its best, before they tell what is lost downstream of such
+
+_MODES = {  # kind → mode when the best option costs more, and when it costs less
+    "route": ("under_routing", "over_routing"),
+    "verify": ("under_verification", "over_verification"),
+    "delegate": ("under_delegation", "over_delegation"),
+    "confirm": ("over_delegation", "over_delegation"),
+    "defer": ("over_delegation", "over_delegation"),
+    "cache": ("cache_misuse", "cache_misuse"),
+    "reuse": ("cache_misuse", "cache_misuse"),
+    "serve": ("serving_congestion", "serving_congestion"),
+    "rollout": ("stale_rollouts", "stale_rollouts"),
+    "update": ("stale_rollouts", "stale_rollouts"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """One stratum with its appraisal. Task numbers of `choices` must mean the same task in every stratum of the period."""
+
+    name: str
+    layer: str
+    kind: str
+    choices: Choices
+    appraised: Appraised
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one kind of decision lost in one way.
+
+    `lost`: USD once everything upstream is right. `alone_usd`: the same with upstream as it was; the difference is counted
+    upstream already.
+    """
+
+    layer: str
+    kind: str
+    mode: str
+    lost: Estimate
+    alone_usd: float
+    decisions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Misallocation:
+    """The period's global misallocation.
+
+    `total`: USD that the best allocation known would have gained, with its interval; it equals the sum of the shares' values.
+    `counted_twice_usd`: by how much the kinds' regrets, each taken alone, add up to more. `downstream`: by kind, what its
+    switching would change in whole tasks' cost beyond its own calls (below 0: the fault makes others spend); None where own
+    costs are not known. `explored_usd`: of the total, what decisions lost that were taken at random to learn. `without`:
+    decisions that have no number, by status.
+    """
+
+    total: Estimate
+    shares: tuple[Share, ...]
+    counted_twice_usd: float
+    downstream: dict[str, Estimate]
+    explored_usd: float
+    without: dict[str, int]
+
+
+def mode_of(kind: str, segment: Segment) -> str:
+    """The failure mode that a segment's loss is: by kind, and by whether the better options cost more or less."""
+    dearer, cheaper = _MODES.get(kind, (kind, kind))
+    return cheaper if segment.changes.get("cost", 0.0) > 0 else dearer
+
+
+def misallocation(strata: Sequence[Stratum], *, level: float = LEVEL) -> Misallocation:
+    """The global misallocation of a period's strata.
+
+    Value: the middle between what a policy learnt elsewhere gains (too little on average) and what the best looking options gain
+    in-sample (`Segment.most_usd`, too much by about as much). Interval: tasks are the unit, over all strata together; its lower
+    side is the learnt policy's, its upper side allows for what no policy learnt from these data can
+    reach (the distance to `Segment.most_usd`). Shares of a kind whose upstream was never at its best in 12 tasks of the cell
+    stay as they are alone.
+    """
+    ordered = [strata[place] for place in _order(strata)]
+    weights = _weights(ordered)
+    tasks = np.unique(np.concatenate([each.choices.tasks for each in ordered])) if ordered else np.zeros(0, dtype=np.int64)
+    pulls = np.zeros(len(tasks))
+    sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
+    explored = 0.0
+    for each, weight in zip(ordered, weights, strict=True):
+        left = each.appraised.pull * _left(each.appraised.regret_usd, weight)
+        pulls += np.bincount(np.searchsorted(tasks, each.choices.tasks), weights=left, minlength=len(tasks))
+        for code, segment in enumerate(each.appraised.segments):
+            if segment.regret.value is not None:
+                inside = each.appraised.segment == code
+                kept = _left(each.appraised.regret_usd[inside], weight[inside])
+                sums[each.layer, each.kind, mode_of(each.kind, segment)].add(segment, kept)
+        explored += float(np.nansum((each.appraised.regret_usd * weight)[_explored(each.choices)]))
+    decisions = sum(len(each.choices) for each in ordered)
+    total = _total(sum(one.learnt for one in sums.values()), sum(one.gap for one in sums.values()), pulls, decisions, level)
+    shares = tuple(Share(*key, one.estimate(level), one.alone, one.decisions) for key, one in sums.items())
+    twice = sum(one.alone - one.learnt - one.gap / 2 for one in sums.values())
+    return Misallocation(total, shares, twice, _downstream(ordered, level), explored, _without(ordered))
+
+
+@dataclass
+class _Sum:
+    """Segments of one share: what a policy learnt elsewhere gains, how much more the best looking options seem to, and limits."""
+
+    learnt: float = 0.0
+    gap: float = 0.0
+    alone: float = 0.0
+    error: float = 0.0
+    below: float = 0.0
+    above: float = 0.0
+    decisions: int = 0
+    tasks: int = 0
+
+    def add(self, segment: Segment, kept: float) -> None:
+        """Count a segment, of whose regret `kept` is left once upstream is right."""
+        value, error, low, high = segment.regret.numbers()
+        gap = max(0.0, segment.most_usd - value)
+        self.learnt += kept * value
+        self.gap += kept * gap
+        self.alone += value + gap / 2
+        self.error += (kept * error) ** 2
+        self.below += (kept * (value - low)) ** 2
+        self.above += (kept * (high - value)) ** 2
+        self.decisions += segment.n
+        self.tasks += segment.tasks
+
+    def estimate(self, level: float) -> Estimate:
+        """The share, its segments taken as independent."""
+        basis = Basis(self.decisions, self.tasks, "sum of segments", "decisions of the period", level)
+        high = self.learnt + max(math.sqrt(self.above), self.gap)
+        return basis.found(self.learnt + self.gap / 2, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)
+
+
+def _order(strata: Sequence[Stratum]) -> list[int]:
+    """Strata in the order in which tasks decide: by mean rank within tasks; at ties as the layers stand."""
+    if not strata:
+        return []
+    tasks = np.concatenate([each.choices.tasks for each in strata])
+    times = np.concatenate([each.choices.decided_at for each in strata])
+    owner = np.repeat(np.arange(len(strata)), [len(each.choices) for each in strata])
+    order = np.lexsort((times, tasks))
+    starts = np.r_[True, tasks[order][1:] != tasks[order][:-1]]
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
+    rank = np.empty(len(order))
+    rank[order] = np.arange(len(order)) - first
+    means = np.bincount(owner, weights=rank) / np.bincount(owner)
+    layers = [LAYERS.index(each.layer) if each.layer in LAYERS else len(LAYERS) for each in strata]
+    return sorted(range(len(strata)), key=lambda place: (round(float(means[place]), 6), layers[place], place))
+
+
+def _weights(ordered: Sequence[Stratum]) -> list[Floats]:
+    """Each decision's weight once everything upstream is right.
+
+    0 where something upstream was clearly not at its best, and more where it was, so that the latter speak for the former within
+    a cell (stratum and segment's value band).
+    """
+    wrong: set[int] = set()
+    weights: list[Floats] = []
+    for each in ordered:
+        tasks = each.choices.tasks
+        affected: Bools = (
+            np.isin(tasks, np.fromiter(wrong, dtype=np.int64, count=len(wrong))) if wrong else np.zeros(len(tasks), bool)
+        )
+        weight = np.ones(len(tasks))
+        labels = np.array([segment.band.label for segment in each.appraised.segments])[each.appraised.segment]
+        for label in np.unique(labels) if affected.any() else ():
+            cell = labels == label
+            hit, clean = cell & affected, cell & ~affected
+            if hit.any() and len(np.unique(tasks[clean])) >= _CLEAN_MIN:
+                weight[hit] = 0.0
+                weight[clean] = 1.0 + hit.sum() / clean.sum()
+        weights.append(weight)
+        wrong |= {int(task) for task in np.unique(tasks[_clearly_wrong(each.appraised, each.choices.chosen)])}
+    return weights
+
+
+def _clearly_wrong(appraised: Appraised, chosen: Ints) -> Bools:
+    sure = np.array([s.regret.low is not None and s.regret.low > 0 for s in appraised.segments], dtype=np.bool_)
+    return sure[appraised.segment] & (appraised.best >= 0) & (appraised.best != chosen)
+
+
+def _left(regret_usd: Floats, weight: Floats) -> float:
+    """What is left of a sum of regrets under weights, as a share."""
+    whole = float(np.nansum(regret_usd))
+    return float(np.nansum(regret_usd * weight)) / whole if whole > 0 else 1.0
+
+
+def _explored(choices: Choices) -> Bools:
+    """Decisions taken at random to learn: logged with less than half the chance of the likeliest option."""
+    if choices.menu is None:
+        return np.zeros(len(choices), dtype=np.bool_)
+    return np.asarray(choices.propensity < 0.5 * np.nanmax(choices.menu, axis=1))
+
+
+def _total(learnt: float, gap: float, pulls: Floats, n: int, level: float) -> Estimate:
+    present = pulls[pulls != 0]
+    basis = Basis(n, len(present), "sum of segments, tasks as the unit", "decisions of the period", level)
+    if len(present) < 2:
+        return basis.found(learnt + gap / 2, 0.0, learnt, learnt + gap)
+    of = intervals.of_sums(learnt, present)
+    bounds = intervals.skewed(of, level, hall_share=0.5)
+    low = intervals.skewed(of, 1 - (1 - level) * _LOW_SHARE, hall_share=0.5).low
+    return basis.found(learnt + gap / 2, of.standard_error, low, bounds.high + gap, degrees=of.degrees)
+
+
+def _downstream(ordered: Sequence[Stratum], level: float) -> dict[str, Estimate]:
+    """Per kind: what switching changes in whole tasks' cost beyond own calls. Segments are summed as independent."""
+    found: dict[str, Estimate] = {}
+    for kind in dict.fromkeys(each.kind for each in ordered):
+        segments = [
+            s.downstream for each in ordered if each.kind == kind for s in each.appraised.segments if s.downstream is not None
+        ]
+        if not segments:
+            continue
+        numbers = [one.numbers() for one in segments]
+        value = sum(one[0] for one in numbers)
+        below = math.sqrt(sum((one[0] - one[2]) ** 2 for one in numbers))
+        above = math.sqrt(sum((one[3] - one[0]) ** 2 for one in numbers))
+        error = math.sqrt(sum(one[1] ** 2 for one in numbers))
+        basis = Basis(sum(one.n for one in segments), sum(one.clusters for one in segments), "whole cost less own", kind, level)
+        found[kind] = basis.found(value, error, value - below, value + above)
+    return found
+
+
+def _without(ordered: Sequence[Stratum]) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for each in ordered:
+        missing = np.bincount(
+            each.appraised.segment, weights=np.isnan(each.appraised.regret_usd), minlength=len(each.appraised.segments)
+        )
+        for count, segment in zip(missing, each.appraised.segments, strict=True):
+            if count:
+                counts[segment.status] += int(count)
+    return dict(counts)

@@ -1,0 +1,159 @@
+"""Outcomes over HTTP: whoever knows how a task went says so, when it is known.
+
+    POST /v1/outcomes      200 all of them are taken; 422 some are refused, the others are taken
+
+A trace, response or conversation that nobody has reported yet is accepted, and its outcome used once it comes. Sending again is
+harmless: each outcome has a key of the caller's. The requests run in threads over a few connections of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, cast
+
+import anyio.to_thread
+import psycopg
+from fastapi import APIRouter, FastAPI, HTTPException, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from collector.bounded_route import bounded_route
+from ledger.errors import DatabaseUnavailable
+from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, tell
+from ledger.pool import Connections
+
+_BODY_LIMIT_BYTES = 1024 * 1024
+_OUTCOMES_MAX = 1_000
+_NO_NUL = r"^[^\x00]+$"  # which PostgreSQL cannot hold
+
+Name = Annotated[str, Field(pattern=_NO_NUL, max_length=200)]
+
+
+class ToldOutcome(BaseModel):
+    """How one task went: its quality, a loss that it caused, or both; of a trace, a response or a conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Name = Field(description="Given by the caller; the same key is the same outcome.")
+    trace_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{32}$", description="The task's trace, in hexadecimal.")
+    span_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{16}$", description="A step of it, if it is not of the whole.")
+    response_id: Name | None = Field(None, description="Instead of a trace: the id of one of its model responses.")
+    conversation_id: Name | None = Field(None, description="Instead of a trace: its conversation or session.")
+    quality: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="From 0, worthless, to 1, all it could be.")
+    loss_usd: Decimal | None = Field(None, ge=0, lt=LOSS_MAX_USD, decimal_places=12, description="What it cost somebody, in USD.")
+    name: Name = Field("feedback", description="What was measured.")
+    occurred_at: AwareDatetime | None = Field(None, description="When it was known; now by default.")
+    note: str | None = Field(None, pattern=_NO_NUL, max_length=2_000, description="Kept beside it.")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len([one for one in (self.trace_id, self.response_id, self.conversation_id) if one is not None]) != 1:
+            raise ValueError("name one of trace_id, response_id and conversation_id")
+        if self.span_id is not None and self.trace_id is None:
+            raise ValueError("a span_id needs its trace_id")
+        if self.quality is None and self.loss_usd is None:
+            raise ValueError("say quality, loss_usd, or both")
+        return self
+
+
+class OutcomesRequest(BaseModel):
+    """Some outcomes of one tenant's tasks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: str | None = Field(None, pattern=_NO_NUL, max_length=200, description="Whose tasks they are.")
+    # What is no outcome is taken as it is, so that it can be refused alone.
+    outcomes: list[ToldOutcome | Any] = Field(min_length=1, max_length=_OUTCOMES_MAX)
+
+
+class OutcomeAnswer(BaseModel):
+    """What became of one outcome.
+
+    taken: it is written down; waiting: until its response or conversation is reported; known: told before; refused: see `why`.
+    """
+
+    index: int
+    key: str | None
+    status: Literal["taken", "waiting", "known", "refused"]
+    why: str | None = None
+
+
+class OutcomesAnswer(BaseModel):
+    """What became of each, in the order in which they were sent."""
+
+    tenant: str
+    refused: int
+    outcomes: list[OutcomeAnswer]
+
+
+def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+    """The route over a database; it opens its connections with the application and closes them with it."""
+    connections = Connections(dsn, "writer", application="pigou-outcomes")
+    slots = anyio.CapacityLimiter(4)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        connections.open()
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(connections.close)
+
+    router = APIRouter(prefix="/v1/outcomes", tags=["outcomes"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
+    problems: dict[int | str, dict[str, Any]] = {413: {}, 422: {"model": OutcomesAnswer}, 503: {}}
+
+    @router.post("", responses=problems)
+    async def outcomes(asked: OutcomesRequest, response: Response) -> OutcomesAnswer:
+        """Say how tasks went."""
+        tenant = asked.tenant or default_tenant
+
+        def write() -> OutcomesAnswer:
+            try:
+                with connections.connection() as connection:
+                    return _told(connection, tenant, asked.outcomes)
+            except DatabaseUnavailable as error:
+                raise HTTPException(503, str(error), {"Retry-After": "1"}) from error
+
+        answer = await anyio.to_thread.run_sync(write, limiter=slots)
+        response.status_code = 422 if answer.refused else 200
+        return answer
+
+    return router
+
+
+def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> OutcomesAnswer:
+    answers = dict(_refusals(items))
+    good = [(index, item) for index, item in enumerate(items) if index not in answers]
+    told = tell(connection, tenant, [_outcome(item) for _, item in good]) if good else []
+    for (index, item), status in zip(good, told, strict=True):
+        if status == "conflict":
+            why = "its key was used for another outcome before, which stands; use a new key for a new outcome"
+            answers[index] = OutcomeAnswer(index=index, key=item.key, status="refused", why=why)
+        else:
+            answers[index] = OutcomeAnswer(index=index, key=item.key, status=status)
+    ordered = [answers[index] for index in range(len(items))]
+    return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered)
+
+
+def _refusals(items: list[Any]) -> Iterator[tuple[int, OutcomeAnswer]]:
+    for index, item in enumerate(items):
+        if isinstance(item, ToldOutcome):
+            continue
+        key = cast("dict[str, Any]", item).get("key") if isinstance(item, dict) else None
+        try:
+            ToldOutcome.model_validate(item)
+        except ValidationError as error:
+            wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}".removeprefix(": ") for one in error.errors()]
+            why = "; ".join(wrong).encode("utf-8", "replace").decode()
+            yield index, OutcomeAnswer(index=index, key=key if isinstance(key, str) else None, status="refused", why=why)
+
+
+def _outcome(item: ToldOutcome) -> Outcome:
+    subject: Subject = "trace" if item.trace_id else "response" if item.response_id else "conversation"
+    subject_id = item.trace_id.lower() if item.trace_id else item.response_id or item.conversation_id or ""
+    return Outcome(
+        "feedback", item.key, subject, subject_id, bytes.fromhex(item.span_id) if item.span_id else None, item.name, item.quality,
+        item.loss_usd, item.occurred_at or datetime.now(UTC), {"note": item.note} if item.note else {},
+    )  # fmt: skip
