@@ -20,6 +20,7 @@ which is nothing against the thousands of decisions of a period.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -31,6 +32,8 @@ from allocation.problem import Floats, Problem
 
 DIRECT_MAX = 20_000
 """Alternatives up to which the programme is handed to HiGHS as it is; beyond, columns are generated."""
+
+_DENSE_MAX = 600  # alternatives up to which making sparse arrays costs more than it saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +120,14 @@ def solve_programme(count: Floats, net: Floats, taken: Floats, limits: Floats) -
     """
     classes, options = net.shape
     there = np.isfinite(net)
-    each_once = sparse.kron(sparse.eye_array(classes), np.ones((1, options)), format="csr")
+    rows: Any = taken.reshape(len(limits), net.size)
+    each_once: Any = np.repeat(np.eye(classes), options, axis=1) if net.size <= _DENSE_MAX else None
+    if each_once is None:
+        rows = sparse.csr_array(rows)
+        each_once = sparse.kron(sparse.eye_array(classes), np.ones((1, options)), format="csr")
     answer = minimise(
         -np.where(there, net, 0.0).reshape(-1),
-        sparse.csr_array(taken.reshape(len(limits), net.size)),
+        rows,
         limits,
         each_once,
         count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from ledger.errors import UnknownTenant
+from ledger.errors import PriceError, UnknownTenant
 from ledger.queries import queries
 
 _SQL = queries("analyzers", "prices")
@@ -14,7 +14,7 @@ def refresh_prices(connection: psycopg.Connection, tenant: str | None = None, *,
     """Look at the prices of tenants where that is due, or `now`; answers how many rows of the vector are new.
 
     Each tenant is a transaction of its own. Wants an idle connection in autocommit. Raises UnknownTenant for one that is named
-    and is not there.
+    and is not there; PriceError when prices that are wanted `now` cannot be found: on the clock this is written down instead.
     """
     due = connection.execute(_SQL["tenants_to_price"], {"tenant": tenant, "now": now}).fetchall()
     if tenant is not None and now and not due:
@@ -22,6 +22,18 @@ def refresh_prices(connection: psycopg.Connection, tenant: str | None = None, *,
     if not due:
         return 0
     # Solvers take half a second to import, and most rounds of the clock need none.
+    from allocation.errors import AllocationError
+    from analyzers.effects.estimate import InputError
+    from analyzers.prices.solve import METHOD
     from analyzers.prices.vector import look, write
 
-    return sum(write(connection, look(connection, tenant_id, seed=seed), seed, inputs) for tenant_id, _, inputs in due)
+    changed = 0
+    for tenant_id, name, inputs in due:
+        try:
+            changed += write(connection, look(connection, tenant_id, seed=seed), seed, inputs)
+        except (AllocationError, InputError) as error:
+            if now:
+                raise PriceError(f"the prices of {name} cannot be found: {error}") from error
+            failed = {"tenant_id": tenant_id, "seed": seed, "method": METHOD, "inputs": inputs, "why": str(error)}
+            connection.execute(_SQL["add_failure"], failed)
+    return changed

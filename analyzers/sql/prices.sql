@@ -88,6 +88,13 @@ select %(tenant_id)s, coalesce(max(solution_id), 0) + 1, %(since)s, %(until)s, %
   from pigou.price_solution where tenant_id = %(tenant_id)s
 returning solution_id
 
+-- name: add_failure
+-- A look that ended in an error: the prices stay as they are, and it is not tried again before something changes.
+insert into pigou.price_solution (tenant_id, solution_id, since, until, seed, method, tasks, decisions, inputs, status, why, constraints,
+                                  left_out)
+select %(tenant_id)s, coalesce(max(solution_id), 0) + 1, now(), now(), %(seed)s, %(method)s, 0, 0, %(inputs)s, 'failed', %(why)s, '[]', '[]'
+  from pigou.price_solution where tenant_id = %(tenant_id)s
+
 -- name: add_vector
 -- A further revision of a class's prices.
 insert into pigou.price_vector (tenant_id, task_class, revision, solution_id, valid_from, v_usd, v_low_usd, v_high_usd, v_stated_usd,

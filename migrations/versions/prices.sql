@@ -29,12 +29,12 @@ create table pigou.price_solution (
     tasks       bigint not null,
     decisions   bigint not null,                      -- with alternatives whose effects are known
     inputs      text not null,                        -- hash of what was stated: policy, constraints, budgets
-    status      text not null,                        -- stated (nothing to solve), solved, infeasible (some constraint cannot be kept)
+    status      text not null,                        -- stated (nothing to solve), solved, infeasible (some limit cannot be kept), failed
     why         text not null,
     constraints jsonb not null,                       -- name, kind, limit, used, slack, multiplier of each
     left_out    jsonb not null,                       -- decisions that could not be used, and why
     primary key (tenant_id, solution_id),
-    constraint price_solution_status_is_known check (status in ('stated', 'solved', 'infeasible'))
+    constraint price_solution_status_is_known check (status in ('stated', 'solved', 'infeasible', 'failed'))
 );
 
 -- The prices of a class from a time on, until its next revision. Append-only: what was served can be looked up.

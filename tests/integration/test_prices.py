@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from allocation.duals import solve
+from allocation.errors import AllocationError
 from allocation.problem import Constraint, problem
 from analyzers.prices.refresh import refresh_prices
 from analyzers.prices.vector import WhatIf, look
@@ -270,6 +271,24 @@ def test_intervals_cover_what_they_are_of(owner: psycopg.Connection, writer: psy
 def test_what_cannot_be_a_limit(writer: psycopg.Connection, task_class: str, limits: Limits, said: str) -> None:
     with pytest.raises(PriceError, match=said):
         constrain(writer, "default", task_class, limits, "test")
+
+
+def test_a_look_that_fails_is_written_down_and_not_tried_again(
+    owner: psycopg.Connection, writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(owner, 40)
+    constrain(writer, "default", "code.fix", Limits(latency_s=Decimal(7)), "test")
+
+    def gives_up(*_: object, **__: object) -> None:
+        raise AllocationError("HiGHS gave up: time limit")
+
+    monkeypatch.setattr("allocation.duals.minimise", gives_up)
+    assert refresh_prices(writer) == 0
+    assert rows(owner, "select status, why from pigou.price_solution") == [("failed", "HiGHS gave up: time limit")]
+    assert refresh_prices(writer) == 0
+    assert one(owner, "select count(*) from pigou.price_solution") == 1
+    with pytest.raises(PriceError, match="the prices of default cannot be found: HiGHS gave up"):
+        refresh_prices(writer, "default", now=True)
 
 
 def test_a_tenant_that_is_not_there(writer: psycopg.Connection) -> None:
