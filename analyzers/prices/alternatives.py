@@ -13,13 +13,15 @@ import numpy as np
 from analyzers.attribution.choices import Choices
 from analyzers.effects import observational, propensity
 from analyzers.effects.estimate import Floats, InputError, Ints
-from analyzers.effects.scores import Scores, option_mean
+from analyzers.effects.scores import Scores, overlap
 from analyzers.prices.period import COST, LOSS, QUALITY
 
 SAMPLE_MAX = 20_000
 """Decisions of a comparison that are estimated from; of more, so many are drawn."""
 BANDS = 8
 """Bands of V that decisions are taken together in."""
+TASKS_MIN = 4.0
+"""Independent tasks (Kish) that an option's outcomes must be worth to count as an alternative."""
 _MODELLED_MIN = 200  # decisions below which a model of outcomes takes away less noise than it adds
 
 
@@ -77,10 +79,11 @@ def find_alternatives(choices: Choices, task_class: str, kind: str, seed: int) -
 def _kept(
     drawn: Choices, scored: list[Scores], task_class: str, kind: str, weight: float, tells_loss: bool
 ) -> Alternatives | str:
-    kept = [k for k in range(len(drawn.options)) if all(option_mean(one, k).status == "identified" for one in scored)]
+    whys = {k: _unknown(scored, k) for k in range(len(drawn.options))}
+    kept = [k for k, why in whys.items() if not why]
     if len(kept) < 2:
-        whys = {option_mean(one, k).why for one in scored for k in range(len(drawn.options)) if k not in kept}
-        return f"fewer than two of its options have known effects: {'; '.join(sorted(whys - {''}))}"
+        said = "; ".join(f"{drawn.options[k]} {why}" for k, why in whys.items() if why)
+        return f"fewer than two of its options have known effects: {said}"
     rows = np.isin(drawn.chosen, kept)
     for one in scored:
         rows &= one.supported(*kept)
@@ -96,6 +99,16 @@ def _kept(
     task = np.unique(of.tasks, return_inverse=True)[1].astype(np.int64)
     names = tuple(drawn.options[k] for k in kept)
     return Alternatives(task_class, kind, names, codes, task, band, v_usd, table, weight, tells_loss)
+
+
+def _unknown(scored: list[Scores], option: int) -> str:
+    """Why an option's outcomes are not known, or nothing. A price needs a mean of each, and its interval tells how sure that is;
+    so less evidence will do than for a claim about the option itself."""
+    for one in scored:
+        if one.unidentified[option]:
+            return one.unidentified[option].replace(f"option {option} ", "")
+    effective = min(overlap(one, option).effective for one in scored)
+    return f"has outcomes worth {effective:.1f} independent tasks of {TASKS_MIN:.0f}" if effective < TASKS_MIN else ""
 
 
 def _scores(of: Choices, outcome: Floats, seed: int) -> Scores:
