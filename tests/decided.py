@@ -59,8 +59,8 @@ def decide(
         )
         cursor.executemany(
             """insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class,
-                                           options, chosen, propensity, propensities, assignment, features, feature_names, provenance,
-                                           comparison)
+                                           options, chosen, propensity, propensities, assignment, features, feature_names,
+                                           provenance, comparison)
                values (%(tenant_id)s, gen_random_uuid(), %(at)s, %(trace_id)s, %(span_id)s, 'demand', 'route', %(task_class)s,
                        array['cheap', 'frontier'], %(chosen)s, 0.5, array[0.5, 0.5], 'logged', '{}', '{}', '{}',
                        hashtextextended(%(task_class)s, 0))""",

@@ -20,8 +20,8 @@ def put_solution(writer: psycopg.Connection, tenant: str = "default") -> tuple[i
     with writer.transaction():
         tenant_id = open_tenants(writer, [tenant])[tenant]
     row = writer.execute(
-        """insert into pigou.price_solution (tenant_id, solution_id, since, until, seed, method, tasks, decisions, inputs, status, why,
-                                             constraints, left_out)
+        """insert into pigou.price_solution (tenant_id, solution_id, since, until, seed, method, tasks, decisions, inputs, status,
+                                             why, constraints, left_out)
            select %(t)s, coalesce(max(solution_id), 0) + 1, now() - interval '14 days', now(), 0, 'by hand', 10, 10,
                   '', 'solved', '', '[]', '[]'
              from pigou.price_solution where tenant_id = %(t)s
