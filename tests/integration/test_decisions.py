@@ -239,9 +239,11 @@ def test_delegation_and_deferral(dsn: str, writer: psycopg.Connection, reader: p
 
 
 def test_serving_by_engine_and_speculation(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
-    for trace, more in ((1, {"allocation__spec__proposed": 30}), (2, {})):
-        served = chat(trace, 3, 2, model="own", allocation__layer="supply", allocation__engine="e1",
-                      allocation__engine__queue_s=0.5, allocation__engine__batch=4, allocation__engine__kv_tokens=900, **more)  # fmt: skip
+    engine = {"engine": "e1", "engine__queue_s": 0.5, "engine__batch": 4, "engine__kv_tokens": 900}
+    said: dict[str, Any] = {"layer": "supply", **engine}
+    for trace, proposed in ((1, 30), (2, None)):
+        more = {f"allocation__{name}": value for name, value in said.items()}
+        served = chat(trace, 3, 2, model="own", allocation__spec__proposed=proposed, **more)
         book(dsn, [export(agent(trace, 1, task="t"), chat(trace, 2, 1, model="own"), served)])
     again(writer)
     serve = decision(reader, "serve")
