@@ -44,6 +44,8 @@ def settle_all(writer: psycopg.Connection) -> int:
 
 def appraise_some(dsn: str, tasks: int = 90) -> None:
     """Books with what appraising leaves behind: made decisions of one tenant, appraised, and the traces there are as tasks."""
+    with connect(dsn, "writer") as writer:
+        state_assignment(writer, 0, "verify", "*", "recorded", "test")
     with connect(dsn, "owner") as owner:
         for month in range(3):
             owner.execute("select pigou.ensure_month((now() - make_interval(months => %s))::date)", (month,))
@@ -53,5 +55,4 @@ def appraise_some(dsn: str, tasks: int = 90) -> None:
         owner.execute(_MADE["make_decisions"], of)
     with connect(dsn, "writer") as writer:
         settle_all(writer)
-        state_assignment(writer, 0, "verify", "*", "recorded", "test")
         attribute(writer, BEGINNING, END, 0, lambda _step, _done, _total: None)
