@@ -18,6 +18,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from threadpoolctl import threadpool_limits
 
+from analyzers.apart import processes_max, worked_apart
 from analyzers.attribution import appraise as attribution
 from analyzers.attribution.appraise import Appraised
 from analyzers.attribution.segments import Segment
@@ -36,6 +37,8 @@ BEGINNING, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo
 UNAVAILABLE = "nothing says that there was a stored answer, so there may have been no choice"
 
 _SQL = queries("analyzers", "appraise")
+_MANY = 100_000
+"""Decisions from which starting further processes, some seconds each, pays."""
 _UNIDENTIFIED = STATUSES.index("not_identified")
 
 
@@ -62,6 +65,15 @@ class Run:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One comparison that a run has to do, `of` so many."""
+
+    run: Run
+    comparison: Comparison
+    of: int
+
+
 def appraise(
     connection: psycopg.Connection,
     since: datetime | None = None,
@@ -81,30 +93,37 @@ def appraise(
     return replace(attributed, tasks=settled.changed, derived=derived.decisions)
 
 
-def attribute(connection: psycopg.Connection, since: datetime, until: datetime, seed: int, progress: Progress) -> Done:
-    """Appraise the decisions that are there: every comparison that is not what it was when it was last appraised."""
-    done = Done(0, 0, 0, 0, 0, 0)
-    work = [
-        (tenant_id, comparison_of(tenant_id, row), row[10] == _fingerprint(seed, row[9]))
-        for (tenant_id, _) in connection.execute(_SQL["tenants_with_decisions"]).fetchall()
-        for row in connection.execute(_SQL["comparisons"], {"tenant_id": tenant_id, "since": since, "until": until}).fetchall()
-    ]
-    total, passed = sum(comparison.decisions for _, comparison, is_same in work if not is_same), 0
-    for tenant_id in dict.fromkeys(tenant_id for tenant_id, _, _ in work):
-        changed = [comparison for of, comparison, is_same in work if of == tenant_id and not is_same]
-        unchanged = sum(of == tenant_id and is_same for of, _, is_same in work)
-        run = _begin(connection, tenant_id, seed, since, until)
-        appraised = 0
-        for number, comparison in enumerate(changed):
-            appraised += _appraise(connection, run, comparison, number + 1, len(changed))
-            passed += comparison.decisions
-            progress("appraise", passed, total)
-        found = _end(connection, run)
-        done = replace(
-            done, comparisons=done.comparisons + len(changed), unchanged=done.unchanged + unchanged,
-            appraised=done.appraised + appraised, discoveries=done.discoveries + found,
-        )  # fmt: skip
-    return done
+def attribute(
+    connection: psycopg.Connection,
+    since: datetime,
+    until: datetime,
+    seed: int,
+    progress: Progress,
+    processes: int | None = None,
+) -> Done:
+    """Appraise the decisions that are there: every comparison that is not what it was when it was last appraised.
+
+    `processes` None: as many as there are cores where there is much to do, else this one alone.
+    """
+    runs: list[Run] = []
+    pieces: list[Piece] = []
+    unchanged = 0
+    for tenant_id, _ in connection.execute(_SQL["tenants_with_decisions"]).fetchall():
+        of = {"tenant_id": tenant_id, "since": since, "until": until}
+        rows = connection.execute(_SQL["comparisons"], of).fetchall()
+        changed = [comparison_of(tenant_id, row) for row in rows if row[10] != _fingerprint(seed, row[9])]
+        unchanged += len(rows) - len(changed)
+        runs.append(_begin(connection, tenant_id, seed, since, until))
+        pieces += [Piece(runs[-1], comparison, len(changed)) for comparison in changed]
+    total, passed, appraised = sum(piece.comparison.decisions for piece in pieces), 0, 0
+    if processes is None:
+        processes = processes_max() if total >= _MANY else 1
+    pieces.sort(key=lambda piece: -piece.comparison.decisions)  # the longest first, so that none is left alone at the end
+    for piece, written in worked_apart(connection, appraise_piece, pieces, processes):
+        appraised += written
+        passed += piece.comparison.decisions
+        progress("appraise", passed, total)
+    return Done(0, 0, len(pieces), unchanged, appraised, sum(_end(connection, run) for run in runs))
 
 
 def _fingerprint(seed: int, rows: object) -> str:
@@ -129,8 +148,9 @@ def _begin(connection: psycopg.Connection, tenant_id: int, seed: int, since: dat
     return Run(tenant_id, row[0], seed, since, until)
 
 
-def _appraise(connection: psycopg.Connection, run: Run, comparison: Comparison, number: int, of: int) -> int:
+def appraise_piece(connection: psycopg.Connection, piece: Piece) -> int:
     """One comparison, in one transaction; answers how many decisions were appraised."""
+    run, comparison = piece.run, piece.comparison
     key = {"tenant_id": run.tenant_id, "comparison": comparison.comparison}
     with connection.transaction():
         loaded = load(connection, comparison, run.since, run.until)
@@ -153,7 +173,7 @@ def _appraise(connection: psycopg.Connection, run: Run, comparison: Comparison, 
             },
         )  # fmt: skip
         connection.execute(
-            _SQL["tell_run"], {"tenant_id": run.tenant_id, "run_id": run.run_id, "decisions": written, "done": number, "of": of}
+            _SQL["tell_run"], {"tenant_id": run.tenant_id, "run_id": run.run_id, "decisions": written, "of": piece.of}
         )
     return written
 
@@ -186,7 +206,7 @@ def _opinions(loaded: Loaded, made: Appraised) -> Opinions:
 
 
 def _without_unsummed_regrets(made: Appraised) -> Appraised:
-    """The appraisals with regrets only where their segment's sum is known: single ones would add up to what nobody vouches for."""
+    """The appraisals with regrets only where their segment's sum is known: others would add up to what nobody says."""
     numbered = np.array([each.regret.value is not None for each in made.segments], dtype=bool)
     silent: Bools = ~numbered[made.segment]
     for array in (made.regret_usd, made.low_usd, made.high_usd):

@@ -2,27 +2,27 @@
 
 usage: python -m bench appraisal [--decisions 1000000] [--tenants 3] [--classes 8] [--write]
 
-The decisions are made set-based, three for each task; they are appraised once from nothing, once after nothing has changed, and
-once after the outcomes of one class have. Memory is this process's and its database backend's at their largest.
+The decisions are made set-based, three for each task. They are loaded and stored alone, then appraised once from nothing, once
+after nothing has changed, and once after the outcomes of one class have. Memory is that of all our processes, PostgreSQL's apart.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import NamedTuple
 
+import numpy as np
 import psutil
 import psycopg
 
-from analyzers import appraise as line
-from analyzers.appraise import BEGINNING, END, Done
-from analyzers.decisions.load import Comparison, load
+from analyzers.appraise import BEGINNING, END, attribute
+from analyzers.decisions.load import Comparison, comparison_of, load
 from analyzers.decisions.store import Opinions, store
 from bench.collecting import new_books
 from bench.server import serve
@@ -34,17 +34,16 @@ from ledger.queries import queries
 SECTION = "bench-appraisal"
 _KINDS = 3
 _SQL = queries("bench", "appraisal")
+_APPRAISE = queries("analyzers", "appraise")
 
 
 class Measured(NamedTuple):
-    """One run of the line over what is there. `load_s` and `store_s` are of `took_s`."""
+    """One run over what is there."""
 
     what: str
-    done: Done
+    decisions: int
+    comparisons: int
     took_s: float
-    load_s: float
-    store_s: float
-    cpu_s: float
     peak_mb: float
 
 
@@ -56,11 +55,14 @@ def main() -> int:
         dsn = new_books(server, "bench")
         _fill(dsn, arguments.decisions, arguments.tenants, arguments.classes)
         with connect(dsn, "writer") as writer:
-            measured = [_measure(writer, "all of them, the first time"), _measure(writer, "again, nothing changed")]
+            measured = [_loading(writer), _storing(writer)]
+            measured += [_line(writer, "the whole line, the first time"), _line(writer, "again, nothing changed")]
         with connect(dsn, "owner") as owner:
-            owner.execute("update pigou.task set quality = 1 - quality, settled_at = now() where tenant_id = 1 and task_class = 'class-1'")
+            owner.execute(
+                "update pigou.task set quality = 1 - quality, settled_at = now() where tenant_id = 1 and task_class = 'class-0'"
+            )
         with connect(dsn, "writer") as writer:
-            measured.append(_measure(writer, "again, outcomes of one class changed"))
+            measured.append(_line(writer, "again, outcomes of one class changed"))
     text = _table(measured)
     print(text, flush=True)
     if arguments.write:
@@ -82,52 +84,63 @@ def _fill(dsn: str, decisions: int, tenants: int, classes: int) -> None:
         print(f"{decisions:,} decisions are made", flush=True)
 
 
-def _measure(connection: psycopg.Connection, what: str) -> Measured:
-    spent = {"load": 0.0, "store": 0.0}
+def _comparisons(connection: psycopg.Connection) -> list[Comparison]:
+    every = {"since": BEGINNING, "until": END}
+    return [
+        comparison_of(tenant_id, row)
+        for tenant_id, _ in connection.execute(_APPRAISE["tenants_with_decisions"]).fetchall()
+        for row in connection.execute(_APPRAISE["comparisons"], {"tenant_id": tenant_id, **every}).fetchall()
+    ]
 
-    def timed_load(to: psycopg.Connection, comparison: Comparison, since: datetime, until: datetime) -> object:
-        began = time.perf_counter()
-        loaded = load(to, comparison, since, until)
-        spent["load"] += time.perf_counter() - began
-        return loaded
 
-    def timed_store(to: psycopg.Connection, tenant_id: int, comparison: int, run_id: int, opinions: Opinions) -> int:
+def _loading(connection: psycopg.Connection) -> Measured:
+    """All decisions as arrays, one comparison after the other."""
+    with _peak_mb() as peak:
         began = time.perf_counter()
-        written = store(to, tenant_id, comparison, run_id, opinions)
-        spent["store"] += time.perf_counter() - began
-        return written
-
-    before = time.process_time()
-    with _peak_mb(connection.info.backend_pid) as peak, _instead(load=timed_load, store=timed_store):
-        began = time.perf_counter()
-        done = line.attribute(connection, BEGINNING, END, 0, lambda _step, _done, _total: None)
+        found = _comparisons(connection)
+        decisions = sum(len(load(connection, each, BEGINNING, END).choices) for each in found)
         took = time.perf_counter() - began
-    return Measured(what, done, took, spent["load"], spent["store"], time.process_time() - before, peak[0])
+    return Measured("loading alone", decisions, len(found), took, peak[0])
+
+
+def _storing(connection: psycopg.Connection) -> Measured:
+    """An appraisal of each decision, taken back afterwards; what they say is the same for all, which costs as much."""
+    took, decisions, found = 0.0, 0, _comparisons(connection)
+    with _peak_mb() as peak, connection.transaction(force_rollback=True):
+        for each in found:
+            loaded = load(connection, each, BEGINNING, END)
+            n, options = len(loaded.choices), len(each.options)
+            term, nothing, number = np.random.default_rng(0).random((n, options)), np.zeros(n, dtype=np.int64), np.ones(n)
+            terms = (term, term, term, term, term, term)
+            numbers = (number, number, number, number)
+            opinions = Opinions(loaded.ids, loaded.decided_us, terms, nothing, *numbers, nothing, nothing)
+            began = time.perf_counter()
+            decisions += store(connection, each.tenant_id, each.comparison, 0, opinions)
+            took += time.perf_counter() - began
+    return Measured("storing alone", decisions, len(found), took, peak[0])
+
+
+def _line(connection: psycopg.Connection, what: str) -> Measured:
+    with _peak_mb() as peak:
+        began = time.perf_counter()
+        done = attribute(connection, BEGINNING, END, 0, lambda _step, _done, _total: None)
+        took = time.perf_counter() - began
+    return Measured(what, done.appraised, done.comparisons, took, peak[0])
 
 
 @contextmanager
-def _instead(**functions: object) -> Generator[None]:
-    """The line with other functions of these names, for the length of the block."""
-    former = {name: getattr(line, name) for name in functions}
-    for name, function in functions.items():
-        setattr(line, name, function)
-    try:
-        yield
-    finally:
-        for name, function in former.items():
-            setattr(line, name, function)
-
-
-@contextmanager
-def _peak_mb(backend_pid: int) -> Generator[list[float]]:
-    """The most that this process and the backend held together, sampled; pages of the server's shared memory are left out."""
+def _peak_mb() -> Generator[list[float]]:
+    """The most that this process and those it started held together, sampled; pages that they share count for each."""
     peak, ended = [0.0], threading.Event()
 
     def watch() -> None:
-        own, backend = psutil.Process(), psutil.Process(backend_pid)
-        while not ended.wait(0.05):
-            of = backend.memory_info()
-            peak[0] = max(peak[0], (own.memory_info().rss + of.rss - of.shared) / 1e6)
+        own = psutil.Process()
+        while not ended.wait(0.1):
+            held = 0
+            for each in (own, *own.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    held += 0 if each.name().startswith("postgres") else each.memory_info().rss
+            peak[0] = max(peak[0], held / 1e6)
 
     watcher = threading.Thread(target=watch, name="peak")
     watcher.start()
@@ -139,21 +152,11 @@ def _peak_mb(backend_pid: int) -> Generator[list[float]]:
 
 
 def _table(measured: list[Measured]) -> str:
-    header = ("appraised", "decisions", "comparisons", "s", "of which loading", "storing", "CPU s of Python", "MB at most")
     rows = [
-        (
-            each.what,
-            f"{each.done.appraised:,}",
-            f"{each.done.comparisons:,}",
-            f"{each.took_s:.1f}",
-            f"{each.load_s:.1f}",
-            f"{each.store_s:.1f}",
-            f"{each.cpu_s:.1f}",
-            f"{each.peak_mb:,.0f}",
-        )
+        (each.what, f"{each.decisions:,}", f"{each.comparisons:,}", f"{each.took_s:.1f}", f"{each.peak_mb:,.0f}")
         for each in measured
     ]
-    return table(header, rows)
+    return table(("what", "decisions", "comparisons", "s", "MB at most"), rows)
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
+from analyzers.decisions.derive import state_assignment
 from cli.terminal import one_line
 from economy.emit import EmissionError
 from economy.play import EconomySettings, play
@@ -15,6 +16,9 @@ from ledger.database import connect
 from ledger.errors import LedgerError
 from ledger.price_policies import add_policies, read_policies
 from ledger.rates import import_rates
+
+_RECORDED = ("verify", "confirm", "cache", "reuse")
+"""Decisions of the fleet that follow from a task's value and difficulty, which its prompt tells, and are explored at random."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         ):
             import_rates(books, economy / "rates.yaml")
             add_policies(books, None, read_policies(economy / "policy.yaml"), "policy.yaml")
+            for kind in _RECORDED:
+                state_assignment(books, 0, kind, "*", "recorded", "the economy's own page")
         truth = play(settings, lambda done, total: _tell(progress, done, total))
         truth.write(options.truth)
     except (LedgerError, EmissionError, OSError) as error:

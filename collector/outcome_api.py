@@ -8,7 +8,7 @@ harmless: each outcome has a key of the caller's. The requests run in threads ov
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -124,8 +124,9 @@ def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
 
 
 def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> OutcomesAnswer:
-    answers = dict(_refusals(items))
-    good = [(index, item) for index, item in enumerate(items) if index not in answers]
+    read = [_read(index, item) for index, item in enumerate(items)]
+    good = [(index, item) for index, item in enumerate(read) if isinstance(item, ToldOutcome)]
+    answers = {answer.index: answer for answer in read if isinstance(answer, OutcomeAnswer)}
     told = tell(connection, tenant, [_outcome(item) for _, item in good]) if good else []
     for (index, item), status in zip(good, told, strict=True):
         if status == "conflict":
@@ -137,17 +138,15 @@ def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> Outc
     return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered)
 
 
-def _refusals(items: list[Any]) -> Iterator[tuple[int, OutcomeAnswer]]:
-    for index, item in enumerate(items):
-        if isinstance(item, ToldOutcome):
-            continue
+def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:
+    """The outcome, or why it is none."""
+    try:
+        return ToldOutcome.model_validate(item)
+    except ValidationError as error:
+        wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}".removeprefix(": ") for one in error.errors()]
+        why = "; ".join(wrong).encode("utf-8", "replace").decode()
         key = cast("dict[str, Any]", item).get("key") if isinstance(item, dict) else None
-        try:
-            ToldOutcome.model_validate(item)
-        except ValidationError as error:
-            wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}".removeprefix(": ") for one in error.errors()]
-            why = "; ".join(wrong).encode("utf-8", "replace").decode()
-            yield index, OutcomeAnswer(index=index, key=key if isinstance(key, str) else None, status="refused", why=why)
+        return OutcomeAnswer(index=index, key=key if isinstance(key, str) else None, status="refused", why=why)
 
 
 def _outcome(item: ToldOutcome) -> Outcome:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import psycopg
 
+from analyzers.appraise import BEGINNING, END, attribute
+from analyzers.decisions.derive import state_assignment
+from ledger.database import connect
+from ledger.post import open_tenants
+from ledger.queries import queries
+
+_MADE = queries("bench", "appraisal")
+
 SETTLE = """
 insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by, agent,
                         task_class, class_source, value_usd, value_source, lambda_usd_per_s, rho, price_source,
@@ -32,3 +40,19 @@ on conflict (tenant_id, trace_id) do update set settled_at = excluded.settled_at
 def settle_all(writer: psycopg.Connection) -> int:
     """Settle every trace as it stands; answers how many there are."""
     return writer.execute(SETTLE).rowcount
+
+
+def appraise_some(dsn: str, tasks: int = 90) -> None:
+    """Books with what appraising leaves behind: made decisions of one tenant, appraised, and the traces there are as tasks."""
+    with connect(dsn, "writer") as writer:
+        state_assignment(writer, 0, "verify", "*", "recorded", "test")
+    with connect(dsn, "owner") as owner:
+        for month in range(3):
+            owner.execute("select pigou.ensure_month((now() - make_interval(months => %s))::date)", (month,))
+        owner.execute("select setseed(0.25)")
+        of = {"tenant_id": open_tenants(owner, ["appraised"])["appraised"], "tasks": tasks, "classes": 1}
+        owner.execute(_MADE["make_tasks"], of)
+        owner.execute(_MADE["make_decisions"], of)
+    with connect(dsn, "writer") as writer:
+        settle_all(writer)
+        attribute(writer, BEGINNING, END, 0, lambda _step, _done, _total: None)

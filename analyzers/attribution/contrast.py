@@ -113,6 +113,11 @@ class Contrast:
         """Shape (P, decisions): each decision's prices."""
         return np.stack([part.price[self.decisions] for part in self.fit.parts])
 
+    @cached_property
+    def gain(self) -> Estimate:
+        """The total at the decisions' own prices: their net under the option less that under the base, in USD."""
+        return self.total()
+
     def total(self, prices: Floats | None = None, *, level: float = LEVEL) -> Estimate:
         """Σ over the decisions, in USD, at their own prices or at others (P, decisions).
 

@@ -98,9 +98,10 @@ def mode_of(kind: str, segment: Segment) -> str:
 def misallocation(strata: Sequence[Stratum], *, level: float = LEVEL) -> Misallocation:
     """The global misallocation of a period's strata.
 
-    Value: the middle between what a policy learnt elsewhere gains (too little on average) and what the best looking options gain
-    in-sample (`Segment.most_usd`, too much by about as much). Interval: tasks are the unit, over all strata together; its lower
-    side is the learnt policy's, its upper side allows for what no policy learnt from these data can
+    Value: what a policy learnt elsewhere gains is too little on average where a segment clearly lost something, what the best
+    looking options gain in-sample (`Segment.most_usd`) too much by about as much; so half the gap between them is added, as far
+    as the segment's loss is clear (1 − 1/z², positive-part shrinkage). Interval: tasks are the unit, over all strata together;
+    its lower side is the learnt policy's, its upper side allows for what no policy learnt from these data can
     reach (the distance to `Segment.most_usd`). Shares of a kind whose upstream was never at its best in 12 tasks of the cell
     stay as they are alone.
     """
@@ -120,9 +121,9 @@ def misallocation(strata: Sequence[Stratum], *, level: float = LEVEL) -> Misallo
                 sums[each.layer, each.kind, mode_of(each.kind, segment)].add(segment, kept)
         explored += float(np.nansum((each.appraised.regret_usd * weight)[_explored(each.choices)]))
     decisions = sum(len(each.choices) for each in ordered)
-    total = _total(sum(one.learnt for one in sums.values()), sum(one.gap for one in sums.values()), pulls, decisions, level)
+    total = _total(list(sums.values()), pulls, decisions, level)
     shares = tuple(Share(*key, one.estimate(level), one.alone, one.decisions) for key, one in sums.items())
-    twice = sum(one.alone - one.learnt - one.gap / 2 for one in sums.values())
+    twice = sum(one.alone - one.value for one in sums.values())
     return Misallocation(total, shares, twice, _downstream(ordered, level), explored, _without(ordered))
 
 
@@ -130,6 +131,7 @@ def misallocation(strata: Sequence[Stratum], *, level: float = LEVEL) -> Misallo
 class _Sum:
     """Segments of one share: what a policy learnt elsewhere gains, how much more the best looking options seem to, and limits."""
 
+    value: float = 0.0
     learnt: float = 0.0
     gap: float = 0.0
     alone: float = 0.0
@@ -143,9 +145,11 @@ class _Sum:
         """Count a segment, of whose regret `kept` is left once upstream is right."""
         value, error, low, high = segment.regret.numbers()
         gap = max(0.0, segment.most_usd - value)
+        better = value + _clear(value, error) * gap / 2
+        self.value += kept * better
         self.learnt += kept * value
         self.gap += kept * gap
-        self.alone += value + gap / 2
+        self.alone += better
         self.error += (kept * error) ** 2
         self.below += (kept * (value - low)) ** 2
         self.above += (kept * (high - value)) ** 2
@@ -156,7 +160,7 @@ class _Sum:
         """The share, its segments taken as independent."""
         basis = Basis(self.decisions, self.tasks, "sum of segments", "decisions of the period", level)
         high = self.learnt + max(math.sqrt(self.above), self.gap)
-        return basis.found(self.learnt + self.gap / 2, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)
+        return basis.found(self.value, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)
 
 
 def _order(strata: Sequence[Stratum]) -> list[int]:
@@ -220,15 +224,23 @@ def _explored(choices: Choices) -> Bools:
     return np.asarray(choices.propensity < 0.5 * np.nanmax(choices.menu, axis=1))
 
 
-def _total(learnt: float, gap: float, pulls: Floats, n: int, level: float) -> Estimate:
+def _clear(value: float, error: float) -> float:
+    """How clear a loss is, 0 … 1: positive-part shrinkage of James & Stein."""
+    if error <= 0:
+        return float(value > 0)
+    return max(0.0, 1 - (error / value) ** 2) if value > 0 else 0.0
+
+
+def _total(sums: Sequence[_Sum], pulls: Floats, n: int, level: float) -> Estimate:
+    value, learnt, gap = (sum(getattr(one, name) for one in sums) for name in ("value", "learnt", "gap"))
     present = pulls[pulls != 0]
     basis = Basis(n, len(present), "sum of segments, tasks as the unit", "decisions of the period", level)
     if len(present) < 2:
-        return basis.found(learnt + gap / 2, 0.0, learnt, learnt + gap)
+        return basis.found(value, 0.0, learnt, learnt + gap)
     of = intervals.of_sums(learnt, present)
     bounds = intervals.skewed(of, level, hall_share=0.5)
     low = intervals.skewed(of, 1 - (1 - level) * _LOW_SHARE, hall_share=0.5).low
-    return basis.found(learnt + gap / 2, of.standard_error, low, bounds.high + gap, degrees=of.degrees)
+    return basis.found(value, of.standard_error, low, bounds.high + gap, degrees=of.degrees)
 
 
 def _downstream(ordered: Sequence[Stratum], level: float) -> dict[str, Estimate]:

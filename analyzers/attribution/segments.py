@@ -122,7 +122,7 @@ def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: floa
     }
     evident = {b: each for b, each in every.items() if each is not None and each.is_evident}
     basis = Basis(len(rows), tasks, f"regret, {fit.method}", "these decisions", intervals.LEVEL)
-    totals = {b: each.total() for b, each in evident.items()}
+    totals = {b: each.gain for b, each in evident.items()}
     pulls: list[tuple[Ints, Floats]] = []
     best, changes, downstream = "", {}, None
     if evident:
@@ -289,7 +289,7 @@ def _judged(
     if low > 0 or high < materiality_usd:
         return "appraised", "; ".join(notes), None
     why = f"the interval {max(low, 0.0):.3g} … {high:.3g} USD holds both nothing and a material loss ({materiality_usd:.3g})"
-    widest = max(evident.values(), key=lambda each: each.total().numbers()[1])
+    widest = max(evident.values(), key=lambda each: each.gain.numbers()[1])
     error = max(error, widest.total().numbers()[1])
     n = len(widest.arms[0].rows) + len(widest.arms[1].rows)
     more = max(1, power.outcomes_needed(error, n, materiality_usd) - n)

@@ -126,10 +126,24 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
     decided_us = read["decided_us"].astype(np.int64)
     tasks = np.unique(np.ascontiguousarray(read["task"]).view(np.int64), return_inverse=True)[1].astype(np.int64)
     choices = Choices(
-        comparison.options, read["chosen"].astype(np.int64), tasks, decided_us / 1e6 + _EPOCH_S,
-        *map(floats, ("quality", "cost_usd", "own_cost_usd", "latency_s")), _loss(floats("risk_usd"), floats("loss_usd")),
-        *map(floats, ("v_usd", "lam", "rho", "propensity")), menu, comparison.assignment, told, names,
-    )  # fmt: skip
+        options=comparison.options,
+        chosen=read["chosen"].astype(np.int64),
+        tasks=tasks,
+        decided_at=decided_us / 1e6 + _EPOCH_S,
+        quality=floats("quality"),
+        cost_usd=floats("cost_usd"),
+        own_cost_usd=floats("own_cost_usd"),
+        latency_s=floats("latency_s"),
+        loss_usd=_loss(floats("risk_usd"), floats("loss_usd")),
+        v_usd=floats("v_usd"),
+        lam=floats("lam"),
+        rho=floats("rho"),
+        propensity=floats("propensity"),
+        menu=menu,
+        assignment=comparison.assignment,
+        features=told,
+        feature_names=names,
+    )
     return Loaded(choices, read["id"].copy(), decided_us, read["comparable_only"].astype(bool))
 
 
@@ -153,7 +167,8 @@ def _complete(features: Floats, names: tuple[str, ...]) -> tuple[Floats, tuple[s
         unknown = np.isnan(column)
         if unknown.all():
             continue
-        filled = np.where(unknown, column[~unknown].mean(), column)
+        filled: Floats = column.copy()
+        filled[unknown] = column[~unknown].mean()
         for values, label in ((filled, name), (unknown.astype(np.float64), f"{name} unknown")):
             if len(values) and values.min() < values.max():
                 columns.append(values)

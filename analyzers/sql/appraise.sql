@@ -40,7 +40,7 @@ returning run_id
 -- How far a run got.
 update pigou.appraisal_run
    set decisions = coalesce(decisions, 0) + %(decisions)s,
-       state = jsonb_build_object('done', %(done)s::integer, 'of', %(of)s::integer)
+       state = jsonb_build_object('done', coalesce((state->>'done')::integer, 0) + 1, 'of', %(of)s::integer)
  where tenant_id = %(tenant_id)s and run_id = %(run_id)s
 
 -- name: end_run

@@ -125,16 +125,18 @@ select trace_id, outcome_id, span_id, source, name, quality, loss_usd, occurred_
 -- name: facts
 -- Traces as their records and calls tell them. A trace's extent is that of its outermost records: children on machines with other
 -- clocks, and events that come later, do not make it longer. `place`: 0 a root, 1 a span whose parent never came, 2 a span inside
--- (outermost only where parents form a loop), 3 a call told by a log, 4 another log. Who is an orphan is looked up only where there is no root.
+-- (outermost only where parents form a loop), 3 a call told by a log, 4 another log, or a span that only tells of an outcome. Who is
+-- an orphan is looked up only where there is no root.
 with record as materialized (
-    select r.trace_id, r.span_id, r.parent_span_id, r.signal = 'span' as is_span, r.role, r.name, r.service, r.status_code,
+    select r.trace_id, r.span_id, r.parent_span_id, n.is_span, r.role, r.name, r.service, r.status_code,
            r.started_at, r.ended_at, r.agent, r.task_class, n.tells,
-           case when r.signal <> 'span' then case r.role when 'call' then 3 else 4 end when r.parent_span_id is null then 0 else 2 end as place,
+           case when not n.is_span then case r.role when 'call' then 3 else 4 end when r.parent_span_id is null then 0 else 2 end as place,
            case when n.tells or r.role = 'tool' or r.parent_span_id is null then r.attributes end as attributes
       from pigou.record r
      cross join lateral (
            select r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd', 'allocation.action.class',
-                                        'allocation.action.reversible', 'allocation.task.value_usd', 'allocation.task.deadline_s'] as tells) n
+                                        'allocation.action.reversible', 'allocation.task.value_usd', 'allocation.task.deadline_s'] as tells,
+                  r.signal = 'span' and r.name not in ('allocation.incident', 'gen_ai.evaluation.result') as is_span) n
      where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s)
        and r.started_at >= %(since)s and r.started_at <= %(until)s
 ),
@@ -196,7 +198,7 @@ risk as (
                   pigou.number_of(r.attributes -> 'allocation.risk.loss_usd', 1e15) as loss_usd,
                   r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd'] as is_stated,
                   r.attributes ->> 'allocation.action.class' as class, r.attributes ->> 'allocation.action.reversible' as reversible) n
-     where r.tells and r.is_span and r.name <> 'allocation.incident'
+     where r.tells and r.is_span
      group by r.trace_id
 ),
 bought as (

@@ -47,7 +47,7 @@ class Facts(msgspec.Struct, frozen=True):
     """A trace as its records and calls tell it. Amounts in USD; None where nothing tells.
 
     `top`: of what its outermost records are: 0 roots, 1 spans whose parents never came, 2 spans that form a loop, 3 calls told by
-    logs only, 4 other logs. `value` and `deadline` are as stated, in the text of JSON.
+    logs only, 4 other logs and spans that only tell of an outcome. `value` and `deadline` are as stated, in the text of JSON.
     """
 
     trace_id: bytes

@@ -22,9 +22,10 @@ _SQL = queries("analyzers", "task_books")
 _SLOT = 32_767
 """Of the balances' rows: settlement's own, so that it waits for nobody who posts."""
 _ACCOUNTS = {
-    "value_asset": "assets:value", "value_income": "income:value", "latency_expense": "expenses:latency",
-    "latency_owed": "liabilities:latency", "risk_expense": "expenses:risk", "risk_reserve": "liabilities:risk_reserve",
-    "losses": "liabilities:losses",
+    "value_asset": ("value", "assets:value"), "value_income": ("value", "income:value"),
+    "latency_expense": ("latency", "expenses:latency"), "latency_owed": ("latency", "liabilities:latency"),
+    "risk_expense": ("risk", "expenses:risk"), "risk_reserve": ("risk", "liabilities:risk_reserve"),
+    "losses": ("risk", "liabilities:losses"),
 }  # fmt: skip
 _COMMODITIES = {
     name: COMMODITY_BY_NAME[commodity].commodity_id
@@ -38,7 +39,7 @@ _COPY = sql.SQL("copy stage_task ({}) from stdin").format(
 
 def write(connection: psycopg.Connection, tenant_id: int, changed: Sequence[Task], gone: Sequence[bytes]) -> None:
     """Write tasks that are new or have changed, and take away those that are none any more."""
-    accounts = _accounts(connection, tenant_id, {account_level(task) for task in changed})
+    accounts = _accounts(connection, tenant_id, changed)
     row = connection.execute(_SQL["open_day"], {"tenant_id": tenant_id}).fetchone()
     if row is None:
         raise LookupError(f"tenant {tenant_id} is not there")
@@ -46,7 +47,8 @@ def write(connection: psycopg.Connection, tenant_id: int, changed: Sequence[Task
     connection.execute(_SQL["make_stage"])
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for task in changed:
-            copy.write_row((*accounts[account_level(task)], task.content_hash, *msgspec.structs.astuple(task)))
+            ids = (None if name is None else accounts[name] for name in account_names(task).values())
+            copy.write_row((*ids, task.content_hash, *msgspec.structs.astuple(task)))
     if gone:
         connection.execute("insert into stage_task (trace_id) select unnest(%s::bytea[])", (list(gone),))
     for step in (
@@ -55,20 +57,29 @@ def write(connection: psycopg.Connection, tenant_id: int, changed: Sequence[Task
         connection.execute(_SQL[step], parameters)
 
 
-def account_level(task: Task) -> str:
-    """The last level of the accounts that a task is booked on: its class, if somebody gave it one."""
-    if task.task_class is None:
-        return _UNCLASSIFIED
-    return _CLUSTERED if task.class_source == "clustered" else level(task.task_class)
+def account_names(task: Task) -> dict[str, str | None]:
+    """The accounts that a task is booked on, by column of the stage; None where nothing of it has that price.
+
+    Their last level is the class, if somebody gave the task one: made-up names are too many to open accounts for.
+    """
+    last = _UNCLASSIFIED if task.task_class is None else _CLUSTERED
+    if task.class_source in ("explicit", "rule") and task.task_class is not None:
+        last = level(task.task_class)
+    is_booked = {
+        "value": task.value_usd is not None and bool(task.quality),
+        "latency": task.lambda_usd_per_s is not None and task.latency_s > 0,
+        "risk": task.rho is not None and bool(task.risk_usd or task.loss_usd),
+    }
+    return {column: f"{account}:{last}" if is_booked[kind] else None for column, (kind, account) in _ACCOUNTS.items()}
 
 
-def _accounts(connection: psycopg.Connection, tenant_id: int, levels: Iterable[str]) -> dict[str, list[int]]:
-    """Ids of the accounts by their last level. The tenant's lock, which posting waits for, is taken only to open some."""
-    names = {last: [f"{account}:{last}" for account in _ACCOUNTS.values()] for last in sorted(levels)}
-    wanted = [name for group in names.values() for name in group]
-    ids: dict[str, int] = dict(connection.execute(_SQL["accounts"], {"tenant_id": tenant_id, "names": wanted}).fetchall())
-    missing = [name for name in wanted if name not in ids]
+def _accounts(connection: psycopg.Connection, tenant_id: int, tasks: Iterable[Task]) -> dict[str, int]:
+    """Ids of the tasks' accounts by name. The tenant's lock, which posting waits for, is taken only to open some."""
+    names = {name for task in tasks for name in account_names(task).values() if name is not None}
+    wanted = {"tenant_id": tenant_id, "names": sorted(names)}
+    ids: dict[str, int] = dict(connection.execute(_SQL["accounts"], wanted).fetchall())
+    missing = sorted(names - ids.keys())
     if missing:
         lock_tenants(connection, [tenant_id])
         ids |= AccountBook().open(connection, tenant_id, missing)
-    return {last: [ids[name] for name in group] for last, group in names.items()}
+    return ids

@@ -39,6 +39,7 @@ ECONOMIES: tuple[tuple[str, Economy, str], ...] = (
     ("confounded by recorded context", _CONFOUNDED, "found"),
     ("confounded, drifting", replace(_CONFOUNDED, drift=0.7), "found"),
     ("explored, drifting", replace(_UNDER, drift=0.7), "found"),
+    ("explored, 30 % of outcomes missing", replace(_UNDER, missing=0.3), "found"),
     ("heavy tails of V (Pareto 1.5) and losses", replace(_GOOD, tail=1.5, loss_spread=1.0), "found"),
     ("four decisions a task", replace(_UNDER, tasks_of=4, n=6_000), "found"),
     ("nothing better, randomised", _NOTHING, "nothing"),

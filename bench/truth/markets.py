@@ -40,7 +40,7 @@ class Economy:
     rho: float = 1.0
     incident: float = 0.02
     tasks_of: int = 1
-    missing: float = 0.1
+    missing: float = 0.0
     context: float = 0.7
     base: float = 0.4
     loss_spread: float = 0.4

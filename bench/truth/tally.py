@@ -191,7 +191,7 @@ def _median(values: list[float]) -> str:
 
 
 def _realised(choices: Choices) -> Floats:
-    """Each decision's realised net, as a plain comparison of means would take it; terms that are unknown everywhere are left out."""
+    """Each decision's realised net, as a comparison of means would take it; terms unknown everywhere are left out."""
     net = choices.v_usd * choices.quality - choices.cost_usd
     for outcome, price in ((choices.latency_s, choices.lam), (choices.loss_usd, choices.rho)):
         if not np.isnan(outcome).all() and not np.isnan(price).any():

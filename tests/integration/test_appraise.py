@@ -65,7 +65,8 @@ def test_arrays_hold_what_the_tables_hold(appraised: str) -> None:
     with connect(appraised, "writer") as writer, connect(appraised, "owner") as owner:
         wanted = comparisons(writer)[0]
         loaded = load(writer, wanted, BEGINNING, END)
-        query = """select d.decision_id::text, d.chosen - 1, extract(epoch from d.decided_at)::float8, t.quality, t.cost_usd::float8,
+        query = """select d.decision_id::text, d.chosen - 1, extract(epoch from d.decided_at)::float8, t.quality,
+                          t.cost_usd::float8,
                           d.own_cost_usd::float8, t.latency_s, t.value_usd::float8, t.lambda_usd_per_s::float8, t.rho::float8,
                           d.propensity, d.features[1], d.features[3]
                      from pigou.decision d join pigou.task t using (tenant_id, trace_id)
@@ -87,8 +88,8 @@ def test_unknown_is_not_a_number_and_never_nought(appraised: str) -> None:
     with connect(appraised, "owner", autocommit=False) as owner:
         wanted = comparisons(owner)[0]
         owner.execute(
-            "update pigou.task t set quality = null, cost_usd = null, lambda_usd_per_s = null, risk_usd = null from pigou.decision d"
-            " where d.tenant_id = 1 and d.comparison = %s and t.trace_id = d.trace_id and t.tenant_id = 1",
+            "update pigou.task t set quality = null, cost_usd = null, lambda_usd_per_s = null, risk_usd = null"
+            "  from pigou.decision d where d.tenant_id = 1 and d.comparison = %s and t.trace_id = d.trace_id and t.tenant_id = 1",
             (wanted.comparison,),
         )
         owner.execute("update pigou.decision set features[1] = null where tenant_id = 1 and comparison = %s and chosen = 1",
@@ -124,8 +125,8 @@ def test_every_decision_has_an_appraisal_and_its_segment(appraised: str) -> None
             6 * TASKS,
         )
         sums = """select s.n, count(*) from ledger.segments s
-                    join ledger.decisions d on d.tenant = s.tenant and d.comparison = s.comparison and d.segment_number = s.segment_number
-                   group by s.tenant, s.comparison, s.segment_number, s.n"""
+                    join ledger.decisions d using (tenant, comparison, segment_number)
+                   group by tenant, comparison, segment_number, s.n"""
         assert all(n == counted for n, counted in rows(reader, sums))
         assert one(reader, "select count(*) from ledger.appraisal_runs where ended_at is not null") == 2
 
@@ -143,8 +144,8 @@ def test_the_terms_of_an_option_add_up_to_its_net(appraised: str) -> None:
 def test_decisions_regrets_add_up_to_their_segments(appraised: str) -> None:
     with connect(appraised, "reader") as reader:
         sums = """select s.regret_usd, sum(d.regret_usd) from ledger.segments s
-                    join ledger.decisions d on d.tenant = s.tenant and d.comparison = s.comparison and d.segment_number = s.segment_number
-                   group by s.tenant, s.comparison, s.segment_number, s.regret_usd"""
+                    join ledger.decisions d using (tenant, comparison, segment_number)
+                   group by tenant, comparison, segment_number, s.regret_usd"""
         for segment, decisions in rows(reader, sums):
             assert (segment is None) == (decisions is None)
             if segment is not None:
@@ -162,7 +163,8 @@ def test_what_has_not_changed_is_left_as_it_is(dsn: str, writer: psycopg.Connect
     assert rows(owner, stamps) == before
     run(
         owner,
-        "update pigou.task set quality = 1 - quality, settled_at = clock_timestamp() where tenant_id = 1 and task_class = 'class-1'",
+        "update pigou.task set quality = 1 - quality, settled_at = clock_timestamp()"
+        " where tenant_id = 1 and task_class = 'class-1'",
     )
     third = attribute(writer, BEGINNING, END, 0, nobody)
     assert (third.comparisons, third.unchanged) == (3, 9)
@@ -202,6 +204,17 @@ def test_equal_input_and_seed_give_equal_numbers(dsn: str, writer: psycopg.Conne
     assert rows(owner, NUMBERS) == once
 
 
+def test_several_processes_say_what_one_says(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    make(owner, 120)
+    attribute(writer, BEGINNING, END, 7, nobody, processes=1)
+    once = rows(owner, NUMBERS)
+    run(owner, "delete from pigou.comparison")
+    told: list[int] = []
+    done = attribute(writer, BEGINNING, END, 7, lambda _step, passed, _total: told.append(passed), processes=2)
+    assert (done.comparisons, told[-1], told) == (12, 720, sorted(told))
+    assert rows(owner, NUMBERS) == once
+
+
 def test_no_claim_where_there_may_have_been_no_choice(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
     make(owner, 120)
     run(
@@ -235,7 +248,7 @@ def test_the_benchmark_measures_it(capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setattr("sys.argv", ["bench", "--decisions", "300", "--tenants", "1", "--classes", "1"])
     assert bench.main() == 0
     told = capsys.readouterr().out
-    assert "| all of them, the first time | 300 |" in told
+    assert "| the whole line, the first time | 300 |" in told
     assert "| again, nothing changed | 0 |" in told
 
 

@@ -79,14 +79,15 @@ def test_a_stated_route_keeps_its_menu_propensity_and_prediction(
     assert route["context"]["log_prompt_tokens"] == pytest.approx(4.615, abs=1e-3)  # ln 101: the first call, not the second
     assert "options" not in route["provenance"]
     assert float(route["own_cost_usd"]) == pytest.approx((100 * 2 + 10 * 10 + 5000 * 2 + 10 * 10) / 1e6)
-    predicted = "select option, predicted_quality, is_chosen from ledger.decision_options where trace_id = %s and kind = 'route' order by place"
-    assert rows(reader, predicted, f"{1:032x}") == [("m1", 0.7, True), ("m2", 0.6, False), ("m3", 0.9, False)]
+    predicted = "select option, predicted_quality, is_chosen from ledger.decision_options where kind = 'route' order by place"
+    assert rows(reader, predicted) == [("m1", 0.7, True), ("m2", 0.6, False), ("m3", 0.9, False)]
 
 
 def test_propensities_of_the_whole_menu_are_kept(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
     decided(
         dsn, writer, agent(1, 1),
-        router(1, 2, 1, 0.0, allocation__route__candidates=["b", "a"], allocation__route__chosen="b", allocation__route__propensity=[0.8, 0.2]),
+        router(1, 2, 1, 0.0, allocation__route__candidates=["b", "a"], allocation__route__chosen="b",
+               allocation__route__propensity=[0.8, 0.2]),
         chat(1, 3, 1, at=1.0, model="b"),
     )  # fmt: skip
     assert decision(reader, "route")["propensity"] == 0.8
@@ -114,7 +115,8 @@ def test_menus_as_senders_get_them_wrong(
     chosen = "a" if options == ["a", "b"] else "z"
     decided(
         dsn, writer, agent(1, 1, task="fix"),
-        router(1, 2, 1, 0.0, allocation__route__candidates=candidates, allocation__route__chosen=chosen, allocation__route__propensity=propensity),
+        router(1, 2, 1, 0.0, allocation__route__candidates=candidates, allocation__route__chosen=chosen,
+               allocation__route__propensity=propensity),
         chat(1, 3, 1, at=1.0, model=chosen),
     )  # fmt: skip
     found = rows(reader, "select options, assignment from ledger.decisions where kind = 'route'")
@@ -224,7 +226,8 @@ def test_delegation_and_deferral(dsn: str, writer: psycopg.Connection, reader: p
         1, 5, 1, name="execute_tool ask_user", at=4.0, gen_ai__operation__name="execute_tool", gen_ai__tool__name="ask_user"
     )
     book(dsn, [
-        export(agent(1, 1, name="lead", task="fix"), chat(1, 2, 1, at=1.0), agent(1, 3, 1, name="scout", at=2.0), chat(1, 4, 3, at=2.5), asks),
+        export(agent(1, 1, name="lead", task="fix"), chat(1, 2, 1, at=1.0), agent(1, 3, 1, name="scout", at=2.0),
+               chat(1, 4, 3, at=2.5), asks),
         export(agent(2, 1, name="lead", task="fix"), chat(2, 2, 1, at=1.0)),
     ])  # fmt: skip
     again(writer)
@@ -236,9 +239,11 @@ def test_delegation_and_deferral(dsn: str, writer: psycopg.Connection, reader: p
 
 
 def test_serving_by_engine_and_speculation(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
-    for trace, more in ((1, {"allocation__spec__proposed": 30}), (2, {})):
-        served = chat(trace, 3, 2, model="own", allocation__layer="supply", allocation__engine="e1", allocation__engine__queue_s=0.5,
-                      allocation__engine__batch=4, allocation__engine__kv_tokens=900, **more)  # fmt: skip
+    engine = {"engine": "e1", "engine__queue_s": 0.5, "engine__batch": 4, "engine__kv_tokens": 900}
+    said: dict[str, Any] = {"layer": "supply", **engine}
+    for trace, proposed in ((1, 30), (2, None)):
+        more = {f"allocation__{name}": value for name, value in said.items()}
+        served = chat(trace, 3, 2, model="own", allocation__spec__proposed=proposed, **more)
         book(dsn, [export(agent(trace, 1, task="t"), chat(trace, 2, 1, model="own"), served)])
     again(writer)
     serve = decision(reader, "serve")
@@ -292,7 +297,8 @@ def work(trace: int, luck: random.Random) -> list[Span]:
     at = luck.random()
     return [
         agent(trace, 1, name="lead", task=luck.choice(["fix", "pay"])),
-        router(trace, 2, 1, at, allocation__route__candidates=["m1", "m2"], allocation__route__chosen="m1", allocation__route__propensity=0.7),
+        router(trace, 2, 1, at, allocation__route__candidates=["m1", "m2"], allocation__route__chosen="m1",
+               allocation__route__propensity=0.7),
         chat(trace, 3, 1, at=at + 1, input=luck.randrange(100, 999), cached=luck.choice([None, 50]), error=luck.random() < 0.5),
         chat(trace, 4, 1, at=at + 2, input=luck.randrange(100, 999)),
         *([agent(trace, 5, 1, name="scout", at=at + 3), chat(trace, 6, 5, at=at + 3.1)] if luck.random() < 0.5 else []),

@@ -46,9 +46,8 @@ def played(server: str, template: str, tmp_path_factory: pytest.TempPathFactory)
                 "assignment",
                 "context",
             )
-            found = [
-                dict(zip(names, row, strict=True)) for row in rows(reader, f"select {', '.join(names)} from ledger.decisions")
-            ]
+            query = f"select {', '.join(names)} from ledger.decisions"
+            found: list[Row] = [dict[str, Any](zip(names, row, strict=True)) for row in rows(reader, query)]
         yield told, found
 
 

@@ -19,6 +19,7 @@ from ledger.database import connect
 from ledger.price_vector import Limits, constrain
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
 from tests.price_vectors import SLA, put_vector
+from tests.settled import appraise_some
 from tests.tidy.tree import ROOT
 
 DOCUMENT = (ROOT / "docs" / "sql.md").read_text()
@@ -97,6 +98,7 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
             set_rule(writer, "unpriced_share", None, "test", evidence_min=1)
             for minutes in (60, 61, 62):
                 evaluate(writer, AT + timedelta(minutes=minutes))
+        appraise_some(dsn)
         with connect(dsn, "reader") as connection:
             yield connection
 

@@ -22,10 +22,12 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from analyzers.pipeline import run_round
+from analyzers.tasks import settle
 from collector.export import Export
 from ledger import check
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
+from ledger.price_policies import add_policies, stated_policy
 from tests.books import (
     AT,
     GATEWAY,
@@ -232,6 +234,9 @@ def test_the_clock_may_go_round_at_any_time(desk: Desk, reference: Books, seed: 
 
 def test_all_these_books_are_proven(desk: Desk) -> None:
     """After everything above in one database: no fault in any tenant's books. Totals that differ are reported, not faults."""
+    prices = {"task_class": "*", "v_usd": "3", "lambda_usd_per_s": "0.01", "rho": "1", "grace_s": "0"}
+    add_policies(desk.connection, None, [stated_policy({**prices, "outcome_sources": "root_status"})], "test")
+    assert settle(desk.connection).changed > 0
     results = {result.name: (result.checked > 0, result.ok) for result in check.run(desk.connection)}
     assert set(results.values()) == {(True, True)}, results
 

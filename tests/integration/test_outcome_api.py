@@ -1,0 +1,106 @@
+"""`POST /v1/outcomes` as those send it who know how tasks went: what is taken, what is refused, and that sending again is harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from analyzers.tasks import settle
+from tests.books import Served, one, rows, serving
+from tests.integration.test_budget_api import ask
+
+PATH = "/v1/outcomes"
+TRACE = f"{1:032x}"
+
+
+@pytest.fixture
+def served(dsn: str) -> Iterator[Served]:
+    with serving(dsn) as collector:
+        yield collector
+
+
+def told(served: Served, *outcomes: Any, **more: Any) -> tuple[int, list[tuple[str, str | None]]]:
+    """Status, and what became of each and why."""
+    status, answer = ask(served, PATH, {"outcomes": list(outcomes), **more})
+    return status, [(one["status"], one["why"]) for one in answer["outcomes"]]
+
+
+def test_outcomes_of_traces_responses_and_conversations(served: Served, reader: psycopg.Connection, writer: psycopg.Connection) -> None:
+    sent = [
+        {"key": "a", "trace_id": TRACE.upper(), "quality": 0.5, "note": "well done", "occurred_at": "2026-11-02T10:00:00+01:00"},
+        {"key": "b", "response_id": "r1", "quality": 1, "name": "thumbs"},
+        {"key": "c", "conversation_id": "s1", "loss_usd": "12.5"},
+        {"key": "d", "trace_id": TRACE, "span_id": "00000000000000aa", "quality": 0},
+    ]
+    assert told(served, *sent, tenant="acme") == (200, [("taken", None), ("waiting", None), ("waiting", None), ("taken", None)])
+    assert told(served, *sent, tenant="acme") == (200, [("known", None)] * 4)
+    assert told(served, *sent)[1][0] == ("taken", None)  # another tenant's, by default `default`
+    found = rows(
+        reader,
+        "select trace_id, span_id, source, name, quality, loss_usd, status from ledger.outcomes where tenant = 'acme'"
+        " order by quality nulls first, loss_usd",
+    )
+    assert found == [
+        (None, None, "feedback", "feedback", None, 12.5, "waiting"),
+        (TRACE, "00000000000000aa", "feedback", "feedback", 0.0, None, "early"),
+        (TRACE, None, "feedback", "feedback", 0.5, None, "early"),
+        (None, None, "feedback", "thumbs", 1.0, None, "waiting"),
+    ]
+    assert one(reader, "select occurred_at::text, detail from ledger.outcomes where tenant = 'acme' and quality = 0.5") == (
+        "2026-11-02 09:00:00+00", {"note": "well done"},
+    )  # fmt: skip
+    assert settle(writer).changed == 0
+
+
+def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(served: Served, reader: psycopg.Connection) -> None:
+    wrong: list[tuple[Any, str]] = [
+        ({"key": "b", "trace_id": TRACE, "quality": 1.5}, "quality: Input should be less than or equal to 1"),
+        ({"key": "c", "trace_id": "12", "quality": 1}, "trace_id: String should match pattern"),
+        ({"key": "d", "quality": 1}, "name one of trace_id, response_id and conversation_id"),
+        ({"key": "e", "trace_id": TRACE, "response_id": "r", "quality": 1}, "name one of trace_id, response_id and conversation_id"),
+        ({"key": "f", "trace_id": TRACE}, "say quality, loss_usd, or both"),
+        ({"key": "g", "response_id": "r", "span_id": 16 * "0", "quality": 1}, "a span_id needs its trace_id"),
+        ({"trace_id": TRACE, "quality": 1}, "key: Field required"),
+        ({"key": "h", "trace_id": TRACE, "loss_usd": -1}, "loss_usd: Input should be greater than or equal to 0"),
+        ({"key": "i", "trace_id": TRACE, "quality": 1, "qualty": 2}, "qualty: Extra inputs are not permitted"),
+        ({"key": "j", "trace_id": TRACE, "quality": 1, "occurred_at": "2026-11-02T10:00:00"}, "occurred_at: Input should have timezone"),
+        ({"key": "k\0", "trace_id": TRACE, "quality": 1}, "key: String should match pattern"),
+        ("nothing", "Input should be a valid dictionary"),
+    ]
+    good = {"key": "a", "trace_id": TRACE, "quality": 1}
+    status, became = told(served, good, *[item for item, _ in wrong])
+    assert (status, became[0]) == (422, ("taken", None))
+    for (status_said, why), (_, expected) in zip(became[1:], wrong, strict=True):
+        assert status_said == "refused"
+        assert expected in (why or "")
+    assert one(reader, "select count(*) from ledger.outcomes") == 1
+    status, became = told(served, {**good, "quality": 0.5})
+    assert (status, became[0][0]) == (422, "refused")
+    assert "its key was used for another outcome before" in (became[0][1] or "")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"outcomes": []}, 422, "at least 1 item"),
+        ({}, 422, "body.outcomes: Field required"),
+        ("{", 422, "JSON decode error"),
+        ({"outcomes": [1], "tenants": "x"}, 422, "Extra inputs are not permitted"),
+        ({"outcomes": [{"key": "a"}] * 1001}, 422, "at most 1000 items"),
+        ({"outcomes": ["x" * 1024 * 1024]}, 413, "the request is larger than 1048576 bytes"),
+    ],
+)
+def test_what_is_no_request_is_refused_whole(served: Served, body: Any, status: int, said: str) -> None:
+    found, answer = ask(served, PATH, body)
+    assert found == status
+    assert said in answer["detail"]
+
+
+def test_it_is_documented_for_programs(served: Served) -> None:
+    _, described = ask(served, "/openapi.json", method="GET")
+    answers = described["paths"][PATH]["post"]["responses"]
+    assert {"200", "413", "422", "503"} <= set(answers)
+    assert set(described["components"]["schemas"]["ToldOutcome"]["properties"]) >= {"key", "trace_id", "quality", "loss_usd"}
