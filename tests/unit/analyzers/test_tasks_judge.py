@@ -36,8 +36,9 @@ def word(source: str, quality: float | None, at: int = 0, span: bytes | None = N
 
 
 def stated(task_class: str = "*", revision: int = 1, **more: Any) -> Statement:
-    given: dict[str, Any] = {**dict.fromkeys(Statement.__struct_fields__), "is_own": False, **more}
-    return Statement(**{**given, "task_class": task_class, "revision": revision})
+    nothing = dict.fromkeys(Statement.__struct_fields__)
+    given: dict[str, Any] = {**nothing, "is_own": False, **more, "task_class": task_class, "revision": revision}
+    return Statement(**given)
 
 
 # ── classes ──────────────────────────────────────────────────────────────────────────────────────────
