@@ -30,6 +30,11 @@ _SQL = queries("ledger", "outcomes")
 _COLUMNS = ("outcome_id", "source", "name", "quality", "loss_usd", "occurred_at", "detail")
 
 
+def share(number: object) -> Decimal:
+    """A quality as the books of outcomes hold it: to twelve places."""
+    return round(Decimal(str(number)), 12)
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """One word about how a task went: `quality` in [0, 1], or a realised `loss_usd`, or both.
 
@@ -43,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True):
     subject_id: str
     span_id: bytes | None
     name: str
-    quality: float | None
+    quality: Decimal | None
     loss_usd: Decimal | None
     occurred_at: datetime
     detail: dict[str, Any] = {}
