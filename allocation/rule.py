@@ -154,6 +154,8 @@ def crossovers(options: Sequence[Option], prices: Prices) -> tuple[Crossover, ..
         at, above = min(
             (((line[0] - price) / (line[1] - quality), line) for line in steeper), key=lambda one: (one[0], -one[1][1])
         )
+        if not math.isfinite(at):  # qualities that differ by less than can be divided by
+            break
         found.append(Crossover(name, above[2], at))
         price, quality, name = above
     return tuple(found)

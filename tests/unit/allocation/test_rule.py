@@ -52,6 +52,8 @@ def test_an_option_that_is_never_best_is_in_no_crossover() -> None:
     middle = Option("middle", 0.75, 4.0, 0.0, 0.0)
     found = crossovers([FRONTIER, middle, CHEAP], Prices(1.0, 0.0, 0.0))
     assert [(one.below, one.above) for one in found] == [("cheap", "frontier")]
+    hair = [Option("a", 0.0, 1.0, 0.0, 0.0), Option("b", 5e-324, 2.0, 0.0, 0.0)]
+    assert crossovers(hair, Prices(1.0, 0.0, 0.0)) == ()
     assert crossovers([Option("blind", None, 1.0, 0.0, 0.0)], Prices(1.0, 0.0, 0.0)) == ()
 
 
