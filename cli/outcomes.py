@@ -39,7 +39,7 @@ def add_outcome(
     note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Kept beside it.")] = None,
 ) -> None:
     """Say how a task went. Its trace need not be known yet."""
-    from ledger.outcomes import Outcome, tell
+    from ledger.outcomes import Outcome, share, tell
 
     subject, subject_id = _subject(trace, response, conversation)
     loss_usd = _usd(loss)
@@ -48,7 +48,8 @@ def add_outcome(
     if quality is not None and not 0 <= quality <= 1:
         raise CommandError(f"--quality {quality} is not in [0, 1]", "scale it to a share of all it could be", exit_code=2)
     outcome = Outcome(
-        "feedback", key or f"{subject} {subject_id} {name}", subject, subject_id, None, name, quality, loss_usd,
+        "feedback", key or f"{subject} {subject_id} {name}", subject, subject_id, None, name,
+        None if quality is None else share(quality), loss_usd,
         at or datetime.now(UTC), {"note": note} if note else {},
     )  # fmt: skip
     with open_database("writer", home) as books:

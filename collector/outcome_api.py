@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from collector.bounded_route import bounded_route
 from ledger.errors import DatabaseUnavailable
-from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, tell
+from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
 
 _BODY_LIMIT_BYTES = 1024 * 1024
@@ -146,13 +146,15 @@ def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:
         wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}".removeprefix(": ") for one in error.errors()]
         why = "; ".join(wrong).encode("utf-8", "replace").decode()
         key = cast("dict[str, Any]", item).get("key") if isinstance(item, dict) else None
-        return OutcomeAnswer(index=index, key=key if isinstance(key, str) else None, status="refused", why=why)
+        shown = key.encode("utf-8", "replace").decode() if isinstance(key, str) else None  # it may hold half a character
+        return OutcomeAnswer(index=index, key=shown, status="refused", why=why)
 
 
 def _outcome(item: ToldOutcome) -> Outcome:
     subject: Subject = "trace" if item.trace_id else "response" if item.response_id else "conversation"
     subject_id = item.trace_id.lower() if item.trace_id else item.response_id or item.conversation_id or ""
     return Outcome(
-        "feedback", item.key, subject, subject_id, bytes.fromhex(item.span_id) if item.span_id else None, item.name, item.quality,
+        "feedback", item.key, subject, subject_id, bytes.fromhex(item.span_id) if item.span_id else None, item.name,
+        None if item.quality is None else share(item.quality),
         item.loss_usd, item.occurred_at or datetime.now(UTC), {"note": item.note} if item.note else {},
     )  # fmt: skip

@@ -27,7 +27,12 @@ was used for something else before, and that stands."""
 
 LOSS_MAX_USD = Decimal(10) ** 15
 _SQL = queries("ledger", "outcomes")
-_COLUMNS = ("outcome_id", "source", "name", "quality", "loss_usd", "occurred_at", "detail")
+_COLUMNS = ("outcome_id", "source", "subject", "subject_id", "name", "quality", "loss_usd", "occurred_at", "detail")
+
+
+def share(number: object) -> Decimal:
+    """A quality as the books of outcomes hold it: to twelve places."""
+    return round(Decimal(str(number)), 12)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -43,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True):
     subject_id: str
     span_id: bytes | None
     name: str
-    quality: float | None
+    quality: Decimal | None
     loss_usd: Decimal | None
     occurred_at: datetime
     detail: dict[str, Any] = {}
@@ -64,20 +69,16 @@ class Kept(msgspec.Struct, frozen=True):
 
 def keep_outcomes(connection: psycopg.Connection, tenant_id: int, outcomes: Sequence[Outcome]) -> Kept:
     """Write down what was told, in the caller's transaction; what was told before is left as it is."""
-    direct = [outcome for outcome in outcomes if outcome.subject == "trace"]
-    waiting = [outcome for outcome in outcomes if outcome.subject != "trace"]
+    direct = [_row(outcome) for outcome in outcomes if outcome.subject == "trace"]
+    waiting = [_row(outcome) for outcome in outcomes if outcome.subject != "trace"]
     traces: list[bytes] = []
-    if direct:
-        parameters = _columns(tenant_id, direct)
-        parameters["trace_ids"] = [bytes.fromhex(outcome.subject_id) for outcome in direct]
-        parameters["span_ids"] = [outcome.span_id for outcome in direct]
-        traces = [row[0] for row in connection.execute(_SQL["keep_outcomes"], parameters)]
     held = 0
+    if direct:
+        rows = {"tenant_id": tenant_id, "rows": msgspec.json.encode(direct).decode()}
+        traces = [row[0] for row in connection.execute(_SQL["keep_outcomes"], rows)]
     if waiting:
-        parameters = _columns(tenant_id, waiting)
-        parameters["subjects"] = [outcome.subject for outcome in waiting]
-        parameters["subject_ids"] = [outcome.subject_id for outcome in waiting]
-        held = connection.execute(_SQL["keep_waiting"], parameters).rowcount
+        rows = {"tenant_id": tenant_id, "rows": msgspec.json.encode(waiting).decode()}
+        held = connection.execute(_SQL["keep_waiting"], rows).rowcount
     return Kept(traces, held, len(outcomes) - len(traces) - held)
 
 
@@ -111,12 +112,9 @@ def _ids(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
     return {"tenant_id": tenant_id, "outcome_ids": [outcome.outcome_id for outcome in outcomes]}
 
 
-def _columns(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    rows = [
-        (o.outcome_id, o.source, o.name, o.quality, o.loss_usd, o.occurred_at, msgspec.json.encode(o.detail).decode())
-        for o in outcomes
-    ]
-    return {
-        "tenant_id": tenant_id,
-        **{f"{name}s": list(column) for name, column in zip(_COLUMNS, zip(*rows, strict=True), strict=True)},
-    }
+def _row(outcome: Outcome) -> dict[str, Any]:
+    """As PostgreSQL reads it from JSON."""
+    row = {name: getattr(outcome, name) for name in _COLUMNS}
+    row["trace_id"] = f"\\x{outcome.subject_id}" if outcome.subject == "trace" else None
+    row["span_id"] = None if outcome.span_id is None else f"\\x{outcome.span_id.hex()}"
+    return row

@@ -101,11 +101,11 @@ select (row_number() over (order by (tenant_id = 0), ordinal))::integer, field, 
   from pigou.task_class_rule where tenant_id in (0, %(tenant_id)s)
 
 -- name: due
--- The tenant's traces that are due, the longest first, and where in time their records are.
+-- The tenant's traces that are due, the longest first and in the order in which they came, and where in time their records are.
 select d.trace_id, case when isfinite(d.seen_at) then d.seen_at end, d.first_at, d.last_at, now()
   from pigou.task_due d
  where d.tenant_id = %(tenant_id)s and d.due_at <= now()
- order by d.due_at, d.trace_id
+ order by d.due_at, d.first_at
  limit %(limit)s
 
 -- name: tenants_due
@@ -115,12 +115,12 @@ select tenant_id, count(*) from pigou.task_due where due_at <= now() group by te
 -- name: already
 -- What some traces were settled as before.
 select trace_id, content_hash, started_at, ended_at
-  from pigou.task where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
+  from pigou.task where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s::bytea[])
 
 -- name: said
 -- The outcomes of some traces.
 select trace_id, outcome_id, span_id, source, name, quality, loss_usd, occurred_at, detail ->> 'kind'
-  from pigou.outcome where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
+  from pigou.outcome where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s::bytea[])
 
 -- name: facts
 -- Traces as their records and calls tell them. A trace's extent is that of its outermost records: children on machines with other
@@ -134,10 +134,11 @@ with record as materialized (
            case when n.tells or r.role = 'tool' or r.parent_span_id is null then r.attributes end as attributes
       from pigou.record r
      cross join lateral (
-           select r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd', 'allocation.action.class',
-                                        'allocation.action.reversible', 'allocation.task.value_usd', 'allocation.task.deadline_s'] as tells,
+           select (r.role <> 'call' or r.parent_span_id is null)
+                  and r.attributes ?| array['allocation.risk.probability', 'allocation.risk.loss_usd', 'allocation.action.class',
+                                            'allocation.action.reversible', 'allocation.task.value_usd', 'allocation.task.deadline_s'] as tells,
                   r.signal = 'span' and r.name not in ('allocation.incident', 'gen_ai.evaluation.result') as is_span) n
-     where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s)
+     where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s::bytea[])
        and r.started_at >= %(since)s and r.started_at <= %(until)s
 ),
 counted as materialized (
@@ -208,7 +209,7 @@ bought as (
            sum(c.cost_usd) filter (where c.status = 'booked') as cost_usd,
            min(c.conversation_id) as conversation_id, min(c.user_id) as user_id, min(c.agent) as agent
       from pigou.call c
-     where c.tenant_id = %(tenant_id)s and c.trace_id = any(%(trace_ids)s)
+     where c.tenant_id = %(tenant_id)s and c.trace_id = any(%(trace_ids)s::bytea[])
        and c.started_at >= %(since)s and c.started_at <= %(until)s
      group by c.trace_id
 )
@@ -229,7 +230,7 @@ select c.trace_id, e.top, case when r.is_span then r.span_id end, r.status_code,
 
 -- name: done
 -- Some traces are settled, or are no tasks.
-delete from pigou.task_due where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
+delete from pigou.task_due where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s::bytea[])
 
 -- name: postpone
 -- Some traces are due later than they were thought to be.

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from ledger.outcomes import LOSS_MAX_USD, Outcome, Source
+from ledger.outcomes import LOSS_MAX_USD, Outcome, Source, share
 
 Attributes: TypeAlias = Mapping[str, Any]
 
@@ -181,7 +181,7 @@ def _quality(
     trace_id, linked = _target(record)
     subject, subject_id = ("response", response) if response else ("trace", trace_id.hex())
     return Outcome(
-        source, _key(record, place), subject, subject_id, linked or span_id, name[:_NAME_LENGTH_MAX], number, None, at,
+        source, _key(record, place), subject, subject_id, linked or span_id, name[:_NAME_LENGTH_MAX], share(number), None, at,
         detail or {},
     )  # fmt: skip
 

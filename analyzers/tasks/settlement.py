@@ -6,7 +6,7 @@ Each step and each batch is a transaction of its own, under a lock that posting 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,13 +101,13 @@ def _settle_batch(connection: psycopg.Connection, tenant_id: int, judges: Judges
     if not due:
         return 0, 0
     trace_ids: list[bytes] = [row[0] for row in due]
-    of = {"tenant_id": tenant_id, "trace_ids": trace_ids}
+    of = {"tenant_id": tenant_id, "trace_ids": _array(trace_ids)}
     former = {row[0]: row[1:] for row in connection.execute(_SQL["already"], of)}
     facts = _facts(connection, of, due, former)
     said: dict[bytes, list[Said]] = defaultdict(list)
     for row in connection.execute(_SQL["said"], of):
         said[row[0]].append(Said(*row[1:]))
-    changed: list[Task] = []
+    changed: list[tuple[Task, bytes]] = []
     gone: list[bytes] = []
     later: list[tuple[bytes, datetime]] = []
     for trace_id, seen_at, _, _, now in due:
@@ -122,12 +122,13 @@ def _settle_batch(connection: psycopg.Connection, tenant_id: int, judges: Judges
             later.append((trace_id, at))
             continue
         task = judge(trace, said[trace_id], judges.book, judges.rules)
-        if before is None or before[0] != task.content_hash:
-            changed.append(task)
+        content_hash = task.content_hash
+        if before is None or before[0] != content_hash:
+            changed.append((task, content_hash))
     if changed or gone:
         write(connection, tenant_id, changed, gone)
     postponed = {trace_id for trace_id, _ in later}
-    connection.execute(_SQL["done"], {"tenant_id": tenant_id, "trace_ids": [t for t in trace_ids if t not in postponed]})
+    connection.execute(_SQL["done"], {"tenant_id": tenant_id, "trace_ids": _array(t for t in trace_ids if t not in postponed)})
     if later:
         parameters = {"trace_ids": [trace_id for trace_id, _ in later], "due_ats": [at for _, at in later]}
         connection.execute(_SQL["postpone"], {"tenant_id": tenant_id, **parameters})
@@ -152,6 +153,11 @@ def _facts(
         return {row[0]: Facts(*row) for row in connection.execute(_SQL["facts"], {**of, **between})}
     finally:
         connection.execute("set local enable_nestloop = on")
+
+
+def _array(trace_ids: Iterable[bytes]) -> str:
+    """Ids as PostgreSQL reads an array of them: written so it is faster than having them adapted element by element."""
+    return "{" + ",".join([f'"\\\\x{trace_id.hex()}"' for trace_id in trace_ids]) + "}"
 
 
 def _find_waiting(connection: psycopg.Connection, done: Settled) -> int:

@@ -37,18 +37,20 @@ _COPY = sql.SQL("copy stage_task ({}) from stdin").format(
 )
 
 
-def write(connection: psycopg.Connection, tenant_id: int, changed: Sequence[Task], gone: Sequence[bytes]) -> None:
-    """Write tasks that are new or have changed, and take away those that are none any more."""
-    accounts = _accounts(connection, tenant_id, changed)
+def write(connection: psycopg.Connection, tenant_id: int, changed: Sequence[tuple[Task, bytes]], gone: Sequence[bytes]) -> None:
+    """Write tasks that are new or have changed, with their hashes, and take away those that are none any more."""
+    names = [account_names(task) for task, _ in changed]
+    accounts = _accounts(connection, tenant_id, names)
     row = connection.execute(_SQL["open_day"], {"tenant_id": tenant_id}).fetchone()
     if row is None:
         raise LookupError(f"tenant {tenant_id} is not there")
     parameters = {"tenant_id": tenant_id, "tenant": row[0], "closed_through": row[1], "slot": _SLOT, **_COMMODITIES}
     connection.execute(_SQL["make_stage"])
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for task in changed:
-            ids = (None if name is None else accounts[name] for name in account_names(task).values())
-            copy.write_row((*ids, task.content_hash, *msgspec.structs.astuple(task)))
+        for (task, content_hash), booked_on in zip(changed, names, strict=True):
+            ids = [None if name is None else accounts[name] for name in booked_on.values()]
+            *columns, problems = msgspec.structs.astuple(task)
+            copy.write_row((*ids, content_hash, *columns, problems or "{}"))  # most have none, and lists are slow to write
     if gone:
         connection.execute("insert into stage_task (trace_id) select unnest(%s::bytea[])", (list(gone),))
     for step in (
@@ -73,9 +75,9 @@ def account_names(task: Task) -> dict[str, str | None]:
     return {column: f"{account}:{last}" if is_booked[kind] else None for column, (kind, account) in _ACCOUNTS.items()}
 
 
-def _accounts(connection: psycopg.Connection, tenant_id: int, tasks: Iterable[Task]) -> dict[str, int]:
+def _accounts(connection: psycopg.Connection, tenant_id: int, booked_on: Iterable[dict[str, str | None]]) -> dict[str, int]:
     """Ids of the tasks' accounts by name. The tenant's lock, which posting waits for, is taken only to open some."""
-    names = {name for task in tasks for name in account_names(task).values() if name is not None}
+    names = {name for columns in booked_on for name in columns.values() if name is not None}
     wanted = {"tenant_id": tenant_id, "names": sorted(names)}
     ids: dict[str, int] = dict(connection.execute(_SQL["accounts"], wanted).fetchall())
     missing = sorted(names - ids.keys())

@@ -3,9 +3,8 @@
 insert into pigou.outcome (tenant_id, outcome_id, trace_id, span_id, source, name, quality, loss_usd, occurred_at, detail)
 select distinct on (o.outcome_id) %(tenant_id)s, o.outcome_id, o.trace_id, o.span_id, o.source, o.name, o.quality, o.loss_usd,
        o.occurred_at, o.detail
-  from unnest(%(outcome_ids)s::uuid[], %(trace_ids)s::bytea[], %(span_ids)s::bytea[], %(sources)s::text[], %(names)s::text[],
-              %(qualitys)s::float8[], %(loss_usds)s::numeric[], %(occurred_ats)s::timestamptz[], %(details)s::jsonb[])
-       o (outcome_id, trace_id, span_id, source, name, quality, loss_usd, occurred_at, detail)
+  from json_to_recordset(%(rows)s::json) o (outcome_id uuid, trace_id bytea, span_id bytea, source text, name text,
+                                            quality double precision, loss_usd numeric, occurred_at timestamptz, detail jsonb)
 on conflict (tenant_id, outcome_id) do nothing
 returning trace_id
 
@@ -14,9 +13,8 @@ returning trace_id
 insert into pigou.outcome_waiting (tenant_id, outcome_id, subject, subject_id, source, name, quality, loss_usd, occurred_at, detail)
 select distinct on (o.outcome_id) %(tenant_id)s, o.outcome_id, o.subject, o.subject_id, o.source, o.name, o.quality, o.loss_usd,
        o.occurred_at, o.detail
-  from unnest(%(outcome_ids)s::uuid[], %(subjects)s::text[], %(subject_ids)s::text[], %(sources)s::text[], %(names)s::text[],
-              %(qualitys)s::float8[], %(loss_usds)s::numeric[], %(occurred_ats)s::timestamptz[], %(details)s::jsonb[])
-       o (outcome_id, subject, subject_id, source, name, quality, loss_usd, occurred_at, detail)
+  from json_to_recordset(%(rows)s::json) o (outcome_id uuid, subject text, subject_id text, source text, name text,
+                                            quality double precision, loss_usd numeric, occurred_at timestamptz, detail jsonb)
  where not exists (select from pigou.outcome k where k.tenant_id = %(tenant_id)s and k.outcome_id = o.outcome_id)
 on conflict (tenant_id, outcome_id) do nothing
 
@@ -28,11 +26,11 @@ select id from unnest(%(outcome_ids)s::uuid[]) id
 
 -- name: stored
 -- What is stored of some outcomes. Of one whose trace was found, what it was told of stands in its detail.
-select outcome_id, quality, loss_usd, name,
+select outcome_id, quality::numeric, loss_usd, name,
        coalesce(detail ->> 'response', detail ->> 'conversation', encode(trace_id, 'hex')), false
   from pigou.outcome where tenant_id = %(tenant_id)s and outcome_id = any(%(outcome_ids)s)
 union all
-select outcome_id, quality, loss_usd, name, subject_id, true
+select outcome_id, quality::numeric, loss_usd, name, subject_id, true
   from pigou.outcome_waiting where tenant_id = %(tenant_id)s and outcome_id = any(%(outcome_ids)s)
 
 -- name: show_writing

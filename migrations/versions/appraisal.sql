@@ -90,7 +90,7 @@ create table pigou.task_due (
     last_at   timestamptz,
     primary key (tenant_id, trace_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-create index task_due_time on pigou.task_due (tenant_id, due_at);
+create index task_due_time on pigou.task_due (tenant_id, due_at, first_at);   -- what is near in time is near on disk
 
 -- A trace that is settled: its root ended and it was quiet for a while, or an outcome arrived. One row, made again when it changes.
 create table pigou.task (

@@ -1,4 +1,4 @@
-"""`POST /v1/outcomes` as those send it who know how tasks went: what is taken, what is refused, and that sending again is harmless."""
+"""`POST /v1/outcomes`, sent by those who know how tasks went: what is taken, what is refused, and what is sent again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def told(served: Served, *outcomes: Any, **more: Any) -> tuple[int, list[tuple[s
     return status, [(one["status"], one["why"]) for one in answer["outcomes"]]
 
 
-def test_outcomes_of_traces_responses_and_conversations(served: Served, reader: psycopg.Connection, writer: psycopg.Connection) -> None:
+def test_outcomes_of_traces_responses_and_conversations(
+    served: Served, reader: psycopg.Connection, writer: psycopg.Connection
+) -> None:
     sent = [
         {"key": "a", "trace_id": TRACE.upper(), "quality": 0.5, "note": "well done", "occurred_at": "2026-11-02T10:00:00+01:00"},
         {"key": "b", "response_id": "r1", "quality": 1, "name": "thumbs"},
@@ -60,14 +62,21 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
         ({"key": "b", "trace_id": TRACE, "quality": 1.5}, "quality: Input should be less than or equal to 1"),
         ({"key": "c", "trace_id": "12", "quality": 1}, "trace_id: String should match pattern"),
         ({"key": "d", "quality": 1}, "name one of trace_id, response_id and conversation_id"),
-        ({"key": "e", "trace_id": TRACE, "response_id": "r", "quality": 1}, "name one of trace_id, response_id and conversation_id"),
+        (
+            {"key": "e", "trace_id": TRACE, "response_id": "r", "quality": 1},
+            "name one of trace_id, response_id and conversation_id",
+        ),
         ({"key": "f", "trace_id": TRACE}, "say quality, loss_usd, or both"),
         ({"key": "g", "response_id": "r", "span_id": 16 * "0", "quality": 1}, "a span_id needs its trace_id"),
         ({"trace_id": TRACE, "quality": 1}, "key: Field required"),
         ({"key": "h", "trace_id": TRACE, "loss_usd": -1}, "loss_usd: Input should be greater than or equal to 0"),
         ({"key": "i", "trace_id": TRACE, "quality": 1, "qualty": 2}, "qualty: Extra inputs are not permitted"),
-        ({"key": "j", "trace_id": TRACE, "quality": 1, "occurred_at": "2026-11-02T10:00:00"}, "occurred_at: Input should have timezone"),
+        (
+            {"key": "j", "trace_id": TRACE, "quality": 1, "occurred_at": "2026-11-02T10:00:00"},
+            "occurred_at: Input should have timezone",
+        ),
         ({"key": "k\0", "trace_id": TRACE, "quality": 1}, "key: String should match pattern"),
+        ({"key": "\ud800", "trace_id": TRACE, "quality": 1}, "key: Input should be a valid string"),
         ("nothing", "Input should be a valid dictionary"),
     ]
     good = {"key": "a", "trace_id": TRACE, "quality": 1}

@@ -16,6 +16,7 @@ from analyzers.pipeline import run_round
 from collector.export import Export
 from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
+from ledger.price_policies import add_policies, stated_policy
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
 from tests.settled import appraise_some
 from tests.tidy.tree import ROOT
@@ -70,6 +71,10 @@ def telemetry() -> Iterator[Export]:
     yield export(agent(30, 1, name="support", input=9, output=9, task="support"), chat(30, 2, 1, input=500, output=50))
     yield export(chat(31, 1, model="nobody-prices-this", at=50), chat(31, 2, input=5, cached=50, at=60))
     yield export(chat(32, 1, input=77, output=7, at=70), chat(32, 2, input=77, output=7, at=70))
+    risky = {"allocation__action__class": "deploy", "allocation__risk__probability": 0.1, "allocation__risk__loss_usd": 20}
+    worth = {"allocation__task__value_usd": 8, "allocation__outcome": 0.5}
+    yield export(agent(34, 1, task="release", at=80, **worth), chat(34, 2, 1, at=81), plain(34, 3, 1, at=82, **risky))
+    yield export(agent(35, 1, task="release", at=90), plain(35, 3, 1, at=92, **risky))
     yield export(plain(33, 1, name="first"))
     yield export(plain(33, 1, name="second"))
 
@@ -83,6 +88,8 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
             price(writer, {**PRICES, "input_tokens": "15", "output_tokens": "75"}, model="m2")
             with collecting(dsn) as collector:
                 collector.book(*telemetry())
+            stated = {"task_class": "*", "lambda_usd_per_s": "0.001", "rho": "1", "grace_s": "0"}
+            add_policies(writer, None, [stated_policy(stated)], "test")
             run_round(writer)
             price(writer, {"output_tokens": "60"}, model="m2", tenant="default")
             run_round(writer)
@@ -153,7 +160,8 @@ def answer(reader: psycopg.Connection, title: str) -> list[dict[str, Any]]:
 def test_the_months_add_up_to_the_cent(reader: psycopg.Connection) -> None:
     [month] = answer(reader, "Month against month, to the cent")
     by_month = (
-        "select date_trunc('month', day)::date::text, round(sum(amount_usd), 2) from ledger.balances where kind = 'expense'"
+        "select date_trunc('month', day)::date::text, round(sum(amount_usd), 2) from ledger.balances"
+        " where kind = 'expense' and book = 'cash'"
     )
     spent = dict(rows(reader, f"{by_month} group by 1"))
     assert [month["last_month_usd"], month["this_month_usd"]] == [spent["2026-10-01"], spent["2026-11-01"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,14 +11,17 @@ import psycopg
 import pytest
 
 from analyzers.pipeline import run_round
-from analyzers.tasks import Settled, settle, settlement
+from analyzers.tasks import Settled, settle
 from ledger import check
-from ledger.outcomes import Outcome, tell
+from ledger.outcomes import Outcome, share, tell
 from ledger.periods import close
 from ledger.price_policies import add_policies, stated_policy
 from ledger.task_class_rules import NewRule, add_rule, remove_rule
 from tests.books import AT, Collector, agent, chat, collecting, export, log, one, plain, price, rows, tool
 
+RISKY: dict[str, Any] = {
+    "allocation__action__class": "deploy", "allocation__risk__probability": 0.1, "allocation__risk__loss_usd": 50,
+}  # fmt: skip
 PRICES = {"task_class": "*", "lambda_usd_per_s": "0.01", "rho": "2", "grace_s": "0"}
 
 
@@ -106,7 +109,7 @@ def test_lines_of_a_log_are_no_task_unless_they_tell_a_call(
     collector: Collector, writer: psycopg.Connection, reader: psycopg.Connection
 ) -> None:
     policy(writer, **PRICES)
-    usage = {"input_tokens": 100, "output_tokens": 10, "model": "m1", "request_id": "q1"}
+    usage: dict[str, Any] = {"input_tokens": 100, "output_tokens": 10, "model": "m1", "request_id": "q1"}
     collector.book(export(log("claude_code.user_prompt", 5), log("claude_code.api_request", 6, duration_ms=2000, at=4, **usage)))
     collector.book(export(plain(7, 1, name="job")))
     settle(writer)
@@ -153,7 +156,11 @@ def test_the_extent_is_the_roots_whatever_clocks_and_events_say(
 
 def test_what_cannot_be_taken_is_said(collector: Collector, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
     policy(writer, **PRICES, v_usd="3")
-    risk = {"allocation__action__class": "deploy", "allocation__risk__probability": 1.5, "allocation__risk__loss_usd": 10}
+    risk: dict[str, Any] = {
+        "allocation__action__class": "deploy",
+        "allocation__risk__probability": 1.5,
+        "allocation__risk__loss_usd": 10,
+    }
     collector.book(
         export(agent(1, 1, allocation__task__value_usd="much", allocation__task__deadline_s=-1), plain(1, 2, 1, **risk)),
         export(log("gen_ai.evaluation.result", 1, 1, gen_ai__evaluation__name="stars", gen_ai__evaluation__score__value=4.0)),
@@ -208,13 +215,27 @@ def test_classes_by_rule_and_by_cluster_follow_the_table(
 
 def feedback(key: str, subject: Any, subject_id: str, quality: float | None, loss: str | None = None) -> Outcome:
     loss_usd = None if loss is None else Decimal(loss)
-    return Outcome("feedback", key, subject, subject_id, None, "thumbs", quality, loss_usd, AT + timedelta(hours=1))
+    return Outcome(
+        "feedback",
+        key,
+        subject,
+        subject_id,
+        None,
+        "thumbs",
+        None if quality is None else share(quality),
+        loss_usd,
+        AT + timedelta(hours=1),
+    )
 
 
 def test_an_outcome_told_before_its_trace_is_used_once_it_comes(
     collector: Collector, writer: psycopg.Connection, reader: psycopg.Connection
 ) -> None:
-    told = [feedback("a", "trace", f"{1:032x}", 0.25), feedback("b", "response", "r2", 1.0), feedback("c", "conversation", "s3", 0.0)]
+    told = [
+        feedback("a", "trace", f"{1:032x}", 0.25),
+        feedback("b", "response", "r2", 1.0),
+        feedback("c", "conversation", "s3", 0.0),
+    ]
     assert tell(writer, "default", told) == ["taken", "waiting", "waiting"]
     assert tell(writer, "default", told) == ["known", "known", "known"]
     assert tell(writer, "default", [feedback("a", "trace", f"{1:032x}", 0.5)]) == ["conflict"]
@@ -232,7 +253,7 @@ def test_an_outcome_told_before_its_trace_is_used_once_it_comes(
 
 def test_policy_says_which_outcome_counts(collector: Collector, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
     def told(name: str, score: float, at: float) -> Any:
-        more = {"gen_ai__evaluation__name": name, "gen_ai__evaluation__score__value": score}
+        more: dict[str, Any] = {"gen_ai__evaluation__name": name, "gen_ai__evaluation__score__value": score}
         return log("gen_ai.evaluation.result", 1, 1, at=at, **more)
 
     collector.book(fixed(), export(told("grade", 0.75, 20), told("toxicity", 0.9, 40), told("style", 0.5, 30)))
@@ -247,8 +268,6 @@ def test_policy_says_which_outcome_counts(collector: Collector, writer: psycopg.
 
 
 # ── the shadow book ──────────────────────────────────────────────────────────────────────────────────
-
-RISKY = {"allocation__action__class": "deploy", "allocation__risk__probability": 0.1, "allocation__risk__loss_usd": 50}
 
 
 def test_value_latency_and_risk_are_booked_and_a_provision_is_released_or_realised(
@@ -273,12 +292,16 @@ def test_value_latency_and_risk_are_booked_and_a_provision_is_released_or_realis
     settle(writer)  # and beyond it
     assert shadow(owner) == {**latency, **value, "expenses:risk:code.fix": 86, "liabilities:losses:code.fix": -86}
     assert task(owner, "loss_usd, risk_usd, revision") == (43, 5, 3)
-    kinds = rows(owner, "select kind, count(*) from ledger.entries where trace_id is not null and span_id is null group by 1 order by 1")
+    kinds = rows(
+        owner, "select kind, count(*) from ledger.entries where trace_id is not null and span_id is null group by 1 order by 1"
+    )
     assert kinds == [("reversal", 3), ("settlement", 4)]
     assert sound(owner)
 
 
-def test_an_incident_told_by_a_linked_span_of_another_trace(collector: Collector, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+def test_an_incident_told_by_a_linked_span_of_another_trace(
+    collector: Collector, writer: psycopg.Connection, owner: psycopg.Connection
+) -> None:
     policy(writer, **PRICES)
     incident = plain(9, 1, name="allocation.incident", at=5_000, allocation__risk__loss_usd=7)
     link = incident.links.add()
@@ -331,67 +354,4 @@ def test_what_belongs_to_a_closed_period_is_posted_to_the_first_open_day(
     days = "select distinct kind, posted_on from ledger.entries where span_id is null order by 1, 2"
     later = AT.date() + timedelta(days=1)
     assert rows(owner, days) == [("reversal", later), ("settlement", AT.date()), ("settlement", later)]
-    assert sound(owner)
-
-
-# ── restartable ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_what_commits_late_is_not_missed(dsn: str, collector: Collector, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
-    policy(writer, **PRICES)
-    collector.book(fixed(1))
-    settle(writer)
-    with psycopg.connect(dsn, options="-c role=pigou_writer") as late:
-        late.execute("select pg_advisory_xact_lock(1885956981, 1)")  # posting, as it does in its transaction
-        late.execute("update pigou.setting set value = value where setting = 'views'")
-        for _ in range(3):
-            settle(writer)
-        late.execute("set local role postgres")
-        late.execute(
-            "insert into pigou.record select tenant_id, '\\x00000000000000000000000000000002', span_id, started_at, ended_at, parent_span_id,"
-            " signal, role, name, kind, status_code, status_message, service, scope_name, scope_version, resource_id, agent, task_class, layer,"
-            " use, attributes, events, links, content_hash, now() from pigou.record"
-        )
-        settle(writer)
-    assert one(writer, "select extract(epoch from now() - value::timestamptz) < 60 from pigou.setting where setting = 'settled_seen'")
-    settle(writer)
-    assert one(reader, "select count(*) from ledger.tasks") == 2
-
-
-@pytest.mark.parametrize("stop_at", [1, 2, 3])
-def test_it_goes_on_where_it_was_killed(
-    monkeypatch: pytest.MonkeyPatch, collector: Collector, writer: psycopg.Connection, owner: psycopg.Connection, stop_at: int
-) -> None:
-    policy(writer, **PRICES)
-    monkeypatch.setattr(settlement, "_BATCH", 2)
-    collector.book(*[fixed(trace, allocation__outcome=0.5) for trace in range(1, 6)])
-    done = 0
-
-    def stopping(write: Callable[..., None]) -> Callable[..., None]:
-        def stops(*arguments: Any) -> None:
-            nonlocal done
-            done += 1
-            write(*arguments)
-            if done == stop_at:
-                raise KeyboardInterrupt
-
-        return stops
-
-    monkeypatch.setattr(settlement, "write", stopping(settlement.write))
-    with pytest.raises(KeyboardInterrupt):
-        settle(writer)
-    assert one(owner, "select count(*) from ledger.tasks") == 2 * (stop_at - 1)  # whole batches, or nothing of them
-    told: list[tuple[int, int]] = []
-    settle(writer, progress=lambda part, whole: told.append((part, whole)))
-    assert told[-1][0] == told[-1][1]
-    assert one(owner, "select count(*) from ledger.tasks") == 5
-    assert sound(owner)
-
-
-def test_a_period_can_be_looked_at_again(collector: Collector, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    collector.book(fixed(1, allocation__outcome=0.5), fixed(2, allocation__outcome=0.5))
-    settle(writer)
-    owner.execute("update pigou.task set content_hash = ''")
-    assert settle(writer, since=AT + timedelta(days=1)).changed == 0
-    assert settle(writer, since=AT, until=AT + timedelta(days=1)).changed == 2
     assert sound(owner)

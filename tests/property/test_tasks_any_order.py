@@ -1,4 +1,4 @@
-"""Any order, repetition and splitting of spans, events and outcomes, settled at any time, gives the same tasks and shadow book."""
+"""Any order and repetition of spans, events and outcomes, settled at any time, gives the same tasks and shadow book."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from analyzers.tasks import settle
 from collector.export import Export
 from ledger import check
 from ledger.database import connect
-from ledger.outcomes import Outcome, Subject, tell
+from ledger.outcomes import Outcome, Subject, share, tell
 from ledger.price_policies import add_policies, stated_policy
 from tests.books import AT, GATEWAY, Collector, agent, chat, cloned, collecting, export, log, plain, price, rows, tool
 
-RISK = {"allocation__action__class": "deploy", "allocation__risk__probability": 0.1, "allocation__risk__loss_usd": 30}
+RISK: dict[str, Any] = {
+    "allocation__action__class": "deploy",
+    "allocation__risk__probability": 0.1,
+    "allocation__risk__loss_usd": 30,
+}
 
 
 def incident_of(trace: int, span: int) -> Span:
@@ -35,7 +39,7 @@ def incident_of(trace: int, span: int) -> Span:
 
 
 def told(key: str, subject: Subject, subject_id: str, quality: float) -> Outcome:
-    return Outcome("feedback", key, subject, subject_id, None, "thumbs", quality, None, AT + timedelta(hours=2))
+    return Outcome("feedback", key, subject, subject_id, None, "thumbs", share(quality), None, AT + timedelta(hours=2))
 
 
 # What makes order matter: roots last, outcomes before their traces, incidents elsewhere, copies, tasks that are none.
