@@ -159,6 +159,8 @@ def appraise_piece(connection: psycopg.Connection, piece: Piece) -> int:
         made = _without_doubtful_choices(_without_unsummed_regrets(made), loaded)
         written = store(connection, run.tenant_id, comparison.comparison, run.run_id, _opinions(loaded, made))
         connection.execute(_SQL["forget_segments"], key)
+        if run.since > BEGINNING or run.until < END:
+            connection.execute(_SQL["forget_outside"], {**key, "since": run.since, "until": run.until})
         with connection.cursor() as cursor:
             cursor.executemany(
                 _SQL["write_segment"],

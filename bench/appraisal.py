@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import resource
 import sys
 import threading
 import time
@@ -21,10 +22,11 @@ import numpy as np
 import psutil
 import psycopg
 
+from analyzers.apart import address_of
 from analyzers.appraise import BEGINNING, END, attribute
 from analyzers.decisions.load import Comparison, comparison_of, load
 from analyzers.decisions.store import Opinions, store
-from bench.collecting import new_books
+from bench.collecting import new_books, server_cpu_s
 from bench.server import serve
 from bench.tables import PERFORMANCE, machine, replace_section, table
 from ledger.database import connect
@@ -44,6 +46,8 @@ class Measured(NamedTuple):
     decisions: int
     comparisons: int
     took_s: float
+    cpu_s: float
+    """Of all our processes and of the database server: what it costs, however busy the machine is otherwise."""
     peak_mb: float
 
 
@@ -96,16 +100,16 @@ def _comparisons(connection: psycopg.Connection) -> list[Comparison]:
 def _loading(connection: psycopg.Connection) -> Measured:
     """All decisions as arrays, one comparison after the other."""
     with _peak_mb() as peak:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), _cpu_s(connection)
         found = _comparisons(connection)
         decisions = sum(len(load(connection, each, BEGINNING, END).choices) for each in found)
         took = time.perf_counter() - began
-    return Measured("loading alone", decisions, len(found), took, peak[0])
+    return Measured("loading alone", decisions, len(found), took, _cpu_s(connection) - cpu, peak[0])
 
 
 def _storing(connection: psycopg.Connection) -> Measured:
     """An appraisal of each decision, taken back afterwards; what they say is the same for all, which costs as much."""
-    took, decisions, found = 0.0, 0, _comparisons(connection)
+    took, spent, decisions, found = 0.0, 0.0, 0, _comparisons(connection)
     with _peak_mb() as peak, connection.transaction(force_rollback=True):
         for each in found:
             loaded = load(connection, each, BEGINNING, END)
@@ -114,18 +118,25 @@ def _storing(connection: psycopg.Connection) -> Measured:
             terms = (term, term, term, term, term, term)
             numbers = (number, number, number, number)
             opinions = Opinions(loaded.ids, loaded.decided_us, terms, nothing, *numbers, nothing, nothing)
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), _cpu_s(connection)
             decisions += store(connection, each.tenant_id, each.comparison, 0, opinions)
             took += time.perf_counter() - began
-    return Measured("storing alone", decisions, len(found), took, peak[0])
+            spent += _cpu_s(connection) - cpu
+    return Measured("storing alone", decisions, len(found), took, spent, peak[0])
 
 
 def _line(connection: psycopg.Connection, what: str) -> Measured:
     with _peak_mb() as peak:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), _cpu_s(connection)
         done = attribute(connection, BEGINNING, END, 0, lambda _step, _done, _total: None)
         took = time.perf_counter() - began
-    return Measured(what, done.appraised, done.comparisons, took, peak[0])
+    return Measured(what, done.appraised, done.comparisons, took, _cpu_s(connection) - cpu, peak[0])
+
+
+def _cpu_s(connection: psycopg.Connection) -> float:
+    """CPU seconds used so far by this process, by those it started that have ended, and by the database server."""
+    ours = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(of.ru_utime + of.ru_stime for of in ours) + server_cpu_s(address_of(connection))
 
 
 @contextmanager
@@ -153,10 +164,17 @@ def _peak_mb() -> Generator[list[float]]:
 
 def _table(measured: list[Measured]) -> str:
     rows = [
-        (each.what, f"{each.decisions:,}", f"{each.comparisons:,}", f"{each.took_s:.1f}", f"{each.peak_mb:,.0f}")
+        (
+            each.what,
+            f"{each.decisions:,}",
+            f"{each.comparisons:,}",
+            f"{each.took_s:.1f}",
+            f"{each.cpu_s:.1f}",
+            f"{each.peak_mb:,.0f}",
+        )
         for each in measured
     ]
-    return table(("what", "decisions", "comparisons", "s", "MB at most"), rows)
+    return table(("what", "decisions", "comparisons", "s", "CPU s", "MB at most"), rows)
 
 
 def _arguments() -> argparse.Namespace:

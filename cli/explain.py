@@ -20,8 +20,8 @@ _TRACE_HEX = 32
 _SHOWN_MAX = 40
 _OPTIONS = """select option, is_chosen, is_best, round(propensity::numeric, 6) as propensity,
        round(predicted_quality::numeric, 6) as predicted_quality, round(value_usd, 6) as value_usd,
-       round(cost_usd, 6) as cost_usd, round(latency_usd, 6) as latency_usd, round(risk_usd, 6) as risk_usd, round(net_usd, 6) as net_usd,
-       round(error_usd, 6) as error_usd
+       round(cost_usd, 6) as cost_usd, round(latency_usd, 6) as latency_usd, round(risk_usd, 6) as risk_usd,
+       round(net_usd, 6) as net_usd, round(error_usd, 6) as error_usd
   from ledger.decision_options where decision_id = {decision} order by place"""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import Contrast, contrast
+from analyzers.attribution.doubt import doubts
 from analyzers.attribution.fit import Fit, fit
 from analyzers.attribution.segments import Band, Found, Segment, bands, segment
 from analyzers.effects import intervals, pooling
@@ -84,7 +85,7 @@ def appraise(
         made = [segment(fitted, pool, option, band, material) for option in range(len(kept.options))]
         found += [(place, each) for each in made if each is not None]
     _fill(blank, fitted, [each for _, each in found], valued, material)
-    segments = tuple(each.segment for _, each in found)
+    segments = doubts(fitted, tuple(each.segment for _, each in found), seed=seed)
     unvalued = np.flatnonzero(np.isnan(choices.v_usd))
     if len(unvalued):
         more = _unvalued(choices, unvalued, "V is not known: state it on the task or in the price policy")

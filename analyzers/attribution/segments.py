@@ -50,7 +50,7 @@ class Segment:
     their order; None for the chosen one and where nothing is known. `most_usd`: the same as `regret` with each decision's best
     looking option taken at its word: too much on average, and so a ceiling for sums. `status` judges the interval against
     `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a finding among all segments of a run
-    (`discoveries`).
+    (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or nothing was clearly lost.
     """
 
     label: str
@@ -70,6 +70,7 @@ class Segment:
     materiality_usd: float
     discovery: bool = False
     adjusted_p: float = math.nan
+    tipping_gamma: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

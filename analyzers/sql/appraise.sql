@@ -70,6 +70,12 @@ on conflict (tenant_id, comparison) do update
 -- The segments of a comparison that is being appraised again.
 delete from pigou.segment where tenant_id = %(tenant_id)s and comparison = %(comparison)s
 
+-- name: forget_outside
+-- Appraisals of a comparison's decisions outside of the period that it is now appraised over: its segments are of that period alone.
+delete from pigou.appraisal a using pigou.decision d
+ where d.tenant_id = %(tenant_id)s and d.comparison = %(comparison)s and (d.decided_at < %(since)s or d.decided_at >= %(until)s)
+   and a.tenant_id = %(tenant_id)s and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+
 -- name: write_segment
 -- A segment of a comparison, and what was lost in it.
 insert into pigou.segment (tenant_id, comparison, segment, label, value_band, value_low_usd, value_high_usd, chosen, best, n, tasks, regret_usd,

@@ -215,6 +215,16 @@ def test_several_processes_say_what_one_says(dsn: str, writer: psycopg.Connectio
     assert rows(owner, NUMBERS) == once
 
 
+def test_a_period_has_appraisals_and_segments_of_its_own(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    make(owner, 120)
+    attribute(writer, BEGINNING, END, 0, nobody)
+    middle = one(owner, "select percentile_disc(0.5) within group (order by decided_at) from pigou.decision")
+    attribute(writer, middle, END, 0, nobody)
+    inside = one(owner, "select count(*) from pigou.decision where decided_at >= %s", middle)
+    assert one(owner, "select count(*), min(decided_at) >= %s from pigou.appraisal", middle) == (inside, True)
+    assert one(owner, "select sum(n)::integer from ledger.segments") == inside
+
+
 def test_no_claim_where_there_may_have_been_no_choice(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
     make(owner, 120)
     run(

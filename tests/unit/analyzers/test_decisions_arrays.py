@@ -26,7 +26,7 @@ NAN = float("nan")
 def test_features_get_no_gaps_and_nothing_that_says_nothing(
     columns: list[list[float]], names: tuple[str, ...], told: tuple[str, ...], values: list[list[float]]
 ) -> None:
-    matrix, kept = load._complete(np.array(columns).T, names)  # pyright: ignore[reportPrivateUsage]
+    matrix, kept = load._complete(np.array(columns).T, names)
     assert kept == told
     assert matrix.T.tolist() == values
 
@@ -43,7 +43,7 @@ def test_features_get_no_gaps_and_nothing_that_says_nothing(
     ids=["nobody tells", "only incidents", "expected first", "no risk was stated, and yet", "known to be none"],
 )
 def test_loss_is_expected_else_realised_else_unknown(expected: list[float], realised: list[float], loss: list[float]) -> None:
-    found = load._loss(np.array(expected), np.array(realised))  # pyright: ignore[reportPrivateUsage]
+    found = load._loss(np.array(expected), np.array(realised))
     assert np.array_equal(found, np.array(loss), equal_nan=True)
 
 
@@ -55,7 +55,7 @@ def test_a_row_is_written_as_copy_reads_it() -> None:
         ids, np.array([7]), (term, term, term, term, term, term), one, number, number, number, number, one, one
     )
     names = [f"{name}_{option}" for name in ("value", "cost", "latency", "risk", "net", "error") for option in range(2)]
-    raw = store._records(opinions, slice(0, 1), names)  # pyright: ignore[reportPrivateUsage]
+    raw = store._records(opinions, slice(0, 1), names)
     assert struct.unpack_from(">hi16siq", raw) == (21, 16, bytes(range(16)), 8, 7)
     assert len(raw) == 2 + 4 + 16 + 20 * 12
     assert struct.unpack_from(">idid", raw, len(raw) - 24)[1] == 1.5
