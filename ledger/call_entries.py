@@ -23,13 +23,14 @@ from ledger.terms import REQUESTS, LeafTerms, Rate, Terms
 
 ENTRY_COLUMNS = "tenant_id, entry_id, kind, posted_on, trace_id, span_id, occurred_at, source"
 TRANSFER_COLUMNS = (
-    "tenant_id, entry_id, line, occurred_at, posted_on, book, commodity_id, debit_account_id, credit_account_id, quantity,"
+    "tenant_id, entry_id, occurred_at, posted_on, book, line, commodity_id, debit_account_id, credit_account_id, quantity,"
     " rate_id, rate_usd, amount_usd"
 )
 
-# Rows begin with the number of their columns; each column with its length.
+# Rows begin with the number of their columns; each column with its length. What lines share is written once.
 _ENTRY = Struct(">h" + "ii" + "i16s" + "i4s" + "ii" + "i16s" + "i8s" + "iq")
-_TRANSFER = Struct(">h" + "ii" + "i16s" + "ih" + "iq" + "ii" + "i4s" + "ih" + "ii" + "ii")
+_TRANSFER = Struct(">h" + "ii" + "i16s" + "iq" + "ii" + "i4s")
+_LEGS = Struct(">" + "ih" + "ih" + "ii" + "ii")
 _ID = Struct(">iq")
 
 _DAY_US = 86_400_000_000
@@ -82,11 +83,13 @@ class CallEntries:
         day = max(record.started_us // _DAY_US, self._first_open_day)
         entry = self._entry_id(record)
         entry_id, at = entry.hex(), record.started_us - EPOCH_US
-        ids = (16, record.trace_id, 8, record.span_id, 8, at)
-        row = _ENTRY.pack(8, 4, self._tenant_id, 16, entry, 4, b"call", 4, day - EPOCH_DAY, *ids)
+        row = _ENTRY.pack(
+            8, 4, self._tenant_id, 16, entry, 4, b"call", 4, day - EPOCH_DAY, 16, record.trace_id, 8, record.span_id, 8, at
+        )
         self.entries += (row, _source(call.dialect))
+        start = _TRANSFER.pack(13, 4, self._tenant_id, 16, entry, 8, at, 4, day - EPOCH_DAY, 4, b"cash")
         if not call.leaves:
-            self._move(entry, at, day, _ONE_REQUEST, 1, None, terms.unreadable, terms.payable)
+            self._move(start, day, _ONE_REQUEST, 1, None, terms.unreadable, terms.payable)
             self._call(call, "suspense", call.problem, verdict, _NO_COPY, NULL, entry_id, terms, 1)
             return
         lines = _priced(record, call, terms)
@@ -94,7 +97,7 @@ class CallEntries:
         debit = terms.unpriced if missing else terms.expense
         cost = 0
         for leaf, quantity, rate in lines:
-            cost += self._move(entry, at, day, leaf, quantity, rate, debit, terms.payable)
+            cost += self._move(start, day, leaf, quantity, rate, debit, terms.payable)
         if missing:
             missing.sort(key=lambda leaf: leaf.commodity_id)
             reason = "no rate for " + ", ".join([leaf.commodity for leaf in missing])
@@ -102,18 +105,16 @@ class CallEntries:
         else:
             self._call(call, "booked", None, verdict, _NO_COPY, _usd(cost), entry_id, terms, 1)
 
-    def _move(
-        self, entry: bytes, at: int, day: int, leaf: LeafTerms, quantity: int, rate: Rate | None, debit: int, credit: int
-    ) -> int:
+    def _move(self, start: bytes, day: int, leaf: LeafTerms, quantity: int, rate: Rate | None, debit: int, credit: int) -> int:
         """One line of an entry; answers its amount in picodollars, 0 where it is unknown."""
         commodity_id = leaf.commodity_id
         if rate is None:
             amount = 0
-            self.transfers += (self._transfer(entry, at, day, commodity_id, debit, credit), whole_field(quantity), _UNPRICED)
+            self.transfers += (start, _legs(commodity_id, debit, credit), whole_field(quantity), _UNPRICED)
         else:
             amount = rate.amount(quantity)
-            priced = (_rate(rate.rate_id, rate.digits, rate.places), pico_field(amount))
-            self.transfers += (self._transfer(entry, at, day, commodity_id, debit, credit), whole_field(quantity), *priced)
+            price = _rate(rate.rate_id, rate.digits, rate.places)
+            self.transfers += (start, _legs(commodity_id, debit, credit), whole_field(quantity), price, pico_field(amount))
         key = (debit, credit, commodity_id, day)
         moved = self.moved.get(key)
         if moved is None:
@@ -142,11 +143,6 @@ class CallEntries:
         )
         self.calls += (decided.encode(), call.line)
         self.written[status] = self.written.get(status, 0) + 1
-
-    def _transfer(self, entry: bytes, at: int, day: int, commodity_id: int, debit: int, credit: int) -> bytes:
-        """A transfer up to its quantity. Its line is its commodity: an entry has one of each."""
-        when = (8, at, 4, day - EPOCH_DAY, 4, b"cash")
-        return _TRANSFER.pack(13, 4, self._tenant_id, 16, entry, 2, commodity_id, *when, 2, commodity_id, 4, debit, 4, credit)
 
     def _entry_id(self, record: ReadyRecord) -> bytes:
         """The same as `pigou.entry_id` gives for a call's first entry."""
@@ -195,6 +191,12 @@ def _priced(record: ReadyRecord, call: ReadyCall, terms: Terms) -> list[tuple[Le
         if fee is not None:
             lines.append((terms.fee, 1, fee))
     return lines
+
+
+@lru_cache(maxsize=4096)
+def _legs(commodity_id: int, debit: int, credit: int) -> bytes:
+    """The line of an entry, which is its commodity (it has one of each), and between whom it moves."""
+    return _LEGS.pack(2, commodity_id, 2, commodity_id, 4, debit, 4, credit)
 
 
 @lru_cache(maxsize=4096)
