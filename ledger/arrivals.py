@@ -91,7 +91,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ReadyCall(msgspec.Struct, array_like=True, gc=False):
-    """What choosing among copies, accounts and prices needs of a call, and `line`: the rest of its row.
+    """What choosing among copies, accounts and prices needs of a call, and `row`: the rest of how it is stored.
 
     `alone` is what becomes of the call if nothing else is known of its trace and of its copies than its own export.
     """
@@ -110,7 +110,7 @@ class ReadyCall(msgspec.Struct, array_like=True, gc=False):
     keys: tuple[str, ...]
     strength: int
     problem: str | None
-    line: bytes
+    row: bytes
     alone: Verdict = Verdict()
 
 

@@ -16,11 +16,13 @@ from typing import NamedTuple, TypeAlias
 
 from ledger.arrivals import ReadyCall, ReadyRecord, Verdict
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_binary import EPOCH_DAY, EPOCH_US, numeric_field, pico_field, text_field, whole_field
-from ledger.copy_binary import NULL as NULL_FIELD
-from ledger.copy_text import NULL, text, texts
+from ledger.copy_binary import CALL_COLUMNS, EPOCH_DAY, EPOCH_US, NULL, numeric_field, pico_field, text_field, whole_field
 from ledger.terms import REQUESTS, LeafTerms, Rate, Terms
 
+CALL_DECIDED = (
+    "tenant_id, status, agent, task_class, expense_account_id, payable_account_id, revision, reason, copy_of_trace_id,"
+    " copy_of_span_id, cost_usd, entry_id"
+)
 ENTRY_COLUMNS = "tenant_id, entry_id, kind, posted_on, trace_id, span_id, occurred_at, source"
 TRANSFER_COLUMNS = (
     "tenant_id, entry_id, occurred_at, posted_on, book, line, commodity_id, debit_account_id, credit_account_id, quantity,"
@@ -30,14 +32,19 @@ TRANSFER_COLUMNS = (
 # Rows begin with the number of their columns; each column with its length. What lines share is written once.
 _ENTRY = Struct(">h" + "ii" + "i16s" + "i4s" + "ii" + "i16s" + "i8s" + "iq")
 _TRANSFER = Struct(">h" + "ii" + "i16s" + "iq" + "ii" + "i4s")
+_CALL_COUNT = len((CALL_DECIDED + ", " + CALL_COLUMNS).split(", "))
+_CALL_START = Struct(">h" + "ii")
+_CALL_ACCOUNTS = Struct(">" + "ii" + "ii" + "ii")
 _LEGS = Struct(">" + "ih" + "ih" + "ii" + "ii")
 _ID = Struct(">iq")
+_COPY = Struct(">" + "i16s" + "i8s")
+_ENTRY_ID = Struct(">i16s")
 
 _DAY_US = 86_400_000_000
 _PICO = 10**12
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_COPY = f"{NULL}\t{NULL}"
-_UNPRICED = 3 * NULL_FIELD
+_NO_COPY = 2 * NULL
+_UNPRICED = 3 * NULL
 _ONE_REQUEST = LeafTerms(COMMODITY_BY_NAME[REQUESTS].commodity_id, REQUESTS, ())
 
 
@@ -59,7 +66,7 @@ class Sums(NamedTuple):
 
 
 class CallEntries:
-    """Rows of one tenant's new calls for COPY: calls as lines (ledger/copy_text.py), entries and transfers in binary."""
+    """Rows of one tenant's new calls with their entries and transfers, for COPY in binary."""
 
     def __init__(self, tenant: str, tenant_id: int, closed_through: int | None) -> None:
         """`closed_through` is the last closed day, in days since 1970; what is older is posted on the day after it."""
@@ -77,12 +84,12 @@ class CallEntries:
         """Book one call, or keep it as the duplicate that the verdict says it is."""
         if verdict.copy_of is not None:
             trace_id, span_id = verdict.copy_of
-            copy = f"\\\\x{trace_id.hex()}\t\\\\x{span_id.hex()}"
+            copy = _COPY.pack(16, trace_id, 8, span_id)
             self._call(call, "duplicate", verdict.reason, verdict, copy, NULL, NULL, terms, 0)
             return
         day = max(record.started_us // _DAY_US, self._first_open_day)
         entry = self._entry_id(record)
-        entry_id, at = entry.hex(), record.started_us - EPOCH_US
+        entry_id, at = _ENTRY_ID.pack(16, entry), record.started_us - EPOCH_US
         row = _ENTRY.pack(
             8, 4, self._tenant_id, 16, entry, 4, b"call", 4, day - EPOCH_DAY, 16, record.trace_id, 8, record.span_id, 8, at
         )
@@ -103,7 +110,7 @@ class CallEntries:
             reason = "no rate for " + ", ".join([leaf.commodity for leaf in missing])
             self._call(call, "unpriced", reason, verdict, _NO_COPY, NULL, entry_id, terms, 1)
         else:
-            self._call(call, "booked", None, verdict, _NO_COPY, _usd(cost), entry_id, terms, 1)
+            self._call(call, "booked", None, verdict, _NO_COPY, pico_field(cost), entry_id, terms, 1)
 
     def _move(self, start: bytes, day: int, leaf: LeafTerms, quantity: int, rate: Rate | None, debit: int, credit: int) -> int:
         """One line of an entry; answers its amount in picodollars, 0 where it is unknown."""
@@ -131,17 +138,14 @@ class CallEntries:
         status: str,
         reason: str | None,
         verdict: Verdict,
-        copy: str,
-        cost: str,
-        entry_id: str,
+        copy: bytes,
+        cost: bytes,
+        entry_id: bytes,
         terms: Terms,
         revision: int,
     ) -> None:
-        decided = (
-            f"{self._tenant_id}\t{status}\t{text(reason)}\t{texts(verdict.agent, verdict.task_class)}\t{copy}\t{cost}\t"
-            f"{entry_id}\t{terms.expense}\t{terms.payable}\t{revision}\t"
-        )
-        self.calls += (decided.encode(), call.line)
+        decided = _decided(self._tenant_id, status, verdict.agent, verdict.task_class, terms.expense, terms.payable, revision)
+        self.calls += (decided, text_field(reason), copy, cost, entry_id, call.row)
         self.written[status] = self.written.get(status, 0) + 1
 
     def _entry_id(self, record: ReadyRecord) -> bytes:
@@ -191,6 +195,16 @@ def _priced(record: ReadyRecord, call: ReadyCall, terms: Terms) -> list[tuple[Le
         if fee is not None:
             lines.append((terms.fee, 1, fee))
     return lines
+
+
+@lru_cache(maxsize=8192)
+def _decided(
+    tenant_id: int, status: str, agent: str | None, task_class: str | None, expense: int, payable: int, revision: int
+) -> bytes:
+    """What a call's row begins with."""
+    start = _CALL_START.pack(_CALL_COUNT, 4, tenant_id)
+    names = text_field(status) + text_field(agent) + text_field(task_class)
+    return start + names + _CALL_ACCOUNTS.pack(4, expense, 4, payable, 4, revision)
 
 
 @lru_cache(maxsize=4096)

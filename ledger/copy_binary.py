@@ -7,16 +7,23 @@ Source: PostgreSQL's documentation of COPY, "Binary Format", and of each type it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal
 from functools import lru_cache
 from struct import Struct
 from uuid import UUID
 
 from ledger.arrivals import NewRecord
-from ledger.copy_text import at
+from ledger.copy_text import at, text_array
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+CALL_COLUMNS = (
+    "trace_id, span_id, started_at, ended_at, strength, dialect, confidence, operation, provider, model, rate_provider,"
+    " rate_model, service_tier, layer, layer_source, use, use_source, service, problem, conversation_id, user_id, response_id,"
+    " total_input_tokens, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, leaves,"
+    " claimed_cost_usd, keys"
+)
 RECORD_COLUMNS = (
     "trace_id, span_id, started_at, ended_at, kind, status_code, content_hash, parent_span_id, resource_id, signal, role,"
     " service, scope_name, scope_version, agent, task_class, layer, use, name, attributes, events, links, status_message"
@@ -37,6 +44,14 @@ EPOCH_DAY = 10_957
 NULL = _LENGTH.pack(-1)
 
 _NULL_EVENTS_LINKS_MESSAGE = 3 * NULL
+_COUNT = Struct(">iq")
+_TEXT_OID = 25
+_ARRAY = Struct(">iiiii")
+_ARRAY_FIELD = Struct(">iiiiii")
+_EMPTY_ARRAY = Struct(">iiii").pack(12, 0, 0, _TEXT_OID)
+_EMPTY_ARRAY_BYTES = 12
+_NUMERIC = Struct(">hhHH")
+_EXACTLY = Context(prec=100)
 _DIGIT = 10_000
 _DIGITS_OF_ONE = Struct(">ihhHHH")
 _DIGITS_OF_TWO = Struct(">ihhHHHH")
@@ -105,11 +120,11 @@ def numeric_field(unscaled: int, places: int) -> bytes:
     return Struct(f">ihhHH{count}H").pack(8 + 2 * count, count, count - 1 - groups, 0, places, *reversed(digits))
 
 
-def columns_of(row: bytes) -> Mapping[str, str | None]:
+def columns_of(row: bytes, columns: str) -> Mapping[str, str | None]:
     """The columns of a row, by name, as PostgreSQL would write them; for the rare record that is kept apart."""
     found: dict[str, str | None] = {}
     position = 0
-    for name in _NAMES:
+    for name in columns.split(", "):
         (length,) = _LENGTH.unpack_from(row, position)
         position += 4
         if length < 0:
@@ -127,18 +142,76 @@ def _shown(name: str, value: bytes) -> str:
         return f"\\x{value.hex()}"
     if name in ("started_at", "ended_at"):
         return at(int.from_bytes(value, "big", signed=True) + EPOCH_US)
-    if name in ("kind", "status_code"):
+    if name in ("kind", "status_code", "strength") or name.endswith("_tokens"):
         return str(int.from_bytes(value, "big", signed=True))
     if name == "resource_id":
         return str(UUID(bytes=value))
-    return value[1:].decode() if name in ("attributes", "events", "links") else value.decode()
+    if name == "claimed_cost_usd":
+        return _number_of(value)
+    if name == "keys":
+        return text_array(_elements_of(value))
+    return value[1:].decode() if name in ("attributes", "events", "links", "leaves") else value.decode()
+
+
+def _number_of(value: bytes) -> str:
+    count, weight, _, places = _NUMERIC.unpack_from(value)
+    unscaled = 0
+    for digit in Struct(f">{count}H").unpack_from(value, _NUMERIC.size):
+        unscaled = unscaled * _DIGIT + digit
+    number = Decimal(unscaled).scaleb(4 * (weight - count + 1), _EXACTLY)
+    return f"{number.quantize(Decimal(1).scaleb(-places), context=_EXACTLY):f}"
+
+
+def _elements_of(value: bytes) -> list[str]:
+    found: list[str] = []
+    position = _ARRAY.size if len(value) > _EMPTY_ARRAY_BYTES else len(value)
+    while position < len(value):
+        (length,) = _LENGTH.unpack_from(value, position)
+        position += 4 + length
+        found.append(value[position - length : position].decode())
+    return found
 
 
 @lru_cache(maxsize=8192)
 def _names(resource_id: str, *names: str | None) -> bytes:
     """Columns of which few combinations occur, at once."""
-    return _LENGTH.pack(16) + UUID(resource_id).bytes + b"".join([text_field(name) for name in names])
+    return _LENGTH.pack(16) + UUID(resource_id).bytes + text_fields(*names)
+
+
+@lru_cache(maxsize=8192)
+def text_fields(*values: str | None) -> bytes:
+    """Texts of which few combinations occur, at once."""
+    return b"".join([text_field(value) for value in values])
+
+
+def count_field(number: int | None) -> bytes:
+    """A whole number as a column of type bigint."""
+    return NULL if number is None else _COUNT.pack(8, number)
+
+
+def decimal_field(number: Decimal | None) -> bytes:
+    """A number that is not negative as a column of type numeric, with the decimal places it was written with."""
+    if number is None:
+        return NULL
+    if not number.is_finite():
+        raise ValueError(f"{number} is no amount")
+    exponent = int(number.as_tuple().exponent)
+    unscaled = int(number.scaleb(-exponent, _EXACTLY))
+    return numeric_field(unscaled, -exponent) if exponent < 0 else numeric_field(unscaled * 10**exponent, 0)
+
+
+def texts_field(values: Sequence[str]) -> bytes:
+    """Texts as a column of type text[]."""
+    if not values:
+        return _EMPTY_ARRAY
+    elements = b"".join([text_field(value) for value in values])
+    return _ARRAY_FIELD.pack(_ARRAY.size + len(elements), 1, 0, _TEXT_OID, len(values), 1) + elements
+
+
+def json_field(document: bytes) -> bytes:
+    """JSON as a column of type jsonb."""
+    return _JSON.pack(len(document) + 1, _JSONB_VERSION) + document
 
 
 def _document(value: bytes | None) -> bytes:
-    return NULL if value is None else _JSON.pack(len(value) + 1, _JSONB_VERSION) + value
+    return NULL if value is None else json_field(value)

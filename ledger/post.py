@@ -15,9 +15,9 @@ from psycopg import sql
 
 from ledger.accounts import UNPRICED, UNREADABLE
 from ledger.arrivals import Arrivals, Key, Posted, ReadyCall, ReadyRecord, Verdict
-from ledger.call_entries import ENTRY_COLUMNS, TRANSFER_COLUMNS, sums_of
-from ledger.copy_binary import HEADER, RECORD_COLUMNS, TRAILER, columns_of
-from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, at
+from ledger.call_entries import CALL_DECIDED, ENTRY_COLUMNS, TRANSFER_COLUMNS, sums_of
+from ledger.copy_binary import CALL_COLUMNS, HEADER, RECORD_COLUMNS, TRAILER, columns_of
+from ledger.copy_text import CONTROL_COLUMNS, at
 from ledger.draft import KEY_COLUMNS, Draft, early_drafts
 from ledger.known import Known, Search, search_on
 from ledger.memory import WriterMemory
@@ -28,7 +28,7 @@ from ledger.terms import kind_of
 _SQL = queries("ledger", "post")
 
 _COPY_RECORD = sql.SQL("copy pigou.record (tenant_id, " + RECORD_COLUMNS + ") from stdin (format binary)")
-_COPY_CALL = sql.SQL("copy pigou.call (" + CALL_DECIDED + ", " + CALL_COLUMNS + ") from stdin")
+_COPY_CALL = sql.SQL("copy pigou.call (" + CALL_DECIDED + ", " + CALL_COLUMNS + ") from stdin (format binary)")
 _COPY_ENTRY = sql.SQL("copy pigou.entry (" + ENTRY_COLUMNS + ") from stdin (format binary)")
 _COPY_TRANSFER = sql.SQL("copy pigou.transfer (" + TRANSFER_COLUMNS + ") from stdin (format binary)")
 _COPY_KEY = sql.SQL("copy pigou.call_key (" + KEY_COLUMNS + ") from stdin (format binary)")
@@ -76,7 +76,7 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, m
     drafts = [draft for plan in plans for draft in plan.drafts]
     _copy_binary(connection, _COPY_RECORD, [draft.records for draft in drafts])
     _copy(connection, _COPY_CONTROL, [draft.controls for draft in drafts])
-    _copy(connection, _COPY_CALL, [draft.calls for draft in drafts])
+    _copy_binary(connection, _COPY_CALL, [draft.calls for draft in drafts])
     _copy_binary(connection, _COPY_ENTRY, [draft.entries for draft in drafts])
     _copy_binary(connection, _COPY_TRANSFER, [draft.transfers for draft in drafts])
     _copy_binary(connection, _COPY_KEY, [draft.call_keys for draft in drafts])
@@ -344,7 +344,7 @@ def _write_points(connection: psycopg.Connection, plan: Plan) -> None:
 
 
 def _keep_conflict(connection: psycopg.Connection, tenant_id: int, record: ReadyRecord) -> None:
-    told = columns_of(record.row)
+    told = columns_of(record.row, RECORD_COLUMNS)
     kept: dict[str, object] = {name: told[name] for name in ("name", "started_at", "ended_at")}
     kept["attributes"] = orjson.loads(told["attributes"] or "null")
     connection.execute(

@@ -16,8 +16,8 @@ from collector.dialects import dialects
 from collector.record import Reading, Record
 from ledger.arrivals import Arrivals, NewPoint, ReadyCall, ReadyRecord
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_binary import columns_of
-from ledger.copy_text import CALL_COLUMNS, CONTROL_COLUMNS
+from ledger.copy_binary import CALL_COLUMNS, RECORD_COLUMNS, columns_of
+from ledger.copy_text import CONTROL_COLUMNS
 
 COUNT_MAX = 10**12
 SUM_MAX = 100 * COUNT_MAX
@@ -118,7 +118,7 @@ def check_record(ready: ReadyRecord, read: list[Read], resources: Mapping[str, s
     """The record's lines for COPY read back as what was read of a record with its key."""
     _hold(len(ready.trace_id) == 16 and len(ready.span_id) == 8 and any(ready.trace_id), "ids that are none", ready)
     _hold(0 <= ready.started_us <= ready.ended_us, "an end before its start", ready)
-    row = columns_of(ready.row)
+    row = columns_of(ready.row, RECORD_COLUMNS)
     _check_head(row, ready)
     _hold(row["resource_id"] in resources, "a record of no resource", row)
     for column in ("attributes", "events", "links"):
@@ -166,7 +166,7 @@ def check_call(call: ReadyCall, ready: ReadyRecord) -> None:
     """What is staged of a call can be booked, or says why not."""
     check_leaves(call.leaves)
     _hold(bool(call.leaves) == (call.problem is None), "neither or both of leaves and a problem", call)
-    row = row_of(call.line, CALL_COLUMNS)
+    row = columns_of(call.row, CALL_COLUMNS)
     _check_head(row, ready)
     _hold(json.loads(row["leaves"] or "null") == call.leaves, "a line with other leaves", row)
     told = (row["problem"], row["provider"], row["model"], row["response_id"], row["strength"])

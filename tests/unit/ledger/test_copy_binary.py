@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from decimal import Context, Decimal, localcontext
 
 import msgspec
@@ -10,8 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.arrivals import NewRecord
-from ledger.copy_binary import RECORD_COLUMNS, columns_of, numeric_field, pico_field, record_row, row_start, whole_field
+from ledger.arrivals import NewCall, NewRecord
+from ledger.copy_binary import (
+    CALL_COLUMNS,
+    RECORD_COLUMNS,
+    columns_of,
+    decimal_field,
+    numeric_field,
+    pico_field,
+    record_row,
+    row_start,
+    whole_field,
+)
+from ledger.copy_text import text_array
+from ledger.ready import ready
 
 RECORD = NewRecord(
     b"\x01" * 16, b"\x02" * 8, 1_000_000, 2_500_000, None, "span", "call", "chat", 3, 1, None, "svc", "scope", None,
@@ -22,12 +35,12 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 def test_unknown_is_null_and_empty_is_empty() -> None:
-    told = columns_of(record_row(msgspec.structs.replace(RECORD, status_message="")))
+    told = columns_of(record_row(msgspec.structs.replace(RECORD, status_message="")), RECORD_COLUMNS)
     assert (told["status_message"], told["service"], told["agent"], told["events"]) == ("", "svc", None, None)
 
 
 def test_times_keep_their_microseconds_before_and_after_2000() -> None:
-    told = columns_of(record_row(msgspec.structs.replace(RECORD, started_us=1, ended_us=1_700_000_000_000_001)))
+    told = columns_of(record_row(msgspec.structs.replace(RECORD, started_us=1, ended_us=1_700_000_000_000_001)), RECORD_COLUMNS)
     assert (told["started_at"], told["ended_at"]) == ("1970-01-01 00:00:00.000001+00", "2023-11-14 22:13:20.000001+00")
 
 
@@ -39,7 +52,7 @@ def test_a_row_is_read_back_as_it_was_written(
     record = msgspec.structs.replace(
         RECORD, name=name, status_message=message, agent=agent, parent_span_id=parent, events_json=events
     )
-    told = columns_of(record_row(record))
+    told = columns_of(record_row(record), RECORD_COLUMNS)
     assert list(told) == RECORD_COLUMNS.split(", ")
     assert (told["name"], told["status_message"], told["agent"]) == (name, message, agent)
     assert told["parent_span_id"] == (None if parent is None else f"\\x{parent.hex()}")
@@ -50,11 +63,50 @@ def test_a_row_is_read_back_as_it_was_written(
 def test_a_row_that_is_cut_or_followed_by_more_is_refused() -> None:
     row = record_row(RECORD)
     with pytest.raises(ValueError, match="bytes"):
-        columns_of(row + b"x")
+        columns_of(row + b"x", RECORD_COLUMNS)
 
 
 def test_a_row_is_begun_by_the_number_of_its_columns_and_its_tenant() -> None:
     assert row_start(258) == (1 + len(RECORD_COLUMNS.split(","))).to_bytes(2, "big") + b"\0\0\0\x04" + b"\0\0\x01\x02"
+
+
+def call(
+    model: str | None = "m1", keys: tuple[str, ...] = ("response:r\\1", 'a"b'), claim: Decimal | None = Decimal("0.10")
+) -> NewCall:
+    return NewCall(
+        "test", "explicit", "chat", "acme", model, "acme", "m1", "standard", "action", "explicit", "act", "inferred", None, "u",
+        {"input_tokens": 7, "output_reasoning_tokens": 0}, 7, claim, "r", keys, 15, None,
+    )  # fmt: skip
+
+
+def told_of(new: NewCall) -> Mapping[str, str | None]:
+    made = ready(RECORD, new).call
+    assert made is not None
+    return columns_of(made.row, CALL_COLUMNS)
+
+
+def test_a_call_says_of_each_kind_what_is_known_of_it() -> None:
+    told = told_of(call())
+    assert list(told) == CALL_COLUMNS.split(", ")
+    assert [told[name] for name in ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")] == [
+        "7", None, None, "0",
+    ]  # fmt: skip
+    assert (told["leaves"], told["strength"]) == ('{"input_tokens":7,"output_reasoning_tokens":0}', "15")
+    assert (told["claimed_cost_usd"], told["keys"]) == ("0.10", '{"response:r\\\\1","a\\"b"}')
+
+
+@given(texts | st.none(), st.lists(texts, max_size=3), st.decimals(0, 10**9, places=20) | st.none())
+def test_a_call_is_read_back_as_it_was_written(model: str | None, keys: list[str], claim: Decimal | None) -> None:
+    told = told_of(call(model, tuple(keys), claim))
+    assert (told["model"], told["keys"]) == (model, text_array(keys))
+    assert told["claimed_cost_usd"] == (None if claim is None else f"{claim:f}")
+
+
+def test_amounts_without_decimal_places() -> None:
+    assert number(decimal_field(Decimal("1E+3"))) == 1000
+    assert number(decimal_field(Decimal("-0"))) == 0
+    with pytest.raises(ValueError, match="no amount"):
+        decimal_field(Decimal("NaN"))
 
 
 def number(field: bytes) -> Decimal:
