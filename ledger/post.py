@@ -215,14 +215,16 @@ def _copy(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[by
     lines = b"".join(parts)
     if lines:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(lines)
+            copy.write(memoryview(lines))
 
 
 def _copy_binary(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[bytes]) -> None:
     rows = b"".join(parts)
     if rows:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(HEADER + rows + TRAILER)
+            copy.write(HEADER)
+            copy.write(memoryview(rows))  # it is sent in pieces, which need not be copies
+            copy.write(TRAILER)
 
 
 def _write_resources(connection: psycopg.Connection, plans: Sequence[Plan], memory: WriterMemory) -> None:
