@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from analyzers.alerts import evaluate
+from analyzers.alerts import escalate, evaluate
 from analyzers.reconcile import reconcile
 from analyzers.weak_matches import find_weak_matches
 from ledger.budgets import expire_holds
@@ -44,6 +44,7 @@ def _run_steps(connection: psycopg.Connection) -> Round:
     find_weak_matches(connection)
     expire_holds(connection)
     evaluate(connection)
+    escalate(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 1) m"
     )

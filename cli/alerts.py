@@ -18,7 +18,7 @@ from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_du
 from cli.terminal import say
 
 if TYPE_CHECKING:
-    from analyzers.alerts.acts import Act
+    from ledger.alerts import Act
 
 alerts_app = typer.Typer(name="alerts", help="What is wrong now, and what became of it.", no_args_is_help=True)
 
@@ -138,7 +138,7 @@ def set_rule(
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it alerts at all.")] = None,
 ) -> None:
     """Change a rule's thresholds for a tenant, or for all. Nothing is edited: a change is a further revision."""
-    from analyzers.alerts.acts import set_rule as state_rule
+    from ledger.alerts import set_rule as state_rule
 
     with _refusals(), open_database("writer", home) as books:
         revision = state_rule(
@@ -157,7 +157,7 @@ def _act(
     who: str | None,
     until: datetime | None = None,
 ) -> None:
-    from analyzers.alerts.acts import act
+    from ledger.alerts import act
 
     with _refusals(), open_database("writer", home) as books:
         owner = act(books, alert, event, who=who or getpass.getuser(), note=note, tenant=tenant, until=until)
@@ -167,7 +167,7 @@ def _act(
 @contextmanager
 def _refusals() -> Generator[None]:
     """What cannot be done to an alert is the caller's to mend: exit 2."""
-    from analyzers.alerts.acts import AlertError
+    from ledger.alerts import AlertError
 
     try:
         yield

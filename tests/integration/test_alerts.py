@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
-from analyzers.alerts.acts import AlertError, act, set_rule
+from ledger.alerts import AlertError, act, set_rule
 from analyzers.pipeline import run_round
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
-from analyzers.alerts.acts import set_rule
+from ledger.alerts import set_rule
 from analyzers.pipeline import run_round
 from collector.export import Export
 from ledger.budgets import Terms, hold, set_budget
