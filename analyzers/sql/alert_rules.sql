@@ -97,15 +97,16 @@ select t.tenant_id, 'trial balance', count(*) filter (where b.quantity <> 0 or b
  group by t.tenant_id, t.tenant
 
 -- name: delivery
--- Minutes that the oldest thing has waited to be told through a channel that does not take it; what was given up in the past day has
--- waited until then. A channel that only repeats what stands open counts while it fails.
+-- Minutes that the oldest thing has waited to be told through a channel that does not take it. What was given up in the past day has
+-- waited until then, and counts as a day at least. A channel that only repeats what stands open counts while it fails.
 select f.tenant_id, f.channel, extract(epoch from max(f.waited)) / 60, max(f.attempts)::bigint,
        format('%%s of %%s cannot be told through channel %%s since %%s: %%s', count(*) || case when count(*) = 1 then ' event' else ' events' end,
               t.tenant, f.channel, date_trunc('second', min(f.since)), coalesce(max(f.answer), 'no answer')),
        format('mend what the answer says, then: pigou channels test %%s%%s; and pigou channels list', f.channel, max(f.owner))
   from (select d.tenant_id, d.channel, greatest(d.made_at, coalesce(s.failing_since, m.made_at)) as since,
-               coalesce(d.settled_at, %(now)s) - greatest(d.made_at, coalesce(s.failing_since, m.made_at)) as waited,
-               greatest(s.failures, m.attempts) as attempts, coalesce(m.answer, d.why, s.last_error) as answer,
+               case d.state when 'dead' then greatest(d.settled_at - d.made_at, interval '1 day')
+                            else %(now)s - greatest(d.made_at, coalesce(s.failing_since, m.made_at)) end as waited,
+               case d.state when 'dead' then 1000 else greatest(s.failures, m.attempts) end as attempts, coalesce(m.answer, d.why, s.last_error) as answer,
                case d.channel_tenant_id when 0 then '' else ' --tenant ' || quote_literal(d.said ->> 'tenant') end as owner
           from pigou.delivery d
           join pigou.channel_state s on s.tenant_id = d.channel_tenant_id and s.channel = d.channel
