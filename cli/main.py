@@ -13,10 +13,12 @@ import typer
 from cli.alerts import alerts_app
 from cli.books import accounts, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
+from cli.channels import channels_app
 from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
 from cli.home import Home, home_at
+from cli.maintenance import maintenance_app
 from cli.periods import periods_app
 from cli.rates import rates_app
 from cli.replay import replay
@@ -54,6 +56,8 @@ app.add_typer(retention_app)
 app.add_typer(uses_app)
 app.add_typer(budgets_app)
 app.add_typer(alerts_app)
+app.add_typer(channels_app)
+app.add_typer(maintenance_app)
 
 
 @app.callback()

@@ -8,29 +8,24 @@ The requests run in threads over a few connections of their own: what exports do
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
-from starlette.types import Message
 
+from collector.bounded import NO_NUL, BoundedRoute
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
 
 _DAY_S = 86_400
-_BODY_LIMIT_BYTES = 16 * 1024
 _STATUS = {"granted": 200, "refused": 402, "absent": 404, "conflict": 409, "ended": 409}
 _HOLD_ID = r"^[!-.0-~]{1,200}$"  # what can be seen and stands in an address: no blank, no slash
-
-_NO_NUL = r"^[^\x00]+$"  # which PostgreSQL cannot hold
 
 
 def _plainly(amount: Decimal) -> str:
@@ -43,34 +38,6 @@ Usd = Annotated[Decimal, PlainSerializer(_plainly, return_type=str)]
 """Exact: written as text, since JSON's numbers are read as binary fractions."""
 
 
-class _Route(APIRoute):
-    """Refuses what is too large before it is read, and says in one line what is wrong with what was asked."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with both around it."""
-        answer = super().get_route_handler()
-
-        async def bounded(request: Request) -> Response:
-            taken = 0
-
-            async def receive() -> Message:
-                nonlocal taken
-                message = await request.receive()
-                taken += len(message.get("body", b""))
-                if taken > _BODY_LIMIT_BYTES:
-                    raise HTTPException(413, f"the request is larger than {_BODY_LIMIT_BYTES} bytes")
-                return message
-
-            try:
-                return await answer(Request(request.scope, receive))
-            except RequestValidationError as error:
-                wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-                said = "; ".join(wrong).encode("utf-8", "replace").decode()  # it may quote half a character
-                raise HTTPException(422, said) from error
-
-        return bounded
-
-
 class HoldRequest(BaseModel):
     """What is to be set aside, for which call, and for how long."""
 
@@ -79,7 +46,7 @@ class HoldRequest(BaseModel):
     hold_id: str = Field(pattern=_HOLD_ID, description="Given by the caller; asking twice with it is asking once.")
     amount_usd: Decimal = Field(gt=0, max_digits=38, decimal_places=12, description="The most that the call may cost.")
     ttl_s: int = Field(300, ge=1, le=7 * _DAY_S, description="Seconds after which it is given back by itself.")
-    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
+    tenant: str | None = Field(None, pattern=NO_NUL, description="Whose budget it is.")
 
 
 class HoldAnswer(BaseModel):
@@ -106,7 +73,7 @@ class ReleaseRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
+    tenant: str | None = Field(None, pattern=NO_NUL, description="Whose budget it is.")
 
 
 class ReleaseAnswer(BaseModel):
@@ -131,7 +98,7 @@ def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         finally:
             await anyio.to_thread.run_sync(connections.close)
 
-    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=_Route)
+    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=BoundedRoute)
     problems: dict[int | str, dict[str, Any]] = {402: {"model": HoldAnswer}, 404: {}, 409: {"model": HoldAnswer}, 503: {}}
 
     @router.post("/{budget}/holds", responses=problems)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 import trustme
-from aiosmtpd.controller import Controller, UnthreadedController
+from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 
@@ -161,9 +161,11 @@ def mailing(authority: trustme.CA, *, tls: bool = False, login: tuple[str, str] 
         controller.stop()
 
 
-def port_of(controller: UnthreadedController) -> int:
+def port_of(controller: Controller) -> int:
     """The port that was free."""
-    return controller.server.sockets[0].getsockname()[1]  # pyright: ignore[reportAttributeAccessIssue]  # asyncio's server
+    if controller.server is None:
+        raise RuntimeError("the SMTP server did not start")
+    return controller.server.sockets[0].getsockname()[1]  # pyright: ignore[reportAttributeAccessIssue]  # asyncio's own server
 
 
 def wait_for(is_so: Callable[[], bool], within_s: float = 30.0) -> None:

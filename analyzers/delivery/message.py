@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 from urllib.parse import urlencode
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import msgspec
 
@@ -93,3 +93,14 @@ def _worst(told: list[Told]) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def trial(tenant: str, installation: UUID) -> Message:
+    """A message that says it is a test; its key is new each time."""
+    now = datetime.now(UTC)
+    told = Told(
+        tenant=tenant, alert_id=0, rule="test", subject="", severity="info", state="open", opened_at=now, resolved_at=None,
+        value="0", threshold="0", message="This is a test of a channel: nothing is wrong.", mend="nothing is to be done",
+        notifications=1, event="test", at=now,
+    )  # fmt: skip
+    return Message(key=str(uuid4()), kind="test", made_at=now, told=[told], installation=installation)

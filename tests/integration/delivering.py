@@ -49,17 +49,22 @@ def state(connection: psycopg.Connection, *channels: Channel) -> None:
 
 
 def open_alert(
-    connection: psycopg.Connection, *, tenant: str = "acme", rule: str = "unpriced_share", subject: str = "calls", severity: str = "warning"
+    connection: psycopg.Connection,
+    *,
+    tenant: str = "acme",
+    rule: str = "unpriced_share",
+    subject: str = "calls",
+    severity: str = "warning",
 ) -> int:
     """Open an alert as the clock does; answers its number."""
     tenant_id = open_tenants(connection, [tenant])[tenant]
     with connection.transaction():
         number = one(
             connection,
-            "insert into pigou.alert (tenant_id, alert_id, rule, subject, state, opened_at, last_seen_at, notified_at, notifications,"
-            " evaluations, value, threshold, message, mend, severity) select %s, coalesce(max(alert_id), 0) + 1, %s, %s, 'open', now(),"
-            " now(), now(), 1, 3, 0.05, 0.02, 'three of sixty have no price', 'give one', %s from pigou.alert where tenant_id = %s"
-            " returning alert_id",
+            "insert into pigou.alert (tenant_id, alert_id, rule, subject, state, opened_at, last_seen_at, notified_at,"
+            " notifications, evaluations, value, threshold, message, mend, severity)"
+            " select %s, coalesce(max(alert_id), 0) + 1, %s, %s, 'open', now(), now(), now(), 1, 3, 0.05, 0.02,"
+            " 'three of sixty have no price', 'give one', %s from pigou.alert where tenant_id = %s returning alert_id",
             tenant_id, rule, subject, severity, tenant_id,
         )  # fmt: skip
         add_event(connection, number, "opened", tenant=tenant)

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
-from ledger.alerts import AlertError, act, set_rule
 from analyzers.pipeline import run_round
+from ledger.alerts import AlertError, act, set_rule
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.queries import queries

@@ -36,9 +36,9 @@ def told(receiver: Receiver) -> list[tuple[str, list[tuple[int, str]]]]:
 # ── maintenance ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def window(hours: float = 1.0, **of: Any) -> Window:
+def window(*, hours: float = 1.0, tenant: str | None = None, rule: str | None = None, subject: str | None = None) -> Window:
     now = datetime.now(UTC)
-    return Window(now - timedelta(minutes=1), now + timedelta(hours=hours), **of)
+    return Window(now - timedelta(minutes=1), now + timedelta(hours=hours), tenant, rule, subject)
 
 
 def test_nothing_is_told_during_maintenance_and_a_summary_after_it(writer: psycopg.Connection, receiver: Receiver) -> None:
@@ -59,10 +59,6 @@ def test_nothing_is_told_during_maintenance_and_a_summary_after_it(writer: psyco
     add_event(writer, before, "told again")
     deliver(writer)
     assert told(receiver)[1:] == [
-        ("events", [(before, "opened")]),
-        ("summary", [(during, "opened"), (during, "resolved")]),
-        ("events", [(before, "told again")]),
-    ] or told(receiver)[1:] == [
         ("events", [(before, "opened"), (before, "told again")]),
         ("summary", [(during, "opened"), (during, "resolved")]),
     ]
@@ -72,7 +68,9 @@ def test_nothing_is_told_during_maintenance_and_a_summary_after_it(writer: psyco
     assert said == ("acme", "over", "ann", "new gateway", "bob")
 
 
-def test_events_before_during_and_after_are_told_in_order(writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver) -> None:
+def test_events_before_during_and_after_are_told_in_order(
+    writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver
+) -> None:
     """Of one alert, though they go into messages of different kinds."""
     state(writer, channel(url=receiver.url))
     receiver.answers = [Answer(503)]
@@ -84,7 +82,11 @@ def test_events_before_during_and_after_are_told_in_order(writer: psycopg.Connec
     resolve(writer, alert)
     hurry(owner)
     deliver(writer)
-    assert told(receiver) == [("events", [(alert, "opened")]), ("summary", [(alert, "told again")]), ("events", [(alert, "resolved")])]
+    assert told(receiver) == [
+        ("events", [(alert, "opened")]),
+        ("summary", [(alert, "told again")]),
+        ("events", [(alert, "resolved")]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_events_before_during_and_after_are_told_in_order(writer: psycopg.Connec
 )
 def test_maintenance_of_what(writer: psycopg.Connection, receiver: Receiver, of: dict[str, str], is_withheld: bool) -> None:
     state(writer, channel(url=receiver.url))
-    plan_maintenance(writer, window(**of), who="ann")
+    plan_maintenance(writer, window(tenant=of.get("tenant"), rule=of.get("rule"), subject=of.get("subject")), who="ann")
     open_alert(writer)
     assert [row[3] for row in states(writer)] == ["withheld" if is_withheld else "waiting"]
 
@@ -146,7 +148,7 @@ def test_what_nobody_acknowledges_is_told_to_a_second_channel(writer: psycopg.Co
 def test_what_is_under_maintenance_does_not_escalate(writer: psycopg.Connection, receiver: Receiver) -> None:
     state(writer, channel("pager", url=receiver.url, escalate_after=timedelta(minutes=30)))
     open_alert(writer)
-    plan_maintenance(writer, window(2), who="ann")
+    plan_maintenance(writer, window(hours=2), who="ann")
     assert escalate(writer, datetime.now(UTC) + timedelta(minutes=60)) == 0
     assert escalate(writer, datetime.now(UTC) + timedelta(minutes=121)) == 1
 
@@ -203,7 +205,9 @@ def manager(receiver: Receiver, **more: Any) -> Any:
     return channel("am", kind="alertmanager", url=receiver.url, repeat_every_s=60, page="http://127.0.0.1:4320", **more)
 
 
-def test_what_stands_open_is_repeated_until_it_is_resolved(writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver) -> None:
+def test_what_stands_open_is_repeated_until_it_is_resolved(
+    writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver
+) -> None:
     number = open_alert(writer)
     state(writer, manager(receiver))  # what is open already is told too: it is a state
     assert len(deliver(writer)) == 1
@@ -230,7 +234,9 @@ def test_what_stands_open_is_repeated_until_it_is_resolved(writer: psycopg.Conne
     assert due_in_s(writer) is None
 
 
-def test_what_is_muted_or_under_maintenance_ends_there(writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver) -> None:
+def test_what_is_muted_or_under_maintenance_ends_there(
+    writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver
+) -> None:
     muted, maintained, looked_after = (open_alert(writer, subject=subject) for subject in ("a", "b", "c"))
     state(writer, manager(receiver))
     act(writer, muted, "muted", who="ann", until=datetime.now(UTC) + timedelta(hours=1))

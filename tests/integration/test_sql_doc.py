@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
-from ledger.alerts import set_rule
 from analyzers.pipeline import run_round
 from collector.export import Export
+from ledger.alerts import set_rule
 from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
