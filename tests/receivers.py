@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import ssl
 import threading
 import time
@@ -152,20 +153,19 @@ def mailing(authority: trustme.CA, *, tls: bool = False, login: tuple[str, str] 
     settings: dict[str, Any] = {"ssl_context": context} if tls else {"tls_context": context, "require_starttls": True}
     if login:
         settings |= {"authenticator": authenticator, "auth_required": True, "auth_require_tls": not tls}
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0, **settings)
+    mailbox.port = free_port()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port, **settings)
     controller.start()
     try:
-        mailbox.port = port_of(controller)
         yield mailbox
     finally:
         controller.stop()
 
 
-def port_of(controller: Controller) -> int:
-    """The port that was free."""
-    if controller.server is None:
-        raise RuntimeError("the SMTP server did not start")
-    return controller.server.sockets[0].getsockname()[1]  # pyright: ignore[reportAttributeAccessIssue]  # asyncio's own server
+def free_port() -> int:
+    """A port that nobody listened on a moment ago: the library wants to be told one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 def wait_for(is_so: Callable[[], bool], within_s: float = 30.0) -> None:

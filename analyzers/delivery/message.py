@@ -47,7 +47,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         """What happened to what, in one line."""
         subject = f" {self.subject}" if self.subject else ""
-        return f"{self.event or self.state}: {self.rule}{subject} of {self.tenant}"
+        return " ".join(f"{self.event or self.state}: {self.rule}{subject} of {self.tenant}".split())
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

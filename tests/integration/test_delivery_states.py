@@ -179,8 +179,8 @@ POSTED = {
         },
     },
 }
-"""What POST /api/v2/alerts takes, by the API's documented definition of postableAlerts, and what it checks beyond: names of labels
-and annotations, and labels that are not empty."""
+"""What POST /api/v2/alerts takes, by the API's documented definition of postableAlerts, and what it checks beyond: names of
+labels and annotations, and labels that are not empty."""
 
 
 class Manager:
