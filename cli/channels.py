@@ -33,7 +33,7 @@ def import_channels(
         channels = read_channels(file)
         with open_database("writer", home) as books:
             stated = state_channels(books, channels, file.name)
-    say(f"{stated.added} channels added, {stated.changed} changed, {stated.unchanged} as they were")
+    say(f"channels: {stated.added} added, {stated.changed} changed, {stated.unchanged} as before")
 
 
 @channels_app.command("list")

@@ -7,7 +7,6 @@ attempt's, so that what was recorded cannot be played again later; the id stays 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import time
@@ -61,7 +60,7 @@ def key_of(secret: str) -> bytes:
         return secret.encode()
     try:
         return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise SecretAbsent(f"the secret begins with {_PREFIX} and goes on with what is no base64") from error
 
 

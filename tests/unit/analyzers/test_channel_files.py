@@ -56,10 +56,16 @@ def test_what_is_left_out(tmp_path: Path) -> None:
         (f"channels:\n{HOOK}, give_up_after: 0d}}\n", "give_up_after and escalate_after are longer than nothing"),
         (f"channels:\n{HOOK}, escalate_after: 0m}}\n", "give_up_after and escalate_after are longer than nothing"),
         (f"channels:\n{HOOK}, tenant: acme, tenants: [beta]}}\n", "a channel of one tenant has no list of tenants"),
-        (f"channels:\n{HOOK}, headers: {{authorization: 'Bearer x'}}}}\n", "headers: authorization: say where the secret is read from"),
+        (
+            f"channels:\n{HOOK}, headers: {{authorization: 'Bearer x'}}}}\n",
+            "headers: authorization: say where the secret is read from",
+        ),
         (f"channels:\n{HOOK}, headers: {{'a b': 'env:X'}}}}\n", "'a b' is no name of a header"),
         (f"channels:\n{HOOK}, page: 'books.example'}}\n", "page: 'books.example' is no address"),
-        ("channels:\n- {name: o, kind: webhook, url: 'https://x/', secret: s3cret}\n", "secret: say where the secret is read from"),
+        (
+            "channels:\n- {name: o, kind: webhook, url: 'https://x/', secret: s3cret}\n",
+            "secret: say where the secret is read from",
+        ),
         ("channels:\n- {name: o, kind: webhook, url: 'ftp://x/', secret: 'env:S'}\n", "'ftp://x/' is no address"),
         ("channels:\n- {name: o, kind: webhook, url: 'https://a:b@x/', secret: 'env:S'}\n", "no user and password in an address"),
         ("channels:\n- {name: o, kind: webhook, url: 'https://x:99999/', secret: 'env:S'}\n", "is no address"),
@@ -96,7 +102,11 @@ def test_secrets_are_read_where_the_channel_says(tmp_path: Path) -> None:
     assert reveal("env:A", {"A": "x"}) == "x"
     assert reveal(f"file:{tmp_path}/secret", {}) == "horse"
     assert reveal("https://x/", {}) == "https://x/"
-    for reference, said in (("env:A", "the environment has no A"), (f"file:{tmp_path}/empty", "is empty"), ("file:/none/x", "No such")):
+    for reference, said in (
+        ("env:A", "the environment has no A"),
+        (f"file:{tmp_path}/empty", "is empty"),
+        ("file:/none/x", "No such"),
+    ):
         with pytest.raises(SecretAbsent, match=said):
             reveal(reference, {})
 
@@ -111,7 +121,9 @@ def test_keys_of_webhooks() -> None:
 # ── delays ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("failures", "least", "most"), [(1, 2.5, 5), (2, 5, 10), (5, 40, 80), (9, 640, 1280), (10, 900, 1800), (1000, 900, 1800)])
+@pytest.mark.parametrize(
+    ("failures", "least", "most"), [(1, 2.5, 5), (2, 5, 10), (5, 40, 80), (9, 640, 1280), (10, 900, 1800), (1000, 900, 1800)]
+)
 def test_delays_double_up_to_half_an_hour(failures: int, least: float, most: float) -> None:
     delays = [delay(failures, None) for _ in range(200)]
     assert least <= min(delays) < max(delays) <= most
