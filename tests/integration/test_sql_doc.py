@@ -17,6 +17,7 @@ from ledger.alerts import set_rule
 from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
+from tests.integration.delivering import channel, state
 from tests.tidy.tree import ROOT
 
 DOCUMENT = (ROOT / "docs" / "sql.md").read_text()
@@ -89,6 +90,7 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
             set_budget(writer, "default", "plan", plan, "test")
             hold(writer, "default", "plan", "h1", Decimal(1), 600)
             set_rule(writer, "unpriced_share", None, "test", evidence_min=1)
+            state(writer, channel(url="http://127.0.0.1:9/"))
             for minutes in (60, 61, 62):
                 evaluate(writer, AT + timedelta(minutes=minutes))
         with connect(dsn, "reader") as connection:
