@@ -113,7 +113,7 @@ def mails(mailbox: Mailbox) -> list[EmailMessage]:
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_mail(writer: psycopg.Connection, authority: trustme.CA, ca_file: str, security: str) -> None:
     with mailing(authority, tls=security == "tls", login=("pigou", "horse")) as mailbox:
-        login = {"user": "pigou", "password": "env:PASSWORD"}
+        login: dict[str, Any] = {"user": "pigou", "password": "env:PASSWORD"}
         state(writer, channel(port=mailbox.port, security=security, ca_file=ca_file, **MAIL, **login))
         number = open_alert(writer, subject="Überlauf\nX-Evil: 1")
         assert [outcome.result for outcome in deliver(writer, {"PASSWORD": "horse"}, within_s=10)] == ["sent"]
@@ -139,7 +139,7 @@ def test_mail_that_is_not_taken(
 ) -> None:
     """For a while, for ever, by one of two recipients, with a wrong password, without trust, and by nobody."""
     with mailing(authority) as mailbox:
-        two = MAIL | {"to": ["ops@books.example", "gone@books.example"]}
+        two: dict[str, Any] = MAIL | {"to": ["ops@books.example", "gone@books.example"]}
         state(writer, channel(port=mailbox.port, ca_file=ca_file, **two))
         mailbox.refused = {"gone@books.example"}
         mailbox.replies = ["451 later", "554 looks like spam"]

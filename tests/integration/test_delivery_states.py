@@ -183,7 +183,7 @@ POSTED = {
 labels and annotations, and labels that are not empty."""
 
 
-class Manager:
+class Repeated:
     """What an Alertmanager makes of the requests: every alert by its labels, with when it ends unless something more is heard."""
 
     def __init__(self, receiver: Receiver) -> None:
@@ -201,7 +201,7 @@ class Manager:
         return sorted(dict(labels)["subject"] for labels, (_, ends) in self.standing.items() if ends > at)
 
 
-def manager(receiver: Receiver, **more: Any) -> Any:
+def repeating(receiver: Receiver, **more: Any) -> Any:
     return channel("am", kind="alertmanager", url=receiver.url, repeat_every_s=60, page="http://127.0.0.1:4320", **more)
 
 
@@ -209,13 +209,13 @@ def test_what_stands_open_is_repeated_until_it_is_resolved(
     writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver
 ) -> None:
     number = open_alert(writer)
-    state(writer, manager(receiver))  # what is open already is told too: it is a state
+    state(writer, repeating(receiver))  # what is open already is told too: it is a state
     assert len(deliver(writer)) == 1
     other = open_alert(writer, subject="other")
     deliver(writer)
     soon = datetime.now(UTC)
-    assert Manager(receiver).open_at(soon + timedelta(seconds=230)) == ["calls", "other"]
-    assert Manager(receiver).open_at(soon + timedelta(seconds=250)) == []
+    assert Repeated(receiver).open_at(soon + timedelta(seconds=230)) == ["calls", "other"]
+    assert Repeated(receiver).open_at(soon + timedelta(seconds=250)) == []
     assert (due_in_s(writer) or 0) > 50
     run(owner, "update pigou.channel_state set repeated_at = repeated_at - interval '1 minute'")
     requests = len(receiver.got)
@@ -223,7 +223,7 @@ def test_what_stands_open_is_repeated_until_it_is_resolved(
     assert [alert["labels"]["subject"] for alert in receiver.got[requests].json] == ["calls", "other"]
     resolve(writer, number)
     deliver(writer)
-    assert Manager(receiver).open_at(datetime.now(UTC)) == ["other"]
+    assert Repeated(receiver).open_at(datetime.now(UTC)) == ["other"]
     assert receiver.got[-1].json[0]["annotations"]["state"] == "resolved"
     assert receiver.got[0].json[0]["generatorURL"] == f"http://127.0.0.1:4320/alerts?tenant=acme&alert={number}"
     assert receiver.got[0].json[0]["labels"] == {
@@ -238,7 +238,7 @@ def test_what_is_muted_or_under_maintenance_ends_there(
     writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver
 ) -> None:
     muted, maintained, looked_after = (open_alert(writer, subject=subject) for subject in ("a", "b", "c"))
-    state(writer, manager(receiver))
+    state(writer, repeating(receiver))
     act(writer, muted, "muted", who="ann", until=datetime.now(UTC) + timedelta(hours=1))
     plan_maintenance(writer, window(subject="b"), who="ann")
     act(writer, looked_after, "acknowledged", who="ann")
@@ -251,7 +251,7 @@ def test_what_is_muted_or_under_maintenance_ends_there(
 def test_an_alertmanager_that_is_away_is_an_alert(writer: psycopg.Connection, owner: psycopg.Connection) -> None:
     """Though no event waits for it: what it should know is not repeated."""
     with receiving() as receiver:
-        state(writer, manager(receiver))
+        state(writer, repeating(receiver))
         open_alert(writer)
         deliver(writer)
     for _ in range(3):
