@@ -168,7 +168,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(is_so: Callable[[], bool], within_s: float = 30.0) -> None:
+def wait_for(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
     """Until it is so. Raises TimeoutError."""
     deadline = time.monotonic() + within_s
     while not is_so():

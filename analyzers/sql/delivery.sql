@@ -37,7 +37,8 @@ with waiting as materialized (
 due as (
     select w.*, first_value(w.kind) over (order by w.turn, w.tenant_id, w.alert_id, w.event_id) as first_kind
       from waiting w
-     where w.turn + case w.kind when 'events' then %(group_for)s::interval else interval '0' end <= clock_timestamp()
+     where w.kind is not null
+       and w.turn + case w.kind when 'events' then %(group_for)s::interval else interval '0' end <= clock_timestamp()
 ),
 chosen as materialized (
     select * from due where kind = first_kind order by turn, tenant_id, alert_id, event_id limit %(events_max)s
@@ -150,12 +151,14 @@ update pigou.delivery d
    and greatest(d.made_at, s.failing_since) <= clock_timestamp() - %(give_up_after)s::interval and s.failing_since is not null
 
 -- name: drop_orphans
--- What waits for a channel that was removed.
+-- What waits for a channel that was removed; nobody works on it meanwhile.
 with gone as materialized (
     select s.tenant_id, s.channel
       from pigou.channel_state s
      where not (select c.is_on from pigou.channel c where c.tenant_id = s.tenant_id and c.channel = s.channel
                  order by c.revision desc limit 1)
+     order by s.tenant_id, s.channel
+       for update of s
 ),
 messages as (
     update pigou.delivery_message m set state = 'dropped', settled_at = clock_timestamp(), answer = 'the channel was removed'

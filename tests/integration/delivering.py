@@ -89,7 +89,7 @@ def resolve(connection: psycopg.Connection, alert_id: int, tenant: str = "acme")
 
 
 def deliver(
-    connection: psycopg.Connection, environment: Mapping[str, str] = ENVIRONMENT, within_s: float = 2.0, at_most: int = 20
+    connection: psycopg.Connection, environment: Mapping[str, str] = ENVIRONMENT, within_s: float = 10.0, at_most: int = 20
 ) -> list[Outcome]:
     """Send what is due, one message after the other; what came of each."""
     outbox = Outbox(taken_for_s=30)
