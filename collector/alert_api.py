@@ -23,11 +23,12 @@ import psycopg
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded import NO_NUL, BoundedRoute
+from collector.bounded_route import NO_NUL, bounded_route
 from ledger import alerts
 from ledger.errors import DatabaseUnavailable
 from ledger.pool import Connections
 
+_BODY_LIMIT_BYTES = 16 * 1024
 _YEAR_S = 366 * 86_400
 _NUMBER_MAX = 2**31 - 1
 
@@ -146,7 +147,7 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
 
         return await ask(work)
 
-    router = APIRouter(prefix="/v1/alerts", tags=["alerts"], lifespan=lifespan, route_class=BoundedRoute)
+    router = APIRouter(prefix="/v1/alerts", tags=["alerts"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
     _add_reading(router, ask, default_tenant)
     problems: dict[int | str, dict[str, Any]] = {404: {}, 409: {}, 503: {}}
 

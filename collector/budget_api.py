@@ -18,12 +18,13 @@ import anyio.to_thread
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded import NO_NUL, BoundedRoute
+from collector.bounded_route import NO_NUL, bounded_route
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
 
 _DAY_S = 86_400
+_BODY_LIMIT_BYTES = 16 * 1024
 _STATUS = {"granted": 200, "refused": 402, "absent": 404, "conflict": 409, "ended": 409}
 _HOLD_ID = r"^[!-.0-~]{1,200}$"  # what can be seen and stands in an address: no blank, no slash
 
@@ -98,7 +99,7 @@ def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         finally:
             await anyio.to_thread.run_sync(connections.close)
 
-    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=BoundedRoute)
+    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
     problems: dict[int | str, dict[str, Any]] = {402: {"model": HoldAnswer}, 404: {}, 409: {"model": HoldAnswer}, 503: {}}
 
     @router.post("/{budget}/holds", responses=problems)

@@ -1,0 +1,44 @@
+"""Requests of the collector's own JSON endpoints: bounded in size, and answered in one line when something in them is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.types import Message
+
+NO_NUL = r"^[^\x00]+$"
+"""Text without the character that PostgreSQL cannot hold."""
+
+
+def bounded_route(limit_bytes: int) -> type[APIRoute]:
+    """Routes that refuse what is too large before it is read (413), and say in one line what is wrong with a request (422)."""
+
+    class Bounded(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            answer = super().get_route_handler()
+
+            async def bounded(request: Request) -> Response:
+                taken = 0
+
+                async def receive() -> Message:
+                    nonlocal taken
+                    message = await request.receive()
+                    taken += len(message.get("body", b""))
+                    if taken > limit_bytes:
+                        raise HTTPException(413, f"the request is larger than {limit_bytes} bytes")
+                    return message
+
+                try:
+                    return await answer(Request(request.scope, receive))
+                except RequestValidationError as error:
+                    wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+                    said = "; ".join(wrong).encode("utf-8", "replace").decode()  # it may quote half a character
+                    raise HTTPException(422, said) from error
+
+            return bounded
+
+    return Bounded
