@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import httpx2
 
 from analyzers.delivery.message import Outcome
+
+# It logs the address of every request, and an address may be the secret.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 ANSWER_BYTES_MAX = 64 * 1024
 _TOLD_MAX = 300
@@ -45,9 +50,8 @@ async def _sent(client: httpx2.AsyncClient, url: str, body: bytes, headers: Mapp
         if answer.is_success:
             return Outcome("sent", told), said
         if answer.is_redirect:
-            told = _one_line(
-                f"{answer.status_code}: it moved to {answer.headers.get('location', 'elsewhere')}; redirects are not followed"
-            )
+            elsewhere = urlsplit(answer.headers.get("location", "")).netloc or "another path"  # no more: it may be the secret
+            told = _one_line(f"{answer.status_code}: it moved to {elsewhere}; redirects are not followed")
         after_s = _retry_after_s(answer.headers.get("retry-after"))
         return Outcome("refused" if answer.status_code in _REFUSING else "failed", told, after_s), said
 

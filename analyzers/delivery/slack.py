@@ -46,7 +46,7 @@ def document_of(message: Message, page: str | None) -> dict[str, Any]:
 def _event(told: Told, page: str | None, *, with_title: bool) -> str:
     link = told.link(page)
     head = f"{_SIGN[told.severity]} *{_escaped(told.title, 200)}*\n" if with_title else ""
-    tail = f"\n<{link}|alert {told.alert_id}>" if link else f"\nalert {told.alert_id}"
+    tail = f"\n<{_escaped(link, 500)}|alert {told.alert_id}>" if link else f"\nalert {told.alert_id}"
     if told.state != "resolved":
         tail = f"\n_To mend it:_ {_escaped(told.mend, 300)}{tail}"
     if told.note:

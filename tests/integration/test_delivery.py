@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,9 @@ from analyzers.alerts import evaluate
 from analyzers.delivery.message import Outcome
 from analyzers.delivery.outbox import Outbox, due_in_s, has_news
 from analyzers.delivery.stated import remove_channel
+from ledger.alerts import set_rule
 from ledger.database import connect
-from tests.books import one, rows, run
+from tests.books import AT, book, chat, export, one, price, rows, run
 from tests.integration.delivering import (
     SECRET,
     add_event,
@@ -29,6 +31,8 @@ from tests.integration.delivering import (
     states,
 )  # fmt: skip
 from tests.receivers import Answer, Receiver, receiving
+
+NOON = AT + timedelta(hours=3)
 
 
 @pytest.fixture
@@ -151,7 +155,7 @@ def test_what_a_receiver_refuses_holds_up_only_its_alert(
     ("answer", "result", "said"),
     [
         (Answer(500, body=b"broken"), "failed", "500 broken"),
-        (Answer(302, {"location": "http://127.0.0.1:1/x"}), "failed", "302: it moved to http://127.0.0.1:1/x"),
+        (Answer(302, {"location": "http://127.0.0.1:1/x"}), "failed", "302: it moved to 127.0.0.1:1; redirects"),
         (Answer(401), "failed", "401 ok"),
         (Answer(404), "failed", "404 ok"),
         (Answer(422, body=b"x" * 200_000), "refused", "422 xxx"),
@@ -205,6 +209,29 @@ def test_attempts_grow_rarer(writer: psycopg.Connection, owner: psycopg.Connecti
     assert all(2.5 * 2**n - 0.1 <= wait <= 5.1 * 2**n for n, wait in enumerate(waits[:8]))
     assert all(899.9 <= wait <= 1800.1 for wait in waits[9:])
     assert one(writer, "select attempts from ledger.deliveries") == 12
+
+
+def test_the_clocks_own_events_are_delivered(dsn: str, writer: psycopg.Connection, receiver: Receiver) -> None:
+    """As the evaluation makes them, with the alert as it was; nothing is left of one that was rolled back."""
+    price(writer)
+    set_rule(writer, "unpriced_share", None, "test", severity="critical", renotify_every=timedelta(hours=1))
+    state(writer, channel(url=receiver.url, severity="critical"))
+    book(dsn, [export(*(chat(1, n, model="m9" if n < 5 else "m1") for n in range(1, 61)))])
+    for minutes in (0, 5):
+        evaluate(writer, NOON + timedelta(minutes=minutes))
+    with contextlib.suppress(ZeroDivisionError), writer.transaction():
+        evaluate(writer, NOON + timedelta(minutes=10))
+        assert states(writer) == [(1, "opened", "ops", "waiting")]
+        raise ZeroDivisionError
+    assert states(writer) == []
+    for minutes in (10, 15, 80, 26 * 60, 26 * 60 + 40, 27 * 60 + 40):
+        evaluate(writer, NOON + timedelta(minutes=minutes))
+    deliver(writer)
+    events = [event for got in receiver.taken for event in got.json["data"]["events"]]
+    assert [(event["event"], event["state"], event["severity"]) for event in events] == [
+        ("opened", "open", "critical"), ("told again", "open", "critical"), ("resolved", "resolved", "critical"),
+    ]  # fmt: skip
+    assert events[0]["message"].startswith("4 of 60 calls of default in the past day have no price")
 
 
 # ── what cannot be told ──────────────────────────────────────────────────────────────────────────────

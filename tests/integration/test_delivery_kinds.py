@@ -73,7 +73,7 @@ def test_slack(writer: psycopg.Connection, owner: psycopg.Connection, receiver: 
     assert got.json["text"] == "warning opened: unpriced_share &lt;calls&gt; &amp; more of acme"
     section = got.json["blocks"][1]["text"]["text"]
     assert section.startswith("three of sixty have no price\n_To mend it:_ give one")
-    assert f"<http://127.0.0.1:4320/alerts?tenant=acme&alert={number}|alert {number}>" in section
+    assert f"<http://127.0.0.1:4320/alerts?tenant=acme&amp;alert={number}|alert {number}>" in section
     assert one(writer, "select message_key::text from ledger.deliveries") in got.json["blocks"][-1]["elements"][0]["text"]
     resolve(writer, number)
     paced = "select next_at - last_sent_at >= interval '0.99 seconds' from ledger.channels"

@@ -22,10 +22,10 @@ from tests.receivers import Answer, Receiver, receiving, wait_for
 
 
 @contextmanager
-def analyzers(dsn: str, within_s: float = 1.0) -> Generator[subprocess.Popen[str]]:
+def analyzers(dsn: str, within_s: float = 1.0, **secrets: str) -> Generator[subprocess.Popen[str]]:
     """The clock and its delivery, ended at the end if it has not been before. A channel is taken for twice `within_s`."""
     command = [sys.executable, "-m", "analyzers", "--dsn", dsn, "--interval-s", "0.2", "--delivery-within-s", str(within_s)]
-    environment = clean_environment() | {"OPS_SECRET": SECRET}
+    environment = clean_environment() | {"OPS_SECRET": SECRET} | secrets
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             yield process
@@ -151,11 +151,24 @@ def test_the_database_goes_while_a_message_is_under_way(dsn: str, writer: psycop
         assert (len(slow.got), one(writer, "select attempts from ledger.deliveries")) == (1, 1)
 
 
-def test_the_environment_is_where_secrets_are(dsn: str, writer: psycopg.Connection) -> None:
-    """Of the process that delivers; one that is not there is said, and the channel fails."""
-    with receiving() as receiver, analyzers(dsn):
-        state(writer, channel("ops", url=receiver.url), channel("other", kind="slack", url="env:NOT_THERE"))
+def test_secrets_are_the_processs_and_stay_there(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
+    """Its environment has them; its log and the database do not, an address that is a secret included."""
+    with receiving() as receiver, analyzers(dsn, 20, SLACK_ADDRESS=f"{receiver.url}/secret-path") as process:
+        state(
+            writer,
+            channel("ops", url=receiver.url),
+            channel("slack", kind="slack", url="env:SLACK_ADDRESS"),
+            channel("other", kind="slack", url="env:NOT_THERE"),
+        )
+        receiver.answers = [Answer(302, {"location": f"{receiver.url}/secret-path"}), Answer(500)]
         open_alert(writer)
-        wait_for(lambda: one(writer, "select last_error is not null from ledger.channels where channel = 'other'"))
-        wait_for(lambda: bool(receiver.taken))
+        wait_for(lambda: one(writer, "select count(*) from ledger.channels where last_error is not null") >= 2)
+        wait_for(lambda: any("secret-path" in got.path for got in receiver.got))
+        add_event(writer, 1, "told again")
+        wait_for(lambda: one(writer, "select count(*) filter (where state = 'sent') from ledger.deliveries") >= 2)
         assert one(writer, "select last_error from ledger.channels where channel = 'other'") == "the environment has no NOT_THERE"
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=30)[0]
+        kept = [str(row) for view in ("channels", "deliveries") for row in rows(reader, f"select * from ledger.{view}")]
+    assert "channel slack" in said or "channel ops" in said
+    assert not [text for text in (said, *kept) if "secret-path" in text or SECRET in text]
