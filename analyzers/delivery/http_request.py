@@ -57,7 +57,9 @@ async def _sent(client: httpx2.AsyncClient, url: str, body: bytes, headers: Mapp
 
 
 def _trusted(url: str, ca_file: str | None) -> ssl.SSLContext | bool:
-    return ssl.create_default_context(cafile=ca_file) if ca_file and url.startswith("https:") else True
+    if not url.lower().startswith("https:"):
+        return False  # there is nothing to trust, and reading the system's certificates takes longer than the request
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def _retry_after_s(text: str | None) -> float | None:

@@ -57,8 +57,8 @@ def open_alert(
     severity: str = "warning",
 ) -> int:
     """Open an alert as the clock does; answers its number."""
-    tenant_id = open_tenants(connection, [tenant])[tenant]
     with connection.transaction():
+        tenant_id = open_tenants(connection, [tenant])[tenant]
         number = one(
             connection,
             "insert into pigou.alert (tenant_id, alert_id, rule, subject, state, opened_at, last_seen_at, notified_at,"
