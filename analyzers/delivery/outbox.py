@@ -7,6 +7,7 @@ the same key. So a receiver that remembers keys sees everything once.
 
 from __future__ import annotations
 
+import logging
 import random
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from psycopg.rows import dict_row
 from analyzers.delivery.channels import Channel, read_settings
 from analyzers.delivery.message import Message, Outcome, Told
 from ledger.queries import queries
+
+log = logging.getLogger("pigou.delivery")
 
 _SQL = queries("analyzers", "delivery")
 
@@ -45,15 +48,21 @@ class Outbox:
         self._installation: UUID | None = None
 
     def take(self, connection: psycopg.Connection) -> Job | None:
-        """The next message to be sent, its channel taken; None when nothing is due."""
+        """The next message to be sent, its channel taken; None when nothing is due, or what is cannot be read, which is noted."""
         with connection.transaction():
             taken = {"taken_by": self._taken_by, "taken_for_s": self._taken_for_s}
             found = connection.execute(_SQL["take"], taken).fetchone()
             if found is None:
                 return None
             key = {"tenant_id": found[0], "channel": found[1]}
-            channel = load_channel(connection, **key)
-            job = channel and (self._events(connection, key, channel) or self._standing(connection, key, channel))
+            try:
+                channel = load_channel(connection, **key)
+                job = channel and (self._events(connection, key, channel) or self._standing(connection, key, channel))
+            except msgspec.ValidationError as error:  # stated by another version: a fault of this channel, not of all
+                log.error("channel %s cannot be read: %s", key["channel"], error)
+                answer = f"what was stated, or is to be told, is not of this version: {error}"[:300]
+                connection.execute(_SQL["channel_failed"], {**key, "answer": answer, "delay_s": DELAY_MAX_S})
+                return None
             if job is None:
                 connection.execute(_SQL["release"], {**key, "taken_by": self._taken_by})
             return job

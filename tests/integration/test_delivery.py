@@ -197,6 +197,24 @@ def test_nobody_there_and_no_secret(writer: psycopg.Connection, owner: psycopg.C
     ]
 
 
+def test_a_channel_of_another_version_holds_up_nobody(writer: psycopg.Connection, receiver: Receiver) -> None:
+    state(writer, channel("a", url=receiver.url), channel("b", url=receiver.url))
+    columns = "rules, tenants, severity_min, escalate_after, group_for, give_up_after, is_on, source"
+    run(
+        writer,
+        f"insert into pigou.channel (tenant_id, channel, revision, kind, settings, {columns})"
+        f" select tenant_id, channel, 2, kind, settings || '{{\"later\": 1}}', {columns} from pigou.channel where channel = 'a'",
+    )
+    open_alert(writer)
+    assert deliver(writer) == []
+    assert [outcome.result for outcome in deliver(writer)] == ["sent"]
+    found = rows(writer, "select channel, state, last_error from ledger.channels order by 1")
+    assert [row[:2] for row in found] == [("a", "failing"), ("b", "working")]
+    assert found[0][2].startswith(
+        "what was stated, or is to be told, is not of this version: Object contains unknown field `later`"
+    )
+
+
 def test_attempts_grow_rarer(writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver) -> None:
     state(writer, channel(url=receiver.url))
     receiver.otherwise = Answer(503)
