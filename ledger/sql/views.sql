@@ -413,7 +413,7 @@ create or replace view ledger.channels as
 select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channel, c.kind, c.revision, c.settings, c.rules, c.tenants,
        c.severity_min, c.escalate_after, c.group_for, c.give_up_after,
        case when s.failing_since is not null then 'failing' when s.last_sent_at is null then 'not yet used' else 'working' end as state,
-       s.failing_since, s.failures, s.last_error, s.last_error_at, s.last_sent_at, s.next_at,
+       s.failing_since, s.failures, s.last_error, s.last_error_at, s.last_sent_at, nullif(s.next_at, '-infinity') as next_at,
        w.waiting, w.oldest_at, w.dead, c.source, c.recorded_at
   from (select distinct on (tenant_id, channel) * from pigou.channel order by tenant_id, channel, revision desc) c
   join pigou.channel_state s on s.tenant_id = c.tenant_id and s.channel = c.channel
@@ -428,7 +428,7 @@ select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channe
 create or replace view ledger.deliveries as
 select t.tenant, d.alert_id, d.event_id, a.rule, a.subject, e.event, d.channel, d.channel_tenant_id = 0 as is_for_all,
        case when d.state = 'waiting' and d.is_withheld and d.message_id is null then 'withheld' else d.state end as state,
-       d.made_at, m.attempts, m.tried_at, case when d.state = 'waiting' then m.next_at end as next_at, d.settled_at,
+       d.made_at, m.attempts, m.tried_at, case when d.state = 'waiting' then nullif(m.next_at, '-infinity') end as next_at, d.settled_at,
        m.message_key, m.kind as message_kind, coalesce(m.answer, d.why) as answer
   from pigou.delivery d
   join pigou.tenant t on t.tenant_id = d.tenant_id

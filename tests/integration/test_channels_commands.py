@@ -107,6 +107,13 @@ def test_channels_that_cannot_be(pigou: Typed, tmp_path: Path, text: str, said: 
     assert pigou("channels", "import", str(tmp_path / "none.yaml"))[0] == 2
 
 
+def test_a_rules_severity(pigou: Typed) -> None:
+    assert pigou("alerts", "set", "unpriced_share", "--severity", "critical")[1] == "unpriced_share for all: revision 2\n"
+    listed = {row["rule"]: row["severity"] for row in table(pigou("alerts", "rules", "--format", "csv")[1])}
+    assert (listed["unpriced_share"], listed["suspense_share"], listed["delivery"]) == ("critical", "warning", "critical")
+    assert pigou("alerts", "set", "unpriced_share", "--severity", "grave")[0] == 2
+
+
 def test_maintenance(pigou: Typed, writer: psycopg.Connection) -> None:
     planned = (
         "maintenance",

@@ -210,9 +210,7 @@ def test_a_channel_of_another_version_holds_up_nobody(writer: psycopg.Connection
     assert [outcome.result for outcome in deliver(writer)] == ["sent"]
     found = rows(writer, "select channel, state, last_error from ledger.channels order by 1")
     assert [row[:2] for row in found] == [("a", "failing"), ("b", "working")]
-    assert found[0][2].startswith(
-        "what was stated, or is to be told, is not of this version: Object contains unknown field `later`"
-    )
+    assert "is not of this version: Object contains unknown field `later`" in found[0][2]
 
 
 def test_attempts_grow_rarer(writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver) -> None:
