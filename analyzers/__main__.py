@@ -1,4 +1,4 @@
-"""`python -m analyzers`: the clock, until it is told to stop."""
+"""`python -m analyzers`: the clock, and the thread that delivers alerts beside it, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import time
 
 import psycopg
 
+from analyzers.delivery.deliverer import WITHIN_S, Deliverer
+from analyzers.delivery.outbox import has_news
 from analyzers.pipeline import Round, run_round
 from ledger.database import connect
 from ledger.errors import LedgerError
@@ -35,12 +37,17 @@ def main() -> int:
     except LedgerError as error:
         print(f"analyzers: {error}", file=sys.stderr)
         return 2
-    if not arguments.once:
-        _run_clock(arguments.dsn, arguments.interval_s, stop)
+    if arguments.once:
+        return 0
+    threading.excepthook = _end
+    deliverer = Deliverer(arguments.dsn, dict(os.environ), arguments.delivery_within_s)
+    deliverer.start()
+    _run_clock(arguments.dsn, arguments.interval_s, stop, deliverer)
+    deliverer.stop()
     return 0
 
 
-def _run_clock(dsn: str, interval_s: float, stop: threading.Event) -> None:
+def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: Deliverer) -> None:
     """Rounds at an interval that stretches with their length, so that the clock takes at most a tenth of a core.
 
     Each has a connection of its own: between rounds the server keeps no backend, with all that it has read, for us.
@@ -51,12 +58,20 @@ def _run_clock(dsn: str, interval_s: float, stop: threading.Event) -> None:
         try:
             with connect(dsn, "writer", application="pigou-analyzers") as connection:
                 done = run_round(connection)
+                if has_news(connection):
+                    deliverer.wake()
             pause_s = max(interval_s, 10 * (time.monotonic() - began))
             if done.rerated_calls:
                 log.info("%s", _summary(done))
         except (psycopg.Error, LedgerError) as error:
             log.error("this round failed and is tried again: %s", error)
             pause_s = max(interval_s, _RETRY_S)
+
+
+def _end(failure: threading.ExceptHookArgs) -> None:
+    """A thread that ended by a fault of ours would deliver nothing, and nobody would hear of it: end, to be started again."""
+    log.critical("thread %s ended", failure.thread and failure.thread.name, exc_info=failure.exc_value)
+    os._exit(70)
 
 
 def _summary(done: Round) -> str:
@@ -70,7 +85,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analyzers", description="Pigou's clock over what is booked.")
     parser.add_argument("--dsn", default=os.environ.get("PIGOU_DATABASE_URL"), help="database, default PIGOU_DATABASE_URL")
     parser.add_argument("--interval-s", type=float, default=2.0, help="pause between rounds")
-    parser.add_argument("--once", action="store_true", help="run one round and exit")
+    parser.add_argument("--delivery-within-s", type=float, default=WITHIN_S, help="how long telling a channel may take")
+    parser.add_argument("--once", action="store_true", help="run one round and exit; nothing is delivered")
     arguments = parser.parse_args()
     if not arguments.dsn:
         parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")

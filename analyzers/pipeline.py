@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from analyzers.alerts import evaluate
+from analyzers.alerts import escalate, evaluate
 from analyzers.prices.refresh import refresh_prices
 from analyzers.reconcile import reconcile
 from analyzers.tasks import settle
@@ -49,6 +49,7 @@ def _run_steps(connection: psycopg.Connection) -> Round:
     refresh_prices(connection)
     expire_holds(connection)
     evaluate(connection)
+    escalate(connection)
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 1) m"
     )

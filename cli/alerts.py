@@ -14,17 +14,16 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_duration
+from cli.options import Format, FormatOption, HomeOption, SeverityName, TenantOption, WhoOption, parse_duration
 from cli.terminal import say
 
 if TYPE_CHECKING:
-    from analyzers.alerts.acts import Act
+    from ledger.alerts import Act
 
 alerts_app = typer.Typer(name="alerts", help="What is wrong now, and what became of it.", no_args_is_help=True)
 
 AlertArgument = Annotated[int, typer.Argument(metavar="ALERT", min=1, help="The alert's number.")]
 NoteOption = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept in its history.")]
-WhoOption = Annotated[str | None, typer.Option("--who", metavar="NAME", help="Who does it; by default the user's name.")]
 
 
 def _duration(option: str, what: str) -> typer.models.OptionInfo:
@@ -47,7 +46,7 @@ def list_alerts(
 
     with open_database("reader", home) as books:
         query = """
-            select tenant, alert_id, rule, subject, state, opened_at, last_seen_at, quiet_since, resolved_at,
+            select tenant, alert_id, rule, subject, severity, state, opened_at, last_seen_at, quiet_since, resolved_at,
                    round(value, 4) as value, threshold, message
               from ledger.alerts
              where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(every)s or state <> 'resolved')
@@ -108,6 +107,18 @@ def resolve_alert(
     _act("resolved", alert, home, tenant, note, who)
 
 
+@alerts_app.command("note")
+def note_alert(
+    alert: AlertArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is to be known.")],
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    who: WhoOption = None,
+) -> None:
+    """Note something of it, resolved or not; nothing else changes."""
+    _act("noted", alert, home, tenant, text, who)
+
+
 @alerts_app.command("rules")
 def list_rules(home: HomeOption = None, chosen: FormatOption = Format.TABLE) -> None:
     """List the thresholds in force: those for all, and tenants' own."""
@@ -116,7 +127,7 @@ def list_rules(home: HomeOption = None, chosen: FormatOption = Format.TABLE) -> 
     with open_database("reader", home) as books:
         query = """
             select distinct on (rule, tenant) tenant, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for,
-                   close_evaluations, close_for, stay_for, renotify_every, is_on, source
+                   close_evaluations, close_for, stay_for, renotify_every, severity, is_on, source
               from ledger.alert_rules order by rule, tenant nulls first, revision desc"""
         write_cursor(books.execute(query), chosen)
 
@@ -135,15 +146,19 @@ def set_rule(
     open_for: Annotated[timedelta | None, _duration("--open-for", "How long it must be wrong")] = None,
     close_for: Annotated[timedelta | None, _duration("--close-for", "How long it must be right")] = None,
     stay_for: Annotated[timedelta | None, _duration("--stay-for", "How long an alert stays at least")] = None,
+    severity: Annotated[
+        SeverityName | None, typer.Option("--severity", help="How grave it is; channels may ask for a least one.")
+    ] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it alerts at all.")] = None,
 ) -> None:
     """Change a rule's thresholds for a tenant, or for all. Nothing is edited: a change is a further revision."""
-    from analyzers.alerts.acts import set_rule as state_rule
+    from ledger.alerts import set_rule as state_rule
 
     with _refusals(), open_database("writer", home) as books:
         revision = state_rule(
             books, rule, tenant, "pigou alerts set", open_at=open_at, close_at=close_at, evidence_min=evidence,
             renotify_every=renotify, open_for=open_for, close_for=close_for, stay_for=stay_for, is_on=on,
+            severity=severity and severity.value,
         )  # fmt: skip
     say(f"{rule} for {tenant or 'all'}: revision {revision}")
 
@@ -157,7 +172,7 @@ def _act(
     who: str | None,
     until: datetime | None = None,
 ) -> None:
-    from analyzers.alerts.acts import act
+    from ledger.alerts import act
 
     with _refusals(), open_database("writer", home) as books:
         owner = act(books, alert, event, who=who or getpass.getuser(), note=note, tenant=tenant, until=until)
@@ -167,7 +182,7 @@ def _act(
 @contextmanager
 def _refusals() -> Generator[None]:
     """What cannot be done to an alert is the caller's to mend: exit 2."""
-    from analyzers.alerts.acts import AlertError
+    from ledger.alerts import AlertError
 
     try:
         yield

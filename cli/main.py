@@ -15,11 +15,13 @@ from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
 from cli.books import accounts, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
+from cli.channels import channels_app
 from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
 from cli.explain import explain
 from cli.home import Home, home_at
+from cli.maintenance import maintenance_app
 from cli.outcomes import outcomes_app
 from cli.periods import periods_app
 from cli.policy import policy_app
@@ -70,6 +72,8 @@ app.add_typer(assignments_app)
 app.add_typer(tasks_app)
 app.add_typer(outcomes_app)
 app.add_typer(policy_app)
+app.add_typer(channels_app)
+app.add_typer(maintenance_app)
 
 
 @app.callback()

@@ -39,6 +39,9 @@ HomeOption: TypeAlias = Annotated[
 TenantOption: TypeAlias = Annotated[
     str | None, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")
 ]
+WhoOption: TypeAlias = Annotated[
+    str | None, typer.Option("--who", metavar="NAME", help="Who does it; by default the user's name.")
+]
 OwnerOption: TypeAlias = Annotated[str, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")]
 
 
@@ -48,6 +51,14 @@ class SignalName(StrEnum):
     TRACES = "traces"
     LOGS = "logs"
     METRICS = "metrics"
+
+
+class SeverityName(StrEnum):
+    """How grave an alert is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
 
 
 class Format(StrEnum):

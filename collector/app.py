@@ -9,6 +9,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 
 from collector import answers
+from collector.alert_api import alert_router
 from collector.budget_api import budget_router
 from collector.decompress import COMPRESSIONS
 from collector.export import Answer, Encoding, Export
@@ -55,6 +56,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     app.include_router(budget_router(settings.dsn, settings.default_tenant))
     app.include_router(outcome_router(settings.dsn, settings.default_tenant))
     app.include_router(price_router(settings.dsn, settings.default_tenant))
+    app.include_router(alert_router(settings.dsn, settings.default_tenant))
     for path in _PATHS:
         app.add_api_route(path, export, methods=["POST"], response_class=Response)
 

@@ -1,4 +1,4 @@
-"""Routes of JSON for programs: what is too large is refused before it is read, and what is wrong is said in one line."""
+"""Requests of the collector's own JSON endpoints: bounded in size, and answered in one line when something in them is wrong."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.types import Message
 
+NO_NUL = r"^[^\x00]+$"
+"""Text without the character that PostgreSQL cannot hold."""
+
 
 def bounded_route(limit_bytes: int) -> type[APIRoute]:
-    """The class of routes whose requests are of so many bytes at most."""
+    """Routes that refuse what is too large before it is read (413), and say in one line what is wrong with a request (422)."""
 
     class Bounded(APIRoute):
-        """Refuses what is too large with 413, and what is wrong with 422 and one line."""
-
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            """The handler with both around it."""
             answer = super().get_route_handler()
 
             async def bounded(request: Request) -> Response:

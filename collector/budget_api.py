@@ -18,7 +18,7 @@ import anyio.to_thread
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded_route import bounded_route
+from collector.bounded_route import NO_NUL, bounded_route
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
@@ -27,8 +27,6 @@ _DAY_S = 86_400
 _BODY_LIMIT_BYTES = 16 * 1024
 _STATUS = {"granted": 200, "refused": 402, "absent": 404, "conflict": 409, "ended": 409}
 _HOLD_ID = r"^[!-.0-~]{1,200}$"  # what can be seen and stands in an address: no blank, no slash
-
-_NO_NUL = r"^[^\x00]+$"  # which PostgreSQL cannot hold
 
 
 def _plainly(amount: Decimal) -> str:
@@ -49,7 +47,7 @@ class HoldRequest(BaseModel):
     hold_id: str = Field(pattern=_HOLD_ID, description="Given by the caller; asking twice with it is asking once.")
     amount_usd: Decimal = Field(gt=0, max_digits=38, decimal_places=12, description="The most that the call may cost.")
     ttl_s: int = Field(300, ge=1, le=7 * _DAY_S, description="Seconds after which it is given back by itself.")
-    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
+    tenant: str | None = Field(None, pattern=NO_NUL, description="Whose budget it is.")
 
 
 class HoldAnswer(BaseModel):
@@ -76,7 +74,7 @@ class ReleaseRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tenant: str | None = Field(None, pattern=_NO_NUL, description="Whose budget it is.")
+    tenant: str | None = Field(None, pattern=NO_NUL, description="Whose budget it is.")
 
 
 class ReleaseAnswer(BaseModel):

@@ -19,16 +19,14 @@ import psycopg
 from fastapi import APIRouter, FastAPI, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collector.bounded_route import bounded_route
+from collector.bounded_route import NO_NUL, bounded_route
 from ledger.errors import DatabaseUnavailable
 from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
 
 _BODY_LIMIT_BYTES = 1024 * 1024
 _OUTCOMES_MAX = 1_000
-_NO_NUL = r"^[^\x00]+$"  # which PostgreSQL cannot hold
-
-Name = Annotated[str, Field(pattern=_NO_NUL, max_length=200)]
+Name = Annotated[str, Field(pattern=NO_NUL, max_length=200)]
 
 
 class ToldOutcome(BaseModel):
@@ -45,7 +43,7 @@ class ToldOutcome(BaseModel):
     loss_usd: Decimal | None = Field(None, ge=0, lt=LOSS_MAX_USD, decimal_places=12, description="What it cost somebody, in USD.")
     name: Name = Field("feedback", description="What was measured.")
     occurred_at: AwareDatetime | None = Field(None, description="When it was known; now by default.")
-    note: str | None = Field(None, pattern=_NO_NUL, max_length=2_000, description="Kept beside it.")
+    note: str | None = Field(None, pattern=NO_NUL, max_length=2_000, description="Kept beside it.")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -63,7 +61,7 @@ class OutcomesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tenant: str | None = Field(None, pattern=_NO_NUL, max_length=200, description="Whose tasks they are.")
+    tenant: str | None = Field(None, pattern=NO_NUL, max_length=200, description="Whose tasks they are.")
     # What is no outcome is taken as it is, so that it can be refused alone.
     outcomes: list[ToldOutcome | Any] = Field(min_length=1, max_length=_OUTCOMES_MAX)
 

@@ -1,9 +1,10 @@
 """Alerts: what is wrong now, told once and told again, until it is right.
 
 The line: observe (one statement per rule) → step (pure: what each subject's standing becomes) → write. Delivery is not done here:
-whoever delivers reads the events of `ledger.alert_events` that are to be told, after the last one it read.
+a trigger makes a row for every channel that is to hear of an event, and `analyzers/delivery/` sends them.
 """
 
+from analyzers.alerts.escalate import escalate
 from analyzers.alerts.evaluate import Evaluated, evaluate
 
-__all__ = ["Evaluated", "evaluate"]
+__all__ = ["Evaluated", "escalate", "evaluate"]

@@ -25,6 +25,7 @@ _EVERY_S = {
     "control_difference": 15,
     "ingest_silence": 15,
     "books_check": 300,
+    "delivery": 30,
 }
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 State: TypeAlias = Literal["open", "acknowledged", "muted", "resolved"]
 EventName: TypeAlias = Literal["opened", "told again", "unmuted", "resolved"]
+Severity: TypeAlias = Literal["info", "warning", "critical"]
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -34,6 +35,7 @@ class Rule(msgspec.Struct, frozen=True):
     stay_for: timedelta
     renotify_every: timedelta
     is_on: bool
+    severity: Severity = "warning"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -69,6 +71,7 @@ class Alert(msgspec.Struct, frozen=True):
     threshold: Decimal
     message: str
     mend: str
+    severity: Severity = "warning"
     resolved_at: datetime | None = None
 
 
@@ -100,7 +103,7 @@ def step(standing: Standing, seen: Seen | None, rule: Rule, now: datetime) -> tu
     opened = Alert(
         alert_id=None, state="open", opened_at=now, last_seen_at=now, quiet_since=None, quiet=0, muted_until=None,
         notified_at=now, notifications=1, evaluations=pending.evaluations, value=seen.value, threshold=rule.open_at,
-        message=seen.message, mend=seen.mend,
+        message=seen.message, mend=seen.mend, severity=rule.severity,
     )  # fmt: skip
     return opened, Event("opened", is_to_be_told=True)
 
@@ -130,7 +133,7 @@ def _looked_at(alert: Alert, seen: Seen | None, rule: Rule, now: datetime) -> Al
         return msgspec.structs.replace(alert, evaluations=evaluations, quiet=0, quiet_since=None)
     return msgspec.structs.replace(
         alert, evaluations=evaluations, quiet=0, quiet_since=None, last_seen_at=now, value=seen.value, threshold=rule.open_at,
-        message=seen.message, mend=seen.mend,
+        message=seen.message, mend=seen.mend, severity=rule.severity,
     )  # fmt: skip
 
 

@@ -95,3 +95,33 @@ select t.tenant_id, 'trial balance', count(*) filter (where b.quantity <> 0 or b
        'run `pigou check`, which names what differs, and restore the database from a backup that passes it'
   from ledger.trial_balance b join pigou.tenant t using (tenant)
  group by t.tenant_id, t.tenant
+
+-- name: delivery
+-- Minutes that the oldest thing has waited to be told through a channel that does not take it. What was given up in the past day has
+-- waited until then, and counts as a day at least. A channel that only repeats what stands open counts while it fails.
+select f.tenant_id, f.channel, extract(epoch from max(f.waited)) / 60, max(f.attempts)::bigint,
+       format('%%s of %%s cannot be told through channel %%s since %%s: %%s', count(*) || case when count(*) = 1 then ' event' else ' events' end,
+              t.tenant, f.channel, date_trunc('second', min(f.since)), coalesce(max(f.answer), 'no answer')),
+       format('mend what the answer says, then: pigou channels test %%s%%s; and pigou channels list', f.channel, max(f.owner))
+  from (select d.tenant_id, d.channel, greatest(d.made_at, coalesce(s.failing_since, m.made_at)) as since,
+               case d.state when 'dead' then greatest(d.settled_at - d.made_at, interval '1 day')
+                            else %(now)s - greatest(d.made_at, coalesce(s.failing_since, m.made_at)) end as waited,
+               case d.state when 'dead' then 1000 else greatest(s.failures, m.attempts) end as attempts, coalesce(m.answer, d.why, s.last_error) as answer,
+               case d.channel_tenant_id when 0 then '' else ' --tenant ' || quote_literal(d.said ->> 'tenant') end as owner
+          from pigou.delivery d
+          join pigou.channel_state s on s.tenant_id = d.channel_tenant_id and s.channel = d.channel
+          left join pigou.delivery_message m
+            on m.tenant_id = d.channel_tenant_id and m.channel = d.channel and m.message_id = d.message_id
+         where (d.state = 'waiting' and (s.failing_since is not null or m.answer is not null))
+            or (d.state = 'dead' and d.settled_at > %(now)s - interval '1 day')
+        union all
+        select a.tenant_id, s.channel, greatest(s.failing_since, a.opened_at), %(now)s - greatest(s.failing_since, a.opened_at), s.failures,
+               s.last_error, case s.tenant_id when 0 then '' else ' --tenant ' || quote_literal(o.tenant) end
+          from pigou.channel_state s
+         cross join lateral (select c.kind, c.is_on from pigou.channel c
+                              where c.tenant_id = s.tenant_id and c.channel = s.channel order by c.revision desc limit 1) c
+         cross join lateral pigou.standing_alerts(s.tenant_id, s.channel) a
+          join pigou.tenant o on o.tenant_id = a.tenant_id
+         where s.failing_since is not null and c.kind = 'alertmanager' and c.is_on) f
+  join pigou.tenant t on t.tenant_id = f.tenant_id
+ group by f.tenant_id, f.channel, t.tenant

@@ -18,7 +18,7 @@ on conflict (setting) do update set value = excluded.value
 -- name: rules
 -- The thresholds in force per tenant: its own newest revision, else the newest for all.
 select t.tenant_id, r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
-       r.stay_for, r.renotify_every, r.is_on
+       r.stay_for, r.renotify_every, r.is_on, r.severity
   from pigou.tenant t
  cross join lateral (
        select distinct on (rule) * from pigou.alert_rule
@@ -33,7 +33,7 @@ select tenant_id, rule, subject, since, evaluations from pigou.alert_pending whe
 -- name: unresolved
 -- The alerts that are not resolved, held until the evaluation is written.
 select tenant_id, rule, subject, alert_id, state, opened_at, last_seen_at, quiet_since, quiet, muted_until, notified_at, notifications,
-       evaluations, value, threshold, message, mend
+       evaluations, value, threshold, message, mend, severity
   from pigou.alert where state <> 'resolved' and rule = any(%(rules)s::text[])
  order by tenant_id, alert_id
    for update
@@ -56,11 +56,11 @@ delete from pigou.alert_pending p
 update pigou.alert a
    set state = x.state, last_seen_at = x.last_seen_at, quiet_since = x.quiet_since, quiet = x.quiet, muted_until = x.muted_until,
        notified_at = x.notified_at, notifications = x.notifications, evaluations = x.evaluations, value = x.value,
-       threshold = x.threshold, message = x.message, mend = x.mend, resolved_at = x.resolved_at
+       threshold = x.threshold, message = x.message, mend = x.mend, severity = x.severity, resolved_at = x.resolved_at
   from jsonb_to_recordset(%(rows)s::jsonb) x (
        tenant_id integer, alert_id integer, state text, last_seen_at timestamptz, quiet_since timestamptz, quiet integer,
        muted_until timestamptz, notified_at timestamptz, notifications integer, evaluations bigint, value numeric, threshold numeric,
-       message text, mend text, resolved_at timestamptz)
+       message text, mend text, severity text, resolved_at timestamptz)
  where a.tenant_id = x.tenant_id and a.alert_id = x.alert_id
 
 -- name: add_events
@@ -75,16 +75,17 @@ select x.tenant_id, x.alert_id, (select max(e.event_id) + 1 from pigou.alert_eve
 -- New alerts with their first events; each knows the one before it of the same subject.
 with opened as (
     insert into pigou.alert (tenant_id, alert_id, rule, subject, state, opened_at, last_seen_at, notified_at, notifications, evaluations,
-                             value, threshold, message, mend, former_alert_id)
+                             value, threshold, message, mend, severity, former_alert_id)
     select x.tenant_id,
            (select coalesce(max(a.alert_id), 0) from pigou.alert a where a.tenant_id = x.tenant_id)
              + row_number() over (partition by x.tenant_id order by x.rule, x.subject),
            x.rule, x.subject, x.state, x.opened_at, x.last_seen_at, x.notified_at, x.notifications, x.evaluations,
-           x.value, x.threshold, x.message, x.mend,
+           x.value, x.threshold, x.message, x.mend, x.severity,
            (select max(a.alert_id) from pigou.alert a where a.tenant_id = x.tenant_id and a.rule = x.rule and a.subject = x.subject)
       from jsonb_to_recordset(%(rows)s::jsonb) x (
            tenant_id integer, rule text, subject text, state text, opened_at timestamptz, last_seen_at timestamptz,
-           notified_at timestamptz, notifications integer, evaluations bigint, value numeric, threshold numeric, message text, mend text)
+           notified_at timestamptz, notifications integer, evaluations bigint, value numeric, threshold numeric, message text, mend text,
+           severity text)
     returning tenant_id, alert_id, opened_at, value, former_alert_id
 )
 insert into pigou.alert_event (tenant_id, alert_id, event_id, at, event, is_to_be_told, value)
@@ -116,41 +117,3 @@ on conflict (setting) do update set value = excluded.value
 -- name: forget_arrivals
 -- Arrivals of more weeks ago than a rhythm is made of.
 delete from pigou.arrival where arrived_at < %(now)s::timestamptz - interval '32 days'
-
--- name: find
--- An alert by its number, held until what is done with it is written; without a tenant, if the number is only one tenant's.
-select a.tenant_id, t.tenant, a.state from pigou.alert a join pigou.tenant t using (tenant_id)
- where a.alert_id = %(alert_id)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
-   for update of a
-
--- name: act
--- What a person makes of an alert that is not resolved.
-update pigou.alert set state = %(state)s, muted_until = %(muted_until)s,
-       resolved_at = case when %(state)s = 'resolved' then now() end
- where tenant_id = %(tenant_id)s and alert_id = %(alert_id)s
-
--- name: record_act
--- Who did it, when and why.
-insert into pigou.alert_event (tenant_id, alert_id, event_id, at, event, is_to_be_told, who, note)
-select %(tenant_id)s, %(alert_id)s, max(event_id) + 1, now(), %(event)s, %(event)s = 'resolved', %(who)s, %(note)s
-  from pigou.alert_event where tenant_id = %(tenant_id)s and alert_id = %(alert_id)s
-
--- name: lock_rule
--- One states thresholds at a time, until its transaction ends.
-select pg_advisory_xact_lock(hashtextextended('pigou.alert_rule', 0))
-
--- name: rule_in_force
--- The thresholds a further revision starts from: the tenant's own, else those for all; and the newest revision of the tenant's own.
-select r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for, r.stay_for,
-       r.renotify_every, r.is_on,
-       (select coalesce(max(o.revision), 0) from pigou.alert_rule o where o.tenant_id = %(tenant_id)s and o.rule = %(rule)s) as revision
-  from pigou.alert_rule r
- where r.rule = %(rule)s and r.tenant_id in (0, %(tenant_id)s)
- order by r.tenant_id desc, r.revision desc limit 1
-
--- name: add_rule
--- A further revision of a rule's thresholds.
-insert into pigou.alert_rule (tenant_id, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for, close_evaluations,
-                              close_for, stay_for, renotify_every, is_on, source)
-values (%(tenant_id)s, %(rule)s, %(revision)s, %(open_at)s, %(close_at)s, %(evidence_min)s, %(open_evaluations)s, %(open_for)s,
-        %(close_evaluations)s, %(close_for)s, %(stay_for)s, %(renotify_every)s, %(is_on)s, %(source)s)

@@ -392,7 +392,7 @@ select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
 -- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
 create or replace view ledger.alerts as
 select t.tenant, a.alert_id, a.rule, a.subject, a.state, a.opened_at, a.last_seen_at, a.quiet_since, a.resolved_at, a.muted_until,
-       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id
+       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity
   from pigou.alert a join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.alert_events as
@@ -405,7 +405,7 @@ select t.tenant, e.alert_id, e.event_id, e.at, a.rule, a.subject, e.event, e.is_
 create or replace view ledger.alert_rules as
 select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all who have none of their own
        r.rule, r.revision, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
-       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at
+       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity
   from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
 
 -- Settled traces: what each was worth, cost, and how long it took. value_usd is V; net_usd is eq. 1 for what was done, V·Q − C − λ·L − ρ·R,
@@ -581,6 +581,41 @@ create or replace view ledger.price_constraints as
 select t.tenant, c.task_class, c.revision, c.latency_s, c.risk_usd_per_day, c.source, c.recorded_at,
        c.revision = max(c.revision) over (partition by c.tenant_id, c.task_class) as is_in_force
   from pigou.price_constraint c join pigou.tenant t using (tenant_id);
+
+-- Who hears of alerts, with how delivery through each goes. Removed ones are not shown.
+create or replace view ledger.channels as
+select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channel, c.kind, c.revision, c.settings, c.rules, c.tenants,
+       c.severity_min, c.escalate_after, c.group_for, c.give_up_after,
+       case when s.failing_since is not null then 'failing' when s.last_sent_at is null then 'not yet used' else 'working' end as state,
+       s.failing_since, s.failures, s.last_error, s.last_error_at, s.last_sent_at, nullif(s.next_at, '-infinity') as next_at,
+       w.waiting, w.oldest_at, w.dead, c.source, c.recorded_at
+  from (select distinct on (tenant_id, channel) * from pigou.channel order by tenant_id, channel, revision desc) c
+  join pigou.channel_state s on s.tenant_id = c.tenant_id and s.channel = c.channel
+  left join pigou.tenant t on t.tenant_id = c.tenant_id
+ cross join lateral (select count(*) filter (where d.state = 'waiting') as waiting, min(d.made_at) filter (where d.state = 'waiting') as oldest_at,
+                            count(*) filter (where d.state = 'dead') as dead
+                       from pigou.delivery d
+                      where d.channel_tenant_id = c.tenant_id and d.channel = c.channel) w
+ where c.is_on;
+
+-- One row per event and channel that was to hear of it.
+create or replace view ledger.deliveries as
+select t.tenant, d.alert_id, d.event_id, a.rule, a.subject, e.event, d.channel, d.channel_tenant_id = 0 as is_for_all,
+       case when d.state = 'waiting' and d.is_withheld and d.message_id is null then 'withheld' else d.state end as state,
+       d.made_at, m.attempts, m.tried_at, case when d.state = 'waiting' then nullif(m.next_at, '-infinity') end as next_at, d.settled_at,
+       m.message_key, m.kind as message_kind, coalesce(m.answer, d.why) as answer
+  from pigou.delivery d
+  join pigou.tenant t on t.tenant_id = d.tenant_id
+  join pigou.alert a on a.tenant_id = d.tenant_id and a.alert_id = d.alert_id
+  join pigou.alert_event e on e.tenant_id = d.tenant_id and e.alert_id = d.alert_id and e.event_id = d.event_id
+  left join pigou.delivery_message m on m.tenant_id = d.channel_tenant_id and m.channel = d.channel and m.message_id = d.message_id;
+
+-- Times in which nothing is told of some alerts, over ones too.
+create or replace view ledger.maintenance as
+select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.maintenance_id, m.rule, m.subject, m.begins_at, m.ends_at,
+       case when now() >= least(m.ends_at, m.ended_at) then 'over' when now() < m.begins_at then 'planned' else 'going on' end as state,
+       m.who, m.note, m.recorded_at, m.ended_at, m.ended_by
+  from pigou.maintenance m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;

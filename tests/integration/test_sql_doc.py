@@ -11,14 +11,15 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
-from analyzers.alerts.acts import set_rule
 from analyzers.pipeline import run_round
 from collector.export import Export
+from ledger.alerts import set_rule
 from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
 from ledger.price_policies import add_policies, stated_policy
 from ledger.price_vector import Limits, constrain
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
+from tests.integration.delivering import channel, state
 from tests.price_vectors import SLA, put_vector
 from tests.settled import appraise_some
 from tests.tidy.tree import ROOT
@@ -103,6 +104,7 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
             )
             constrain(writer, "default", "code.*", Limits(latency_s=Decimal(30)), "test")
             set_rule(writer, "unpriced_share", None, "test", evidence_min=1)
+            state(writer, channel(url="http://127.0.0.1:9/"))
             for minutes in (60, 61, 62):
                 evaluate(writer, AT + timedelta(minutes=minutes))
         appraise_some(dsn)

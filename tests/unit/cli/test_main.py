@@ -84,7 +84,7 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert leave(*name.split(), "--help") == 0
     output = capsys.readouterr().out
     assert output.startswith(f"Usage: pigou {name}")
-    assert "PIGOU_HOME" in output or name in ("version", "rates", "periods", "uses", "budgets", "alerts", "retention")
+    assert "PIGOU_HOME" in output or "\nCommands:\n" in output or name == "version"
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,98 @@
+"""Files of channels: YAML with a list of mappings under `channels:`, one channel each. Every error names file, line and field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import yaml
+
+from analyzers.delivery.channels import AnySettings, Channel, Name, Severity, duration, read_settings
+from ledger.errors import LedgerError
+
+FILE_BYTES_MAX = 1_000_000
+_KINDS = "webhook, slack, email, alertmanager or otlp"
+
+
+class ChannelError(LedgerError):
+    """A channel cannot be as stated."""
+
+
+class _Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The fields that all kinds have besides their settings."""
+
+    name: Name
+    tenant: Name | None = None
+    rules: list[str] | None = None
+    tenants: list[str] | None = None
+    severity: Severity = "info"
+    escalate_after: str | None = None
+    group_for: str = "5s"
+    give_up_after: str = "3d"
+
+
+def read_channels(path: Path) -> list[Channel]:
+    """All channels of a file. Raises ChannelError on the first fault."""
+    items = list(_items(path))
+    channels = [_channel(f"{path}, line {line}", item) for line, item in items]
+    seen: dict[tuple[str | None, str], int] = {}
+    for (line, _), channel in zip(items, channels, strict=True):
+        first = seen.setdefault((channel.tenant, channel.name), line)
+        if first != line:
+            raise ChannelError(f"{path}, line {line}: channel {channel.name} stands in line {first} too", "state it once")
+    if not channels:
+        raise ChannelError(f"{path} holds no channels", "docs/alerts.md shows some")
+    return channels
+
+
+def _items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line and content of each item."""
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise ChannelError(f"{path} is larger than {FILE_BYTES_MAX} bytes", "import it in parts")
+        text = path.read_text(encoding="utf-8-sig")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        found = yaml.safe_load(text)
+    except OSError as error:
+        raise ChannelError(f"{path} cannot be read ({error.strerror})", "check the name and its permissions") from error
+    except UnicodeDecodeError as error:
+        raise ChannelError(f"{path} is not UTF-8 at byte {error.start}", "save it as UTF-8") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise ChannelError(f"{place}: is no YAML", "check its indentation") from error
+    if not isinstance(found, dict) or list(cast(dict[object, object], found)) != ["channels"]:
+        raise ChannelError(f"{path} is no list of channels", "begin with `channels:` and each channel with a dash")
+    values = cast(dict[str, Any], found)["channels"]
+    node = root.value[0][1] if isinstance(root, yaml.MappingNode) else None
+    if not isinstance(values, list) or not isinstance(node, yaml.SequenceNode):
+        raise ChannelError(f"{path} is no list of channels", "begin with `channels:` and each channel with a dash")
+    for item, value in zip(node.value, cast(list[object], values), strict=True):
+        line = item.start_mark.line + 1
+        if not isinstance(value, dict):
+            raise ChannelError(f"{path}, line {line}: is no channel", "write name, kind and where it is")
+        yield line, cast(dict[str, Any], value)
+
+
+def _channel(place: str, item: dict[str, Any]) -> Channel:
+    shared = {name: value for name, value in item.items() if name in _Filter.__struct_fields__}
+    own = {name: value for name, value in item.items() if name not in shared}
+    if "kind" not in own:
+        raise ChannelError(f"{place}: kind is missing", f"it is {_KINDS}")
+    try:
+        filtered = msgspec.convert(shared, _Filter)
+        settings: AnySettings = read_settings(own)
+        channel = Channel(
+            name=filtered.name, tenant=filtered.tenant, settings=settings, rules=filtered.rules, tenants=filtered.tenants,
+            severity=filtered.severity, group_for=duration(filtered.group_for), give_up_after=duration(filtered.give_up_after),
+            escalate_after=duration(filtered.escalate_after) if filtered.escalate_after is not None else None,
+        )  # fmt: skip
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ChannelError(f"{place}: {error}", "docs/alerts.md shows each kind's fields") from error
+    if channel.tenant is not None and channel.tenants is not None:
+        raise ChannelError(f"{place}: a channel of one tenant has no list of tenants", "leave one of the two out")
+    if not channel.give_up_after or (channel.escalate_after is not None and not channel.escalate_after):
+        raise ChannelError(f"{place}: give_up_after and escalate_after are longer than nothing", "name a length of time")
+    return channel

@@ -1,0 +1,148 @@
+"""What people do with alerts: look, acknowledge, mute, resolve and note, state when they open, and say when not to be told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from ledger.errors import LedgerError
+from ledger.post import open_tenants
+from ledger.queries import queries
+
+_SQL = queries("ledger", "alerts")
+_FOR_ALL = 0
+
+Act: TypeAlias = Literal["acknowledged", "muted", "resolved", "noted"]
+
+
+class AlertError(LedgerError):
+    """An alert, or a rule of alerts, cannot be changed as asked."""
+
+
+class UnknownAlert(AlertError):
+    """There is no such alert."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A time in which nothing is told: of a tenant or of all, of a rule or any, of a subject or any."""
+
+    begins_at: datetime
+    ends_at: datetime
+    tenant: str | None = None
+    rule: str | None = None
+    subject: str | None = None
+
+
+def act(
+    connection: psycopg.Connection,
+    alert_id: int,
+    event: Act,
+    *,
+    who: str,
+    note: str | None = None,
+    tenant: str | None = None,
+    until: datetime | None = None,
+) -> str:
+    """Acknowledge, mute (`until`), resolve or note something of an alert, with who and why in its history; answers whose it is.
+
+    Acknowledged and muted ones are not told again. What is resolved by hand and still wrong opens again, as another alert. A note
+    changes nothing else, and what is resolved can be noted too. Raises UnknownAlert; AlertError when it is resolved, it would be
+    muted until a time that is over, or a note says nothing.
+    """
+    if event == "muted" and (until is None or until <= datetime.now(UTC)):
+        raise AlertError("an alert is muted until a time to come", "name one, such as 2h or a later day")
+    if event == "noted" and not (note or "").strip():
+        raise AlertError("a note says something", "write what is to be known")
+    with connection.transaction():
+        found = connection.execute(_SQL["find"], {"alert_id": alert_id, "tenant": tenant}).fetchall()
+        if len(found) > 1:
+            tenants = ", ".join(sorted(row[1] for row in found))
+            raise AlertError(f"several tenants have an alert {alert_id}: {tenants}", "name the tenant")
+        if not found:
+            raise UnknownAlert(
+                f"there is no alert {alert_id}{f' of {tenant}' if tenant else ''}", "see `pigou alerts list --all`"
+            )
+        tenant_id, owner, state = found[0]
+        key = {"tenant_id": tenant_id, "alert_id": alert_id}
+        if event != "noted":
+            if state == "resolved":
+                raise AlertError(f"alert {alert_id} of {owner} is resolved already", "see `pigou alerts show`")
+            connection.execute(_SQL["act"], {**key, "state": event, "muted_until": until if event == "muted" else None})
+        connection.execute(_SQL["record_act"], {**key, "event": event, "who": who, "note": note})
+    return owner
+
+
+def set_rule(connection: psycopg.Connection, rule: str, tenant: str | None, source: str, **changes: Any) -> int:
+    """State a rule's thresholds for a tenant, or for all: columns of `pigou.alert_rule`, None for those that stay.
+
+    Answers the revision. Raises AlertError on a rule that is not known, or thresholds that cannot hold.
+    """
+    with connection.transaction():
+        connection.execute(_SQL["lock_rule"])
+        tenant_id = open_tenants(connection, [tenant])[tenant] if tenant else _FOR_ALL
+        with connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_SQL["rule_in_force"], {"tenant_id": tenant_id, "rule": rule}).fetchone()
+        if row is None:
+            raise AlertError(f"there is no rule {rule!r}", "see `pigou alerts rules`")
+        row |= {name: value for name, value in changes.items() if value is not None}
+        row |= {"tenant_id": tenant_id, "revision": row["revision"] + 1, "source": source}
+        if row["close_at"] > row["open_at"]:
+            raise AlertError(
+                f"rule {rule} would close at {row['close_at']}, above where it opens ({row['open_at']})", "close at or below it"
+            )
+        try:
+            connection.execute(_SQL["add_rule"], row)
+        except psycopg.errors.CheckViolation as error:
+            raise AlertError(
+                f"rule {rule}: {error.diag.constraint_name}", "give numbers and times that are not negative"
+            ) from error
+    return row["revision"]
+
+
+def list_alerts(
+    connection: psycopg.Connection, tenant: str, *, states: list[str], rule: str | None, before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """A tenant's alerts in one of the states, newest first, as `ledger.alerts` has them; `before` goes on from a number."""
+    parameters = {"tenant": tenant, "states": states, "rule": rule, "before": before, "limit": limit}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL["list_alerts"], parameters).fetchall()
+
+
+def show_alert(connection: psycopg.Connection, tenant: str, alert_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """An alert and its history. Raises UnknownAlert."""
+    key = {"tenant": tenant, "alert_id": alert_id}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        alert = cursor.execute(_SQL["show_alert"], key).fetchone()
+        if alert is None:
+            raise UnknownAlert(f"there is no alert {alert_id} of {tenant}", "see `pigou alerts list --all`")
+        return alert, cursor.execute(_SQL["history"], key).fetchall()
+
+
+def plan_maintenance(connection: psycopg.Connection, window: Window, *, who: str, note: str | None = None) -> int:
+    """Plan a time in which nothing is told; answers its number. Raises AlertError on one that is over or upside down."""
+    if window.ends_at <= max(window.begins_at, datetime.now(UTC)):
+        raise AlertError("maintenance ends after it begins, and in the time to come", "name a later end")
+    with connection.transaction():
+        connection.execute(_SQL["lock_maintenance"])
+        tenant_id = open_tenants(connection, [window.tenant])[window.tenant] if window.tenant else _FOR_ALL
+        if window.rule is not None:
+            known = connection.execute(_SQL["rule_in_force"], {"tenant_id": tenant_id, "rule": window.rule}).fetchone()
+            if known is None:
+                raise AlertError(f"there is no rule {window.rule!r}", "see `pigou alerts rules`")
+        row = {**msgspec.structs.asdict(window), "tenant_id": tenant_id, "who": who, "note": note}
+        planned = connection.execute(_SQL["plan_maintenance"], row).fetchone()
+    if planned is None:
+        raise RuntimeError("the database did not number the maintenance")
+    return planned[0]
+
+
+def end_maintenance(connection: psycopg.Connection, number: int, tenant: str | None, *, who: str) -> None:
+    """End a maintenance early. Raises AlertError when there is none of that number that goes on or is to come."""
+    ended = connection.execute(_SQL["end_maintenance"], {"number": number, "tenant": tenant, "who": who})
+    if ended.rowcount == 0:
+        whose = f"of {tenant}" if tenant else "of all tenants"
+        raise AlertError(f"there is no maintenance {number} {whose} that is not over", "see `pigou maintenance list`")
