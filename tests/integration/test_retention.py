@@ -20,9 +20,11 @@ NOW = datetime.now(UTC)
 OLD = (NOW.replace(day=1) - timedelta(days=200)).replace(hour=12)
 """Over half a year ago: past every retention but the one for ever."""
 PARTITIONED = (
+    "appraisal",
     "call",
     "call_key",
     "control_total",
+    "decision",
     "entry",
     "ingest_minute",
     "metric_point",
