@@ -105,7 +105,7 @@ def infer(record: Record, reading: Reading, rules: Rules) -> Reading:
     """The reading with layer, use and action class filled in, and where each comes from."""
     attributes = record.attributes
     use = layer = None
-    if not (_SAID.isdisjoint(attributes) and _SAID.isdisjoint(record.resource.attributes)):
+    if not (attributes.keys().isdisjoint(_SAID) and record.resource.attributes.keys().isdisjoint(_SAID)):
         use = _one_of(attributes, record.resource.attributes, "allocation.use", LAYER_OF_USE)
         layer = _one_of(attributes, record.resource.attributes, "allocation.layer", LAYERS)
     action_class = attributes.get("allocation.action.class")

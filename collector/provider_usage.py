@@ -20,6 +20,7 @@ from collector.usage import (
     REASONING_ON_TOP,
     Convention,
     Counts,
+    CountTable,
     Leaves,
     count_table,
     read_count,
@@ -52,9 +53,9 @@ _PERPLEXITY = count_table(
     web_searches="num_search_queries",
 )
 # LiteLLM answers every provider's usage in OpenAI's shape, with Anthropic's cache lifetimes inside the prompt's details.
-_LITELLM = {
-    **_CHAT,
-    **count_table(
+_LITELLM = CountTable(
+    _CHAT
+    | count_table(
         cache_write_tokens=(
             "prompt_tokens_details.cache_write_tokens",
             "prompt_tokens_details.cache_creation_tokens",
@@ -62,8 +63,8 @@ _LITELLM = {
         ),
         cache_write_5m_tokens="prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens",
         cache_write_1h_tokens="prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
-    ),
-}
+    )
+)
 _RESPONSES = count_table(
     input_tokens="input_tokens",
     output_tokens="output_tokens",
@@ -135,7 +136,7 @@ _MISTRAL_OCR = count_table(input_document_pages="pages_processed")
 class Flavor(msgspec.Struct, frozen=True):
     """One API's usage body: where its counts are, what they contain, and whether there is no output to expect."""
 
-    table: Mapping[str, tuple[int, str]]
+    table: CountTable
     convention: Convention
     is_embedding: bool = False
 

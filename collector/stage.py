@@ -20,8 +20,8 @@ from collector.record import (
     Resource,
 )
 from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, ReadyRecord, Rejection
-from ledger.copy_text import ready
 from ledger.model_names import resolve as resolve_model
+from ledger.ready import ready
 from ledger.resolve import member_of, resolve
 
 TENANT_ATTRIBUTE = "tenant.id"
@@ -72,7 +72,7 @@ class Staging:
                 unit=point.unit,
                 kind=point.kind,
                 value=point.value,
-                detail_json=None if point.detail is None else _json(point.detail),
+                detail_json=None if point.detail is None else _document(point.detail).decode(),
                 attributes_json=attributes.decode(),
                 resource_id=resource_id,
             )
@@ -137,9 +137,9 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
         record.trace_id, record.span_id, record.started_ns // 1000, record.ended_ns // 1000, record.parent_span_id, record.signal,
         reading.role, record.name[:_NAME_LENGTH_MAX], record.kind, record.status_code, record.status_message or None,
         record.resource.service, record.scope.name or None, record.scope.version or None, resource_id, reading.agent,
-        reading.task_class, reading.layer, reading.use, _json(attributes),
-        _json([_event(event) for event in record.events]) if record.events else None,
-        _json([_link(link) for link in record.links]) if record.links else None,
+        reading.task_class, reading.layer, reading.use, _document(attributes),
+        _document([_event(event) for event in record.events]) if record.events else None,
+        _document([_link(link) for link in record.links]) if record.links else None,
         record.content_hash,
     )  # fmt: skip
 
@@ -170,8 +170,8 @@ def _identity(content: bytes) -> str:
     return str(UUID(bytes=hashlib.blake2b(content, digest_size=16).digest()))
 
 
-def _json(value: object) -> str:
-    return orjson.dumps(value, default=_plain).decode()
+def _document(value: object) -> bytes:
+    return orjson.dumps(value, default=_plain)
 
 
 def _plain(value: object) -> object:

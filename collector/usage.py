@@ -11,12 +11,13 @@ becomes 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
 
 from collector.record import AttributeValue, Confidence, Problem
+from collector.shapes import ByShape
 
 Counts: TypeAlias = dict[str, int]
 
@@ -96,19 +97,23 @@ def read_count(value: AttributeValue) -> int | None:
     return value if 0 <= value <= COUNT_MAX else None
 
 
-def read_counts(values: Mapping[str, AttributeValue], table: Mapping[str, tuple[int, str]]) -> Counts | Problem:
+class CountTable(dict[str, tuple[int, str]]):
+    """Which attribute names carry which count: (preference, count) by name, the lowest preference the most trusted."""
+
+    def __init__(self, names: Mapping[str, tuple[int, str]]) -> None:
+        super().__init__(names)
+        self.found = ByShape(lambda shape: tuple(sorted(filter(self.__contains__, shape), key=self.__getitem__, reverse=True)))
+        """The table's names among some others, the most trusted last."""
+
+
+def read_counts(values: Mapping[str, AttributeValue], table: CountTable) -> Counts | Problem:
     """The counts that a table of attribute names finds among the values.
 
-    `table` maps attribute names to (preference, count): of several names for one count the lowest preference wins, so that a
-    current name is believed before a deprecated one. An absent (null) value is no count; an unreadable one is the Problem.
+    Of several names for one count the most trusted wins, so that a current name is believed before a deprecated one. An absent
+    (null) value is no count; an unreadable one is the Problem.
     """
-    found = values.keys() & table.keys()
     counts: Counts = {}
-    if len(found) <= 1:
-        ordered: Iterable[str] = found
-    else:
-        ordered = sorted(found, key=table.__getitem__, reverse=True)
-    for name in ordered:
+    for name in table.found.of(values):
         value = values[name]
         if type(value) is int and 0 <= value <= COUNT_MAX:
             counts[table[name][1]] = value
@@ -120,13 +125,13 @@ def read_counts(values: Mapping[str, AttributeValue], table: Mapping[str, tuple[
     return counts
 
 
-def count_table(**names: str | tuple[str, ...]) -> dict[str, tuple[int, str]]:
+def count_table(**names: str | tuple[str, ...]) -> CountTable:
     """A table for `read_counts` from count name to the attribute names that carry it, the most trusted first."""
     table: dict[str, tuple[int, str]] = {}
     for count, attributes in names.items():
         for preference, attribute in enumerate((attributes,) if isinstance(attributes, str) else attributes):
             table[attribute] = (preference, count)
-    return table
+    return CountTable(table)
 
 
 def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = False) -> Leaves | Problem:

@@ -37,9 +37,9 @@ class NewRecord(msgspec.Struct):
     task_class: str | None
     layer: str | None
     use: str | None
-    attributes_json: str
-    events_json: str | None
-    links_json: str | None
+    attributes_json: bytes
+    events_json: bytes | None
+    links_json: bytes | None
     content_hash: bytes
 
 
@@ -115,7 +115,7 @@ class ReadyCall(msgspec.Struct, array_like=True, gc=False):
 
 
 class ReadyRecord(msgspec.Struct, array_like=True, gc=False):
-    """What resolution needs of a record, `line`: its row, and what was read from it. Lines: see ledger/copy_text.py."""
+    """What resolution needs of a record, `row`: how it is stored (ledger/copy_binary.py), and what was read from it."""
 
     trace_id: bytes
     span_id: bytes
@@ -127,7 +127,7 @@ class ReadyRecord(msgspec.Struct, array_like=True, gc=False):
     task_class: str | None
     scope_name: str | None
     content_hash: bytes
-    line: bytes
+    row: bytes
     call: ReadyCall | None = None
     control_line: bytes | None = None
 

@@ -11,24 +11,32 @@ import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple, TypeAlias
 
 from ledger.arrivals import ReadyCall, ReadyRecord, Verdict
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_text import NULL, TIME_FROM, head_of, text, texts
+from ledger.copy_binary import EPOCH_DAY, EPOCH_US, numeric_field, pico_field, text_field, whole_field
+from ledger.copy_binary import NULL as NULL_FIELD
+from ledger.copy_text import NULL, text, texts
 from ledger.terms import REQUESTS, LeafTerms, Rate, Terms
 
-ENTRY_COLUMNS = "tenant_id, entry_id, kind, source, posted_on, trace_id, span_id, occurred_at"
+ENTRY_COLUMNS = "tenant_id, entry_id, kind, posted_on, trace_id, span_id, occurred_at, source"
 TRANSFER_COLUMNS = (
     "tenant_id, entry_id, line, occurred_at, posted_on, book, commodity_id, debit_account_id, credit_account_id, quantity,"
     " rate_id, rate_usd, amount_usd"
 )
 
+# Rows begin with the number of their columns; each column with its length.
+_ENTRY = Struct(">h" + "ii" + "i16s" + "i4s" + "ii" + "i16s" + "i8s" + "iq")
+_TRANSFER = Struct(">h" + "ii" + "i16s" + "ih" + "iq" + "ii" + "i4s" + "ih" + "ii" + "ii")
+_ID = Struct(">iq")
+
 _DAY_US = 86_400_000_000
 _PICO = 10**12
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_COPY = f"{NULL}\t{NULL}"
-_UNPRICED = f"{NULL}\t{NULL}\t{NULL}\n"
+_UNPRICED = 3 * NULL_FIELD
 _ONE_REQUEST = LeafTerms(COMMODITY_BY_NAME[REQUESTS].commodity_id, REQUESTS, ())
 
 
@@ -50,13 +58,13 @@ class Sums(NamedTuple):
 
 
 class CallEntries:
-    """Rows of one tenant's new calls. Lines are for COPY, in the order of the columns named here and in ledger/copy_text.py."""
+    """Rows of one tenant's new calls for COPY: calls as lines (ledger/copy_text.py), entries and transfers in binary."""
 
     def __init__(self, tenant: str, tenant_id: int, closed_through: int | None) -> None:
         """`closed_through` is the last closed day, in days since 1970; what is older is posted on the day after it."""
         self.calls: list[bytes] = []
-        self.entries: list[str] = []
-        self.transfers: list[str] = []
+        self.entries: list[bytes] = []
+        self.transfers: list[bytes] = []
         self.written: dict[str, int] = {}
         """Calls by status."""
         self._tenant = tenant.encode()
@@ -72,11 +80,13 @@ class CallEntries:
             self._call(call, "duplicate", verdict.reason, verdict, copy, NULL, NULL, terms, 0)
             return
         day = max(record.started_us // _DAY_US, self._first_open_day)
-        head, entry_id, date = head_of(record), self._entry_id(record), _date(day)
-        self.entries.append(f"{self._tenant_id}\t{entry_id}\tcall\t{call.dialect}\t{date}\t{head}\n")
-        start, when = f"{self._tenant_id}\t{entry_id}", f"{head[TIME_FROM:]}\t{date}\tcash"
+        entry = self._entry_id(record)
+        entry_id, at = entry.hex(), record.started_us - EPOCH_US
+        ids = (16, record.trace_id, 8, record.span_id, 8, at)
+        row = _ENTRY.pack(8, 4, self._tenant_id, 16, entry, 4, b"call", 4, day - EPOCH_DAY, *ids)
+        self.entries += (row, _source(call.dialect))
         if not call.leaves:
-            self._move(start, when, day, _ONE_REQUEST, 1, None, terms.unreadable, terms.payable)
+            self._move(entry, at, day, _ONE_REQUEST, 1, None, terms.unreadable, terms.payable)
             self._call(call, "suspense", call.problem, verdict, _NO_COPY, NULL, entry_id, terms, 1)
             return
         lines = _priced(record, call, terms)
@@ -84,7 +94,7 @@ class CallEntries:
         debit = terms.unpriced if missing else terms.expense
         cost = 0
         for leaf, quantity, rate in lines:
-            cost += self._move(start, when, day, leaf, quantity, rate, debit, terms.payable)
+            cost += self._move(entry, at, day, leaf, quantity, rate, debit, terms.payable)
         if missing:
             missing.sort(key=lambda leaf: leaf.commodity_id)
             reason = "no rate for " + ", ".join([leaf.commodity for leaf in missing])
@@ -93,16 +103,17 @@ class CallEntries:
             self._call(call, "booked", None, verdict, _NO_COPY, _usd(cost), entry_id, terms, 1)
 
     def _move(
-        self, start: str, when: str, day: int, leaf: LeafTerms, quantity: int, rate: Rate | None, debit: int, credit: int
+        self, entry: bytes, at: int, day: int, leaf: LeafTerms, quantity: int, rate: Rate | None, debit: int, credit: int
     ) -> int:
-        """One line of an entry, which `start` names; answers its amount in picodollars, 0 where it is unknown."""
+        """One line of an entry; answers its amount in picodollars, 0 where it is unknown."""
         commodity_id = leaf.commodity_id
         if rate is None:
-            amount, priced = 0, _UNPRICED
+            amount = 0
+            self.transfers += (self._transfer(entry, at, day, commodity_id, debit, credit), whole_field(quantity), _UNPRICED)
         else:
             amount = rate.amount(quantity)
-            priced = f"{rate.rate_id}\t{rate.rate_usd}\t{_usd(amount)}\n"
-        self.transfers.append(f"{start}\t{commodity_id}\t{when}\t{commodity_id}\t{debit}\t{credit}\t{quantity}\t{priced}")
+            priced = (_rate(rate.rate_id, rate.digits, rate.places), pico_field(amount))
+            self.transfers += (self._transfer(entry, at, day, commodity_id, debit, credit), whole_field(quantity), *priced)
         key = (debit, credit, commodity_id, day)
         moved = self.moved.get(key)
         if moved is None:
@@ -132,11 +143,16 @@ class CallEntries:
         self.calls += (decided.encode(), call.line)
         self.written[status] = self.written.get(status, 0) + 1
 
-    def _entry_id(self, record: ReadyRecord) -> str:
+    def _transfer(self, entry: bytes, at: int, day: int, commodity_id: int, debit: int, credit: int) -> bytes:
+        """A transfer up to its quantity. Its line is its commodity: an entry has one of each."""
+        when = (8, at, 4, day - EPOCH_DAY, 4, b"cash")
+        return _TRANSFER.pack(13, 4, self._tenant_id, 16, entry, 2, commodity_id, *when, 2, commodity_id, 4, debit, 4, credit)
+
+    def _entry_id(self, record: ReadyRecord) -> bytes:
         """The same as `pigou.entry_id` gives for a call's first entry."""
         ms = (record.started_us + 500) // 1000
         told = self._tenant + record.trace_id + record.span_id + b"call\0\0\0\0"
-        return f"{ms & 0xFFFFFFFFFFFF:012x}{hashlib.sha256(told).hexdigest()[:20]}"
+        return (ms & 0xFFFFFFFFFFFF).to_bytes(6, "big") + hashlib.sha256(told).digest()[:10]
 
 
 def sums_of(moved: Iterable[Moved]) -> Sums:
@@ -179,6 +195,16 @@ def _priced(record: ReadyRecord, call: ReadyCall, terms: Terms) -> list[tuple[Le
         if fee is not None:
             lines.append((terms.fee, 1, fee))
     return lines
+
+
+@lru_cache(maxsize=4096)
+def _rate(rate_id: int, digits: int, places: int) -> bytes:
+    return _ID.pack(8, rate_id) + numeric_field(digits, places)
+
+
+@lru_cache(maxsize=4096)
+def _source(dialect: str) -> bytes:
+    return text_field(dialect)
 
 
 def _usd(picodollars: int) -> str:

@@ -39,7 +39,7 @@ def connect(
     """
     options = options_of(role)
     if by_index:
-        options += " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
+        options += " -c enable_seqscan=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan"
     if answers_within_s is not None:
         options += f" -c statement_timeout={answers_within_s}s"
         dsn = make_conninfo(dsn, connect_timeout=answers_within_s)

@@ -8,16 +8,20 @@ under the tenants' locks, whether all that held; what did not is drafted again t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from struct import Struct
 
 from ledger.arrivals import Arrivals, ReadyCall, ReadyRecord, Verdict
 from ledger.call_entries import CallEntries
-from ledger.copy_text import head_of, text
+from ledger.copy_binary import EPOCH_US, row_start, text_field
 from ledger.memory import WriterMemory
 from ledger.terms import CallKind, Terms, kind_of
 
+KEY_COLUMNS = "tenant_id, trace_id, span_id, started_at, key"
+_KEY = Struct(">h" + "ii" + "i16s" + "i8s" + "iq")
+
 
 class Draft:
-    """Lines for COPY of one tenant's records, controls and new calls, and what the calls add to the balances."""
+    """Rows and lines for COPY of one tenant's records, controls and new calls, and what the calls add to the balances."""
 
     def __init__(
         self,
@@ -29,22 +33,22 @@ class Draft:
         verdict_of: Callable[[ReadyRecord, ReadyCall], Verdict],
     ) -> None:
         """Raises KeyError when the terms of a kind of call are not among `terms`."""
-        mark = b"%d\t" % tenant_id
-        self.records = b"".join([part for record in records for part in (mark, record.line)])
+        start, mark = row_start(tenant_id), b"%d\t" % tenant_id
+        self.records = b"".join([part for record in records for part in (start, record.row)])
         self.controls = b"".join(
             [part for record in records if record.control_line is not None for part in (mark, record.control_line)]
         )
         entries = CallEntries(tenant, tenant_id, closed_through)
-        keys: list[str] = []
+        keys: list[bytes] = []
         for record in records:
             call = record.call
             if call is not None:
                 entries.add(record, call, verdict_of(record, call), terms[kind_of(call)])
-                keys += [f"{tenant_id}\t{text(key)}\t{head_of(record)}\n" for key in dict.fromkeys(call.keys)]
+                keys += [_key_row(tenant_id, record, key) for key in dict.fromkeys(call.keys)]
         self.calls = b"".join(entries.calls)
-        self.entries = "".join(entries.entries).encode()
-        self.transfers = "".join(entries.transfers).encode()
-        self.call_keys = "".join(keys).encode()
+        self.entries = b"".join(entries.entries)
+        self.transfers = b"".join(entries.transfers)
+        self.call_keys = b"".join(keys)
         self.written = entries.written
         self.moved = entries.moved
         self.count = len(records)
@@ -101,6 +105,11 @@ def early_drafts(group: Sequence[Arrivals]) -> list[EarlyDraft] | None:
     ):
         return None
     return drafts
+
+
+def _key_row(tenant_id: int, record: ReadyRecord, key: str) -> bytes:
+    at = record.started_us - EPOCH_US
+    return _KEY.pack(5, 4, tenant_id, 16, record.trace_id, 8, record.span_id, 8, at) + text_field(key)
 
 
 def _alone(_: ReadyRecord, call: ReadyCall) -> Verdict:

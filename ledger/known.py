@@ -63,6 +63,7 @@ class Search:
             "keys": text_array(self._keys),
             "since": self._since,
             "until": self._until,
+            "never": None,
         }
         self._answer = connection.execute(_SQL["traces_known"], parameters, prepare=True)
         return True

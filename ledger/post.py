@@ -16,8 +16,9 @@ from psycopg import sql
 from ledger.accounts import UNPRICED, UNREADABLE
 from ledger.arrivals import Arrivals, Key, Posted, ReadyCall, ReadyRecord, Verdict
 from ledger.call_entries import ENTRY_COLUMNS, TRANSFER_COLUMNS, sums_of
-from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, RECORD_COLUMNS, at, columns
-from ledger.draft import Draft, early_drafts
+from ledger.copy_binary import HEADER, RECORD_COLUMNS, TRAILER, columns_of
+from ledger.copy_text import CALL_COLUMNS, CALL_DECIDED, CONTROL_COLUMNS, at
+from ledger.draft import KEY_COLUMNS, Draft, early_drafts
 from ledger.known import Known, Search, search_on
 from ledger.memory import WriterMemory
 from ledger.queries import queries
@@ -26,13 +27,12 @@ from ledger.terms import kind_of
 
 _SQL = queries("ledger", "post")
 
-_COPY_RECORD = sql.SQL("copy pigou.record (tenant_id, " + RECORD_COLUMNS + ") from stdin")
+_COPY_RECORD = sql.SQL("copy pigou.record (tenant_id, " + RECORD_COLUMNS + ") from stdin (format binary)")
 _COPY_CALL = sql.SQL("copy pigou.call (" + CALL_DECIDED + ", " + CALL_COLUMNS + ") from stdin")
-_COPY_ENTRY = sql.SQL("copy pigou.entry (" + ENTRY_COLUMNS + ") from stdin")
-_COPY_TRANSFER = sql.SQL("copy pigou.transfer (" + TRANSFER_COLUMNS + ") from stdin")
-_COPY_KEY = sql.SQL("copy pigou.call_key (tenant_id, key, trace_id, span_id, started_at) from stdin")
+_COPY_ENTRY = sql.SQL("copy pigou.entry (" + ENTRY_COLUMNS + ") from stdin (format binary)")
+_COPY_TRANSFER = sql.SQL("copy pigou.transfer (" + TRANSFER_COLUMNS + ") from stdin (format binary)")
+_COPY_KEY = sql.SQL("copy pigou.call_key (" + KEY_COLUMNS + ") from stdin (format binary)")
 _COPY_CONTROL = sql.SQL("copy pigou.control_total (tenant_id, " + CONTROL_COLUMNS + ") from stdin")
-_RECORD_NAMES = RECORD_COLUMNS.split(", ")
 
 
 class Plan(msgspec.Struct):
@@ -74,12 +74,12 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, m
             plan.drafts.append(_draft(connection, plan, memory))
         _count_calls(plan)
     drafts = [draft for plan in plans for draft in plan.drafts]
-    _copy(connection, _COPY_RECORD, [draft.records for draft in drafts])
+    _copy_binary(connection, _COPY_RECORD, [draft.records for draft in drafts])
     _copy(connection, _COPY_CONTROL, [draft.controls for draft in drafts])
     _copy(connection, _COPY_CALL, [draft.calls for draft in drafts])
-    _copy(connection, _COPY_ENTRY, [draft.entries for draft in drafts])
-    _copy(connection, _COPY_TRANSFER, [draft.transfers for draft in drafts])
-    _copy(connection, _COPY_KEY, [draft.call_keys for draft in drafts])
+    _copy_binary(connection, _COPY_ENTRY, [draft.entries for draft in drafts])
+    _copy_binary(connection, _COPY_TRANSFER, [draft.transfers for draft in drafts])
+    _copy_binary(connection, _COPY_KEY, [draft.call_keys for draft in drafts])
     for plan in changed:
         _post_changes(connection, plan, slot, memory)
     _add_sums(connection, plans, slot)
@@ -218,6 +218,13 @@ def _copy(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[by
             copy.write(lines)
 
 
+def _copy_binary(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[bytes]) -> None:
+    rows = b"".join(parts)
+    if rows:
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(HEADER + rows + TRAILER)
+
+
 def _write_resources(connection: psycopg.Connection, plans: Sequence[Plan], memory: WriterMemory) -> None:
     rows = [
         {"tenant_id": plan.tenant_id, "resource_id": resource_id, "attributes": plan.arrivals.resources[resource_id]}
@@ -337,8 +344,8 @@ def _write_points(connection: psycopg.Connection, plan: Plan) -> None:
 
 
 def _keep_conflict(connection: psycopg.Connection, tenant_id: int, record: ReadyRecord) -> None:
-    told = dict(zip(_RECORD_NAMES, columns(record.line), strict=True))
-    kept = {name: told[name] for name in ("name", "started_at", "ended_at")}
+    told = columns_of(record.row)
+    kept: dict[str, object] = {name: told[name] for name in ("name", "started_at", "ended_at")}
     kept["attributes"] = orjson.loads(told["attributes"] or "null")
     connection.execute(
         _SQL["keep_conflict"],

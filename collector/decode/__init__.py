@@ -119,7 +119,7 @@ def _parse_shallow(body: bytes, encoding: Encoding, request: type[_Request], pro
 def _parse(body: bytes, encoding: Encoding, request: type[_Request], problems: list[Problem]) -> _Request:
     if encoding == "json":
         return otlp_json.parse(body, request, problems)
-    if len(body) > _LOOKED_AT_FIRST_BYTES and salvage.holds_more_than(body, RECORDS_MAX):
+    if len(body) > _LOOKED_AT_FIRST_BYTES and salvage.holds_more_than(body, request, RECORDS_MAX):
         raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")
     try:
         parsed = request.FromString(body)

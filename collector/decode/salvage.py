@@ -19,6 +19,8 @@ from collector.record import Problem
 
 _Request = TypeVar("_Request", bound=Message)
 _FIELDS_MAX = RECORDS_MAX
+_RECORDS_AT = 2  # lists are two levels below the request, and records in them
+_LARGE_RECORD_BYTES = 16 * 1024
 
 
 def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Request:
@@ -51,24 +53,30 @@ def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Req
     return whole
 
 
-def holds_more_than(body: bytes, limit: int) -> bool:
-    """Whether a body has more groups, lists and records than that; asked before it is parsed, at a microsecond a record.
+def holds_more_than(body: bytes, request: type[Message], limit: int) -> bool:
+    """Whether a body has more groups, lists, records and parts of large records (data points, events, links) than that.
 
-    A body that does not have the shape of an export is left to the parser.
+    Asked before the body is parsed, at a microsecond a record. A body that does not have the shape of an export is left to the
+    parser, if it is not too much already.
     """
-    number = 0
-    try:
-        for group in _members(body, 1):
-            for listed in _members(group, 2):
-                for _ in _members(listed, 2):
-                    number += 1
-                    if number > limit:
-                        return True
-                number += 1
-            number += 1
-    except Undecodable:
-        return number > limit
-    return number > limit
+    left = limit
+    waiting: list[tuple[bytes, Any, int]] = [(body, request.DESCRIPTOR, 0)]
+    while waiting:
+        data, descriptor, depth = waiting.pop()
+        nested = {field.number: field for field in descriptor.fields if field.message_type is not None}
+        try:
+            for number, part in _parts(data):
+                field = nested.get(number)
+                if field is None:
+                    continue
+                left -= field.is_repeated
+                if left < 0:
+                    return True
+                if depth < _RECORDS_AT or len(part) > _LARGE_RECORD_BYTES:
+                    waiting.append((part, field.message_type, depth + 1))
+        except Undecodable:
+            continue
+    return False
 
 
 def _merge(message: Message, parts: Iterator[bytes], what: str) -> None:
@@ -81,6 +89,11 @@ def _merge(message: Message, parts: Iterator[bytes], what: str) -> None:
 
 def _members(data: bytes, number: int) -> Iterator[bytes]:
     """The length-delimited fields of this number. Raises: Undecodable when the bytes are not protobuf fields."""
+    return (part for at, part in _parts(data) if at == number)
+
+
+def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The length-delimited fields with their numbers. Raises: Undecodable when the bytes are not protobuf fields."""
     at, end = 0, len(data)
     for _ in range(_FIELDS_MAX):
         if at == end:
@@ -91,8 +104,7 @@ def _members(data: bytes, number: int) -> Iterator[bytes]:
             size, at = _varint(data, at)
             if at + size > end:
                 break
-            if tag >> 3 == number:
-                yield data[at : at + size]
+            yield tag >> 3, data[at : at + size]
             at += size
         elif wire_type == 0:
             _, at = _varint(data, at)

@@ -12,7 +12,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.content import ContentPolicy, kept_attributes
 from collector.decode.canonical import canonical, digest, has_nul, pairs_spelling
-from collector.decode.values import VALUES_MAX, Budget, Refused, clean_map, clean_text, read_attributes, read_encoded
+from collector.decode.values import (
+    VALUES_MAX,
+    Budget,
+    Refused,
+    clean_map,
+    clean_text,
+    read_and_spell,
+    read_attributes,
+    read_encoded,
+)
 from collector.record import Attributes, Event, Link, Record, Resource, Scope
 
 # A record outside 1970..2200 would also overflow partitions and timestamptz arithmetic; clocks that are merely skewed pass.
@@ -52,7 +61,7 @@ def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolic
         raise Refused("bad_time", f"end time {ended} ns is after the year 2200")
     budget = Budget()
     pairs = list(encoded(span))
-    attributes, content = read_encoded(pairs, budget)
+    attributes, content, pairs_spelled = read_and_spell(pairs, budget)
     wire_events, wire_links, wire_status = span.events, span.links, span.status
     events = [_event(event, budget) for event in wire_events] if wire_events else []
     links = [_link(link, budget) for link in wire_links] if wire_links else []
@@ -61,7 +70,7 @@ def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolic
     spelling = canonical(
         ["span", trace_id.hex(), span_id.hex(), parent.hex(), name, kind, started, ended, status, message, len(pairs)]
     )
-    parts = [spelling, pairs_spelling(pairs)]
+    parts = [spelling, pairs_spelled]
     parts += map(_event_spelling, wire_events)
     parts += map(_link_spelling, wire_links)
     content_hash = digest(*parts)

@@ -10,7 +10,7 @@ from collector.dialects import otel_genai, shared
 from collector.dialects.embedded import mapping_of
 from collector.provider_usage import flavor_of, leaves_of, usage_of
 from collector.record import Attributes, Reading, Record
-from collector.usage import Convention, Leaves, count_table, read_counts
+from collector.usage import Convention, CountTable, Leaves, count_table, read_counts
 
 NAME = "google_adk"
 VERSION = "google-adk 1.12"
@@ -18,10 +18,10 @@ SCOPES: tuple[str, ...] = ("gcp.vertex.agent",)
 
 _RESPONSE = "gcp.vertex.agent.llm_response"
 _GEMINI = Convention(reasoning_inside=False, reasoning_sure=False)
-COUNTS = {
-    **otel_genai.COUNTS,
-    **count_table(output_reasoning_tokens=("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.experimental.reasoning_tokens")),
-}
+COUNTS = CountTable(
+    otel_genai.COUNTS
+    | count_table(output_reasoning_tokens=("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.experimental.reasoning_tokens"))
+)
 MARKERS = frozenset({"gcp.vertex.agent.event_id", "gcp.vertex.agent.invocation_id"})
 
 

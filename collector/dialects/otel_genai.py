@@ -100,7 +100,7 @@ def claims(attributes: Attributes) -> bool:
 
 def read(record: Record) -> Reading:
     """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them."""
-    is_foreign = not _FOREIGN_CACHE_COUNTS.isdisjoint(record.attributes)
+    is_foreign = not record.attributes.keys().isdisjoint(_FOREIGN_CACHE_COUNTS)
     return read_as(record, NAME, UNSURE if is_foreign else INCLUSIVE, shared.RANK_SDK)
 
 

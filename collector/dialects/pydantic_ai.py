@@ -11,7 +11,7 @@ from __future__ import annotations
 from collector.dialects import otel_genai, shared
 from collector.dialects.embedded import mapping_of, read_response
 from collector.record import Attributes, Reading, Record
-from collector.usage import INCLUSIVE, count_table, read_counts
+from collector.usage import INCLUSIVE, CountTable, count_table, read_counts
 
 NAME = "pydantic_ai"
 VERSION = "pydantic-ai 2.68"
@@ -37,8 +37,8 @@ _DETAILS = count_table(
         "gen_ai.usage.details.thoughts_tokens",
     ),
 )
-COUNTS = {**otel_genai.COUNTS, **_DETAILS}
-AGGREGATES = {name.replace("gen_ai.usage.", "gen_ai.aggregated_usage."): count for name, count in COUNTS.items()}
+COUNTS = CountTable(otel_genai.COUNTS | _DETAILS)
+AGGREGATES = CountTable({name.replace("gen_ai.usage.", "gen_ai.aggregated_usage."): count for name, count in COUNTS.items()})
 MARKERS = frozenset({"pydantic_ai.new_message_index", "gen_ai.aggregated_usage.input_tokens"})
 
 

@@ -26,6 +26,7 @@ from collector.dialects import (
 )
 from collector.infer import Rules, infer
 from collector.record import Attributes, Reading, Record
+from collector.shapes import ByShape
 
 _SCOPES_MAX = 10_000
 _SCOPE_LENGTH_MAX = 200
@@ -83,9 +84,9 @@ _DIALECTS: tuple[Dialect, ...] = (
     openinference,
     raw,
 )
-_MARKERS = frozenset[str]().union(*(dialect.MARKERS for dialect in _DIALECTS))
 _BY_SCOPE: dict[str, Dialect | None] = {}
-_BY_MARKERS: dict[frozenset[str], tuple[Dialect, ...]] = {}
+# The dialects that one of the names is a marker of, in order.
+_CANDIDATES = ByShape(lambda names: tuple(dialect for dialect in _DIALECTS if not dialect.MARKERS.isdisjoint(names)))
 
 
 def dialects() -> tuple[Dialect, ...]:
@@ -112,20 +113,10 @@ def dialect_of(record: Record) -> Dialect | None:
     if dialect is not None:
         return dialect
     attributes = record.attributes
-    for candidate in _candidates(_MARKERS.intersection(attributes)):
+    for candidate in _CANDIDATES.of(attributes):
         if candidate.claims(attributes):
             return candidate
     return None
-
-
-def _candidates(markers: frozenset[str]) -> tuple[Dialect, ...]:
-    """The dialects that one of these markers belongs to, in order; few sets of markers occur, so the answers are remembered."""
-    known = _BY_MARKERS.get(markers)
-    if known is None:
-        if len(_BY_MARKERS) >= _SCOPES_MAX:
-            _BY_MARKERS.clear()
-        known = _BY_MARKERS[markers] = tuple(dialect for dialect in _DIALECTS if not dialect.MARKERS.isdisjoint(markers))
-    return known
 
 
 def _remember(name: str) -> None:

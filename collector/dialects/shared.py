@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
 from collector.record import Attributes, AttributeValue, Call, ControlTotal, Problem, Reading, Record
+from collector.shapes import ByShape
 from collector.usage import Convention, Counts, Leaves, count_table, to_leaves
 
 Facts: TypeAlias = dict[str, AttributeValue]
@@ -90,8 +92,6 @@ _RESOURCE_FACT_NAMES = frozenset(
 )
 
 _Plan: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
-_PLANS: dict[frozenset[str], _Plan] = {}
-_PLANS_MAX = 10_000
 
 _STANDARD_TIERS = frozenset({"", "default", "auto", "standard", "on_demand", "standard_only", "unspecified", "none"})
 _TIER_ALIASES = {"on_demand_flex": "flex", "on_demand_priority": "priority", "batches": "batch"}
@@ -102,19 +102,15 @@ _CLAIM_PLACES = -24
 
 def facts_of(record: Record) -> Facts:
     """The attributes that say who and what, by fact; the resource answers where the record is silent."""
-    facts = _pick(record.attributes, _FACT_NAMES)
-    if not _RESOURCE_FACT_NAMES.isdisjoint(record.resource.attributes):
-        return {**_pick(record.resource.attributes, _RESOURCE_FACT_NAMES), **facts}
+    facts = _pick(record.attributes, _PLANS)
+    if not record.resource.attributes.keys().isdisjoint(_RESOURCE_FACT_NAMES):
+        return {**_pick(record.resource.attributes, _RESOURCE_PLANS), **facts}
     return facts
 
 
-def _pick(attributes: Attributes, names: frozenset[str]) -> Facts:
-    found = names.intersection(attributes)
-    plan = _PLANS.get(found)
-    if plan is None:
-        plan = _remember(found)
+def _pick(attributes: Attributes, plans: ByShape[_Plan]) -> Facts:
     facts: Facts = {}
-    for fact, ordered in plan:
+    for fact, ordered in plans.of(attributes):
         for name in ordered:
             value = attributes[name]
             if value is not None and value != "":
@@ -123,15 +119,16 @@ def _pick(attributes: Attributes, names: frozenset[str]) -> Facts:
     return facts
 
 
-def _remember(found: frozenset[str]) -> _Plan:
-    """For each fact the names that carry it, the most trusted first. Few sets of names occur, so the plans are kept."""
-    if len(_PLANS) >= _PLANS_MAX:
-        _PLANS.clear()
+def _plan(found: Iterable[str]) -> _Plan:
+    """For each fact the names that carry it, the most trusted first."""
     by_fact: dict[str, list[str]] = {}
     for name in sorted(found, key=_FACTS.__getitem__):
         by_fact.setdefault(_FACTS[name][1], []).append(name)
-    plan = _PLANS[found] = tuple((fact, tuple(ordered)) for fact, ordered in by_fact.items())
-    return plan
+    return tuple((fact, tuple(ordered)) for fact, ordered in by_fact.items())
+
+
+_PLANS = ByShape(lambda names: _plan(_FACT_NAMES.intersection(names)))
+_RESOURCE_PLANS = ByShape(lambda names: _plan(_RESOURCE_FACT_NAMES.intersection(names)))
 
 
 def text_of(value: AttributeValue) -> str | None:

@@ -69,7 +69,7 @@ select t.tenant, encode(c.trace_id, 'hex') as trace_id, encode(c.span_id, 'hex')
        c.entry_id, c.recorded_at
   from pigou.call c join pigou.tenant t using (tenant_id);
 
--- The calls of one trace, found by its id through the primary key; `ledger.calls where trace_id = …` would read every call.
+-- The calls of one trace, found by its id through the index; `ledger.calls where trace_id = …` would read every call.
 create or replace function ledger.trace_calls(trace_id text) returns setof ledger.calls
 language sql stable security definer set search_path = pigou, pg_temp as $$
     select t.tenant, encode(c.trace_id, 'hex') as trace_id, encode(c.span_id, 'hex') as span_id,

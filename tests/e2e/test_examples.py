@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import struct
 import subprocess
-import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -25,10 +26,13 @@ from typing import Any, Protocol
 
 import psycopg
 import pytest
+import uvicorn
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from examples.provider.anthropic_messages import OPENING_OUTPUT_TOKENS
+from examples.provider.app import create_provider
 from examples.provider.catalog import Vendor, find_model
+from examples.provider.faults import parse_faults
 from examples.provider.usage import Usage, cost_usd
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,16 +127,19 @@ class Provider:
 
 @contextmanager
 def running_provider(seed: int, faults: str) -> Generator[Provider]:
-    command = [sys.executable, "-m", "examples.provider", "--seed", str(seed), "--faults", faults]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    """The provider on a free port, in a thread: as a process of its own, it would import its web framework for each agent."""
+    # A planned abort is an exception in a response; its traceback would only alarm.
+    config = uvicorn.Config(create_provider(seed=seed, faults=parse_faults(faults)), log_level="critical", access_log=False)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # what connects from now on is answered
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        serving.start()
         try:
-            assert process.stdout is not None
-            word, *pairs = process.stdout.readline().split()
-            assert word == "ready"
-            urls = dict(pair.split("=", 1) for pair in pairs)
-            yield Provider(urls["openai"], urls["anthropic"], urls["sales"])
+            yield Provider(f"{url}/v1", url, f"{url}/sales")
         finally:
-            process.terminate()
+            server.should_exit = True
+            serving.join()
 
 
 def agent_environment(provider: Provider, home: Path, endpoint: str, protocol: str) -> dict[str, str]:

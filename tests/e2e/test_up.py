@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.pigou_process import RSS_MB_MAX, RunningPigou, new_folder, run_pigou, started
+from tests.pigou_process import RSS_MB_MAX, RunningPigou, copy_of, new_folder, run_pigou, started
 
 PARTS = {"collector", "analyzers", "dashboard", "postgres"}
 SUPERVISOR_RSS_MB_MAX = 45
@@ -29,9 +29,10 @@ def home() -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture
-def running(home: Path) -> Iterator[RunningPigou]:
-    with RunningPigou(home) as pigou:
+@pytest.fixture(scope="module")
+def running(prepared_home: Path) -> Iterator[RunningPigou]:
+    """One installation for all tests that leave it running, on a home of its own."""
+    with copy_of(prepared_home) as home, RunningPigou(home) as pigou:
         yield pigou
 
 

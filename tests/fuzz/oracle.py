@@ -16,7 +16,8 @@ from collector.dialects import dialects
 from collector.record import Reading, Record
 from ledger.arrivals import Arrivals, NewPoint, ReadyCall, ReadyRecord
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_text import CALL_COLUMNS, CONTROL_COLUMNS, RECORD_COLUMNS
+from ledger.copy_binary import columns_of
+from ledger.copy_text import CALL_COLUMNS, CONTROL_COLUMNS
 
 COUNT_MAX = 10**12
 SUM_MAX = 100 * COUNT_MAX
@@ -117,7 +118,7 @@ def check_record(ready: ReadyRecord, read: list[Read], resources: Mapping[str, s
     """The record's lines for COPY read back as what was read of a record with its key."""
     _hold(len(ready.trace_id) == 16 and len(ready.span_id) == 8 and any(ready.trace_id), "ids that are none", ready)
     _hold(0 <= ready.started_us <= ready.ended_us, "an end before its start", ready)
-    row = row_of(ready.line, RECORD_COLUMNS)
+    row = columns_of(ready.row)
     _check_head(row, ready)
     _hold(row["resource_id"] in resources, "a record of no resource", row)
     for column in ("attributes", "events", "links"):

@@ -14,10 +14,10 @@ import pytest
 from ledger import check
 from ledger.arrivals import Arrivals, NewCall, NewControl, NewRecord, Posted, Rejection
 from ledger.commodities import COMMODITIES
-from ledger.copy_text import ready
 from ledger.database import connect
 from ledger.memory import WriterMemory
 from ledger.post import lock_tenants, open_tenants, post
+from ledger.ready import ready
 from tests.books import AT, PRICES, books, one, price, rows
 
 NOON_US = int(AT.timestamp()) * 1_000_000
@@ -32,7 +32,7 @@ def record(
         trace_id=trace.to_bytes(16, "big"), span_id=span.to_bytes(8, "big"), started_us=started_us, ended_us=started_us + 500_000,
         parent_span_id=parent.to_bytes(8, "big") if parent else None, signal="span", role=role, name="chat m1", kind=3,
         status_code=0, status_message=None, service="agents", scope_name="s", scope_version="1", resource_id=RESOURCE, agent=None,
-        task_class=None, layer=None, use=None, attributes_json="{}", events_json=None, links_json=None,
+        task_class=None, layer=None, use=None, attributes_json=b"{}", events_json=None, links_json=None,
         content_hash=content.rjust(16, b"\0"),
     )  # fmt: skip
 

@@ -21,11 +21,11 @@ from psycopg import sql
 from ledger import check
 from ledger.accounts import UNPRICED, UNREADABLE, AccountBook
 from ledger.arrivals import Arrivals, NewCall, NewRecord
-from ledger.copy_text import ready
 from ledger.memory import WriterMemory
 from ledger.post import lock_tenants, open_tenants, post, post_staged, prepare_stage
 from ledger.queries import queries
 from ledger.rates import import_rates
+from ledger.ready import ready
 from ledger.terms import Rate
 from tests.books import one, rows
 
@@ -91,7 +91,7 @@ def arrivals(tenant: str, calls: list[tuple[timedelta, NewCall]]) -> Arrivals:
         ready(
             NewRecord(
                 n.to_bytes(16, "big"), n.to_bytes(8, "big"), _us(AT + at), _us(AT + at) + 5, None, "span", "call", "chat", 3, 0,
-                None, "agents", "s", "1", RESOURCE, None, None, None, None, "{}", None, None, n.to_bytes(16, "big"),
+                None, "agents", "s", "1", RESOURCE, None, None, None, None, b"{}", None, None, n.to_bytes(16, "big"),
             ),
             call,
         )

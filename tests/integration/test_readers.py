@@ -15,6 +15,7 @@ from collector.export import Answer, Export, Prepared
 from collector.infer import Rules
 from collector.preparing import ReadingPolicy, prepare
 from collector.readers import ReaderProcess
+from ledger.copy_binary import columns_of
 from ledger.database import connect
 from tests.books import agent, chat, collecting, export, one, price, tool
 
@@ -56,9 +57,9 @@ def test_it_follows_the_use_table(reader: ReaderProcess) -> None:
     after = reader.prepare(TRACE, changed)
     assert isinstance(before, Prepared)
     assert isinstance(after, Prepared)
-    assert (b"\tverify\t" in before.arrivals[0].records[2].line, b"\tdefer\t" in after.arrivals[0].records[2].line) == (
-        True,
-        True,
+    assert (columns_of(before.arrivals[0].records[2].row)["use"], columns_of(after.arrivals[0].records[2].row)["use"]) == (
+        "verify",
+        "defer",
     )
 
 

@@ -187,7 +187,7 @@ def _tables(node: Any) -> Iterator[str]:
             yield from _tables(item)
 
 
-def test_the_calls_of_a_trace_are_found_through_the_primary_key(
+def test_the_calls_of_a_trace_are_found_through_an_index(
     dsn: str, writer: psycopg.Connection, reader: psycopg.Connection, owner: psycopg.Connection
 ) -> None:
     price(writer)

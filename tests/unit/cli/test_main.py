@@ -33,14 +33,11 @@ def leave(*arguments: str) -> int | str | None:
     return left.value.code
 
 
-def names(prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command there is."""
-    command = typer.main.get_command(edge.app)
-    for name in prefix:
-        command = command.commands[name]  # pyright: ignore[reportAttributeAccessIssue]
-    for name in getattr(command, "commands", {}):
+def names(command: object, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command there is below one."""
+    for name, below in getattr(command, "commands", {}).items():
         yield (*prefix, name)
-        yield from names((*prefix, name))
+        yield from names(below, (*prefix, name))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +79,7 @@ def test_a_missing_file_is_compared_with_those_that_are_there(tmp_path: Path, ca
     assert "did you mean traces.json?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [" ".join(name) for name in names()])
+@pytest.mark.parametrize("name", [" ".join(name) for name in names(typer.main.get_command(edge.app))])
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert leave(*name.split(), "--help") == 0
     output = capsys.readouterr().out

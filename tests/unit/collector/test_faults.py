@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from collector.usage import INCLUSIVE, read_counts, to_leaves
+from collector.usage import INCLUSIVE, count_table, read_counts, to_leaves
 from tests.unit.collector.test_usage import counts
 from tests.unit.collector.traffic import call, reading
 
@@ -157,5 +157,5 @@ def test_zero_is_reported_and_absence_is_unknown() -> None:
 
 
 def test_counts_of_null_are_absent() -> None:
-    assert read_counts({"gen_ai.usage.input_tokens": None}, {"gen_ai.usage.input_tokens": (0, "input_tokens")}) == {}
+    assert read_counts({"gen_ai.usage.input_tokens": None}, count_table(input_tokens="gen_ai.usage.input_tokens")) == {}
     assert to_leaves({}, INCLUSIVE).__class__.__name__ == "Problem"

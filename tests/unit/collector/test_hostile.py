@@ -11,7 +11,7 @@ import zstandard
 
 from collector import decode
 from collector.content import NO_CONTENT, holds_content, redact_secrets
-from collector.decode import decode_logs, decode_traces
+from collector.decode import decode_logs, decode_metrics, decode_traces
 from collector.decode.values import RECORDS_MAX, VALUES_MAX
 from collector.decompress import BadCompression, decompress
 from collector.dialects import registry
@@ -146,6 +146,21 @@ def test_a_request_of_empty_records_is_refused_before_they_are() -> None:
     for body in (b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % many, b'{"resourceSpans":[%s]}' % many):
         with pytest.raises(TooLarge, match="more than 250000 records"):
             decode_traces(body, "json")
+
+
+@pytest.mark.parametrize("kind", [5, 7, 9, 10, 11])
+def test_a_metric_of_empty_points_is_refused_before_it_is_parsed(kind: int) -> None:
+    """Ten million points of two bytes take a gigabyte once they are parsed."""
+    body = field(1, field(2, field(2, field(1, b"m") + field(kind, b"\x0a\x00" * 10_000_000))))
+    with pytest.raises(TooLarge, match="more than 250000 records"):
+        decode_metrics(body, "protobuf")
+
+
+@pytest.mark.parametrize("part", [11, 13])
+def test_a_span_of_empty_events_or_links_is_refused_before_it_is_parsed(part: int) -> None:
+    span = field(1, b"\1" * 16) + field(2, b"\1" * 8) + field(part, b"") * 10_000_000
+    with pytest.raises(TooLarge, match="more than 250000 records"):
+        decode_traces(field(1, field(2, field(2, span))), "protobuf")
 
 
 def test_a_large_body_is_looked_at_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:

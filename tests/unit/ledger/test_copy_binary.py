@@ -1,0 +1,76 @@
+"""Rows for COPY in binary: read back as they were written, here; by PostgreSQL in test_post_arrivals."""
+
+from __future__ import annotations
+
+import struct
+from decimal import Context, Decimal, localcontext
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.arrivals import NewRecord
+from ledger.copy_binary import RECORD_COLUMNS, columns_of, numeric_field, pico_field, record_row, row_start, whole_field
+
+RECORD = NewRecord(
+    b"\x01" * 16, b"\x02" * 8, 1_000_000, 2_500_000, None, "span", "call", "chat", 3, 1, None, "svc", "scope", None,
+    "00000000-0000-0000-0000-000000000001", None, None, "action", None, b'{"a":"b"}', None, None, b"\xff" * 16,
+)  # fmt: skip
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+def test_unknown_is_null_and_empty_is_empty() -> None:
+    told = columns_of(record_row(msgspec.structs.replace(RECORD, status_message="")))
+    assert (told["status_message"], told["service"], told["agent"], told["events"]) == ("", "svc", None, None)
+
+
+def test_times_keep_their_microseconds_before_and_after_2000() -> None:
+    told = columns_of(record_row(msgspec.structs.replace(RECORD, started_us=1, ended_us=1_700_000_000_000_001)))
+    assert (told["started_at"], told["ended_at"]) == ("1970-01-01 00:00:00.000001+00", "2023-11-14 22:13:20.000001+00")
+
+
+@given(texts, texts | st.none(), texts | st.none(), st.binary(min_size=8, max_size=8) | st.none(), st.booleans())
+def test_a_row_is_read_back_as_it_was_written(
+    name: str, message: str | None, agent: str | None, parent: bytes | None, has_events: bool
+) -> None:
+    events = b'[{"name":"e"}]' if has_events else None
+    record = msgspec.structs.replace(
+        RECORD, name=name, status_message=message, agent=agent, parent_span_id=parent, events_json=events
+    )
+    told = columns_of(record_row(record))
+    assert list(told) == RECORD_COLUMNS.split(", ")
+    assert (told["name"], told["status_message"], told["agent"]) == (name, message, agent)
+    assert told["parent_span_id"] == (None if parent is None else f"\\x{parent.hex()}")
+    assert told["events"] == (None if events is None else events.decode())
+    assert (told["trace_id"], told["layer"], told["attributes"]) == (f"\\x{RECORD.trace_id.hex()}", "action", '{"a":"b"}')
+
+
+def test_a_row_that_is_cut_or_followed_by_more_is_refused() -> None:
+    row = record_row(RECORD)
+    with pytest.raises(ValueError, match="bytes"):
+        columns_of(row + b"x")
+
+
+def test_a_row_is_begun_by_the_number_of_its_columns_and_its_tenant() -> None:
+    assert row_start(258) == (1 + len(RECORD_COLUMNS.split(","))).to_bytes(2, "big") + b"\0\0\0\x04" + b"\0\0\x01\x02"
+
+
+def number(field: bytes) -> Decimal:
+    """A column of type numeric, with as many decimal places as it says."""
+    length, count, weight, sign, places = struct.unpack_from(">ihhHH", field)
+    digits = struct.unpack(f">{count}H", field[12:])
+    assert length == len(field) - 4
+    assert sign == 0
+    assert all(digit < 10_000 for digit in digits)
+    value = sum((Decimal(digit) * Decimal(10_000) ** (weight - place) for place, digit in enumerate(digits)), Decimal(0))
+    return value.quantize(Decimal(1).scaleb(-places))
+
+
+@given(st.integers(0, 10**26) | st.integers(0, 10**9), st.integers(0, 24))
+def test_numbers_are_exact(unscaled: int, places: int) -> None:
+    with localcontext(Context(prec=100)):
+        assert number(numeric_field(unscaled, places)) == Decimal(unscaled).scaleb(-places)
+        assert number(whole_field(unscaled)) == unscaled
+        assert number(pico_field(unscaled)) == Decimal(unscaled).scaleb(-12)
