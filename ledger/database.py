@@ -18,7 +18,7 @@ from ledger.commodities import COMMODITIES
 from ledger.errors import DatabaseUnavailable, SchemaTooNew
 
 Role: TypeAlias = Literal["owner", "writer", "reader"]
-HEAD = "0005"
+HEAD = "0006"
 
 
 def connect(
