@@ -126,7 +126,8 @@ select trace_id, outcome_id, span_id, source, name, quality, loss_usd, occurred_
 -- Traces as their records and calls tell them. A trace's extent is that of its outermost records: children on machines with other
 -- clocks, and events that come later, do not make it longer. `place`: 0 a root, 1 a span whose parent never came, 2 a span inside
 -- (outermost only where parents form a loop), 3 a call told by a log, 4 another log, or a span that only tells of an outcome. Who is
--- an orphan is looked up only where there is no root.
+-- an orphan is looked up only where there is no root. The times choose partitions and nothing else: said with an `or` (which is never
+-- true), they are not taken for the way to the rows.
 with record as materialized (
     select r.trace_id, r.span_id, r.parent_span_id, n.is_span, r.role, r.name, r.service, r.status_code,
            r.started_at, r.ended_at, r.agent, r.task_class, n.tells,
@@ -139,7 +140,7 @@ with record as materialized (
                                             'allocation.action.reversible', 'allocation.task.value_usd', 'allocation.task.deadline_s'] as tells,
                   r.signal = 'span' and r.name not in ('allocation.incident', 'gen_ai.evaluation.result') as is_span) n
      where r.tenant_id = %(tenant_id)s and r.trace_id = any(%(trace_ids)s::bytea[])
-       and r.started_at >= %(since)s and r.started_at <= %(until)s
+       and (r.started_at between %(since)s and %(until)s or r.started_at = 'infinity')
 ),
 counted as materialized (
     select trace_id, min(place) as top, count(*) filter (where is_span) as spans,
@@ -210,7 +211,7 @@ bought as (
            min(c.conversation_id) as conversation_id, min(c.user_id) as user_id, min(c.agent) as agent
       from pigou.call c
      where c.tenant_id = %(tenant_id)s and c.trace_id = any(%(trace_ids)s::bytea[])
-       and c.started_at >= %(since)s and c.started_at <= %(until)s
+       and (c.started_at between %(since)s and %(until)s or c.started_at = 'infinity')
      group by c.trace_id
 )
 select c.trace_id, e.top, case when r.is_span then r.span_id end, r.status_code, a.span_id, e.started_at, e.ended_at,
@@ -253,7 +254,8 @@ found as materialized (
            select coalesce(c.copy_of_trace_id, c.trace_id) as trace_id, coalesce(c.copy_of_span_id, c.span_id) as span_id
              from pigou.call_key k
              join pigou.call c on c.tenant_id = k.tenant_id and c.trace_id = k.trace_id and c.span_id = k.span_id and c.started_at = k.started_at
-            where s.subject = 'response' and k.tenant_id = s.tenant_id and k.key = 'response:' || s.subject_id
+            where s.subject = 'response' and k.tenant_id = s.tenant_id
+              and hashtext(k.key) = hashtext('response:' || s.subject_id) and k.key = 'response:' || s.subject_id
             order by (c.status = 'duplicate'), c.started_at limit 1) r on true
       left join lateral (
            select t.trace_id from pigou.task t

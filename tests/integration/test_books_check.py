@@ -7,9 +7,11 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from analyzers.tasks import settle
 from ledger import check
 from ledger.budgets import Terms, set_budget
-from tests.books import AT, agent, book, chat, collecting, export, one, price, rows, run
+from ledger.price_policies import add_policies, stated_policy
+from tests.books import AT, agent, book, chat, collecting, export, log, one, price, rows, run
 
 DAMAGE = {
     "trial_balance": "update pigou.balance set debit_usd = debit_usd + 1 where debit_usd > 0",
@@ -22,6 +24,8 @@ DAMAGE = {
     "prices_are_rates": "update pigou.transfer set rate_usd = rate_usd * 2, amount_usd = amount_usd * 2",
     "budgets_are_sums": "update pigou.budget_spend set spent_usd = spent_usd + 0.000001",
     "rollups_are_sums": "update pigou.spend_hour set output_tokens = output_tokens + 1",
+    "one_live_settlement": "update pigou.task set entry_id = gen_random_uuid() where entry_id is not null",
+    "tasks_equal_books": "update pigou.task set value_usd = value_usd + 1 where quality > 0",
 }
 FURTHER = {
     "a call without an entry": ("one_live_entry", "delete from pigou.entry where kind = 'call'"),
@@ -44,6 +48,10 @@ FURTHER = {
     "a source miscounted": ("rollups_are_sums", "update pigou.coverage_day set use_source = 'guessed'"),
     "suspense forgotten": ("rollups_are_sums", "update pigou.suspense_hour set tokens_known = 0 where tokens_known > 0"),
     "a parent's verdict forgotten": ("rollups_are_sums", "update pigou.control_hour set parents = parents + 1"),
+    "a settlement of no task": ("one_live_settlement", "delete from pigou.task"),
+    "a settlement that was never taken back": ("one_live_settlement", "delete from pigou.entry where kind = 'reversal'"),
+    "a task that took longer": ("tasks_equal_books", "update pigou.task set latency_s = latency_s + 1"),
+    "a loss that was not booked": ("tasks_equal_books", "update pigou.task set loss_usd = loss_usd + 1"),
     "tokens on the wrong commodity": ("prices_are_rates", "update pigou.transfer set commodity_id = 7 where commodity_id = 6"),
 }
 CASES = {name: (name, damage) for name, damage in DAMAGE.items()} | FURTHER
@@ -51,13 +59,18 @@ CASES = {name: (name, damage) for name, damage in DAMAGE.items()} | FURTHER
 
 @pytest.fixture
 def sound(dsn: str, writer: psycopg.Connection) -> str:
-    """Books with a reversal, an adjustment, and something in suspense."""
+    """Books with a reversal, an adjustment, something in suspense, and a task that was settled twice."""
     price(writer)
+    stated = {"task_class": "*", "v_usd": "5", "lambda_usd_per_s": "0.01", "rho": "1", "grace_s": "0"}
+    add_policies(writer, None, [stated_policy(stated)], "test")
     set_budget(writer, "default", "b", Terms(amount_usd=Decimal(1), valid_from=AT), "test")
     weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r")
     unread = chat(1, 3, 1, input=1, cached=5)
     book(dsn, [export(agent(1, 1, input=100, output=10), weak)])
     book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"))])
+    settle(writer)
+    book(dsn, [export(log("gen_ai.evaluation.result", 1, 1, at=99, gen_ai__evaluation__score__value=0.5))])
+    settle(writer)
     return dsn
 
 
