@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import resource
 import sys
 import threading
 import time
@@ -99,18 +98,18 @@ def _comparisons(connection: psycopg.Connection) -> list[Comparison]:
 
 def _loading(connection: psycopg.Connection) -> Measured:
     """All decisions as arrays, one comparison after the other."""
-    with _peak_mb() as peak:
-        began, cpu = time.perf_counter(), _cpu_s(connection)
+    with _watched() as seen:
+        began, cpu = time.perf_counter(), _cpu_s(connection, seen)
         found = _comparisons(connection)
         decisions = sum(len(load(connection, each, BEGINNING, END).choices) for each in found)
         took = time.perf_counter() - began
-    return Measured("loading alone", decisions, len(found), took, _cpu_s(connection) - cpu, peak[0])
+    return Measured("loading alone", decisions, len(found), took, _cpu_s(connection, seen) - cpu, seen.peak_mb)
 
 
 def _storing(connection: psycopg.Connection) -> Measured:
     """An appraisal of each decision, taken back afterwards; what they say is the same for all, which costs as much."""
     took, spent, decisions, found = 0.0, 0.0, 0, _comparisons(connection)
-    with _peak_mb() as peak, connection.transaction(force_rollback=True):
+    with _watched() as seen, connection.transaction(force_rollback=True):
         for each in found:
             loaded = load(connection, each, BEGINNING, END)
             n, options = len(loaded.choices), len(each.options)
@@ -118,45 +117,65 @@ def _storing(connection: psycopg.Connection) -> Measured:
             terms = (term, term, term, term, term, term)
             numbers = (number, number, number, number)
             opinions = Opinions(loaded.ids, loaded.decided_us, terms, nothing, *numbers, nothing, nothing)
-            began, cpu = time.perf_counter(), _cpu_s(connection)
+            began, cpu = time.perf_counter(), _cpu_s(connection, seen)
             decisions += store(connection, each.tenant_id, each.comparison, 0, opinions)
             took += time.perf_counter() - began
-            spent += _cpu_s(connection) - cpu
-    return Measured("storing alone", decisions, len(found), took, spent, peak[0])
+            spent += _cpu_s(connection, seen) - cpu
+    return Measured("storing alone", decisions, len(found), took, spent, seen.peak_mb)
 
 
 def _line(connection: psycopg.Connection, what: str) -> Measured:
-    with _peak_mb() as peak:
-        began, cpu = time.perf_counter(), _cpu_s(connection)
+    with _watched() as seen:
+        began, cpu = time.perf_counter(), _cpu_s(connection, seen)
         done = attribute(connection, BEGINNING, END, 0, lambda _step, _done, _total: None)
         took = time.perf_counter() - began
-    return Measured(what, done.appraised, done.comparisons, took, _cpu_s(connection) - cpu, peak[0])
+    return Measured(what, done.appraised, done.comparisons, took, _cpu_s(connection, seen) - cpu, seen.peak_mb)
 
 
-def _cpu_s(connection: psycopg.Connection) -> float:
-    """CPU seconds used so far by this process, by those it started that have ended, and by the database server."""
-    ours = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(of.ru_utime + of.ru_stime for of in ours) + server_cpu_s(address_of(connection))
+def _cpu_s(connection: psycopg.Connection, watched: _Watched) -> float:
+    """CPU seconds used so far by our processes and by the database server."""
+    watched.look()
+    return watched.cpu_s + server_cpu_s(address_of(connection))
+
+
+class _Watched:
+    """The most that this process and those it started held together (pages that they share count for each), and their CPU."""
+
+    def __init__(self) -> None:
+        self.peak_mb = 0.0
+        self._cpu_s: dict[int, float] = {}
+
+    def look(self) -> None:
+        """Take a sample. The database's processes are looked at by themselves."""
+        own, held = psutil.Process(), 0
+        for each in (own, *own.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if not each.name().startswith("postgres"):
+                    held += each.memory_info().rss
+                    times = each.cpu_times()
+                    self._cpu_s[each.pid] = times.user + times.system
+        self.peak_mb = max(self.peak_mb, held / 1e6)
+
+    @property
+    def cpu_s(self) -> float:
+        """Of all that were seen, as last seen."""
+        return sum(self._cpu_s.values())
 
 
 @contextmanager
-def _peak_mb() -> Generator[list[float]]:
-    """The most that this process and those it started held together, sampled; pages that they share count for each."""
-    peak, ended = [0.0], threading.Event()
+def _watched() -> Generator[_Watched]:
+    """Look at our processes all the time."""
+    watched, ended = _Watched(), threading.Event()
 
     def watch() -> None:
-        own = psutil.Process()
         while not ended.wait(0.1):
-            held = 0
-            for each in (own, *own.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    held += 0 if each.name().startswith("postgres") else each.memory_info().rss
-            peak[0] = max(peak[0], held / 1e6)
+            watched.look()
 
+    watched.look()
     watcher = threading.Thread(target=watch, name="peak")
     watcher.start()
     try:
-        yield peak
+        yield watched
     finally:
         ended.set()
         watcher.join()

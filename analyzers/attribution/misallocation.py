@@ -44,7 +44,7 @@ _MODES = {  # kind → mode when the best option costs more, and when it costs l
 
 
 @dataclass(frozen=True, slots=True)
-class Stratum:
+class DecisionSet:
     """One stratum with its appraisal. Task numbers of `choices` must mean the same task in every stratum of the period."""
 
     name: str
@@ -95,7 +95,7 @@ def mode_of(kind: str, segment: Segment) -> str:
     return cheaper if segment.changes.get("cost", 0.0) > 0 else dearer
 
 
-def misallocation(strata: Sequence[Stratum], *, level: float = LEVEL) -> Misallocation:
+def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Misallocation:
     """The global misallocation of a period's strata.
 
     Value: what a policy learnt elsewhere gains is too little on average where a segment clearly lost something, what the best
@@ -163,7 +163,7 @@ class _Sum:
         return basis.found(self.value, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)
 
 
-def _order(strata: Sequence[Stratum]) -> list[int]:
+def _order(strata: Sequence[DecisionSet]) -> list[int]:
     """Strata in the order in which tasks decide: by mean rank within tasks; at ties as the layers stand."""
     if not strata:
         return []
@@ -180,7 +180,7 @@ def _order(strata: Sequence[Stratum]) -> list[int]:
     return sorted(range(len(strata)), key=lambda place: (round(float(means[place]), 6), layers[place], place))
 
 
-def _weights(ordered: Sequence[Stratum]) -> list[Floats]:
+def _weights(ordered: Sequence[DecisionSet]) -> list[Floats]:
     """Each decision's weight once everything upstream is right.
 
     0 where something upstream was clearly not at its best, and more where it was, so that the latter speak for the former within
@@ -243,7 +243,7 @@ def _total(sums: Sequence[_Sum], pulls: Floats, n: int, level: float) -> Estimat
     return basis.found(value, of.standard_error, low, bounds.high + gap, degrees=of.degrees)
 
 
-def _downstream(ordered: Sequence[Stratum], level: float) -> dict[str, Estimate]:
+def _downstream(ordered: Sequence[DecisionSet], level: float) -> dict[str, Estimate]:
     """Per kind: what switching changes in whole tasks' cost beyond own calls. Segments are summed as independent."""
     found: dict[str, Estimate] = {}
     for kind in dict.fromkeys(each.kind for each in ordered):
@@ -262,7 +262,7 @@ def _downstream(ordered: Sequence[Stratum], level: float) -> dict[str, Estimate]
     return found
 
 
-def _without(ordered: Sequence[Stratum]) -> dict[str, int]:
+def _without(ordered: Sequence[DecisionSet]) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     for each in ordered:
         missing = np.bincount(

@@ -55,6 +55,7 @@ def spending(
     uses: Sequence[str] = production.USES,
     controls: ArrayLike | None = None,
     tasks: ArrayLike | None = None,
+    form: production.Form | None = None,
     level: float = LEVEL,
 ) -> Spending:
     """Marginal products of a task class's uses of money.
@@ -78,6 +79,7 @@ def spending(
         uses=uses,
         controls=context,
         clusters=None if tasks is None else np.asarray(tasks)[kept],
+        form=form,
         level=level,
     )
     worth = value[kept & ~np.isnan(value)]

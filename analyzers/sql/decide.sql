@@ -69,7 +69,8 @@ select distinct on (c.trace_id, c.call_trace_id, c.call_span_id)
                 or (k.status <> 'duplicate' or k.copy_of_trace_id = k.trace_id)
                    and not exists (
                        select from unnest(k.keys) y (key)
-                         join pigou.call_key s on s.tenant_id = %(tenant_id)s and s.key = y.key and s.trace_id <> k.trace_id
+                         join pigou.call_key s on s.tenant_id = %(tenant_id)s and hashtext(s.key) = hashtext(y.key) and s.key = y.key
+                              and s.trace_id <> k.trace_id
                          join pigou.call e on e.tenant_id = %(tenant_id)s and e.trace_id = s.trace_id and e.span_id = s.span_id
                         where e.agent is not null))) c
   left join pigou.call o on c.call_trace_id <> c.trace_id and o.tenant_id = %(tenant_id)s

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from analyzers.decisions.derive import derive
-from analyzers.pipeline import run_round
 from economy.play import EconomySettings, play
 from ledger.database import connect
 from tests.books import cloned, rows, serving
@@ -27,11 +26,10 @@ def played(server: str, template: str, tmp_path_factory: pytest.TempPathFactory)
     """What the economy says of its decisions, and what was derived."""
     with cloned(server, template, "pigou_economy") as dsn:
         with serving(dsn) as served:
-            truth = play(EconomySettings(f"http://{served.http}", seed=3, until=UNTIL, days=4.0, tasks_per_day=90))
+            truth = play(EconomySettings(f"http://{served.http}", seed=3, until=UNTIL, days=3.0, tasks_per_day=80))
         path = truth.write(Path(tmp_path_factory.mktemp("truth")) / "truth.json")
         told = [json.loads(line) for line in path.read_text().splitlines()]
         with connect(dsn, "writer") as writer, connect(dsn, "reader") as reader:
-            run_round(writer)
             settle_all(writer)
             derive(writer)
             names = (
@@ -58,7 +56,7 @@ def of_kind(decisions: list[Row], name: str, kind: str) -> dict[str, Row]:
 
 def test_routes_are_the_ones_that_were_taken(played: tuple[list[Row], list[Row]]) -> None:
     told, found = of_kind(played[0], "decision", "route"), of_kind(played[1], "kind", "route")
-    assert len(told) > 150
+    assert len(told) > 100
     assert found.keys() == told.keys()
     for trace, truth in told.items():
         route = found[trace]
@@ -90,7 +88,7 @@ def test_confirmations_are_the_ones_that_were_given(played: tuple[list[Row], lis
     told, found = of_kind(played[0], "decision", "confirm"), of_kind(played[1], "kind", "confirm")
     both = found.keys() & told.keys()
     assert {trace: found[trace]["chosen"] for trace in both} == {trace: told[trace]["chosen"] for trace in both}
-    assert len(both) > 20
+    assert len(both) > 10
     # A tenant that never chose otherwise has shown no alternative.
     seen = {(row["tenant"], row["task_class"]) for row in found.values()}
     assert found.keys() == {trace for trace, row in told.items() if (row["tenant"], row["task_class"]) in seen}
@@ -99,14 +97,14 @@ def test_confirmations_are_the_ones_that_were_given(played: tuple[list[Row], lis
 def test_reuse_is_found_where_it_was_done(played: tuple[list[Row], list[Row]]) -> None:
     told, found = of_kind(played[0], "decision", "reuse"), of_kind(played[1], "kind", "reuse")
     reused = {trace for trace, row in told.items() if row["chosen"] == "reuse"}
-    assert len(reused) > 10
+    assert len(reused) > 5
     assert {trace for trace, row in found.items() if row["chosen"] == "reuse"} == reused
 
 
 def test_caching_is_told_by_its_tokens_where_a_fault_forced_it(played: tuple[list[Row], list[Row]]) -> None:
     told, found = of_kind(played[0], "decision", "cache"), of_kind(played[1], "kind", "cache")
     faulty = {trace: row for trace, row in told.items() if row["fault"]}
-    assert len(faulty) > 5
+    assert len(faulty) > 2
     for trace, truth in faulty.items():
         if trace in found:  # a model whose provider does not bill writes shows no churn
             churns = truth["chosen"] == "churn" and found[trace]["chosen"] == "churn"

@@ -1,0 +1,103 @@
+"""Second implementations of what analyzers.attribution adds, in loops from the formula: what it must agree with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.naive_effects import ridge
+
+Numbers = NDArray[np.float64]
+Wholes = NDArray[np.int64]
+
+
+def switched(
+    decisions: Sequence[int],
+    others: Sequence[int],
+    price: Sequence[Numbers],
+    outcome: Sequence[Numbers],
+    fitted: Sequence[Numbers],
+    propensity: Numbers,
+    option: int,
+    base: int,
+) -> float:
+    """Σ over decisions of what `option` would change, in USD.
+
+    Each term's expectation at the decision's own price, and the mean miss of each arm, the option's weighted by
+    e_base/e_option, times the sum of prices. Outcomes are all known.
+    """
+    total = 0.0
+    for p, y, f in zip(price, outcome, fitted, strict=True):
+        missed, weights = 0.0, 0.0
+        for j in others:
+            weight = float(propensity[j, base] / propensity[j, option])
+            missed += weight * float(y[j] - f[j, option])
+            weights += weight
+        own = sum(float(y[i] - f[i, base]) for i in decisions) / len(decisions)
+        for i in decisions:
+            total += float(p[i]) * (float(f[i, option] - f[i, base]) + missed / weights - own)
+    return total
+
+
+def expectations(features: Numbers, chosen: Wholes, outcome: Numbers, fold: Wholes, options: int) -> Numbers:
+    """What ridge regressions on standardised features expect of every option, a decision at a time, never from its own fold."""
+    varied = features[:, features.std(axis=0) > 1e-12 * (1 + np.abs(features.mean(axis=0)))]
+    standard = (varied - varied.mean(axis=0)) / varied.std(axis=0)
+    fitted = np.empty((len(outcome), options))
+    for i in range(len(outcome)):
+        for option in range(options):
+            rows = (fold != fold[i]) & (chosen == option)
+            [value] = ridge(standard[rows], outcome[rows], standard[i : i + 1])
+            fitted[i, option] = min(max(float(value), float(outcome[rows].min())), float(outcome[rows].max()))
+    return fitted
+
+
+def joint_error(pulls: Sequence[float], tasks: Sequence[int]) -> float:
+    """Standard error of a sum whose decisions pull as told, whole tasks together."""
+    sums: dict[int, float] = {}
+    for pull, task in zip(pulls, tasks, strict=True):
+        sums[task] = sums.get(task, 0.0) + pull
+    present = [value for value in sums.values() if value != 0]
+    return math.sqrt(sum(value**2 for value in present) * len(present) / (len(present) - 1))
+
+
+def newey_west(x: Sequence[float], y: Sequence[float], controls: Numbers, lags: int) -> tuple[float, float]:
+    """Slope of y on x given controls, and its error, by the full normal equations and a double loop over windows."""
+    design = np.column_stack([np.array(x), controls])
+    inverse = np.linalg.inv(design.T @ design)
+    coefficients = inverse @ design.T @ np.array(y)
+    residual = np.array(y) - design @ coefficients
+    middle = np.zeros((design.shape[1], design.shape[1]))
+    n = len(x)
+    for s in range(n):
+        for t in range(n):
+            if abs(s - t) <= lags:
+                middle += (1 - abs(s - t) / (lags + 1)) * residual[s] * residual[t] * np.outer(design[s], design[t])
+    covariance = inverse @ middle @ inverse * n / (n - design.shape[1])
+    return float(coefficients[0]), math.sqrt(float(covariance[0, 0]))
+
+
+def sequential(
+    regrets: Sequence[Sequence[float]], wrong: Sequence[Sequence[bool]], cells: Sequence[Sequence[int]]
+) -> list[float]:
+    """Each kind's share: a task's regret where everything upstream is right, else the mean of such tasks in its cell.
+
+    Rows are kinds in the order of deciding, columns tasks; `wrong` says where a kind was clearly not at its best."""
+    shares: list[float] = []
+    for kind, row in enumerate(regrets):
+        share = 0.0
+        for task, regret in enumerate(row):
+            if not any(wrong[earlier][task] for earlier in range(kind)):
+                share += regret
+                continue
+            like = [
+                row[other]
+                for other in range(len(row))
+                if cells[kind][other] == cells[kind][task] and not any(wrong[earlier][other] for earlier in range(kind))
+            ]
+            share += sum(like) / len(like)
+        shares.append(share)
+    return shares
