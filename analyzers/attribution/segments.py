@@ -1,4 +1,4 @@
-"""Segments: decisions of a stratum that chose alike and are worth alike, what they lost together, and which is a finding."""
+"""Segments: decisions of a decision set that chose alike and are worth alike, what they lost together, and which is a finding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"
 
 _SHARES_MANY = (0.05, 0.35, 0.65, 0.95)  # quantiles of V between bands: both tails are bands of their own
 _SHARES_FEW = (0.5, 0.95)
-_MANY, _FEW = 2_000, 300  # decisions from which the stratum is cut at these
+_MANY, _FEW = 2_000, 300  # decisions from which the decision set is cut at these
 _VALUES_MAX = 6  # different values up to which each is a band
 
 
@@ -41,7 +41,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a stratum's decisions for `chosen`, on tasks of one value band, lost against the best that could be known.
+    """What a decision set's decisions for `chosen`, on tasks of one value band, lost against the best that could be known.
 
     `best`: the alternative that gains most over them, "" where none does. `regret`: their total in USD with its interval. Its
     value is not pushed up by choosing among noisy options and may be below 0, which the truth cannot. `changes`: the policy's
