@@ -12,7 +12,7 @@ from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.doubt import doubts
 from analyzers.attribution.fit import Fit, fit
-from analyzers.attribution.segments import Band, Found, Segment, bands, segment
+from analyzers.attribution.segments import Band, Found, Segment, bands, segment, unidentified
 from analyzers.effects import intervals, pooling
 from analyzers.effects.estimate import LEVEL, Basis, Floats, InputError, Ints
 
@@ -167,7 +167,7 @@ class _Shared:
     def _of_all(self, option: int, base: int) -> Contrast | None:
         key = option, base
         if key not in self._whole:
-            named = self._fit.unidentified[option] or self._fit.unidentified[base]
+            named = unidentified(self._fit, np.arange(len(self._fit.choices)), option, base)
             made = None if named else contrast(self._fit, np.arange(len(self._fit.choices)), option, base)
             self._whole[key] = made if made is not None and made.is_evident else None
         return self._whole[key]
