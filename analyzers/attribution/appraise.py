@@ -1,4 +1,4 @@
-"""The appraisal of one stratum: every option's terms of eq. 1 for every decision, what was lost, and how sure that is."""
+"""The appraisal of one decision set: every option's terms of eq. 1 for every decision, what was lost, and how sure that is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.doubt import doubts
 from analyzers.attribution.fit import Fit, fit
-from analyzers.attribution.segments import Band, Found, Segment, bands, segment
+from analyzers.attribution.segments import Band, Found, Segment, bands, segment, unidentified
 from analyzers.effects import intervals, pooling
 from analyzers.effects.estimate import LEVEL, Basis, Floats, InputError, Ints
 
@@ -32,7 +32,7 @@ class Appraised:
     option's, 0 for that itself. NaN where unknown. `best` (n,): −1 where not known. `regret_usd`, `low_usd`, `high_usd` (n,):
     NaN where there is no number. Regrets of a segment's decisions add up to its regret, or to 0 where that is below. `status`
     (n,): codes of STATUSES. `segment` (n,): code into `segments`. `pull` (n,): what the decision adds to the error of the sum of
-    all segments' regrets, for intervals of sums over strata (tasks are the unit).
+    all segments' regrets, for intervals of sums over decision sets (tasks are the unit).
     """
 
     value_usd: Floats
@@ -60,14 +60,14 @@ def appraise(
     materiality_usd: float | None = None,
     controls: Floats | None = None,
 ) -> Appraised:
-    """Appraise a stratum.
+    """Appraise a decision set.
 
     `edges` of value bands (`segments.bands`); `materiality_usd` per decision: what is worth knowing, by default a tenth of a
     task's mean cost or a hundredth of its mean V, whichever is more; `controls` (n, k): negative controls. Decisions whose V is
     not known have neither net nor regret. Repeatable by `seed`. Raises: InputError for arrays that cannot be.
     """
     if len(choices) == 0:
-        raise InputError("a stratum without decisions cannot be appraised")
+        raise InputError("a decision set without a decision cannot be appraised")
     valued = np.flatnonzero(~np.isnan(choices.v_usd))
     blank = _blank(choices)
     if len(valued) == 0 or len(choices.options) < 2:
@@ -142,7 +142,7 @@ def _fill(into: Appraised, fitted: Fit, found: list[Found], valued: Ints, materi
 
 
 class _Shared:
-    """What segments borrow: their effects pooled over bands, and the whole stratum's where a band has too little."""
+    """What segments borrow: their effects pooled over bands, and the whole decision set's where a band has too little."""
 
     def __init__(self, fitted: Fit, found: list[Found]) -> None:
         self._fit = fitted
@@ -167,7 +167,7 @@ class _Shared:
     def _of_all(self, option: int, base: int) -> Contrast | None:
         key = option, base
         if key not in self._whole:
-            named = self._fit.unidentified[option] or self._fit.unidentified[base]
+            named = unidentified(self._fit, np.arange(len(self._fit.choices)), option, base)
             made = None if named else contrast(self._fit, np.arange(len(self._fit.choices)), option, base)
             self._whole[key] = made if made is not None and made.is_evident else None
         return self._whole[key]

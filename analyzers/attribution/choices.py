@@ -1,4 +1,4 @@
-"""What goes into an appraisal: the decisions of one stratum with the outcomes of their tasks, as arrays."""
+"""What goes into an appraisal: the decisions of one decision set with the outcomes of their tasks, as arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALONG = ("chosen", "tasks", "decided_at", *_OUTCOMES, *_PRICES, "propensity", "
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """n decisions of one stratum (tenant × kind × task class × menu of K options), each with its task's outcome.
+    """n decisions of one decision set (tenant × kind × task class × menu of K options), each with its task's outcome.
 
     Shapes: (n,) unless told otherwise; NaN is unknown, never 0. `options`: K names. `chosen`: 0 … K−1. `tasks`: the cluster;
     decisions of one task share a number. `decided_at`: seconds since 1970. `quality`: Q in [0, 1] of the task. `cost_usd`: of
@@ -71,6 +71,6 @@ class Choices:
         return len(self.chosen)
 
     def take(self, rows: Bools | Ints) -> Choices:
-        """The same stratum with some of its decisions."""
+        """The same decision set with some of its decisions."""
         part = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name in _ALONG}
         return replace(self, **part, menu=None if self.menu is None else self.menu[rows])

@@ -43,7 +43,7 @@ def doubts(fit: Fit, segments: tuple[Segment, ...], *, seed: int) -> tuple[Segme
 
 
 def doubt(fit: Fit, option: int, base: int, *, gamma: float = GAMMA_STATED, seed: int = 0) -> Sensitivity | None:
-    """Sensitivity of the difference in net (USD per decision) between two options over the whole stratum, by
+    """Sensitivity of the difference in net (USD per decision) between two options over the whole decision set, by
     `effects.sensitivity`; None where the data give no interval. On at most 8,000 decisions, drawn by `seed`."""
     n = len(fit.choices)
     rows = np.arange(n) if n <= _ROWS else np.sort(np.random.default_rng(seed).choice(n, _ROWS, replace=False))

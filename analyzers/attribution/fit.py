@@ -1,4 +1,4 @@
-"""What a stratum's outcomes depend on: propensities, and what each option leads one to expect of quality, cost, latency, loss.
+"""What outcomes depend on in a decision set: propensities, and what each option leads one to expect of each term of eq. 1.
 
 Everything here only serves to take noise and confounding away; numbers that anyone sees are made in `segments` from what these
 models missed.
@@ -44,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A stratum ready to be asked. `rows`: which of the choices it holds (those with every price that is needed).
+    """A decision set ready to be asked. `rows`: which of the choices it holds (those with every price that is needed).
 
     `propensity` (n, K): probability of each option, logged or estimated. `supported` (n, K): where the option had a chance.
     `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why.
@@ -68,11 +68,11 @@ class Fit:
 
 
 def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
-    """Fit a stratum. `choices` must be priced (V known in every row); `controls` (n, k) are negative controls, see
+    """Fit a decision set. `choices` must be priced (V known in every row); `controls` (n, k) are negative controls, see
     `effects.observational`. Raises: InputError when it is empty."""
     n, options = len(choices), len(choices.options)
     if n == 0:
-        raise InputError("a stratum without decisions cannot be appraised")
+        raise InputError("a decision set without a decision cannot be appraised")
     tasks = own_clusters(choices.tasks, n)
     alone = int(tasks.max()) + 1 == n
     fold = nuisance.folds(tasks, FOLDS, seed)

@@ -45,7 +45,7 @@ _MODES = {  # kind → mode when the best option costs more, and when it costs l
 
 @dataclass(frozen=True, slots=True)
 class DecisionSet:
-    """One stratum with its appraisal. Task numbers of `choices` must mean the same task in every stratum of the period."""
+    """One decision set with its appraisal. Task numbers must mean the same task in every set of the period."""
 
     name: str
     layer: str
@@ -96,11 +96,11 @@ def mode_of(kind: str, segment: Segment) -> str:
 
 
 def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Misallocation:
-    """The global misallocation of a period's strata.
+    """The global misallocation of a period's decision sets.
 
     Value: what a policy learnt elsewhere gains is too little on average where a segment clearly lost something, what the best
-    looking options gain in-sample (`Segment.most_usd`) too much by about as much; so half the gap between them is added, as far
-    as the segment's loss is clear (1 − 1/z², positive-part shrinkage). Interval: tasks are the unit, over all strata together;
+    looking options gain in-sample (`Segment.most_usd`) too much by about as much; so half the gap between them is added where
+    the segment's interval excludes zero. Interval: tasks are the unit, over all sets;
     its lower side is the learnt policy's, its upper side allows for what no policy learnt from these data can
     reach (the distance to `Segment.most_usd`). Shares of a kind whose upstream was never at its best in 12 tasks of the cell
     stay as they are alone.
@@ -145,7 +145,7 @@ class _Sum:
         """Count a segment, of whose regret `kept` is left once upstream is right."""
         value, error, low, high = segment.regret.numbers()
         gap = max(0.0, segment.most_usd - value)
-        better = value + _clear(value, error) * gap / 2
+        better = value + (gap / 2 if low > 0 else 0.0)
         self.value += kept * better
         self.learnt += kept * value
         self.gap += kept * gap
@@ -184,7 +184,7 @@ def _weights(ordered: Sequence[DecisionSet]) -> list[Floats]:
     """Each decision's weight once everything upstream is right.
 
     0 where something upstream was clearly not at its best, and more where it was, so that the latter speak for the former within
-    a cell (stratum and segment's value band).
+    a cell (decision set and segment's value band).
     """
     wrong: set[int] = set()
     weights: list[Floats] = []
@@ -222,13 +222,6 @@ def _explored(choices: Choices) -> Bools:
     if choices.menu is None:
         return np.zeros(len(choices), dtype=np.bool_)
     return np.asarray(choices.propensity < 0.5 * np.nanmax(choices.menu, axis=1))
-
-
-def _clear(value: float, error: float) -> float:
-    """How clear a loss is, 0 … 1: positive-part shrinkage of James & Stein."""
-    if error <= 0:
-        return float(value > 0)
-    return max(0.0, 1 - (error / value) ** 2) if value > 0 else 0.0
 
 
 def _total(sums: Sequence[_Sum], pulls: Floats, n: int, level: float) -> Estimate:

@@ -1,4 +1,4 @@
-"""Segments: decisions of a stratum that chose alike and are worth alike, what they lost together, and which is a finding."""
+"""Segments: decisions of a decision set that chose alike and are worth alike, what they lost together, and which is a finding."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.fit import FOLDS, Fit
 from analyzers.effects import intervals, multiplicity, power
 from analyzers.effects.estimate import Basis, Estimate, Floats, InputError, Ints, Needs
+from analyzers.effects.observational import SUPPORT_MIN
 from analyzers.effects.scores import EFFECTIVE_MIN
 
 Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"]
 
 _SHARES_MANY = (0.05, 0.35, 0.65, 0.95)  # quantiles of V between bands: both tails are bands of their own
 _SHARES_FEW = (0.5, 0.95)
-_MANY, _FEW = 2_000, 300  # decisions from which the stratum is cut at these
+_MANY, _FEW = 2_000, 300  # decisions from which the decision set is cut at these
 _VALUES_MAX = 6  # different values up to which each is a band
 
 
@@ -41,7 +42,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a stratum's decisions for `chosen`, on tasks of one value band, lost against the best that could be known.
+    """What a decision set's decisions for `chosen`, on tasks of one value band, lost against the best that could be known.
 
     `best`: the alternative that gains most over them, "" where none does. `regret`: their total in USD with its interval. Its
     value is not pushed up by choosing among noisy options and may be below 0, which the truth cannot. `changes`: the policy's
@@ -119,7 +120,9 @@ def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: floa
         return None
     tasks = len(rows) if fit.alone else len(np.unique(fit.tasks[rows]))
     every = {
-        b: contrast(fit, pool, b, chosen) for b in range(len(fit.choices.options)) if b != chosen and not _reason(fit, b, chosen)
+        b: contrast(fit, pool, b, chosen)
+        for b in range(len(fit.choices.options))
+        if b != chosen and not unidentified(fit, pool, b, chosen)
     }
     evident = {b: each for b, each in every.items() if each is not None and each.is_evident}
     basis = Basis(len(rows), tasks, f"regret, {fit.method}", "these decisions", intervals.LEVEL)
@@ -133,8 +136,8 @@ def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: floa
         best = fit.choices.options[gainer] if totals[gainer].numbers()[0] > 0 else ""
         changes, downstream = _changes(fit, steps), _downstream(fit, steps, basis)
     else:
-        regret = _nothing(fit, basis, every, chosen)
-    status, why, needs = _judged(fit, regret, evident, chosen, materiality_usd * len(rows))
+        regret = _nothing(fit, pool, basis, every, chosen)
+    status, why, needs = _judged(fit, pool, regret, evident, chosen, materiality_usd * len(rows))
     options = tuple(totals.get(b) for b in range(len(fit.choices.options)))
     name = fit.choices.options[chosen]
     made = Segment(
@@ -165,7 +168,13 @@ def discoveries(segments: Sequence[Segment], *, rate: float = multiplicity.RATE)
     )
 
 
-def _reason(fit: Fit, option: int, chosen: int) -> str:
+def unidentified(fit: Fit, pool: Ints, option: int, chosen: int) -> str:
+    """Why two options cannot be compared in a pool; nothing where they can."""
+    if fit.choices.assignment != "logged":
+        share = float((fit.supported[pool, option] & fit.supported[pool, chosen]).mean())
+        if share < SUPPORT_MIN:
+            why = f"no overlap: in {share:.0%} of decisions had {fit.choices.options[option]} and the chosen option a chance"
+            return fit.unidentified[option] or fit.unidentified[chosen] or why
     return fit.unidentified[option] or fit.unidentified[chosen]
 
 
@@ -254,10 +263,10 @@ def _downstream(fit: Fit, steps: list[Contrast], basis: Basis) -> Estimate | Non
     )
 
 
-def _nothing(fit: Fit, basis: Basis, every: dict[int, Contrast | None], chosen: int) -> Estimate:
+def _nothing(fit: Fit, pool: Ints, basis: Basis, every: dict[int, Contrast | None], chosen: int) -> Estimate:
     """Why there is no number, and how many more decisions like today's would bring one."""
     if not every:
-        reasons = [_reason(fit, b, chosen) for b in range(len(fit.choices.options)) if b != chosen]
+        reasons = [unidentified(fit, pool, b, chosen) for b in range(len(fit.choices.options)) if b != chosen]
         return basis.nothing("not_identified", next((why for why in reasons if why), "there is no alternative"))
     wanted = EFFECTIVE_MIN[False]
     most = max((each.effective for each in every.values() if each is not None), default=0.0)
@@ -271,6 +280,7 @@ def _nothing(fit: Fit, basis: Basis, every: dict[int, Contrast | None], chosen: 
 
 def _judged(
     fit: Fit,
+    pool: Ints,
     regret: Estimate,
     evident: dict[int, Contrast],
     chosen: int,
@@ -281,7 +291,7 @@ def _judged(
     unknown = [names[b] for b in range(len(names)) if b != chosen and b not in evident]
     notes = list(fit.unpriced)
     if evident and unknown:
-        reason = next((_reason(fit, names.index(name), chosen) for name in unknown), "")
+        reason = next((unidentified(fit, pool, names.index(name), chosen) for name in unknown), "")
         notes.append(f"{', '.join(unknown)}: {reason or 'too few outcomes here'}")
     if regret.status != "identified":
         status: Status = "not_identified" if regret.status == "not_identified" else "not_enough_evidence"

@@ -179,7 +179,7 @@ def _one_thread(learner: Learner) -> AbstractContextManager[object]:
 
 
 def _ridge(terms: Floats, outcome: Floats) -> Floats:
-    """Coefficients of a ridge regression (penalty 1), terms and outcome centred. A stratum takes sixty small ones, for which
+    """Coefficients of a ridge regression (penalty 1), terms and outcome centred. A decision set takes sixty small ones, for which
     scikit-learn's own spends ten times as long on checking its arguments as on solving."""
     return np.asarray(np.linalg.solve(terms.T @ terms + np.eye(terms.shape[1]), terms.T @ outcome), dtype=np.float64)
 

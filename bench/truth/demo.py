@@ -31,7 +31,7 @@ from economy.truth import LAYERS
 
 _DAYS = 14.0
 _STARTS = datetime(2026, 1, 5, tzinfo=UTC)
-_ROWS_MIN = 30  # decisions of a stratum below which nothing is asked of it
+_ROWS_MIN = 30  # decisions of a decision set below which nothing is asked of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ _LOSS_USD = 3.0  # of an incident, on average
 
 @dataclass(frozen=True, slots=True)
 class Economy:
-    """How one stratum comes about.
+    """How one decision set comes about.
 
     Effects are per option against option 0: `quality` in logits, `cost` as a factor, `latency` in seconds, `loss` as a factor of
     the probability of an incident. `how`: `randomised`, `explored` (policy plus `exploration`), both logged; `confounded` (by

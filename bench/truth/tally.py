@@ -1,4 +1,4 @@
-"""How an appraisal of strata whose truth is known went, counted over replications, and the row of the table that this makes."""
+"""How appraisals whose truth is known went, counted over replications, and the row of the table that this makes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADER = ("| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS))
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One stratum as it was appraised, with the expected net (n, K) of every option in USD, which the appraisal has not seen."""
+    """One decision set as it was appraised, with the expected net (n, K) of every option in USD, which it has not seen."""
 
     layer: str
     kind: str

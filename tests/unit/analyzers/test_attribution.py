@@ -118,8 +118,8 @@ def test_the_best_option_follows_a_decisions_own_value() -> None:
     cost = np.where(chosen == 1, 5.0, 1.0) + rng.uniform(-0.1, 0.1, size=n)
     zeros, unknown = np.zeros(n), np.full(n, np.nan)
     choices = Choices(
-        ("cheap", "frontier"), chosen, np.arange(n), np.arange(n, dtype=np.float64), quality, cost, unknown, unknown, unknown, v, zeros,
-        zeros, np.full(n, 0.5), np.full((n, 2), 0.5), "logged", zeros[:, None], ("none",),
+        ("cheap", "frontier"), chosen, np.arange(n), np.arange(n, dtype=np.float64), quality, cost, unknown, unknown, unknown, v,
+        zeros, zeros, np.full(n, 0.5), np.full((n, 2), 0.5), "logged", zeros[:, None], ("none",),
     )  # fmt: skip
     made = appraise(choices, seed=1)
     away = np.abs(v - 20) > 0.5
