@@ -54,7 +54,7 @@ def _sentence(row: Row) -> Children:
     said.append(html.Strong(formats.option(row["kind"], chosen), className="name"))
     if row["status"] != "appraised":
         return [*said, _OPEN[cast("str | None", row["status"])]]
-    if best is None or best == chosen or not row["regret_usd"]:
+    if best is None or best == chosen or not row["regret_low_usd"]:
         return [*said, ", and no option is shown to be better."]
     amount = formats.usd_estimate(row["regret_usd"], row["regret_low_usd"], row["regret_high_usd"])
     interval = formats.usd_interval(row["regret_low_usd"], row["regret_high_usd"])
@@ -177,6 +177,8 @@ def evidence(view: View) -> Children:
     task = view.ask("trace_task", values={"trace_id": str(row["trace_id"])}).first()
     found = options_of(view.ask("decision_options", values=_id(view)))
     said: list[Component] = [html.Li(_estimated(row))]
+    if row["status"] == "appraised" and row["regret_low_usd"] and not row["is_discovery"]:
+        said.append(html.Li("Its regret is in no sum: with so many segments looked at, that of this one may be chance."))
     needs = needed(row["needs_outcomes"], row["needs_exploration"])
     why = str(row["why"] or "")
     said += [

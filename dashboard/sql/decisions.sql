@@ -9,8 +9,8 @@ select decided_at, tenant, layer, kind, task_class, agent, chosen, best, status,
  limit {limit};
 
 -- name: decisions_by_status
--- How many decisions were judged, and what was lost in them.
-select status, count(*) as decisions, sum(regret_usd) as regret_usd
+-- How many decisions were judged, and the regret of those whose interval excludes zero.
+select status, count(*) as decisions, sum(regret_usd) filter (where regret_low_usd > 0) as regret_usd
   from ledger.decisions
  where {filters decided_at tenant layer kind task_class agent chosen}
  group by status

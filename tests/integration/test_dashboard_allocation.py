@@ -206,6 +206,16 @@ def test_one_decision_is_told_with_its_options_evidence_and_context(judged: str,
     assert client.get("/csv/decision_options.csv").text == "decision_options needs decision_id\n"
 
 
+def test_regret_that_may_be_nothing_is_not_said_to_be_something(judged: str, books: Books) -> None:
+    identity, _ = decided(judged, "cache")
+    said = text_of(decision.PAGE.panels[0].draw(view(books, f"?id={identity}", "/decision")))
+    assert "no option is shown to be better" in said
+    identity, _ = decided(judged, "confirm")
+    said = text_of(decision.PAGE.panels[0].draw(view(books, f"?id={identity}", "/decision")))
+    assert "not enough evidence yet" in said
+    assert "would have brought" not in said
+
+
 def test_a_trace_tells_what_was_decided_in_it(judged: str, books: Books) -> None:
     identity, trace_id = decided(judged, "route")
     panel = next(panel for panel in trace.PAGE.panels if panel.name == "trace_decisions")
