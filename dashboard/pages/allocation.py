@@ -45,9 +45,10 @@ def line(view: View) -> Children:
     said = f"What a dollar buys in each of {formats.count(len(rows), 'place')}; the CSV holds the same numbers."
     bloated = sum(1 for row in rows for step in row.steps if step.verdict == "bloated")
     starved = sum(1 for row in rows for step in row.steps if step.verdict == "starved")
+    unknown = sum(1 for row in rows if all(step.verdict == "unknown" for step in row.steps))
     return [
         _how_to_read(),
-        html.P(_counted(bloated, starved, len(rows)), className="note"),
+        html.P(_counted(bloated, starved, len(rows) - unknown, unknown), className="note"),
         graph("equimarginal", figure, equimarginal.height_px(rows), said),
         html.P(_shown(len(rows)), className="note"),
     ]
@@ -67,9 +68,11 @@ def _how_to_read() -> Component:
     )
 
 
-def _counted(bloated: int, starved: int, places: int) -> Children:
+def _counted(bloated: int, starved: int, places: int, unknown: int) -> Children:
+    """How many places stand on the wrong side, and of how many nothing is known."""
+    rest = f" Of {formats.count(unknown, 'further place')} it is not known what a dollar buys." if unknown else ""
     if not bloated and not starved:
-        return [f"No dot of {formats.count(places, 'place')} is clear of the line on the wrong side."]
+        return [f"No dot of {formats.count(places, 'place')} is clear of the line on the wrong side.{rest}"]
     said = [
         f"{formats.count(number, 'place')} {word}"
         for number, word in (
@@ -81,7 +84,7 @@ def _counted(bloated: int, starved: int, places: int) -> Children:
     doubt = (
         f", of {places:,}, each by its own interval, of which one in twenty errs; dollars are summed only where regret stands "
     )
-    return [html.Span(" and ".join(said), className="act"), doubt + "although many places were looked at."]
+    return [html.Span(" and ".join(said), className="act"), f"{doubt}although many places were looked at.{rest}"]
 
 
 def _shown(places: int) -> str:

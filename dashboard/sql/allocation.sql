@@ -95,7 +95,8 @@ select sum(d.value_usd) / max(days) as value_usd_per_day,
 
 -- name: equimarginal
 -- What a dollar buys: (V·ΔQ − λ·ΔL − ρ·ΔR) / ΔC of the last step taken, from the next cheaper option to the chosen one, and of the next
--- step not taken, from the chosen option to the next dearer one. The errors of one place's decisions are added up.
+-- step not taken, from the chosen option to the next dearer one. The errors of one place's decisions are added up. A place where no
+-- other option's cost is known has one row without a figure.
 select layer, kind, task_class, chosen, step,
        mode() within group (order by other) as other,
        count(*) as decisions,
@@ -119,7 +120,7 @@ select layer, kind, task_class, chosen, step,
                ('last', o.cheaper, o.cost_usd - o.cheaper_cost_usd, o.net_usd - o.cheaper_net_usd, o.cheaper_error_usd),
                ('next', o.dearer, o.dearer_cost_usd - o.cost_usd, o.dearer_net_usd - o.net_usd, o.dearer_error_usd))
                as step (step, other, cost_usd, net_usd, error_usd)
-         where (step.other is not null or o.decision_id is null and step.step = 'last')
+         where (step.other is not null or step.step = 'last' and o.cheaper is null and o.dearer is null)
            and {filters d.decided_at d.tenant d.layer d.kind d.task_class d.agent d.chosen}) as steps
  cross join {days}
  group by layer, kind, task_class, chosen, step

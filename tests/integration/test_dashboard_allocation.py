@@ -116,8 +116,8 @@ def test_what_a_dollar_buys_is_the_ratio_of_benefit_to_cost(books: Books) -> Non
     assert (further.spent, further.other, further.verdict) == (False, "1", "starved")
     assert further.worth == pytest.approx(7.5), "1.2 of value and 0.4 of risk less 0.1 of latency, for 0.2"
     assert further.high == pytest.approx(7.5 + 1.959964 * 0.1 / 0.2)
-    (unknown,) = rows["serve"].steps if "serve" in rows else rows["confirm"].steps
-    assert unknown.verdict == "unknown"
+    (unknown,) = rows["serve"].steps
+    assert (unknown.verdict, unknown.worth, unknown.why) == ("unknown", None, "nothing of engine-b was seen")
 
 
 def test_what_is_not_identified_is_open_and_not_nothing(books: Books) -> None:
