@@ -27,7 +27,9 @@ def register(server: Flask, books: Books, clock: Callable[[], datetime]) -> None
             return _refusal(404, f"there is no table named {name}")
         filters = views.parse(request.query_string.decode("ascii", "replace"))
         try:
-            asked = statement(name, filters, clock(), limit=ROWS_IN_A_CSV, values=_values(request.args.get("trace", "")))
+            asked = statement(
+                name, filters, clock(), limit=ROWS_IN_A_CSV, values=_values(request.args.get("trace", ""), filters.decision)
+            )
         except KeyError as missing:
             return _refusal(400, f"{name} needs {missing.args[0]}")
         return _streamed(books, asked)
@@ -40,8 +42,9 @@ def register(server: Flask, books: Books, clock: Callable[[], datetime]) -> None
         return response
 
 
-def _values(trace: str) -> dict[str, str]:
-    return {"trace_id": trace} if _TRACE.fullmatch(trace) else {}
+def _values(trace: str, decision: str | None) -> dict[str, str]:
+    named = {"trace_id": trace} if _TRACE.fullmatch(trace) else {}
+    return {**named, "decision_id": decision} if decision else named
 
 
 def _streamed(books: Books, asked: Statement) -> Response:

@@ -3,9 +3,11 @@
 The URL is the only state: a link shared is a view shared, and the browser's back button undoes a filter.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qsl, quote, urlencode
+from uuid import UUID
 
 from dashboard import formats
 
@@ -17,6 +19,16 @@ DIMENSIONS = {
     "task_class": "Task class",
     "tenant": "Tenant",
 }
+# What decisions are told apart by; the pages of decisions filter by these.
+DECISION_DIMENSIONS = {
+    "kind": "Kind",
+    "task_class": "Task class",
+    "chosen": "Chosen",
+    "layer": "Layer",
+    "agent": "Agent",
+    "tenant": "Tenant",
+}
+EVERY_DIMENSION = DIMENSIONS | DECISION_DIMENSIONS
 RANGES = {
     "3h": ("Last 3 hours", timedelta(hours=3)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -29,6 +41,8 @@ RANGES = {
 RANGE = "14d"
 STATUSES = ("booked", "unpriced", "suspense", "duplicate")
 SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
+VERDICTS = ("appraised", "not_enough_evidence", "not_identified")
+DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_usd", "risk_usd", "net_usd", "propensity")
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
 LIVE_SECONDS = 5
 
@@ -49,7 +63,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """One view of the books. `where` keeps, per dimension, the values shown; None among them means "not attributed"."""
+    """One view of the books.
+
+    `where` keeps, per dimension, the values shown; None among them means "not attributed". `decision` is the id of the one shown.
+    """
 
     range: str | None = RANGE
     since: datetime | None = None
@@ -59,6 +76,7 @@ class Filters:
     status: str | None = None
     sort: str = "-started_at"
     live: bool = False
+    decision: str | None = None
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -80,6 +98,16 @@ class Filters:
                 + timedelta(days=1)
             )
         return Window(since, until)
+
+    @property
+    def decision_sort(self) -> str:
+        """The order of decisions: the one asked for where decisions have it, else the most regret first."""
+        return self.sort if self.sort.removeprefix("-") in DECISION_SORTS else "-regret_usd"
+
+    def within(self, dimensions: Collection[str]) -> "Filters":
+        """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
+        where = {name: kept for name, kept in self.where.items() if name in dimensions}
+        return replace(self, where=where, status=None, sort="-started_at", decision=None)
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
@@ -105,13 +133,15 @@ class Filters:
             pairs += [(name, _iso(at)) for name, at in (("since", self.since), ("until", self.until)) if at]
         elif self.range != RANGE:
             pairs.append(("range", self.range))
-        pairs += [(name, value or "") for name in DIMENSIONS for value in self.where.get(name, ())]
+        pairs += [(name, value or "") for name in EVERY_DIMENSION for value in self.where.get(name, ())]
         if self.by != BY:
             pairs.append(("by", ",".join(self.by)))
         if self.status:
             pairs.append(("status", self.status))
         if self.sort != "-started_at":
             pairs.append(("sort", self.sort))
+        if self.decision:
+            pairs.append(("id", self.decision))
         if self.live:
             pairs.append(("live", "1"))
         return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
@@ -123,7 +153,7 @@ def parse(search: str | None) -> Filters:
     where: dict[str, tuple[str | None, ...]] = {}
     filters = Filters()
     for name, value in parse_qsl((search or "").removeprefix("?"), keep_blank_values=True, errors="replace"):
-        if name in DIMENSIONS:
+        if name in EVERY_DIMENSION:
             where[name] = (*where.get(name, ()), _text(value))
         elif name == "range" and value in RANGES:
             filters = replace(filters, range=value)
@@ -131,10 +161,12 @@ def parse(search: str | None) -> Filters:
             filters = replace(filters, **{name: at})
         elif name == "by" and (by := tuple(dict.fromkeys(part for part in value.split(",") if part in DIMENSIONS))):
             filters = replace(filters, by=by)
-        elif name == "status" and value in STATUSES:
+        elif name == "status" and value in (*STATUSES, *VERDICTS):
             filters = replace(filters, status=value)
-        elif name == "sort" and value.removeprefix("-") in SORTS:
+        elif name == "sort" and value.removeprefix("-") in (*SORTS, *DECISION_SORTS):
             filters = replace(filters, sort=value)
+        elif name == "id" and (decision := _identity(value)):
+            filters = replace(filters, decision=decision)
         elif name == "live":
             filters = replace(filters, live=value == "1")
         else:
@@ -188,6 +220,14 @@ def _iso(at: datetime) -> str:
 
 def _text(value: str) -> str | None:
     return value.replace("\0", "") or None
+
+
+def _identity(value: str) -> str | None:
+    """The id of a decision as the database writes it, or None when it is no such id."""
+    try:
+        return str(UUID(value))
+    except ValueError:
+        return None
 
 
 def _moment(value: str) -> datetime | None:

@@ -36,6 +36,24 @@ def usd(value: object) -> str:
     return f"{sign}${size:.{decimals}f}"
 
 
+def usd_estimate(value: object, low: object, high: object) -> str:
+    """Estimated dollars with the digits that their interval supports: `$410` for 412.37 within 360 to 471."""
+    amount, a, b = number(value), number(low), number(high)
+    if amount is None or a is None or b is None or b <= a:
+        return usd(value)
+    return _to_the_unit(amount, _unit(a, b))
+
+
+def usd_interval(low: object, high: object) -> str:
+    """An interval in dollars as people say it: `$360 to $470`; `not known` where an end is not."""
+    a, b = number(low), number(high)
+    if a is None or b is None:
+        return UNKNOWN
+    if b <= a:
+        return usd(a)
+    return f"{_to_the_unit(a, _unit(a, b))} to {_to_the_unit(b, _unit(a, b))}"
+
+
 def tokens(value: object) -> str:
     """Tokens in thousands, millions or billions (`12.3 M`), without the word; `not known` for None."""
     amount = number(value)
@@ -96,6 +114,14 @@ def size(value: object) -> str:
     return f"{amount:,.0f}{THIN_SPACE}B"
 
 
+def option(kind: object, name: object) -> str:
+    """An option of a decision in words: some kinds count something, and a bare number would not say what."""
+    units = {"verify": ("check", "checks"), "update": ("version behind", "versions behind")}.get(str(kind))
+    if units is None or not str(name)[:1].isdigit():
+        return str(name)
+    return f"{name} {units[0] if name == '1' else units[1]}"
+
+
 def moment(value: object) -> str:
     """A point in time in UTC, to the second: `2026-03-14 09:26:53`."""
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else UNKNOWN
@@ -113,6 +139,17 @@ def minutes_ago(minute: datetime, now: datetime) -> str:
         if passed >= max(span, timedelta(minutes=2)):
             return f"{passed // span}{THIN_SPACE}{letter} ago"
     return "less than two minutes ago"
+
+
+def _unit(low: Number, high: Number) -> int:
+    """The decimal place of the second digit of an interval's width: nothing beyond it is known. Seven places at most."""
+    return max((Decimal(str(high)) - Decimal(str(low))).adjusted() - 1, -7)
+
+
+def _to_the_unit(amount: Number, place: int) -> str:
+    """Dollars rounded to a decimal place, with no digit beyond it."""
+    rounded = Decimal(str(amount)).quantize(Decimal(1).scaleb(place))
+    return f"{'−' if rounded < 0 else ''}${abs(rounded):,.{max(-place, 0)}f}"
 
 
 def _three_digits(value: float) -> str:

@@ -49,17 +49,16 @@ def _show_pages(app: Dash, pages: Sequence[Page], books: Books, clock: Callable[
     def bar(search: str | None, pathname: str | None) -> Answer:
         filters, path = views.parse(search), pathname or "/"
         here = page_at(pages, path)
-        controls = filter_bar(filters, clock(), path, books) if here.filtered else []
+        controls = filter_bar(filters, clock(), path, books, here.dimensions, here.offers) if here.filtered else []
         return controls, _links(pages, here, filters), not filters.live
 
 
 def _links(pages: Sequence[Page], here: Page, filters: views.Filters) -> list[Component]:
-    """Links to the pages, which take the time range and filters along."""
-    kept = replace(filters, status=None, sort="-started_at")
+    """Links to the pages, which take the time range along, and those filters that the page knows."""
     return [
         dcc.Link(
             page.label,
-            href=page.path + kept.search(),
+            href=page.path + filters.within(page.dimensions).search(),
             className="link here" if page is here or page.path == here.under else "link",
         )
         for page in pages

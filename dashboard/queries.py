@@ -2,8 +2,10 @@
 
 The statements stand in `sql/*.sql` and read views of schema `ledger` only. In them, braces mark what a page fills in:
 `{filters hour tenant model}` becomes the conditions of the view's time column (`-` for none) and of those dimensions,
-`{name}` a quoted literal, and a few names (`dimension`, `order`…) a piece that is checked against a fixed list.
-`{spend}` and `{statuses}` are the sums that answer for the window: pages read no single rows but where they show them.
+`{name}` a quoted literal, `{days}` a row with the days of the window that the books know, and a few names (`dimension`,
+`order`…) a piece that is checked against a fixed list.
+`{standing}` is the query of that name. `{spend}` and `{statuses}` are the sums that answer for the window: what was spent is
+never summed from single rows.
 """
 
 import re
@@ -14,12 +16,12 @@ from functools import cache
 
 from psycopg import sql
 
-from dashboard.filters import DIMENSIONS, Filters, Window
+from dashboard.filters import DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
 from ledger.queries import queries
 
-FILES = ("spend", "calls", "trace", "ledger", "ingest")
+FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions")
 ROWS_SHOWN = 1000
-_PLACE = re.compile(r"\{([a-z_ -]+)\}")
+_PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def statement(
         "bucket word": lambda: _known(bucket, ("hour", "day", "week", "month", "minute")),
         "dimension": lambda: _known(filters.by[0], DIMENSIONS),
         "dimensions": lambda: ", ".join(_known(name, DIMENSIONS) for name in filters.by),
-        "order": lambda: _order(filters.sort),
+        "order": lambda: _order(filters.sort if filters.sort.removeprefix("-") in SORTS else "-started_at"),
+        "decision order": lambda: _order(filters.decision_sort),
+        "days": lambda: _days(span),
         "spend": lambda: _rolled_up("spend", span, bucket),
         "statuses": lambda: _rolled_up("statuses", span, bucket),
         "limit": lambda: "all" if limit is None else str(int(limit)),
@@ -63,6 +67,7 @@ def statement(
             return _conditions(filters, span, *asked.split()[1:])
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
+    pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
     return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "))
 
 
@@ -92,6 +97,11 @@ def bucket_of(window: Window, extent: timedelta | None = None) -> str:
     return "week" if length <= timedelta(days=800) else "month"
 
 
+def _without_purpose(text: str) -> str:
+    """A query without the comment above it, to stand within another."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+
+
 def _rolled_up(name: str, window: Window, bucket: str) -> str:
     """Where sums over a window are read: whole days from the days' sums; by hour, when hours are drawn, from the hours'."""
     if bucket == "hour":
@@ -101,15 +111,24 @@ def _rolled_up(name: str, window: Window, bucket: str) -> str:
     return f"ledger.{name}({since}, {until})"
 
 
+def _days(window: Window) -> str:
+    """The days of the window in which the books hold anything, at least one: what sums are divided by to be dollars a day."""
+    first = "min(first_hour)" if window.since is None else f"greatest(min(first_hour), {_bound('hour', window.since)})"
+    last = "max(last_hour) + interval '1 hour'"
+    last = last if window.until is None else f"least({last}, {_bound('hour', window.until)})"
+    return f"(select greatest(date_part('epoch', {last} - {first}) / 86400, 1) as days from ledger.extent) as shown"  # noqa: S608 - our own names
+
+
 def _conditions(filters: Filters, window: Window, time_column: str, *dimensions: str) -> str:
     conditions: list[str] = []
     if time_column != "-":
         bounds = ((">=", window.since), ("<", window.until))
         conditions += [f"{time_column} {sign} {_bound(time_column, at)}" for sign, at in bounds if at is not None]
     for dimension in dimensions:
-        if dimension == "status":
-            conditions += [f"status = {_literal(filters.status)}"] if filters.status else []
-        elif kept := filters.where.get(dimension):
+        if dimension in ("status", "verdict"):
+            known = STATUSES if dimension == "status" else VERDICTS
+            conditions += [f"status = {_literal(filters.status)}"] if filters.status in known else []
+        elif kept := filters.where.get(dimension.rpartition(".")[2]):
             conditions.append(_among(dimension, kept))
     return "\n   and ".join(conditions) or "true"
 

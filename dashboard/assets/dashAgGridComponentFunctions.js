@@ -15,6 +15,9 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
       "/trace/" + encodeURIComponent(row.trace_id) + (row.tenant ? "?tenant=" + encodeURIComponent(row.tenant) : ""),
   });
 
+  pigou.decisionOf = (row) =>
+    "/decision?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + encodeURIComponent(row.decision_id);
+
   // With a modifier key the browser opens a link as ever.
   const follow = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -25,6 +28,9 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   dagcomponentfuncs.LinkCell = (props) => {
     return h("a", { href: pigou.traceOf(props.data), onClick: follow, className: "cell-link" }, props.value);
   };
+
+  dagcomponentfuncs.DecisionCell = (props) =>
+    h("a", { href: pigou.decisionOf(props.data), onClick: follow, className: "cell-link" }, props.value);
 
   const STATUS = { unpriced: "act", suspense: "act", duplicate: "dim" };
   dagcomponentfuncs.StatusCell = (props) =>

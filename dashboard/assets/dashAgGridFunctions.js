@@ -53,10 +53,12 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   };
 
   // A click anywhere on a row goes where its link goes; on the link itself the link does it.
-  dagfuncs.openTrace = (params) => {
+  const open = (params, address) => {
     if (params.event.target.closest("a") || String(window.getSelection())) return;
-    window.pigou.go(window.pigou.traceOf(params.data));
+    window.pigou.go(address(params.data));
   };
+  dagfuncs.openTrace = (params) => open(params, window.pigou.traceOf);
+  dagfuncs.openDecision = (params) => open(params, window.pigou.decisionOf);
 
   // The unrounded number under the pointer; a dash says why it is one.
   dagfuncs.exact = (params) =>

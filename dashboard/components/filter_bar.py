@@ -1,5 +1,6 @@
 """The row above every page: which time, which part of the books, live or not. It only reads and writes the URL."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -10,25 +11,32 @@ from dash.development.base_component import Component
 from dashboard.books import Books, BooksUnavailable
 from dashboard.components.labelled import labelled
 from dashboard.components.marks import known_or
-from dashboard.filters import DIMENSIONS, RANGES, Filters
+from dashboard.filters import DIMENSIONS, EVERY_DIMENSION, RANGES, Filters
 from dashboard.queries import statement
 
 CUSTOM = "custom"
 _VALUES_OFFERED = 100
 
 
-def filter_bar(filters: Filters, now: datetime, path: str, books: Books) -> list[Component]:
-    """The controls, set as the URL says."""
+def filter_bar(
+    filters: Filters,
+    now: datetime,
+    path: str,
+    books: Books,
+    dimensions: Mapping[str, str] = DIMENSIONS,
+    offers: str = "filter_values",
+) -> list[Component]:
+    """The controls, set as the URL says. `offers` is the query that lists the values of the page's dimensions."""
     return [
         html.Div(
             [_range(filters), _dates(filters, now), html.Span("UTC", className="zone", title="All times are UTC")],
             className="range",
         ),
-        html.Div([*_pills(filters, path), _adding(filters, now, books)], className="pills"),
+        html.Div([*_pills(filters, path), _adding(filters, now, books, dimensions, offers)], className="pills"),
         labelled(
             dmc.Switch(id="live", checked=filters.live, label="Live", size="xs", persistence=False), "Refresh every five seconds"
         ),
-        *_problems(filters),
+        *_problems(filters, dimensions),
     ]
 
 
@@ -64,15 +72,15 @@ def _dates(filters: Filters, now: datetime) -> Component:
 def _pills(filters: Filters, path: str) -> list[Component]:
     pills: list[Component] = []
     for dimension, kept in filters.where.items():
-        label = f"{DIMENSIONS[dimension]}: {', '.join(known_or(value) for value in kept)}"
+        label = f"{EVERY_DIMENSION[dimension]}: {', '.join(known_or(value) for value in kept)}"
         href = path + filters.without(dimension).search()
         pills.append(dcc.Link([label, html.Span("×")], href=href, className="pill", title=f"Remove the filter on {label}"))
     return pills
 
 
-def _adding(filters: Filters, now: datetime, books: Books) -> Component:
+def _adding(filters: Filters, now: datetime, books: Books, dimensions: Mapping[str, str], offers: str) -> Component:
     try:
-        offered = books.run(statement("filter_values", filters, now, limit=_VALUES_OFFERED))
+        offered = books.run(statement(offers, filters, now, limit=_VALUES_OFFERED))
     except BooksUnavailable:
         groups: list[dict[str, object]] = []  # the panels say what is wrong; here it only means nothing to choose from
     else:
@@ -85,7 +93,7 @@ def _adding(filters: Filters, now: datetime, books: Books) -> Component:
                     if row["dimension"] == dimension
                 ],
             }
-            for dimension, heading in DIMENSIONS.items()
+            for dimension, heading in dimensions.items()
         ]
     return labelled(
         dmc.Select(
@@ -105,11 +113,10 @@ def _adding(filters: Filters, now: datetime, books: Books) -> Component:
     )
 
 
-def _problems(filters: Filters) -> list[Component]:
-    if not filters.problems:
-        return []
-    return [
-        html.P(
-            f"Not understood in the address, and left out: {', '.join(filters.problems)}.", className="problems", role="status"
-        )
-    ]
+def _problems(filters: Filters, dimensions: Mapping[str, str]) -> list[Component]:
+    """What of the address this page does not heed."""
+    said = [f"Not understood in the address, and left out: {', '.join(filters.problems)}."] if filters.problems else []
+    foreign = [EVERY_DIMENSION[name] for name in filters.where if name not in dimensions]
+    if foreign:
+        said.append(f"This page cannot be filtered by {', '.join(foreign)}.")
+    return [html.P(line, className="problems", role="status") for line in said]

@@ -80,8 +80,16 @@ def graph(name: str, figure: Figure, height_px: int, said: str) -> Component:
 
 
 def help_on(term: str, explanation: str) -> Component:
-    """A term whose meaning is under the pointer."""
-    return dmc.Tooltip(html.Span(term, className="term"), label=explanation, multiline=True, w=280, withArrow=True)
+    """A term whose meaning is shown when it is pointed at, touched or reached by the keyboard."""
+    return dmc.Tooltip(
+        html.Span(term, className="term", tabIndex=0),
+        label=explanation,
+        multiline=True,
+        w=280,
+        withArrow=True,
+        events={"hover": True, "focus": True, "touch": True},
+        boxWrapperProps={"style": {"display": "inline-block"}},  # within a sentence
+    )
 
 
 def known_or(value: str | None) -> str:

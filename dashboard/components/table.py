@@ -10,10 +10,19 @@ import dash_ag_grid as dag
 
 from dashboard import formats
 
-Kind: TypeAlias = Literal["text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "code"]
+Kind: TypeAlias = Literal[
+    "text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "decision", "code"
+]
+Opens: TypeAlias = Literal["trace", "decision"]
 _NUMBERS = ("usd", "tokens", "duration", "count", "quantity")
 _ROW_PX, _HEAD_PX = 36, 40
 ROWS_IN_SIGHT = 14
+_CELLS: dict[Kind, dict[str, object]] = {  # cells that are more than text, and what else their columns are
+    "status": {},
+    "link": {"sortingOrder": ["desc", "asc"]},  # links stand on times: the newest first
+    "decision": {"sortingOrder": ["desc", "asc"]},
+    "code": {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"},
+}
 
 _THEME = {
     "function": "themeQuartz.withParams({"
@@ -48,11 +57,11 @@ def table(
     row_key: Sequence[str],
     height_px: int | None = None,
     options: dict[str, object] | None = None,
-    opens_trace: bool = False,
+    opens: Opens | None = None,
     sorted_by: str | None = None,
 ) -> dag.AgGrid:
     """A grid of rows. `row_key` names the columns that tell rows apart, so that new data slides in without moving what is read.
-    With `opens_trace` a click on a row goes to its trace.
+    A click on a row goes to what it `opens`.
     """
     data = [{key: plain(value) for key, value in row.items()} for row in rows]
     tall = len(data) > ROWS_IN_SIGHT or height_px is not None
@@ -79,8 +88,8 @@ def table(
         style={"height": height_px or _HEAD_PX + _ROW_PX * ROWS_IN_SIGHT + 2, "width": "100%"}
         if tall
         else {"width": "100%", "height": None},
-        eventListeners={"rowClicked": ["openTrace(params)"]} if opens_trace else {},
-        className="opens" if opens_trace else "",
+        eventListeners={"rowClicked": [f"open{opens.capitalize()}(params)"]} if opens else {},
+        className="opens" if opens else "",
         dangerously_allow_code=False,
     )
 
@@ -107,10 +116,8 @@ def _definition(column: Column, sorted_by: str | None) -> dict[str, object]:
         definition["sortingOrder"] = ["desc", "asc"]
         if column.kind in ("usd", "tokens", "quantity"):
             definition["tooltipValueGetter"] = {"function": "exact(params)"}
-    elif column.kind in ("status", "link", "code"):
-        definition["cellRenderer"] = column.kind.capitalize() + "Cell"
-        if column.kind == "code":
-            definition |= {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"}
+    elif column.kind in _CELLS:
+        definition |= {"cellRenderer": column.kind.capitalize() + "Cell", **_CELLS[column.kind]}
     elif column.kind == "share":
         definition |= {"type": "rightAligned", "cellClass": "number", "sortable": False}
     elif column.kind == "time":

@@ -44,7 +44,7 @@ def bars_over_time(traces: Sequence[Trace], window: Window, bucket: str, rows: S
 
     `key` names what the reader looks at: while it stays the same, new data does not move a zoom.
     """
-    layout = _paper(key)
+    layout = paper(key)
     layout["barmode"] = "stack"
     layout["hovermode"] = "closest"  # a click must know its series; a label for all series would not
     layout["dragmode"] = "zoom"
@@ -83,6 +83,18 @@ def bars(
         "hovertemplate": f"<b>%{{fullData.name}}</b><br>%{{x|{_HOVER_TIME[bucket]}}}<br>%{{customdata[0]}}<extra></extra>",
         "marker": {"color": color, "line": {"width": 0}},
     }
+
+
+def label_of(text: str, most: int = 60) -> str:
+    """Text from outside as a figure shows it: cut to what a label bears, never markup, and unable to turn its neighbours."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return escape(cut if cut.isascii() else f"\N{FIRST STRONG ISOLATE}{cut}\N{POP DIRECTIONAL ISOLATE}")
+
+
+def beside(text: str, height: float, shift_px: int) -> dict[str, object]:
+    """A label at the left edge, some pixels above the middle of its row: it needs no margin, which a phone has no room for."""
+    place = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "y", "y": height, "yanchor": "bottom", "yshift": shift_px}
+    return {**place, "text": text, "showarrow": False, "font": {"size": 12}}
 
 
 def iso(at: datetime) -> str:
@@ -162,7 +174,8 @@ def _ceiling(at: datetime, bucket: str) -> datetime:
     return at if start == at else start + _length(start, bucket)
 
 
-def _paper(key: str) -> dict[str, object]:
+def paper(key: str) -> dict[str, object]:
+    """What every figure stands on: no background of its own, the page's type, no legend. `key` names what the reader looks at."""
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 
-from dashboard.pages import calls, ingest, ledger, spend, trace
+from dashboard.pages import allocation, calls, decision, decisions, ingest, ledger, spend, trace
 from dashboard.pages.page import Page
 
-PAGES: tuple[Page, ...] = (spend.PAGE, calls.PAGE, ledger.PAGE, ingest.PAGE, trace.PAGE)
+PAGES: tuple[Page, ...] = (
+    spend.PAGE,
+    allocation.PAGE,
+    decisions.PAGE,
+    calls.PAGE,
+    ledger.PAGE,
+    ingest.PAGE,
+    trace.PAGE,
+    decision.PAGE,
+)
 
 
 def page_at(pages: Sequence[Page], path: str) -> Page:

@@ -73,7 +73,7 @@ def every_call(view: View) -> Children:
         row_key=("tenant", "trace_id", "span_id"),
         height_px=640,
         sorted_by=view.filters.sort,
-        opens_trace=True,
+        opens="trace",
     )
     return [
         _statuses(view, by_status, whole),

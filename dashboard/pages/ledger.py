@@ -61,7 +61,7 @@ def control_totals(view: View) -> Children:
             f"{said.capitalize()}. A difference means a call was not seen, was seen twice, or the sender counts otherwise.",
             className="note",
         ),
-        table("control_total_differences", columns, frame, row_key=("tenant", "trace_id", "span_id"), opens_trace=True),
+        table("control_total_differences", columns, frame, row_key=("tenant", "trace_id", "span_id"), opens="trace"),
     ]
 
 

@@ -1,7 +1,7 @@
 """What a page is: an address, panels, and whether the filter bar concerns it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dash import Dash, html
@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard.books import Books
 from dashboard.components.panel import Panel, frame_of
+from dashboard.filters import DIMENSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Page:
 
     `label` is its link in the navigation, None for pages reached otherwise; `under` is
     the path of the page it belongs to in the navigation; `register` adds callbacks of its own, `around` what stands beside
-    the panels.
+    the panels. `dimensions` are what it can be filtered by, `offers` the query that lists the values of these.
     """
 
     path: str
@@ -26,6 +27,8 @@ class Page:
     label: str | None = None
     under: str | None = None
     filtered: bool = True
+    dimensions: Mapping[str, str] = field(default_factory=lambda: DIMENSIONS)
+    offers: str = "filter_values"
     register: Callable[[Dash, Books, Callable[[], datetime]], None] | None = None
     around: Callable[[], list[Component]] | None = None
 

@@ -18,6 +18,7 @@ from dashboard.components.table import Column, table
 from dashboard.figures.waterfall import Bar, waterfall
 from dashboard.pages.page import Page
 from dashboard.pages.span import span_details
+from dashboard.pages.trace_decisions import trace_decisions
 
 SPANS_SHOWN = 10_000
 _COLUMNS = (
@@ -98,6 +99,11 @@ def spans(view: View) -> Children:
     if len(bars) == SPANS_SHOWN:
         said = f"The first {SPANS_SHOWN:,} spans; the CSV has every one. Click one for its attributes."
     return [grid, html.P(said, className="note")]
+
+
+def decided(view: View) -> Children:
+    """What the trace was worth as a task, and its decisions."""
+    return trace_decisions(view, _trace_id(view.path))
 
 
 def _row(bar: Bar) -> dict[str, object]:
@@ -218,5 +224,8 @@ PAGE = Page(
     panels=(
         Panel("trace_summary", "", summary, skeleton_px=90),
         Panel("trace_spans", "Spans in time", spans, table="trace_spans", skeleton_px=500),
+        Panel(
+            "trace_decisions", "What was decided in it, and what it was worth", decided, table="trace_decisions", skeleton_px=200
+        ),
     ),
 )

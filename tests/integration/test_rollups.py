@@ -20,9 +20,10 @@ from ledger.rerate import rerate
 from tests.books import AT, agent, book, chat, collecting, export, one, price, rows, run, tool
 
 _HOUR = AT.replace(minute=0, second=0, microsecond=0)
-# Those that show single calls, spans or rows, each bounded by a limit or by one trace.
+# Those that show single calls, spans or rows, each bounded by a limit, by one trace or by one decision.
 SHOW_SINGLE_ROWS = {
     "calls", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
+    "decision", "decision_options", "decision_neighbours", "trace_task", "trace_decisions",
 }  # fmt: skip
 RAW = ("call", "record", "entry", "transfer", "metric_point", "call_key", "rejection")
 
@@ -162,7 +163,7 @@ def test_the_names_of_those_that_do_are_names_of_queries() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHOW_SINGLE_ROWS))
 def test_those_that_show_single_rows_are_bounded(name: str) -> None:
-    assert "limit {limit}" in named()[name] or "{trace_id}" in named()[name]
+    assert any(bound in named()[name] for bound in ("limit {limit}", "{trace_id}", "{decision_id}"))
 
 
 def test_a_plan_that_reads_calls_is_found(dsn: str, reader: psycopg.Connection) -> None:

@@ -8,13 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dashboard.filters import BY, DIMENSIONS, RANGES, SORTS, STATUSES, Filters, Window, days, describe, parse
+from dashboard.filters import (
+    BY,
+    DECISION_DIMENSIONS,
+    DECISION_SORTS,
+    DIMENSIONS,
+    EVERY_DIMENSION,
+    RANGES,
+    SORTS,
+    STATUSES,
+    VERDICTS,
+    Filters,
+    Window,
+    days,
+    describe,
+    parse,
+)
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 hours = some.integers(0, 876_000).map(lambda hour: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(hours=hour))
 values = some.one_of(some.none(), some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 places = some.dictionaries(
-    some.sampled_from(sorted(DIMENSIONS)), some.lists(values, min_size=1, max_size=3, unique=True).map(tuple)
+    some.sampled_from(sorted(EVERY_DIMENSION)), some.lists(values, min_size=1, max_size=3, unique=True).map(tuple)
 )
 
 
@@ -22,14 +37,21 @@ places = some.dictionaries(
     some.sampled_from(sorted(RANGES)),
     places,
     some.permutations(sorted(DIMENSIONS)).map(lambda all_of_them: tuple(all_of_them[:3])),
-    some.sampled_from((None, *STATUSES)),
-    some.sampled_from(SORTS),
+    some.sampled_from((None, *STATUSES, *VERDICTS)),
+    some.sampled_from((*SORTS, *DECISION_SORTS)),
     some.booleans(),
+    some.one_of(some.none(), some.uuids().map(str)),
 )
 def test_a_view_survives_its_address(
-    span: str, where: dict[str, tuple[str | None, ...]], by: tuple[str, ...], status: str | None, sort: str, live: bool
+    span: str,
+    where: dict[str, tuple[str | None, ...]],
+    by: tuple[str, ...],
+    status: str | None,
+    sort: str,
+    live: bool,
+    decision: str | None,
 ) -> None:
-    view = Filters(range=span, where=where, by=by, status=status, sort=f"-{sort}", live=live)
+    view = Filters(range=span, where=where, by=by, status=status, sort=f"-{sort}", live=live, decision=decision)
     assert parse(view.search()) == view
 
 
@@ -54,6 +76,27 @@ def test_what_is_not_understood_is_named() -> None:
     assert view.where == {"layer": ("action",)}
     assert view.by == BY
     assert view.problems == ("range=fortnight", "colour=red", "by=moon", "sort=beauty", "since=yesterday")
+
+
+def test_a_page_takes_along_only_the_filters_that_it_knows() -> None:
+    view = parse(
+        "?range=7d&kind=route&model=a&tenant=acme&status=appraised&sort=-regret_usd&id=0193b7a0-0000-7000-8000-000000000000"
+    )
+    assert view.within(DIMENSIONS) == parse("?range=7d&model=a&tenant=acme")
+    assert view.within(DECISION_DIMENSIONS) == parse("?range=7d&kind=route&tenant=acme")
+
+
+def test_decisions_are_ordered_by_what_decisions_have() -> None:
+    assert [parse(search).decision_sort for search in ("", "?sort=latency_ms", "?sort=decided_at")] == [
+        "-regret_usd",
+        "-regret_usd",
+        "decided_at",
+    ]
+
+
+def test_an_id_is_that_of_a_decision_or_named_as_a_mistake() -> None:
+    assert parse("?id=0193B7A0-0000-7000-8000-00000000000F").decision == "0193b7a0-0000-7000-8000-00000000000f"
+    assert parse("?id=%27%3B+drop+table").problems == ("id='; drop table",)
 
 
 def test_a_range_that_ends_before_it_begins_is_named() -> None:

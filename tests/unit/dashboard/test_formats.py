@@ -37,6 +37,28 @@ def test_dollars(value: Decimal | None, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "low", "high", "said", "interval"),
+    [
+        (412.37, 360.2, 470.9, "$410", "$360 to $470"),
+        (412.37, 412.1, 412.6, "$412.37", "$412.10 to $412.60"),
+        (7.976, 4.6, 11.31, "$8.0", "$4.6 to $11.3"),
+        (0.1234, 0.09, 0.16, "$0.123", "$0.090 to $0.160"),
+        (12_345, 2_000, 30_000, "$12,000", "$2,000 to $30,000"),
+        (-3.4, -6, 1, "−$3.4", "−$6.0 to $1.0"),
+        (5, 5, 5, "$5.00", "$5.00"),
+        (5, None, None, "$5.00", "not known"),
+        (None, None, None, "not known", "not known"),
+        (1e9, 1e9 - 1e-12, 1e9 + 1e-12, "$1,000,000,000.00", "$1,000,000,000.00"),
+    ],
+)
+def test_estimates_have_the_digits_that_their_interval_supports(
+    value: float | None, low: float | None, high: float | None, said: str, interval: str
+) -> None:
+    assert formats.usd_estimate(value, low, high) == said
+    assert formats.usd_interval(low, high) == interval
+
+
+@pytest.mark.parametrize(
     ("value", "said"),
     [
         (None, "not known"),

@@ -11,7 +11,7 @@ from dashboard.filters import Filters, Window, parse
 from dashboard.queries import bucket_of, named, statement
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
-VALUES: dict[str, str | datetime] = {"trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW}
+VALUES: dict[str, str | datetime] = {"trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW, "decision_id": "ef"}
 _SOURCE = re.compile(r"\b(?:from|join)\s+(?!lateral\b|\(|max\b|min\b)([a-z_.]+)")
 
 
@@ -42,6 +42,27 @@ def test_conditions_stand_for_what_the_view_shows() -> None:
     assert "(layer = 'action' or layer is null)" in text
     assert "model in ('a', 'b')" in text
     assert "agent is null" in text
+
+
+def test_a_status_is_asked_for_only_of_what_can_have_it() -> None:
+    of_calls, of_decisions = parse("?status=booked"), parse("?status=not_identified")
+    assert "status = 'booked'" in statement("calls", of_calls, NOW).text
+    assert "status = 'not_identified'" in statement("decisions", of_decisions, NOW).text
+    assert "status = " not in statement("calls", of_decisions, NOW).text + statement("decisions", of_calls, NOW).text
+
+
+def test_columns_of_a_joined_view_are_filtered_by_their_dimension() -> None:
+    text = statement("equimarginal", parse("?kind=route&chosen=small&model=a"), NOW).text
+    assert "d.kind = 'route'" in text
+    assert "d.chosen = 'small'" in text
+    assert "model" not in text
+
+
+def test_dollars_a_day_are_of_the_days_that_the_books_know() -> None:
+    day = statement("spend_per_day", parse("?range=24h"), NOW).text
+    assert "least(max(last_hour) + interval '1 hour', timestamptz '2026-03-14 10:00Z')" in day
+    assert "greatest(min(first_hour), timestamptz '2026-03-13 10:00Z')" in day
+    assert "timestamptz '" not in statement("spend_per_day", parse("?range=all"), NOW).text
 
 
 def test_no_condition_is_true() -> None:

@@ -1,0 +1,108 @@
+"""The price vector as a strip: what quality, a second and a dollar of risk are worth, and who says so."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import cast
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboard import formats, theme
+from dashboard.components.panel import Children, View, nothing
+from dashboard.components.table import Column, table
+from dashboard.components.terms import term
+
+Row = dict[str, object]
+_PRICES = (
+    ("v_usd", "V", "a task that succeeds", theme.VALUE, "v_source"),
+    ("lambda_usd_per_s", "λ", "a second of waiting", theme.LATENCY, "lambda_source"),
+    ("rho", "ρ", "a dollar of expected loss", theme.RISK, "rho_source"),
+)
+_NOTHING = Decimal("1e-9")  # the solver's zero
+_SOURCES = {"policy": "policy", "dual": "dual", "tasks": "stated by the tasks"}
+_COLUMNS = (
+    Column("task_class", "Task class", width=150, grow=1),
+    Column("v_usd", "V, USD", "usd", 100),
+    Column("v_range", "V (95 %)", width=140, sortable=False),
+    Column("v_source", "V from", width=90),
+    Column("lambda_usd_per_s", "λ, USD a second", "usd", 130),
+    Column("lambda_range", "λ (95 %)", width=150, sortable=False),
+    Column("lambda_source", "λ from", width=90),
+    Column("rho", "ρ, USD a USD", "quantity", 110),
+    Column("rho_range", "ρ (95 %)", width=120, sortable=False),
+    Column("rho_source", "ρ from", width=90),
+    Column("constraint", "Tightest constraint", width=170, grow=1),
+    Column("slack", "Slack", "quantity", 100, tooltip="How far the constraint is from binding, in its own unit; 0: it binds"),
+    Column("tenant", "Tenant", width=100),
+    Column("why", "What is not known", width=220),
+)
+
+
+def prices(view: View) -> Children:
+    """V, λ and ρ over the classes shown, where each comes from, and whether its constraint binds; every row below."""
+    rows = list(view.ask("price_vector"))
+    if not rows:
+        return [nothing("No price is stated or solved yet: value, latency and risk cannot be compared with compute without one.")]
+    shown = [
+        {
+            **row,
+            "v_range": _interval(row["v_low_usd"], row["v_high_usd"], formats.usd_interval),
+            "lambda_range": _interval(row["lambda_low"], row["lambda_high"], formats.usd_interval),
+            "rho_range": _interval(row["rho_low"], row["rho_high"], _plain_interval),
+        }
+        for row in rows
+    ]
+    grid = table("price_vector", _COLUMNS, shown, row_key=("tenant", "task_class"))
+    return [
+        html.Div([*(_price(rows, *price) for price in _PRICES), _binding(rows)], className="price-strip"),
+        html.Details([html.Summary(f"By class of tasks ({formats.count(len(rows), 'row')})"), grid]),
+    ]
+
+
+def _price(rows: Sequence[Row], column: str, name: str, of_what: str, color: str, source: str) -> Component:
+    known = [cast(Decimal, row[column]) for row in rows if row[column] is not None]
+    said = "not known" if not known else _range(min(known), max(known), name)
+    sources = sorted({str(row[source]) for row in rows if row[column] is not None})
+    words = [term(word) if word in ("policy", "dual") else _SOURCES.get(word, word) for word in sources]
+    return html.Div(
+        [
+            html.Span(
+                [html.Span(className="swatch", style={"background": color}), term(name), f" {of_what}"], className="fact-label"
+            ),
+            html.Span(said, className="fact-number"),
+            html.Span([part for word in words for part in (" and ", word)][1:], className="fact-label"),
+        ],
+        className="price",
+    )
+
+
+def _binding(rows: Sequence[Row]) -> Component:
+    """How many of the constraints hold anything back."""
+    constrained = [row for row in rows if row["constraint"] is not None]
+    binding = sum(1 for row in constrained if abs(cast(Decimal, row["slack"])) < _NOTHING)
+    said = f"{binding} of {len(constrained)}" if constrained else "none stated"
+    return html.Div(
+        [
+            html.Span(["Constraints that are ", term("binding")], className="fact-label"),
+            html.Span(said, className="fact-number"),
+            html.Span("budgets, latency agreements, risk envelopes", className="fact-label"),
+        ],
+        className="price",
+    )
+
+
+def _interval(low: object, high: object, said: Callable[[object, object], str]) -> str | None:
+    return None if low is None or high is None else said(low, high)
+
+
+def _plain_interval(low: object, high: object) -> str:
+    return f"{_plain(cast(Decimal, low))} to {_plain(cast(Decimal, high))}"
+
+
+def _range(low: Decimal, high: Decimal, name: str) -> str:
+    said: Callable[[Decimal], str] = _plain if name == "ρ" else formats.usd
+    return said(low) if low == high else f"{said(low)} to {said(high)}"
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{float(amount):,.3g}"

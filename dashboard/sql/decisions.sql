@@ -1,0 +1,73 @@
+-- name: decisions
+-- Decisions, one row each, with what is thought of them.
+select decided_at, tenant, layer, kind, task_class, agent, chosen, best, status,
+       regret_usd, regret_low_usd, regret_high_usd, value_usd, cost_usd, latency_usd, risk_usd, net_usd,
+       propensity, n, method, why, trace_id, span_id, decision_id
+  from ledger.decisions
+ where {filters decided_at tenant layer kind task_class agent chosen verdict}
+ order by {decision order}, decision_id
+ limit {limit};
+
+-- name: decisions_by_status
+-- How many decisions were judged, and the regret of those whose interval excludes zero.
+select status, count(*) as decisions, sum(regret_usd) filter (where regret_low_usd > 0) as regret_usd
+  from ledger.decisions
+ where {filters decided_at tenant layer kind task_class agent chosen}
+ group by status
+ order by status;
+
+-- name: decision
+-- One decision with all that was known before and all that is thought of it.
+select d.tenant, d.decision_id, d.decided_at, d.trace_id, d.span_id, d.layer, d.kind, d.task_class, d.agent, d.chosen, d.best, d.status,
+       d.regret_usd, d.regret_low_usd, d.regret_high_usd, d.propensity, d.assignment, d.context, d.provenance,
+       d.segment, d.value_band, d.n, d.method, d.why, s.needs_outcomes, s.needs_exploration, s.is_discovery, s.tasks
+  from ledger.decisions d
+  left join ledger.segments s on s.tenant = d.tenant and s.comparison = d.comparison and s.segment_number = d.segment_number
+ where d.decision_id = {decision_id} and {filters - d.tenant};
+
+-- name: decision_options
+-- The options of one decision with every term of the equation, in dollars; a blank is not known.
+select option, is_chosen, is_best, value_usd, cost_usd, latency_usd, risk_usd, net_usd, error_usd, propensity, predicted_quality
+  from ledger.decision_options
+ where decision_id = {decision_id} and {filters - tenant}
+ order by place;
+
+-- name: decision_neighbours
+-- Decisions of the same kind and class of tasks, chosen alike, that were taken closest in time.
+select n.decided_at, n.tenant, n.chosen, n.best, n.status, n.regret_usd, n.regret_low_usd, n.regret_high_usd, n.trace_id, n.decision_id
+  from ledger.decisions d
+  join ledger.decisions n on n.tenant = d.tenant and n.kind = d.kind and coalesce(n.task_class, '') = coalesce(d.task_class, '') and n.chosen = d.chosen
+   and n.decision_id <> d.decision_id and n.decided_at between d.decided_at - interval '2 days' and d.decided_at + interval '2 days'
+ where d.decision_id = {decision_id} and {filters - d.tenant}
+ order by abs(date_part('epoch', n.decided_at - d.decided_at)), n.decision_id
+ limit 12;
+
+-- name: trace_task
+-- What a trace was worth as a task: class, value, outcome, cost, latency, risk and net.
+select tenant, task_class, value_usd, quality, outcome_source, cost_usd, latency_s, risk_usd, net_usd, settled_at
+  from ledger.tasks
+ where trace_id = {trace_id} and {filters - tenant}
+ order by tenant;
+
+-- name: trace_decisions
+-- What was decided in a trace, in order of time.
+select decided_at, tenant, layer, kind, chosen, best, status, regret_usd, regret_low_usd, regret_high_usd, span_id, decision_id
+  from ledger.decisions
+ where decision_id in (select decision_id from ledger.trace_decisions({trace_id})) and {filters - tenant}
+ order by decided_at, kind, decision_id
+ limit {limit};
+
+-- name: decision_filter_values
+-- Values to filter decisions by that occur in this window, the most frequent first.
+select dimension, value, decisions
+  from (select dimension, value, sum(decisions) as decisions,
+               row_number() over (partition by dimension order by sum(decisions) desc, value) as rank
+          from (select kind, task_class, chosen, layer, agent, tenant, count(*) as decisions
+                  from ledger.decisions
+                 where {filters decided_at}
+                 group by kind, task_class, chosen, layer, agent, tenant) as combinations
+         cross join lateral (values ('kind', kind), ('task_class', task_class), ('chosen', chosen), ('layer', layer),
+                                    ('agent', agent), ('tenant', tenant)) as d (dimension, value)
+         group by dimension, value) as ranked
+ where rank <= {limit}
+ order by dimension, rank;

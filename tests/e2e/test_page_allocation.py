@@ -1,0 +1,161 @@
+"""The pages of misallocation in a real browser: from the headline to one decision and its trace, the numbers being the SQL's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from dashboard import formats
+from tests.agent_traffic import fill
+from tests.appraised import HOSTILE, judge
+from tests.browser import chromium
+from tests.page import PATIENCE_MS, Served, dashboard, database, opened, settled, shown_sql, window
+
+PAGES = ("/allocation", "/decisions", "/decision?id=")
+PLACE_OF_A_DOT = """kind => {
+    const plot = document.querySelector('.panel-equimarginal .js-plotly-plot');
+    const index = plot.data.findIndex(trace => trace.customdata[0][0] === kind);
+    const box = plot.querySelectorAll('.scatterlayer .trace')[index].querySelector('.point').getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+
+
+@pytest.fixture(scope="module")
+def served(server: str, template: str) -> Iterator[Served]:
+    """A dashboard over a fortnight of traffic whose decisions are judged."""
+    with database(server, template, "pigou_page_allocation") as dsn:
+        fill(dsn, datetime.now(UTC), traces=60)
+        judge(dsn)
+        with dashboard(dsn) as url:
+            yield Served(url, dsn)
+
+
+@pytest.fixture(scope="module")
+def laptop() -> Iterator[tuple[BrowserContext, list[str]]]:
+    """A window as wide as a laptop, and the errors that its pages report."""
+    expect.set_options(timeout=PATIENCE_MS)
+    with chromium() as browser, window(browser, width=1440, height=900) as (context, faults):
+        yield context, faults
+
+
+@pytest.fixture
+def context(laptop: tuple[BrowserContext, list[str]]) -> Iterator[BrowserContext]:
+    """The laptop's window for one test; a page that reports an error, or runs what a name says, fails it."""
+    context, faults = laptop
+    context.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
+    yield context
+    for page in context.pages:
+        page.close()
+    assert not faults
+
+
+def decided(served: Served, kind: str) -> str:
+    """The id of a decision of a kind."""
+    ((identity,),) = served.sql(f"select decision_id from ledger.decisions where kind = '{kind}' order by decided_at limit 1")
+    return str(identity)
+
+
+def test_the_headline_leads_to_the_decision_that_loses_most_and_to_its_trace(context: BrowserContext, served: Served) -> None:
+    page = opened(context, served, "/allocation")
+    headline = page.locator("h1").inner_text()
+    question = shown_sql(page, "allocation_headline", "regret_total")
+    ((usd, low, high),) = served.sql(f"select usd_per_day, low_usd_per_day, high_usd_per_day from ({question}\n) as shown")
+    assert headline.startswith(f"{formats.usd_estimate(usd, low, high)} a day recoverable ({formats.usd_interval(low, high)})")
+    page.get_by_role("link", name="see the decisions").click()
+    expect(page).to_have_url(re.compile(r"/decisions\?task_class=code\.fix_test&kind=verify&chosen=0"))
+    settled(page)
+    ((lost,),) = served.sql(f"select max(regret_usd) from ({shown_sql(page, 'decisions', 'decisions')}\n) as shown")
+    first = page.locator(".ag-center-cols-container .ag-row[row-index='0']")
+    expect(first.locator("[col-id='regret_usd']")).to_have_text(formats.usd(lost))
+    first.click()
+    expect(page).to_have_url(re.compile(r"/decision\?tenant=\w+&id=[0-9a-f-]{36}"))
+    expect(page.locator("h1")).to_contain_text("1 check would have brought $1.30 more ($1.10 to $1.50).")
+    settled(page)
+    options = f"select option, net_usd, error_usd from ({shown_sql(page, 'decision_options')}\n) as shown where is_best"
+    ((best, net, error),) = served.sql(options)
+    best_row = page.locator(".options tr.best")
+    expect(best_row).to_contain_text(f"{best}best")
+    ((chosen_net,),) = served.sql(f"select net_usd from ({shown_sql(page, 'decision_options')}\n) as shown where is_chosen")
+    gain, margin = float(cast(float, net)) - float(cast(float, chosen_net)), 1.959964 * float(cast(float, error))
+    expect(best_row).to_contain_text(f"+{formats.usd(gain)} ({formats.usd_interval(gain - margin, gain + margin)})")
+    address = page.url
+    page.locator(".panel-decision_verdict a[href^='/trace/']").click()
+    expect(page.locator("#section-trace_decisions")).to_contain_text("outcome 0.90 by feedback")
+    page.locator("#section-trace_decisions .cell-link").first.click()
+    expect(page).to_have_url(address)
+
+
+def test_a_dot_of_the_line_leads_to_its_decisions(context: BrowserContext, served: Served) -> None:
+    page = opened(context, served, "/allocation?range=30d")
+    expect(page.locator(".panel-equimarginal .scatterlayer .point").first).to_be_visible()
+    drawn = page.evaluate(
+        "document.querySelector('.panel-equimarginal .js-plotly-plot').data.map(trace => trace.customdata[0][0])"
+    )
+    asked = served.sql(f"select kind from ({shown_sql(page, 'equimarginal')}\n) as shown where worth is not null")
+    assert {kind for (kind,) in asked} <= set(drawn)
+    page.locator("#section-equimarginal").scroll_into_view_if_needed()
+    for _ in range(20):  # the figure is drawn a moment before it listens; a reader clicks again, too
+        x, y = page.evaluate(PLACE_OF_A_DOT, "route")
+        page.mouse.click(x, y)
+        page.wait_for_timeout(500)
+        if "/decisions" in page.url:
+            break
+    expect(page).to_have_url(re.compile(r"/decisions\?range=30d&layer=demand&task_class=support\.faq&kind=route&chosen=large$"))
+    expect(page.locator(".pill", has_text="Kind: route")).to_be_visible()
+
+
+def test_decisions_are_filtered_and_ordered_through_the_address(context: BrowserContext, served: Served) -> None:
+    page = opened(context, served, "/decisions")
+    page.locator(".choices").get_by_role("link", name="Not enough evidence").click()
+    expect(page).to_have_url(re.compile(r"\?status=not_enough_evidence$"))
+    counted = shown_sql(page, "decisions", "decisions_by_status")
+    ((open_decisions,),) = served.sql(f"select decisions from ({counted}\n) as shown where status = 'not_enough_evidence'")
+    expect(page.locator(".panel-decisions .note")).to_contain_text(f"{open_decisions} decisions")
+    page.locator(".ag-header-cell", has_text="Decided").click()
+    expect(page).to_have_url(re.compile(r"sort=-decided_at"))
+    page.locator("#add-filter").click()
+    page.get_by_role("option", name="confirm").click()
+    expect(page).to_have_url(re.compile(r"kind=confirm&status=not_enough_evidence&sort=-decided_at"))
+    page.locator(".links").get_by_role("link", name="Spend").click()
+    expect(page).to_have_url(re.compile(r"/$"))
+
+
+def test_hostile_names_are_shown_and_do_nothing(context: BrowserContext, served: Served) -> None:
+    for address in ("/allocation", "/decisions?kind=cache", f"/decision?id={decided(served, 'cache')}"):
+        page = opened(context, served, address)
+        expect(page.locator("#page")).to_contain_text(HOSTILE[:28])
+        assert page.locator("#page img").count() == 0
+        page.close()
+
+
+def test_a_phone_shows_every_page_in_light_and_dark(context: BrowserContext, served: Served) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    for address in PAGES:
+        page.goto(served.url + address + (decided(served, "verify") if address.endswith("=") else ""))
+        settled(page)
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        assert overflow(page) <= 0, address
+
+
+def overflow(page: Page) -> int:
+    """How many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def test_books_without_decisions_say_what_to_do(context: BrowserContext, server: str, template: str) -> None:
+    with database(server, template, "pigou_page_undecided") as dsn:
+        fill(dsn, datetime.now(UTC), traces=3)
+        with dashboard(dsn) as url:
+            page = opened(context, Served(url, dsn), "/allocation")
+            expect(page.locator("h1")).to_have_text("Nothing has been appraised over 14 days.")
+            expect(page.locator(".unappraised")).to_contain_text("pigou appraise")
+            expect(page.locator("#section-heat")).to_be_hidden()
+            page.close()
