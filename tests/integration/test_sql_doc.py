@@ -74,7 +74,11 @@ def telemetry() -> Iterator[Export]:
     yield export(agent(30, 1, name="support", input=9, output=9, task="support"), chat(30, 2, 1, input=500, output=50))
     yield export(chat(31, 1, model="nobody-prices-this", at=50), chat(31, 2, input=5, cached=50, at=60))
     yield export(chat(32, 1, input=77, output=7, at=70), chat(32, 2, input=77, output=7, at=70))
-    risky: dict[str, Any] = {"allocation__action__class": "deploy", "allocation__risk__probability": 0.1, "allocation__risk__loss_usd": 20}
+    risky: dict[str, Any] = {
+        "allocation__action__class": "deploy",
+        "allocation__risk__probability": 0.1,
+        "allocation__risk__loss_usd": 20,
+    }
     worth: dict[str, Any] = {"allocation__task__value_usd": 8, "allocation__outcome": 0.5}
     yield export(agent(34, 1, task="release", at=80, **worth), chat(34, 2, 1, at=81), plain(34, 3, 1, at=82, **risky))
     yield export(agent(35, 1, task="release", at=90), plain(35, 3, 1, at=92, **risky))

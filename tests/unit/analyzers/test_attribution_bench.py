@@ -64,10 +64,10 @@ def test_a_broken_promise_is_seen() -> None:
     good = tally.Tally("t", 10, "found", effects=[95, 100], regrets=[95, 100], right=[20, 20], found=[18, 20], raised=[100, 100])
     assert good.kept()[0]
     for broken in (
-        {"effects": [70, 100]},
-        {"regrets": [70, 100]},
-        {"right": [10, 20]},
-        {"found": [10, 20]},
+        {"effects": [70.0, 100.0]},
+        {"regrets": [70.0, 100.0]},
+        {"right": [10.0, 20.0]},
+        {"found": [10.0, 20.0]},
     ):
         bad = tally.Tally("t", 10, "found", **broken, raised=[100, 100])
         assert not bad.kept()[0]
