@@ -63,13 +63,12 @@ def test_a_table_is_written_between_its_markers(monkeypatch: pytest.MonkeyPatch,
 def test_a_broken_promise_is_seen() -> None:
     good = tally.Tally("t", 10, "found", effects=[95, 100], regrets=[95, 100], right=[20, 20], found=[18, 20], raised=[100, 100])
     assert good.kept()[0]
-    for broken in (
-        {"effects": [70.0, 100.0]},
-        {"regrets": [70.0, 100.0]},
-        {"right": [10.0, 20.0]},
-        {"found": [10.0, 20.0]},
+    for bad in (
+        tally.Tally("t", 10, "found", effects=[70, 100], raised=[100, 100]),
+        tally.Tally("t", 10, "found", regrets=[70, 100], raised=[100, 100]),
+        tally.Tally("t", 10, "found", right=[10, 20], raised=[100, 100]),
+        tally.Tally("t", 10, "found", found=[10, 20], raised=[100, 100]),
     ):
-        bad = tally.Tally("t", 10, "found", **broken, raised=[100, 100])
         assert not bad.kept()[0]
     assert tally.Tally("t", 10, "nothing", raised=[3, 100]).kept()[0]
     assert not tally.Tally("t", 10, "nothing", raised=[20, 100]).kept()[0]
