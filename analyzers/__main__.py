@@ -12,6 +12,7 @@ import time
 
 import psycopg
 
+from analyzers.appraising import Appraising
 from analyzers.delivery.deliverer import WITHIN_S, Deliverer
 from analyzers.delivery.outbox import has_news
 from analyzers.pipeline import Round, run_round
@@ -42,12 +43,14 @@ def main() -> int:
     threading.excepthook = _end
     deliverer = Deliverer(arguments.dsn, dict(os.environ), arguments.delivery_within_s)
     deliverer.start()
-    _run_clock(arguments.dsn, arguments.interval_s, stop, deliverer)
+    appraising = Appraising(arguments.dsn)
+    _run_clock(arguments.dsn, arguments.interval_s, stop, deliverer, appraising)
+    appraising.stop()
     deliverer.stop()
     return 0
 
 
-def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: Deliverer) -> None:
+def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: Deliverer, appraising: Appraising) -> None:
     """Rounds at an interval that stretches with their length, so that the clock takes at most a tenth of a core.
 
     Each has a connection of its own: between rounds the server keeps no backend, with all that it has read, for us.
@@ -60,6 +63,7 @@ def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: De
                 done = run_round(connection)
                 if has_news(connection):
                     deliverer.wake()
+                appraising.turn(connection)
             pause_s = max(interval_s, 10 * (time.monotonic() - began))
             if done.rerated_calls:
                 log.info("%s", _summary(done))

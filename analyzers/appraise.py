@@ -87,9 +87,12 @@ def appraise(
     """
     first, last = since or BEGINNING, until or END
     with _alone(connection):
+        began = connection.execute(_SQL["now"]).fetchone()
         settled = settle(connection, progress=lambda done, total: progress("settle", done, total))
         derived = derive.derive(connection, lambda done, total: progress("decide", done, total))
         attributed = attribute(connection, first, last, seed, progress)
+        if first == BEGINNING and last == END and began is not None:
+            connection.execute(_SQL["mark_appraised"], {"began": began[0]})
     return replace(attributed, tasks=settled.changed, derived=derived.decisions)
 
 

@@ -106,6 +106,7 @@ def _fill(supervisor: Supervisor, running: Running, home: Home, wanted: Played, 
     """Play the period unless the books hold it, then go on live if asked."""
     if not wanted.finished:
         _play(supervisor, running, home, wanted)
+        _appraise(supervisor, running)
         _write(home, replace(wanted, finished=True))
     if live is not None:
         arguments = ["--endpoint", running.http_url, "--seed", str(wanted.seed), "--live", str(live), "--only-live"]
@@ -136,6 +137,13 @@ def _play(supervisor: Supervisor, running: Running, home: Home, wanted: Played) 
         supervisor.start(module_part("play", "cli.play", arguments, once=True))
         supervisor.wait_for(["play"], PLAYED_WITHIN_S, meanwhile=draw)
     progress_file.unlink(missing_ok=True)
+
+
+def _appraise(supervisor: Supervisor, running: Running) -> None:
+    """What was decided in the period, so that the page shows it from the first look on; afterwards the clock goes on with it."""
+    remark("appraising what the fleet decided")
+    supervisor.start(module_part("appraisal", "analyzers.once", ["--dsn", running.dsn], once=True))
+    supervisor.wait_for(["appraisal"], PLAYED_WITHIN_S)
 
 
 def _read_progress(file: Path) -> tuple[int, int]:

@@ -106,3 +106,17 @@ update pigou.segment s
 -- name: months_staged
 -- The months of the decisions whose appraisals are staged.
 select date_trunc('month', decided_at) as month from appraisal_stage group by 1 order by 1
+
+-- name: appraisal_is_due
+-- Whether tasks were settled since the last appraisal of everything that came to its end began.
+select exists (select from pigou.task
+                where settled_at > coalesce((select value::timestamptz from pigou.setting where setting = 'appraised_from'), '-infinity'))
+
+-- name: now
+-- The database's clock.
+select clock_timestamp()
+
+-- name: mark_appraised
+-- When an appraisal of everything began that has come to its end.
+insert into pigou.setting (setting, value) values ('appraised_from', %(began)s::text)
+on conflict (setting) do update set value = excluded.value

@@ -1,0 +1,50 @@
+"""Appraisals on the clock: started when tasks were settled, one at a time, in a process that is ended with the clock."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+
+from analyzers.appraising import Appraising
+from tests.books import one
+from tests.integration.test_appraise import make
+
+MARK = "select value from pigou.setting where setting = 'appraised_from'"
+
+
+def until_it_ended(appraising: Appraising, writer: psycopg.Connection) -> None:
+    """Turn until the appraisal under way is over; no second one may be started meanwhile."""
+    deadline_s = time.monotonic() + 60
+    while appraising.is_under_way:
+        assert not appraising.turn(writer)
+        assert time.monotonic() < deadline_s, "the appraisal does not end"
+        time.sleep(0.05)
+
+
+def test_what_was_settled_is_appraised_once(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    assert not Appraising(dsn).turn(writer)
+    make(owner, 40)
+    appraising = Appraising(dsn)
+    assert appraising.turn(writer)
+    until_it_ended(appraising, writer)
+    assert one(writer, MARK)
+    assert not appraising.turn(writer)
+    assert not Appraising(dsn).turn(writer)
+    owner.execute("update pigou.task set settled_at = clock_timestamp() where ctid in (select ctid from pigou.task limit 1)")
+    assert not appraising.turn(writer), "it rests for a while"
+    again = Appraising(dsn)
+    assert again.turn(writer)
+    until_it_ended(again, writer)
+
+
+def test_the_one_under_way_ends_with_the_clock(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    make(owner, 40)
+    appraising = Appraising(dsn)
+    assert appraising.turn(writer)
+    appraising.stop()
+    assert not appraising.is_under_way
+    again = Appraising(dsn)
+    assert again.turn(writer), "what was broken off is due again"
+    until_it_ended(again, writer)
+    assert one(writer, MARK)
