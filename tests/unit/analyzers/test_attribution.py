@@ -153,6 +153,24 @@ def test_an_option_that_was_never_tried_is_not_identified() -> None:
     assert "never had a chance" in made.segments[0].why
 
 
+def test_a_control_that_moves_with_the_choice_refutes_what_was_recorded() -> None:
+    drawn = play(Economy(n=1_500, how="confounded"), np.random.default_rng(2))
+    noise = np.random.default_rng(3).normal(size=(1_500, 1))
+    assert np.isfinite(appraise(drawn.choices, seed=1, controls=noise).regret_usd).any()
+    made = appraise(drawn.choices, seed=1, controls=noise + drawn.choices.chosen[:, None])
+    assert np.isnan(made.regret_usd).all()
+    assert "negative control 0 moves with option" in made.segments[0].why
+
+
+def test_without_a_menu_the_other_options_chances_are_estimated() -> None:
+    drawn = play(Economy(n=3_000, how="explored", exploration=0.6), np.random.default_rng(2))
+    told, guessed = fit(drawn.choices, seed=1), fit(replace(drawn.choices, menu=None), seed=1)
+    rows = np.arange(3_000), drawn.choices.chosen
+    assert np.allclose(guessed.propensity[rows], told.propensity[rows])
+    assert np.allclose(guessed.propensity.sum(axis=1), 1)
+    assert np.abs(guessed.propensity - told.propensity).mean() < 0.03
+
+
 def test_small_evidence_says_what_is_missing() -> None:
     made = appraise(play(Economy(n=60, how="explored", exploration=0.1), np.random.default_rng(2)).choices, seed=1)
     short = [segment for segment in made.segments if segment.status == "not_enough_evidence"]
