@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ from ledger.budgets import Terms, set_budget
 from ledger.database import connect, migrate
 from tests.books import Served, chat, one, price, request, rows, serving
 from tests.integration.test_budgets import COST, now_s
+from tests.pigou_process import new_folder
 
 HOLDS = "/v1/budgets/b/holds"
 
@@ -146,8 +148,15 @@ def test_many_clients_and_exports_at_once(served: Served, reader: psycopg.Connec
     assert held + spent <= 1 < held + spent + Decimal("0.06")
 
 
-def test_the_database_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
-    server = get_server(tmp_path_factory.mktemp("away") / "data", cleanup_mode="delete")
+@pytest.fixture
+def memory_folder() -> Iterator[Path]:
+    """Where a server of the test's own may lie."""
+    with new_folder() as folder:
+        yield folder
+
+
+def test_the_database_is_away(memory_folder: Path) -> None:
+    server = get_server(memory_folder / "data", cleanup_mode="delete")
     try:
         uri = server.get_uri()
         migrate(uri)

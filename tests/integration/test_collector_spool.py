@@ -20,17 +20,19 @@ from ledger import check
 from ledger.database import connect, migrate
 from tests.books import chat, collecting, export, one, price, rows
 from tests.integration.test_faults import start_again, wait_for
+from tests.pigou_process import new_folder
 
 STORED = Answer("stored")
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[PostgresServer]:
+def own_server() -> Iterator[PostgresServer]:
     """A server that the test may stop."""
-    server = get_server(tmp_path / "data", cleanup_mode="delete")
-    migrate(server.get_uri())
-    yield server
-    server.cleanup()
+    with new_folder() as folder:
+        server = get_server(folder / "data", cleanup_mode="delete")
+        migrate(server.get_uri())
+        yield server
+        server.cleanup()
 
 
 def calls(*numbers: int) -> list[Export]:

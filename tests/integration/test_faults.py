@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -44,6 +43,7 @@ from tests.books import (
     serving,
     tool,
 )
+from tests.pigou_process import new_folder
 
 COUNTS = "input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_usd"
 USD = Decimal("0.000001")
@@ -268,11 +268,12 @@ def test_fault_no_sql_access(priced: str, reader: psycopg.Connection) -> None:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[PostgresServer]:
+def own_server() -> Iterator[PostgresServer]:
     """A server that the test may stop."""
-    server = get_server(tmp_path / "data", cleanup_mode="delete")
-    yield server
-    server.cleanup()
+    with new_folder() as folder:
+        server = get_server(folder / "data", cleanup_mode="delete")
+        yield server
+        server.cleanup()
 
 
 def start_again(server: PostgresServer) -> None:

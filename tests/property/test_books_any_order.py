@@ -236,6 +236,7 @@ def test_all_these_books_are_proven(desk: Desk) -> None:
     """After everything above in one database: no fault in any tenant's books. Totals that differ are reported, not faults."""
     prices = {"task_class": "*", "v_usd": "3", "lambda_usd_per_s": "0.01", "rho": "1", "grace_s": "0"}
     add_policies(desk.connection, None, [stated_policy({**prices, "outcome_sources": "root_status"})], "test")
+    desk.connection.execute("update pigou.task_due set due_at = now()")  # the grace was another when the rounds above looked
     assert settle(desk.connection).changed > 0
     results = {result.name: (result.checked > 0, result.ok) for result in check.run(desk.connection)}
     assert set(results.values()) == {(True, True)}, results
