@@ -12,7 +12,7 @@ import time
 
 import psycopg
 
-from analyzers.appraising import Appraising
+from analyzers.appraising import PAUSE_S, Appraising, appraise_once
 from analyzers.delivery.deliverer import WITHIN_S, Deliverer
 from analyzers.delivery.outbox import has_news
 from analyzers.pipeline import Round, run_round
@@ -28,6 +28,8 @@ def main() -> int:
     """Run a round every few seconds until SIGTERM or SIGINT; with --once, run one and exit. Exit 2 when it cannot start."""
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    if arguments.appraise:
+        return appraise_once(arguments.dsn)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -43,7 +45,7 @@ def main() -> int:
     threading.excepthook = _end
     deliverer = Deliverer(arguments.dsn, dict(os.environ), arguments.delivery_within_s)
     deliverer.start()
-    appraising = Appraising(arguments.dsn)
+    appraising = Appraising(arguments.dsn, dict(os.environ), first_after_s=PAUSE_S)
     _run_clock(arguments.dsn, arguments.interval_s, stop, deliverer, appraising)
     appraising.stop()
     deliverer.stop()
@@ -91,6 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--interval-s", type=float, default=2.0, help="pause between rounds")
     parser.add_argument("--delivery-within-s", type=float, default=WITHIN_S, help="how long telling a channel may take")
     parser.add_argument("--once", action="store_true", help="run one round and exit; nothing is delivered")
+    parser.add_argument("--appraise", action="store_true", help="appraise what has changed, once, and exit")
     arguments = parser.parse_args()
     if not arguments.dsn:
         parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")

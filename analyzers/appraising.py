@@ -1,4 +1,4 @@
-"""Appraisals on the clock: each in a process of its own, which takes the memory of its solvers and models along when it ends."""
+"""Appraisals and prices of tasks beside the clock, in a process that takes the memory of its models along when it ends."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 
 import psycopg
 
+from ledger.database import connect
+from ledger.errors import LedgerError
 from ledger.queries import queries
 
 log = logging.getLogger("pigou.analyzers")
@@ -18,16 +21,38 @@ PAUSE_S = 60.0
 """At least this long between two, and ten times what the last one took, so that they get a tenth of a core."""
 
 _SQL = queries("analyzers", "appraise")
+_PRICES = queries("analyzers", "prices")
+
+
+def appraise_once(dsn: str) -> int:
+    """Appraise what has changed, look at the prices that are due, and answer the exit code.
+
+    It yields to whatever else the machine has to do.
+    """
+    from analyzers.appraise import appraise  # models and solvers, which the clock does without
+    from analyzers.prices.refresh import refresh_prices
+
+    os.nice(10)
+    try:
+        with connect(dsn, "writer", application="pigou-appraisal") as connection:
+            appraise(connection)
+            refresh_prices(connection)
+    except (psycopg.Error, LedgerError) as error:
+        log.error("this appraisal failed and is tried again: %s", error)
+        return 1
+    return 0
 
 
 class Appraising:
-    """Starts an appraisal when tasks were settled since the last one, one at a time."""
+    """Starts an appraisal when tasks were settled since the last one, or prices are due; one at a time."""
 
-    def __init__(self, dsn: str, pause_s: float = PAUSE_S) -> None:
-        self._dsn = dsn
+    def __init__(self, dsn: str, environment: Mapping[str, str], pause_s: float = PAUSE_S, first_after_s: float = 0.0) -> None:
+        # The address goes by the environment: a password on a command line is for everyone to see.
+        self._environment = {**environment, "PIGOU_DATABASE_URL": dsn}
         self._pause_s = pause_s
         self._child: subprocess.Popen[bytes] | None = None
-        self._began = self._not_before = 0.0
+        self._began = 0.0
+        self._not_before = self._retry_at = time.monotonic() + first_after_s
 
     @property
     def is_under_way(self) -> bool:
@@ -42,14 +67,16 @@ class Appraising:
                 return False
             if self._child.returncode != 0:
                 log.error("an appraisal ended with %s and is tried again", self._child.returncode)
+                self._retry_at = now + self._pause_s
             self._child = None
             self._not_before = now + max(self._pause_s, 10 * (now - self._began))
-        if now < self._not_before or not self._is_due(connection):
+        if now < self._retry_at or not (
+            self._are_prices_due(connection) or (now >= self._not_before and self._is_due(connection))
+        ):
             return False
-        # The address goes by the environment: a password on a command line is for everyone to see.
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "analyzers.once"],
-            env={**os.environ, "PIGOU_DATABASE_URL": self._dsn},
+            [sys.executable, "-m", "analyzers", "--appraise"],
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -62,6 +89,10 @@ class Appraising:
             self._child.terminate()
             self._child.wait()
         self._child = None
+
+    @staticmethod
+    def _are_prices_due(connection: psycopg.Connection) -> bool:
+        return connection.execute(_PRICES["tenants_to_price"], {"tenant": None, "now": False}).fetchone() is not None
 
     @staticmethod
     def _is_due(connection: psycopg.Connection) -> bool:

@@ -1,4 +1,4 @@
-"""The clock's line: late prices → control totals → weak matches → tasks → prices → holds → alerts → partitions ahead → retention.
+"""The clock's line: late prices → control totals → weak matches → tasks → holds → alerts → partitions ahead → retention.
 
 Set-based, restartable at every step.
 """
@@ -10,7 +10,6 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from analyzers.alerts import escalate, evaluate
-from analyzers.prices.refresh import refresh_prices
 from analyzers.reconcile import reconcile
 from analyzers.tasks import settle
 from analyzers.weak_matches import find_weak_matches
@@ -46,7 +45,6 @@ def _run_steps(connection: psycopg.Connection) -> Round:
     compared = reconcile(connection)
     find_weak_matches(connection)
     settled = settle(connection)
-    refresh_prices(connection)
     expire_holds(connection)
     evaluate(connection)
     escalate(connection)

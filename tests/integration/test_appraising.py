@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import psycopg
@@ -23,28 +24,28 @@ def until_it_ended(appraising: Appraising, writer: psycopg.Connection) -> None:
 
 
 def test_what_was_settled_is_appraised_once(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    assert not Appraising(dsn).turn(writer)
+    assert not Appraising(dsn, dict(os.environ)).turn(writer)
     make(owner, 40)
-    appraising = Appraising(dsn)
+    appraising = Appraising(dsn, dict(os.environ))
     assert appraising.turn(writer)
     until_it_ended(appraising, writer)
     assert one(writer, MARK)
     assert not appraising.turn(writer)
-    assert not Appraising(dsn).turn(writer)
+    assert not Appraising(dsn, dict(os.environ)).turn(writer)
     owner.execute("update pigou.task set settled_at = clock_timestamp() where ctid in (select ctid from pigou.task limit 1)")
     assert not appraising.turn(writer), "it rests for a while"
-    again = Appraising(dsn)
+    again = Appraising(dsn, dict(os.environ))
     assert again.turn(writer)
     until_it_ended(again, writer)
 
 
 def test_the_one_under_way_ends_with_the_clock(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
     make(owner, 40)
-    appraising = Appraising(dsn)
+    appraising = Appraising(dsn, dict(os.environ))
     assert appraising.turn(writer)
     appraising.stop()
     assert not appraising.is_under_way
-    again = Appraising(dsn)
+    again = Appraising(dsn, dict(os.environ))
     assert again.turn(writer), "what was broken off is due again"
     until_it_ended(again, writer)
     assert one(writer, MARK)
