@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 UV ?= uv
-WORKERS ?= 3
+WORKERS ?= 4
 ARGS ?=
 SECONDS ?= 60
 PEERS ?=
