@@ -36,7 +36,7 @@ def _recoverable(view: View, total: dict[str, object], spend: object) -> Childre
     usd, low, high = total["usd_per_day"], total["low_usd_per_day"], total["high_usd_per_day"]
     when = describe(view.filters, view.now)
     if not usd:
-        return [f"No dollar is shown to be lost {when}: the chosen option is the best one wherever that can be judged"]
+        return [f"No dollar is shown to be lost {when}: no segment's loss stands out from chance, as many as were looked at"]
     amount = html.Strong(
         formats.usd_estimate(usd, low, high), className="number", title="sum(regret_usd) of ledger.decisions, divided by the days"
     )
