@@ -40,7 +40,8 @@ test:  ## Install what is missing and run every test (ARGS="-k words" for some)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: setup  ## Break things under load: a few rounds of every kind of fault
-	@$(BIN)/python -m pytest -n $(WORKERS) tests/faults tests/fuzz $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/fuzz $(ARGS)
 
 check: setup  ## Lint, formatting, types and the floors of the house
 	$(BIN)/ruff check

@@ -28,7 +28,6 @@ from tests.unit.collector.traffic import START_NS
 # Months are partitions, and making one takes a while: a few of them, the first and the last that can be among them.
 TIMES = st.sampled_from([*range(START_NS, START_NS + DAY_NS, DAY_NS // 16), 0, 1, 7_258_118_399 * 10**9])
 
-
 SIGNALS: list[Signal] = ["span", "span", "log", "log", "metric"]
 
 
