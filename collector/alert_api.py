@@ -12,18 +12,18 @@ They read and act through `ledger/alerts.py`, as the command line does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
 import anyio.to_thread
 import psycopg
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded_route import NO_NUL, bounded_route
+from collector.bounded_route import NO_NUL, bounded_route, while_serving
 from ledger import alerts
 from ledger.errors import DatabaseUnavailable
 from ledger.pool import Connections
@@ -121,14 +121,6 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     connections = Connections(dsn, "writer", application="pigou-alerts")
     slots = anyio.CapacityLimiter(8)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        connections.open()
-        try:
-            yield
-        finally:
-            await anyio.to_thread.run_sync(connections.close)
-
     async def ask(work: Callable[[psycopg.Connection], T]) -> T:
         def in_thread() -> T:
             with _answered(), connections.connection() as connection:
@@ -147,7 +139,9 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
 
         return await ask(work)
 
-    router = APIRouter(prefix="/v1/alerts", tags=["alerts"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
+    router = APIRouter(
+        prefix="/v1/alerts", tags=["alerts"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES)
+    )
     _add_reading(router, ask, default_tenant)
     problems: dict[int | str, dict[str, Any]] = {404: {}, 409: {}, 503: {}}
 

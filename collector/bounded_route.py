@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import HTTPException, Request, Response
+import anyio.to_thread
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.types import Message
+
+from ledger.pool import Connections
 
 NO_NUL = r"^[^\x00]+$"
 """Text without the character that PostgreSQL cannot hold."""
@@ -42,3 +46,17 @@ def bounded_route(limit_bytes: int) -> type[APIRoute]:
             return bounded
 
     return Bounded
+
+
+def while_serving(connections: Connections) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """The lifespan of routes over a database: their connections are opened with the application and closed with it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        connections.open()
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(connections.close)
+
+    return lifespan

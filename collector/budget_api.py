@@ -8,17 +8,17 @@ The requests run in threads over a few connections of their own: what exports do
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Response
+from fastapi import APIRouter, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded_route import NO_NUL, bounded_route
+from collector.bounded_route import NO_NUL, bounded_route, while_serving
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
@@ -91,15 +91,9 @@ def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     connections = Connections(dsn, "writer", application="pigou-budgets")
     slots = anyio.CapacityLimiter(8)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        connections.open()
-        try:
-            yield
-        finally:
-            await anyio.to_thread.run_sync(connections.close)
-
-    router = APIRouter(prefix="/v1/budgets", tags=["budgets"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
+    router = APIRouter(
+        prefix="/v1/budgets", tags=["budgets"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES)
+    )
     problems: dict[int | str, dict[str, Any]] = {402: {"model": HoldAnswer}, 404: {}, 409: {"model": HoldAnswer}, 503: {}}
 
     @router.post("/{budget}/holds", responses=problems)

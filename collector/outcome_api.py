@@ -8,18 +8,16 @@ harmless: each outcome has a key of the caller's. The requests run in threads ov
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, cast
 
 import anyio.to_thread
 import psycopg
-from fastapi import APIRouter, FastAPI, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collector.bounded_route import NO_NUL, bounded_route
+from collector.bounded_route import NO_NUL, bounded_route, while_serving
 from ledger.errors import DatabaseUnavailable
 from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
@@ -91,15 +89,12 @@ def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     connections = Connections(dsn, "writer", application="pigou-outcomes")
     slots = anyio.CapacityLimiter(4)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        connections.open()
-        try:
-            yield
-        finally:
-            await anyio.to_thread.run_sync(connections.close)
-
-    router = APIRouter(prefix="/v1/outcomes", tags=["outcomes"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
+    router = APIRouter(
+        prefix="/v1/outcomes",
+        tags=["outcomes"],
+        lifespan=while_serving(connections),
+        route_class=bounded_route(_BODY_LIMIT_BYTES),
+    )
     problems: dict[int | str, dict[str, Any]] = {413: {}, 422: {"model": OutcomesAnswer}, 503: {}}
 
     @router.post("", responses=problems)

@@ -8,21 +8,21 @@ Prices are remembered (`ledger.price_vector`): most requests ask the database no
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from allocation.errors import AllocationError
-from collector.bounded_route import bounded_route
+from collector.bounded_route import NO_NUL, bounded_route, while_serving
 from collector.price_text import PROMETHEUS, prometheus
-from collector.quote import NO_NUL, QuoteAnswer, QuoteRequest, quote
+from collector.quote import QuoteAnswer, QuoteRequest, quote
 from ledger.errors import DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
 from ledger.price_vector import EnginePrice, PriceList, PriceMemory, Vector
@@ -111,14 +111,6 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     slots = anyio.CapacityLimiter(2)
     written = _Written()
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        connections.open()
-        try:
-            yield
-        finally:
-            await anyio.to_thread.run_sync(connections.close)
-
     async def listed(tenant: str) -> PriceList:
         found = memory.fresh(tenant)
         if found is not None:
@@ -126,7 +118,7 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         with _answered():
             return await anyio.to_thread.run_sync(memory.read, tenant, limiter=slots)
 
-    router = APIRouter(tags=["prices"], lifespan=lifespan, route_class=bounded_route(_BODY_LIMIT_BYTES))
+    router = APIRouter(tags=["prices"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES))
     text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 404: {}, 503: {}}
 
     @router.get("/v1/prices", response_model=PricesAnswer, responses=text)

@@ -16,9 +16,9 @@ from allocation import menu
 from allocation.errors import AllocationError
 from allocation.rule import Option, Prices, Terms, choose, crossovers
 from collector.advice import Advice, UsedPrice, UsedPrices, advise
+from collector.bounded_route import NO_NUL
 from ledger.price_vector import Vector
 
-NO_NUL = r"^[^\x00]+$"
 """Text without the character that PostgreSQL cannot hold."""
 OPTIONS_MAX = 64
 USERS_MAX = 64
