@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from analyzers.findings.state import EventName, Finding, step
-from analyzers.modes.look import Look, Mode, Window
+from analyzers.modes.look import Look, Mode
 from ledger.queries import queries
 
 _SQL = queries("analyzers", "findings")
@@ -33,12 +33,12 @@ class Became(NamedTuple):
 
 
 class Of(NamedTuple):
-    """Whose looks, by which mode, within what, held against what, and when."""
+    """Whose looks, by which mode, held against what, from when on evidence counts, and when."""
 
     tenant_id: int
     mode: Mode
-    window: Window
     materiality_usd_per_day: float
+    evidence_since: datetime
     now: datetime
 
 
@@ -51,7 +51,7 @@ def store(connection: psycopg.Connection, of: Of, looks: Sequence[Look]) -> Beca
     by_segment = {look.place.segment: look for look in looks}
     standing = _standing(connection, key)
     changes = [
-        (segment, *step(standing.get(segment), by_segment.get(segment), of.materiality_usd_per_day, of.window, of.now))
+        (segment, *step(standing.get(segment), by_segment.get(segment), of.materiality_usd_per_day, of.evidence_since, of.now))
         for segment in sorted(standing.keys() | by_segment.keys())
     ]
     happened = _write(connection, key, changes, by_segment)
