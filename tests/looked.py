@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,19 +18,30 @@ PLACE = Place("demand", "route", "support.faq", "large", "support", "below 3 USD
 TRACE, DECISION = "0af7651916cd43dd8448eb211c80319c", "0d1f7b4c-5b0f-4c58-9d4d-7f2f1f0f9b2e"
 
 
+_KNOWN = Look(
+    mode="over_routing", place=PLACE, since=BEGAN - timedelta(days=10), until=BEGAN, n=200, tasks=180, status="appraised",
+    usd_per_day=0, low=0, high=0, is_discovery=True, sentence="frequent questions go to the largest model.",
+    change="route them to the middle model.", inequality="V·ΔQ < ΔC", method="doubly robust 1",
+    terms=(Term("ΔC", 5.0, 4.5, 5.5), Term("V·ΔQ", None)), weaknesses=("difficulty is not recorded",),
+    examples=(Example(TRACE, 0.25, DECISION), Example("ff" * 16, None)), days=(Day(BEGAN - timedelta(days=1), 4.0, 3.0, 5.0),),
+    detail={"frontier": [1.0, float("nan")]},
+)  # fmt: skip
+_UNKNOWN = replace(
+    _KNOWN,
+    status="not_enough_evidence",
+    usd_per_day=None,
+    low=None,
+    high=None,
+    is_discovery=False,
+    sentence="needs 40 more outcomes",
+)
+
+
 def look_of(usd: float | None, place: Place = PLACE, half: float = 0.5, **more: Any) -> Look:
     """A look at a place that loses so much a day; None: not enough evidence."""
-    known = usd is not None
-    return Look(**{
-        "mode": "over_routing", "place": place, "since": BEGAN - timedelta(days=10), "until": BEGAN, "n": 200, "tasks": 180,
-        "status": "appraised" if known else "not_enough_evidence", "usd_per_day": usd,
-        "low": usd - half if usd is not None else None, "high": usd + half if usd is not None else None,
-        "is_discovery": known, "sentence": "frequent questions go to the largest model." if known else "needs 40 more outcomes",
-        "change": "route them to the middle model.", "inequality": "V·ΔQ < ΔC", "method": "doubly robust 1",
-        "terms": (Term("ΔC", 5.0, 4.5, 5.5), Term("V·ΔQ", None)), "weaknesses": ("difficulty is not recorded",),
-        "examples": (Example(TRACE, 0.25, DECISION), Example("ff" * 16, None)),
-        "days": (Day(BEGAN - timedelta(days=1), 4.0, 3.0, 5.0),), "detail": {"frontier": [1.0, float("nan")]}, **more,
-    })  # fmt: skip
+    if usd is None:
+        return replace(_UNKNOWN, place=place, **more)
+    return replace(_KNOWN, place=place, usd_per_day=usd, low=usd - half, high=usd + half, **more)
 
 
 def found(connection: psycopg.Connection, looks: Sequence[Look], now: datetime = BEGAN, tenant: str = "acme") -> Detected:

@@ -210,8 +210,8 @@ def test_many_evaluations_of_one_condition_are_one_alert(priced: str, writer: ps
 def test_a_rule_that_is_not_due_is_not_evaluated(priced: str, writer: psycopg.Connection) -> None:
     assert evaluate(writer, NOON).rules == 10
     assert evaluate(writer, NOON).rules == 0
-    assert evaluate(writer, NOON + timedelta(seconds=10)).rules == 1
-    assert evaluate(writer, NOON + timedelta(seconds=61)).rules == 7
+    assert evaluate(writer, NOON + timedelta(seconds=10)).rules == 2
+    assert evaluate(writer, NOON + timedelta(seconds=61)).rules == 8
 
 
 def test_several_clocks_at_once_open_one_alert(priced: str, writer: psycopg.Connection) -> None:
