@@ -118,12 +118,12 @@ def _resolved(finding: Finding, now: datetime, resolution: Resolution) -> Findin
 def _is_over(look: Look, materiality: float) -> bool:
     """Whether the mean of the past week's whole days, as far as they have intervals, is surely below materiality.
 
-    Days are taken as independent. Days on which nothing happened are not in the mean: they say nothing of the next one.
+    Days before it began are not in the mean, or what is new would look mended; nor are days on which nothing happened, which say
+    nothing of the next one. Days are taken as independent.
     """
+    from_day = max(look.until - RECENT - timedelta(days=1), look.since - timedelta(microseconds=1))
     recent = [
-        (day.usd, day.high)
-        for day in look.days
-        if day.high is not None and look.until - RECENT - timedelta(days=1) < day.day <= look.until - timedelta(days=1)
+        (day.usd, day.high) for day in look.days if day.high is not None and from_day < day.day <= look.until - timedelta(days=1)
     ]
     if len(recent) < RECENT_DAYS_MIN:
         return False

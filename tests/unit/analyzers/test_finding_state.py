@@ -100,6 +100,13 @@ def test_what_the_past_week_says(of: tuple[Day, ...], says: str) -> None:
     assert verdict(replace(WRONG, days=of), MATERIALITY) == says
 
 
+@pytest.mark.parametrize(("ago", "says"), [(1, "wrong"), (2, "wrong"), (4, "wrong"), (9, "cleared")])
+def test_what_is_new_is_not_mended(ago: int, says: str) -> None:
+    """Five good days and two bad ones are a mean of 1.5; the good ones do not count when it began after them."""
+    began = replace(WRONG, days=days(*[0.1] * 5, 5.0, 5.0), since=BEGAN - ago * DAY)
+    assert verdict(began, MATERIALITY) == says
+
+
 def test_today_is_no_day_yet() -> None:
     """At six in the morning a quarter of the day's loss is there: it does not count as a cheap day."""
     began = days(*[2.1] * 7, 0.1, half=0.1, until=BEGAN + DAY)
