@@ -26,22 +26,27 @@ _SQL = queries("analyzers", "appraise")
 _PRICES = queries("analyzers", "prices")
 
 
+def run_line(connection: psycopg.Connection) -> None:
+    """Settle, appraise, detect, tell what was found at once rather than in the clock's next round, and price."""
+    from analyzers.appraise import appraise  # models and solvers, which the clock does without
+    from analyzers.detect import detect
+    from analyzers.prices.refresh import refresh_prices
+
+    appraise(connection)
+    detect(connection)
+    evaluate(connection)
+    refresh_prices(connection)
+
+
 def appraise_once(dsn: str) -> int:
     """Appraise what has changed, find what is lost, tell of it, look at the prices that are due, and answer the exit code.
 
     It yields to whatever else the machine has to do.
     """
-    from analyzers.appraise import appraise  # models and solvers, which the clock does without
-    from analyzers.detect import detect
-    from analyzers.prices.refresh import refresh_prices
-
     os.nice(10)
     try:
         with connect(dsn, "writer", application="pigou-appraisal") as connection:
-            appraise(connection)
-            detect(connection)
-            evaluate(connection)  # at once, rather than in the clock's next round
-            refresh_prices(connection)
+            run_line(connection)
     except (psycopg.Error, LedgerError) as error:
         log.error("this appraisal failed and is tried again: %s", error)
         return 1

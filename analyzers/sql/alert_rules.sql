@@ -10,15 +10,16 @@ select b.tenant_id, b.budget, b.spent_usd / b.amount_usd, b.calls,
   from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
 
 -- name: budget_pace
--- What will be spent of each budget by its period's end if it goes on so, as a share of its amount. A twentieth of the period must
--- have passed; what is overrun already is the other rule's.
-select b.tenant_id, b.budget, b.spent_usd / e.elapsed / b.amount_usd, b.calls,
-       format('budget %%s of %%s: at this pace %%s USD are spent by %%s, of %%s', b.budget, t.tenant, round(b.spent_usd / e.elapsed, 2),
+-- What will be spent of each budget by its period's end if it goes on so, as a share of its amount: by the usual hours of the week where
+-- they are known, else by time. A twentieth of the period must have passed; what is overrun already is the other rule's.
+select b.tenant_id, b.budget, b.spent_usd / u.passed / b.amount_usd, b.calls,
+       format('budget %%s of %%s: at this pace %%s USD are spent by %%s, of %%s', b.budget, t.tenant, round(b.spent_usd / u.passed, 2),
               b.period_until, round(b.amount_usd, 2)),
        format('spend less per day, or raise it: pigou budgets set %%s --tenant %%s --amount USD', b.budget, quote_literal(t.tenant))
   from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
  cross join lateral (select extract(epoch from %(now)s - b.period_from) / extract(epoch from b.period_until - b.period_from) as elapsed) e
- where e.elapsed >= 0.05 and b.spent_usd < b.amount_usd
+ cross join lateral (select coalesce(ledger.usual_share(t.tenant, b.period_from, %(now)s, b.period_until), e.elapsed) as passed) u
+ where e.elapsed >= 0.05 and u.passed >= 0.05 and b.spent_usd < b.amount_usd
 
 -- name: unpriced_share
 -- The share of a tenant's calls of the past day that have no price.

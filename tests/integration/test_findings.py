@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -178,47 +178,6 @@ def test_what_people_do(writer: psycopg.Connection) -> None:
     found(writer, [look_of(0, half=0.1)], BEGAN + 2 * DAY)
     with pytest.raises(FindingError, match="finding 1 of acme is resolved already"):
         act(writer, 1, "acknowledged", who="ann", tenant="acme")
-
-
-# ── anomalies of spend ───────────────────────────────────────────────────────────────────────────────
-
-SPEND = """
-insert into pigou.spend_key (tenant_id, key_id, layer, agent) values (%(tenant_id)s, gen_random_uuid(), %(layer)s, %(agent)s)
-"""
-HOURS = """
-insert into pigou.spend_hour
-select k.tenant_id, h.hour, k.key_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-       5.0 * case when extract(isodow from h.hour) > 5 then 0.1
-                  when extract(hour from h.hour) between 8 and 17 then 1 else 0.2 end
-         * (1 + 0.1 * sin(extract(epoch from h.hour) / 7919)) * case when h.hour >= %(burst)s then 3 else 1 end,
-       1, 0, 0, 0, 0
-  from pigou.spend_key k cross join generate_series(%(since)s::timestamptz, %(until)s::timestamptz, '1 hour') h (hour)
- where k.agent = %(agent)s
-"""
-
-
-def test_spend_that_is_not_usual_at_that_time(writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    """Office hours, quiet weekends and a tenth of noise are usual; three times as much from Thursday at nine is not."""
-    burst = datetime.fromisoformat("2026-11-19T09:00Z")
-    tenant_id = open_tenants(owner, ["acme"])["acme"]
-    for agent, layer, since in (("old", "action", burst - 60 * DAY), ("new", "demand", burst - 20 * DAY)):
-        of = {"tenant_id": tenant_id, "agent": agent, "layer": layer, "burst": burst, "since": since, "until": burst + 6 * HOUR}
-        owner.execute(SPEND, of)
-        owner.execute(HOURS, of)
-    anomalies = "select subject, state from ledger.alerts where rule = 'spend_anomaly' order by subject"
-    for hours in range(-72, 1, 9):
-        evaluate(writer, burst + hours * HOUR)
-    assert rows(writer, anomalies) == []
-    evaluate(writer, burst + HOUR + timedelta(minutes=5))
-    assert rows(writer, anomalies) == [("agent old, past hour", "open"), ("layer action, past hour", "open")]
-    message, mend = rows(writer, "select message, mend from ledger.alerts where subject = 'agent old, past hour'")[0]
-    assert message.startswith("agent old of acme spent ")
-    assert "in the hour before 2026-11-19 10:00; at this time of the week" in message
-    query = mend.partition('pigou sql "')[2].rstrip('"')
-    assert {row[0] for row in rows(writer, query)} == {"old", "new"}
-    evaluate(writer, burst + 6 * HOUR)
-    assert ("agent old, past day", "open") in rows(writer, anomalies)
-    assert not [subject for subject, _ in rows(writer, anomalies) if subject.startswith("agent new")], "three weeks are no past"
 
 
 # ── commands ─────────────────────────────────────────────────────────────────────────────────────────
