@@ -232,7 +232,16 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
 def injected(key: str, tenant: str, task_class: str | None, usd: float, mode: str = "over_routing") -> dict[str, Any]:
     place = {"tenant": tenant, "agent": "support", "task_class": task_class, "difficulties": []}
     onset = "2026-11-10T00:00:00+00:00"
-    return {"key": key, "mode": mode, "layer": "demand", "segment": place, "onset": onset, "usd_per_day": usd, "forced": 1}
+    return {
+        "key": key,
+        "mode": mode,
+        "layer": "demand",
+        "decision": "route",
+        "segment": place,
+        "onset": onset,
+        "usd_per_day": usd,
+        "forced": 1,
+    }
 
 
 def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) -> None:
@@ -242,7 +251,8 @@ def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_pa
     ]
     another = look_of(2, Place("demand", "route", "code.review", "small"))
     unknown = look_of(None, Place("demand", "route", "support.refund", "large"))
-    found(writer, [*halves, another, unknown])
+    farther = look_of(1, Place("demand", "cascade", "support.faq", "large"))
+    found(writer, [*halves, another, farther, unknown])
     truth = tmp_path / "truth.json"
     wrong = [
         injected("faq", "acme", "support.faq", 8),
@@ -252,7 +262,7 @@ def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_pa
     truth.write_text(json.dumps({"format": "pigou-economy-truth/1", "misallocations": wrong, "seed": 1}))
     code, out, _ = pigou("findings", "compare", "--truth", str(truth), "--format", "json")
     assert code == 0
-    faq, refund, far, other = json.loads(out)
+    faq, refund, far, other, last = json.loads(out)
     columns = ("injected", "usd_per_day", "found_usd_per_day", "low", "high", "off_by")
     assert [faq[name] for name in columns] == ["faq", 8, 7, 6.5, 7.5, "-12%"]
     assert (refund["found_usd_per_day"], refund["found"]) == (
@@ -261,7 +271,8 @@ def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_pa
     )
     assert far["found"] == "none; not looked at"
     assert [other[name] for name in columns] == [None, None, 2, 1.5, 2.5, None]
-    assert "1 of 3 injected misallocations found, 1 other findings" in pigou("findings", "compare", "--truth", str(truth))[1]
+    assert last["found"] == "4: support.faq, cascade large", "less near than the two"
+    assert "1 of 3 injected misallocations found, 2 other findings" in pigou("findings", "compare", "--truth", str(truth))[1]
     truth.write_text(json.dumps({"format": "another", "misallocations": []}))
     code, _, err = pigou("findings", "compare", "--truth", str(truth))
     assert (code, "is no truth of an economy" in err) == (2, True)
