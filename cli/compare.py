@@ -128,7 +128,7 @@ select null, tenant, mode, segment, kind, task_class, agent, usd_per_day, low, h
        to_char(since at time zone 'UTC', 'YYYY-MM-DD'),
        case status when 'appraised' then
             format('looked at: %s USD a day (%s to %s)', round(usd_per_day, 2), round(low, 2), round(high, 2))
-       else format('looked at: %s; %s', replace(status, '_', ' '), sentence) end
+       else format('looked at: %s', replace(status, '_', ' ')) end
   from ledger.looks where finding_id is null order by n desc, tenant, segment"""
 
 

@@ -204,7 +204,7 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
     )
     for said in (
         "4.00 USD a day, 95 % interval 3.50 to 4.50, since 2026-11-10 12:00; material from 0.50 on",
-        "ΔC: 5.0000 USD a day (4.5000 to 5.5000)", "V·ΔQ: not known", "it would be wrong if: difficulty is not recorded", TRACE,
+        "ΔC: 5.0000 USD a day (4.5000 to 5.5000)", "V·ΔQ: not known", "weakness: difficulty is not recorded", TRACE,
     ):  # fmt: skip
         assert said in out
     assert json.loads(pigou("findings", "show", "1", "--format", "json")[1])[0]["evidence"]["detail"] == {"frontier": [1.0, None]}
@@ -267,11 +267,12 @@ def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_pa
     assert [faq[name] for name in columns] == ["faq", 8, 7, 6.5, 7.5, "-12%"]
     assert (refund["found_usd_per_day"], refund["found"]) == (
         None,
-        "none; looked at: not enough evidence; needs 40 more outcomes",
+        "none; looked at: not enough evidence",
     )
     assert far["found"] == "none; not looked at"
     assert [other[name] for name in columns] == [None, None, 2, 1.5, 2.5, None]
     assert last["found"] == "4: support.faq, cascade large", "less near than the two"
+    assert "none (over_routing)" in pigou("findings", "compare", "--truth", str(truth))[1]
     assert "1 of 3 injected misallocations found, 2 other findings" in pigou("findings", "compare", "--truth", str(truth))[1]
     truth.write_text(json.dumps({"format": "another", "misallocations": []}))
     code, _, err = pigou("findings", "compare", "--truth", str(truth))
