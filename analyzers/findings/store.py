@@ -134,6 +134,6 @@ def _encoded(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
     raise Refused(f"{value!r} in what a look tells")
