@@ -134,6 +134,7 @@ def _encoded(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    number: Any = value  # numpy's type says nothing of what it holds
     if isinstance(value, np.generic):
-        return value.item()
+        return number.item()
     raise Refused(f"{value!r} in what a look tells")
