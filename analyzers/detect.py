@@ -58,8 +58,9 @@ def detect(
 ) -> Detected:
     """Let every mode look at every tenant, and write what becomes of its findings.
 
-    What is looked at ends with a tenant's last hour with calls and goes back four weeks, unless `since` and `until` say
-    otherwise. `modes` None: all there are. `now` stands for the clock in simulations. Wants an idle connection in autocommit.
+    What is looked at ends with a tenant's last hour with calls (now, if that was more than four weeks ago) and goes back four
+    weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations. Wants
+    an idle connection in autocommit.
     """
     modes = MODES if modes is None else modes
     began = now or _clock(connection, "now")
@@ -82,7 +83,7 @@ def detect(
 def _tenants(connection: psycopg.Connection, since: datetime | None, until: datetime | None, now: datetime) -> list[_Tenant]:
     found: list[_Tenant] = []
     for tenant_id, tenant, materiality, last_at in connection.execute(_SQL["tenants"]).fetchall():
-        last = until or (min(last_at, now) if last_at else now)
+        last = until or (min(last_at, now) if last_at is not None and last_at > now - LOOKS_BACK else now)
         window = Window(since or last - LOOKS_BACK, last)
         if window.since < last:
             found.append(_Tenant(tenant_id, tenant, float(materiality), window, min(window.since, last - LOOKS_BACK)))

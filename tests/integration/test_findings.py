@@ -106,6 +106,27 @@ def test_a_mode_that_fails_is_recorded_and_stops_no_other(writer: psycopg.Connec
     assert detect(writer, BEGAN + DAY, modes={"over_routing": works}, now=BEGAN).places == 0, "nothing is there to look at yet"
 
 
+def test_what_is_looked_at_ends_with_the_calls(writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    """Of a tenant that stopped weeks ago nothing is looked at any more, and what was found there is gone."""
+    found(writer, [look_of(4)])
+    tenant_id = open_tenants(writer, ["acme"])["acme"]
+    owner.execute("insert into pigou.spend_key (tenant_id, key_id) values (%s, gen_random_uuid())", [tenant_id])
+    hour = """
+        insert into pigou.spend_hour
+        select k.tenant_id, %s, k.key_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0 from pigou.spend_key k"""
+    owner.execute(hour, [BEGAN - HOUR])
+    windows: list[Window] = []
+
+    def looks_at(_connection: psycopg.Connection, _tenant_id: int, window: Window) -> list[Look]:
+        windows.append(window)
+        return [look_of(4)] if window.until == BEGAN else []
+
+    for days in (3, 27, 29):
+        detect(writer, modes={"over_routing": looks_at}, now=BEGAN + days * DAY)
+    assert windows == [Window(BEGAN - 28 * DAY, BEGAN)] * 2 + [Window(BEGAN + DAY, BEGAN + 29 * DAY)]
+    assert rows(writer, "select status, resolution from ledger.findings") == [("resolved", "gone")]
+
+
 def test_materiality_is_each_tenants_own(writer: psycopg.Connection) -> None:
     assert set_materiality(writer, Decimal(3), None, "test") == 2
     assert set_materiality(writer, Decimal(5), "acme", "test") == 1
@@ -331,10 +352,15 @@ def test_over_http(served: Served, writer: psycopg.Connection) -> None:
         assert (answered, said in answer["detail"]) == (status, True), answer
 
 
-def test_an_alert_by_hand_leaves_the_finding(writer: psycopg.Connection) -> None:
+def test_what_people_do_with_the_alert_of_a_finding(writer: psycopg.Connection) -> None:
+    """Acknowledging it acknowledges the finding; resolving it by hand does not make it right."""
     found(writer, [look_of(4)])
     evaluate(writer, BEGAN + timedelta(seconds=5))
+    alerts.act(writer, 1, "acknowledged", who="ann", note="on it")
+    assert [(event, who, note) for _, event, who, note in events(writer)][1:] == [("acknowledged", "ann", "on it")]
+    act(writer, 1, "acknowledged", who="bo")
+    assert [who for _, _, who, _ in events(writer)] == [None, "ann", "bo"]
     alerts.act(writer, 1, "resolved", who="ann")
-    assert one(writer, "select status from ledger.findings") == "open"
+    assert one(writer, "select status from ledger.findings") == "acknowledged"
     evaluate(writer, BEGAN + timedelta(seconds=15))
     assert rows(writer, "select alert_id, state from ledger.alerts order by 1") == [(1, "resolved"), (2, "open")]
