@@ -33,7 +33,8 @@ def act(
     """Acknowledge or note something of a finding, with who and why in its history; answers whose it is.
 
     The alert that tells of it is acknowledged with it, and the other way round; what has grown is told again nevertheless. A
-    note changes nothing else, and what is resolved can be noted too. Raises UnknownFinding; FindingError when it is resolved, or a note says nothing.
+    note changes nothing else, and what is resolved can be noted too. Raises UnknownFinding; FindingError when it is resolved, or
+    a note says nothing.
     """
     if event == "noted" and not (note or "").strip():
         raise FindingError("a note says something", "write what is to be known")
