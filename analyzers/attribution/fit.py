@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from analyzers.attribution.choices import Choices
+from analyzers.attribution.steadiness import is_steady, over_time
 from analyzers.effects import nuisance, observational, propensity
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, own_clusters
 
@@ -24,6 +25,7 @@ OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
 _EVIDENT = 2.0  # standard errors by which context has to tell effects apart before it is used for that
 _BLP_ROWS_MIN = 60
 _RANDOM = 17  # a stream of the seed's own
+_ACROSS = "compares across changes of policy: that nothing else changed with them is assumed, no drift was seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Part:
 
     `price` (n,): what a unit of it is worth in USD, signed: V, −1, −λ, −ρ; 0 for `own`, which is only reported. `fitted` (n, K):
     expected of each option. `residual` (n,): outcome less what was expected of the chosen option, 0 where unknown. `weight`
-    (n,): one over the probability of becoming known, 0 where unknown. `mean` of the chosen option is completed by the model.
+    (n,): one over the probability of becoming known, 0 where unknown. `moves`: whether options can move it at all
+    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured.
     """
 
     name: Name
@@ -40,6 +43,7 @@ class Part:
     fitted: Floats
     residual: Floats
     weight: Floats
+    moves: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class Fit:
     """A decision set ready to be asked. `rows`: which of the choices it holds (those with every price that is needed).
 
     `propensity` (n, K): probability of each option, logged or estimated. `supported` (n, K): where the option had a chance.
-    `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why.
-    `fold` (n,): whole tasks together. `alone`: every task has one decision here.
+    `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why, and what
+    else is taken for granted. `fold` (n,): whole tasks together. `alone`: every task has one decision here.
     """
 
     choices: Choices
@@ -79,8 +83,17 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
     anyone, each = _learnt_from(choices.chosen, options, seed)
     outcomes, unpriced = _outcomes(choices)
     with threadpool_limits(1):  # matrices are small: threads waiting for each other on a busy machine made them ten times slower
-        ready = nuisance.design(context(choices), choices.chosen, options)
+        steady = is_steady(choices, [outcome for name, (outcome, _) in outcomes.items() if name != "own"], tasks)
+        told = context(choices, time=not (steady and choices.assignment == "recorded"))
+        ready = nuisance.design(told, choices.chosen, options)
         chance, supported, unidentified, method = _chances(choices, ready, fold, anyone)
+        if steady and choices.assignment == "logged" and choices.menu is not None:
+            averaged = over_time(chance, context(choices, time=False), choices.decided_at, seed)
+            if averaged is not None:
+                chance, supported, method = averaged, averaged > 0, f"{method}, averaged over changes of policy"
+                unpriced = (*unpriced, _ACROSS)
+        elif steady and choices.assignment == "recorded":
+            unpriced = (*unpriced, _ACROSS)
         parts = tuple(
             _part(name, outcome, price, choices, ready, fold, (each, anyone), chance)
             for name, (outcome, price) in outcomes.items()
@@ -91,8 +104,8 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
     return fitted
 
 
-def context(choices: Choices) -> Floats:
-    """Shape (n, d): what was known before the choice and may move outcomes: the features, log V and time (drift)."""
+def context(choices: Choices, *, time: bool = True) -> Floats:
+    """Shape (n, d): what was known before the choice and may move outcomes: the features, log V and, if wanted, time (drift)."""
     value = np.log(np.maximum(choices.v_usd, 1e-9))
     unknown: Floats = choices.features
     if np.isnan(unknown).any():  # a feature that is sometimes unknown: its mean, and that it is unknown
@@ -100,7 +113,7 @@ def context(choices: Choices) -> Floats:
         with np.errstate(invalid="ignore"):
             means = np.where(missing.all(axis=0), 0.0, np.nansum(unknown, axis=0) / np.maximum(1, (~missing).sum(axis=0)))
         unknown = np.column_stack([np.where(missing, means, unknown), missing[:, missing.any(axis=0)]])
-    return np.column_stack([unknown, value, choices.decided_at])
+    return np.column_stack([unknown, value, choices.decided_at] if time else [unknown, value])
 
 
 def _learnt_from(chosen: Ints, options: int, seed: int) -> tuple[Bools | None, Bools | None]:
@@ -176,7 +189,13 @@ def _part(
     n, options, chosen = len(outcome), len(choices.options), choices.chosen
     each, anyone = learnt_from
     known = ~np.isnan(outcome)
-    fitted = nuisance.outcome_model(ready, outcome, chosen, options, fold, bounded=name == "quality", learnt_from=each)
+    moves = name not in choices.unmoved
+    if moves:
+        fitted = nuisance.outcome_model(ready, outcome, chosen, options, fold, bounded=name == "quality", learnt_from=each)
+    else:
+        same = np.zeros(n, dtype=np.int64)
+        alike = nuisance.outcome_model(ready, outcome, same, 1, fold, bounded=name == "quality", learnt_from=anyone)
+        fitted = np.repeat(alike, options, axis=1)
     weight = known.astype(np.float64)
     if not known.all():
         told = ready.terms if n <= ROWS_LEARNT else context(choices)  # not a second table of a million curved terms
@@ -184,7 +203,8 @@ def _part(
         seen = nuisance.probability_model(state, known.astype(np.int64), 2, fold, learnt_from=anyone)[:, 1]
         weight = known / np.maximum(seen, 0.01)
     residual = np.where(known, outcome - fitted[np.arange(n), chosen], 0.0)
-    return _shrunk(Part(name, price, fitted, residual, weight), chosen, chance)
+    part = Part(name, price, fitted, residual, weight, moves)
+    return _shrunk(part, chosen, chance) if moves else part
 
 
 def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:
