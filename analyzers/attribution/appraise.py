@@ -216,7 +216,8 @@ def _regrets(into: Appraised, fitted: Fit, each: Found, rows: Ints, shared: _Sha
             continue
         gain = into.net_usd[rows, option] - into.net_usd[rows, chosen]
         gain = np.where(fitted.supported[each.rows, chosen], gain, np.nan)
-        error = np.sqrt(np.maximum(np.einsum("pi,pq,qi->i", prices, offsets[1], prices), 0.0))
+        unseen = np.array([part.unseen[option] + part.unseen[chosen] for part in fitted.parts])
+        error = np.sqrt(np.maximum(np.einsum("pi,pq,qi->i", prices, offsets[1], prices), 0.0) + unseen @ prices**2)
         gains[:, option] = np.where(np.isnan(gain), -np.inf, gain)
         errors[:, option] = error
         into.error_usd[rows, option] = np.where(np.isnan(gain), np.nan, error)

@@ -28,7 +28,7 @@ class Arm:
 
     `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
     of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,) behind
-    each; `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
+    each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
     """
 
     rows: Ints
@@ -37,6 +37,7 @@ class Arm:
     missed: Floats
     effective: float
     sizes: Floats
+    counts: Ints
     by_fold: Floats
 
     def deviation(self, place: int) -> float:
@@ -54,6 +55,7 @@ def arm(fit: Fit, rows: Ints, weight: Floats, tasks: Ints, own: Bools | None = N
     on the rows that are `own` (rows,) alone, those that no option moves not at all."""
     pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
     by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
+    counts = np.zeros(len(fit.parts), dtype=np.int64)
     for place, part in enumerate(fit.parts):
         if not part.moves:
             continue
@@ -68,9 +70,10 @@ def arm(fit: Fit, rows: Ints, weight: Floats, tasks: Ints, own: Bools | None = N
         pulls[place] = weighed * (residual - missed[place]) / total
         by_fold[place, 0] = np.bincount(fit.fold[rows], weights=weighed * residual, minlength=FOLDS)
         by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
+        counts[place] = int((weighed > 0).sum()) if fit.alone else len(np.unique(tasks[weighed > 0]))
         sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
     priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
-    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, by_fold)
+    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,29 @@ class Contrast:
         joint = intervals.of_sums(value, self._joint(sums))
         low, high = self._limits(sums, intervals.hall_share_of(joint), level)
         basis = Basis(len(self.decisions), self.tasks, self.fit.method, "these decisions", level)
-        return basis.found(value, joint.standard_error, value - low, value + high, degrees=joint.degrees)
+        unseen = self.unseen(priced)
+        error, reach = math.sqrt(joint.standard_error**2 + unseen), intervals.quantile(math.inf, level) ** 2 * unseen
+        low, high = math.sqrt(low**2 + reach), math.sqrt(high**2 + reach)
+        return basis.found(value, error, value - low, value + high, degrees=joint.degrees)
+
+    def unseen(self, prices: Floats | None = None) -> float:
+        """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
+        them dearer, where effects differ in ways that the models do not tell.
+
+        Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm.
+        """
+        priced = self.prices() if prices is None else prices
+        variance = 0.0
+        for place, part in enumerate(self.fit.parts):
+            left = float(part.unseen[self.option] + part.unseen[self.base])
+            if left == 0 or not part.moves:
+                continue
+            of_tasks = priced[place]
+            if not self.fit.alone:
+                of_tasks = np.bincount(np.unique(self.fit.tasks[self.decisions], return_inverse=True)[1], weights=of_tasks)
+            n = max(len(of_tasks), int(self.arms[1].counts[place]))
+            variance += left * max(0.0, float((of_tasks**2).sum()) - float(of_tasks.sum()) ** 2 / n)
+        return variance
 
     def pull(self, prices: Floats | None = None) -> list[tuple[Ints, Floats]]:
         """Rows with what each adds to the error of `total`."""

@@ -14,7 +14,7 @@ from analyzers.attribution.contrast import Contrast
 from analyzers.attribution.fit import FOLDS, Fit
 from analyzers.attribution.lending import Lending
 from analyzers.effects import intervals, multiplicity, power
-from analyzers.effects.estimate import Basis, Estimate, Floats, InputError, Ints, Needs
+from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs
 from analyzers.effects.observational import SUPPORT_MIN
 from analyzers.effects.scores import EFFECTIVE_MIN
 
@@ -23,7 +23,7 @@ Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"
 _SHARES_MANY = (0.05, 0.35, 0.65, 0.95)  # quantiles of V between bands: both tails are bands of their own
 _SHARES_FEW = (0.5, 0.95)
 _MANY, _FEW = 2_000, 300  # decisions from which the decision set is cut at these
-_SPLIT = 1.0  # standard errors that telling decisions apart has to gain over one option for all
+_PRUDENCE = 1.0  # standard errors of the sum that a policy is worth less
 _VALUES_MAX = 6  # different values up to which each is a band
 
 
@@ -185,9 +185,7 @@ def unidentified(fit: Fit, pool: Ints, option: int, chosen: int) -> str:
 def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contrast]) -> list[Contrast]:
     """The contrasts that switching by eq. 4 consists of: each alternative where it looks best from other tasks.
 
-    Where telling decisions apart gains less than a standard error over one option for all, one is taken: a split halves the
-    evidence. Decisions of other bands lend what they know where the policy would decide alike on them, were they worth what
-    these are.
+    Decisions of other bands lend what they know where the policy would decide alike on them, were they worth what these are.
     """
     fit, donors = lending.fit, lending.donors(pool)
     own = np.isin(donors, pool, assume_unique=True)
@@ -195,16 +193,11 @@ def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contra
     for place, part in enumerate(fit.parts):
         if part.name == "quality" and not own.all():
             prices[place, ~own] = float(part.price[pool].mean())
-    options = list(evident)
     worth = np.stack([_worth(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
-    error = max(each.gain.numbers()[1] for each in evident.values())
-    asked = own & (fit.choices.chosen[donors] == chosen)
-    best = np.full(len(donors), -1)
-    for k in range(FOLDS):
-        here = fit.fold[donors] == k
-        best[here] = _best(worth[:, here], worth[:, here & asked], error * float((here & asked).sum()) / float(asked.sum()))
+    doubt = np.stack([_doubt(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
+    best = _prudent(worth, doubt, own & (fit.choices.chosen[donors] == chosen))
     steps: list[Contrast] = []
-    for place, option in enumerate(options):
+    for place, option in enumerate(evident):
         alike = best == place
         inside = donors[alike & own]
         step = evident[option] if alike.all() else lending.contrast(inside, option, chosen, donors[alike])
@@ -222,15 +215,33 @@ def _worth(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, price
     return np.where(supported, (prices * offsets).sum(axis=0), -np.inf)
 
 
-def _best(worth: Floats, asked: Floats, error: float) -> Ints:
-    """Shape (rows,): the place of the best option of each row, −1 for staying, given what options are worth there (K, rows) and in
-    the decisions that are asked about (K, m)."""
-    best = np.where(worth.max(axis=0) > 0, worth.argmax(axis=0), -1)
-    sums = np.where(np.isfinite(asked), asked, 0.0).sum(axis=1)
-    single = int(sums.argmax())
-    if float(np.maximum(asked, 0.0).max(axis=0).sum()) - max(float(sums[single]), 0.0) > _SPLIT * error:
-        return best
-    return np.where(np.isfinite(worth[single]), single, -1) if sums[single] > 0 else np.full(worth.shape[1], -1)
+def _doubt(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, prices: Floats) -> Floats:
+    """Shape (rows,): what giving a decision to an option adds to the variance of the sum, in USD²: of one outcome at these prices,
+    times e_chosen/e_option, since one task that took the option speaks for so many."""
+    own = [part.moves and part.name != "own" for part in fit.parts]
+    deviations = np.array([each.arms[0].deviation(place) if own[place] else 0.0 for place in range(len(own))])
+    variance = ((prices * deviations[:, None]) ** 2).sum(axis=0)
+    return variance * fit.propensity[rows, chosen] / np.maximum(fit.propensity[rows, option], 1e-6)
+
+
+def _prudent(worth: Floats, doubt: Floats, asked: Bools) -> Ints:
+    """Shape (rows,): the place of the best option of each row, −1 for staying, given what options are worth and how much each adds
+    to the variance of the sum over the rows that are asked about, (K, rows).
+
+    Best is what adds most to the sum less `_PRUDENCE` standard errors of it: where options are nearly alike, the one that more
+    is known of. The error's slope is that of the first choice made so.
+    """
+    error = math.sqrt(max(float(np.where(np.isfinite(worth), doubt, 0.0)[:, asked].sum(axis=1).min()), 1e-300))
+    best = np.full(worth.shape[1], -1)
+    for _ in range(2):
+        left = worth - _PRUDENCE * doubt / (2 * error)
+        best = left.argmax(axis=0)
+        best = np.where(np.take_along_axis(worth, best[None], axis=0)[0] > 0, best, -1)
+        taken = asked & (best >= 0)
+        if not taken.any():
+            break
+        error = math.sqrt(max(float(doubt[best[taken], np.flatnonzero(taken)].sum()), 1e-300))
+    return best
 
 
 def _regret(
@@ -247,10 +258,11 @@ def _regret(
         return basis.found(value, error, low, max(high, ceiling), degrees=found[0].degrees), pulls
     joint = _spread(fit, value, pulls)
     apart = math.sqrt(sum(each.numbers()[1] ** 2 for each in found))
-    together = joint.standard_error / apart if apart > 0 else 1.0  # decisions of one task in several steps move together
+    measured = math.sqrt(max(0.0, apart**2 - sum(step.unseen() for step in steps)))
+    together = joint.standard_error / measured if measured > 0 else 1.0  # decisions of one task in several steps move together
     below = together * math.sqrt(sum((each.numbers()[0] - each.numbers()[2]) ** 2 for each in found))
     above = together * math.sqrt(sum((each.numbers()[3] - each.numbers()[0]) ** 2 for each in found))
-    return basis.found(value, joint.standard_error, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
+    return basis.found(value, together * apart, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
 
 
 def _most(pool: Ints, evident: dict[int, Contrast]) -> float:

@@ -13,10 +13,11 @@ from typing import cast
 import numpy as np
 
 from analyzers.attribution.choices import Choices
+from analyzers.effects import intervals
 from analyzers.effects.estimate import Floats, Ints
 from analyzers.effects.nuisance import Regressor
 
-_DRIFT = 2.5  # standard errors: with four outcomes to look at, one steady decision set in twenty seems to drift
+_DRIFT = 0.9875  # level of a slope's interval: with four outcomes to look at, one steady decision set in twenty seems to drift
 _ROWS_PER_TERM = 10
 _ROWS = 40_000  # decisions that are looked at; more find drifts that move nothing
 _EXPLAINED = 0.9  # share of the menus' variance that context and time have to explain
@@ -28,7 +29,7 @@ def is_steady(choices: Choices, outcomes: Sequence[Floats], tasks: Ints) -> bool
     """Whether none of the outcomes (n,) drifts: within options, and given the context, none has a slope over time.
 
     Slope after partialling out options, context and, where there are rows enough, their products (Frisch, Waugh and Lovell), with
-    tasks as the unit.
+    tasks as the unit and residuals as MacKinnon and White's HC3 takes them.
     """
     n = len(choices)
     rows = np.arange(n) if n <= _ROWS else np.linspace(0, n - 1, _ROWS).astype(np.int64)
@@ -36,7 +37,7 @@ def is_steady(choices: Choices, outcomes: Sequence[Floats], tasks: Ints) -> bool
     if float(np.ptp(when)) == 0:
         return True
     controls = _controls(choices, rows)
-    return all(abs(_slope(outcome[rows], when, controls, tasks[rows])) <= _DRIFT for outcome in outcomes)
+    return not any(_drifts(outcome[rows], when, controls, tasks[rows]) for outcome in outcomes)
 
 
 def over_time(menu: Floats, told: Floats, when: Floats, seed: int) -> Floats | None:
@@ -66,26 +67,28 @@ def _controls(choices: Choices, rows: Ints) -> Floats:
     told = told[:, told.std(axis=0) > 1e-12 * (1 + np.abs(told.mean(axis=0)))]
     told = (told - told.mean(axis=0)) / told.std(axis=0)
     products = (options[:, :, None] * told[:, None, :]).reshape(len(rows), -1)
-    several = len(rows) >= _ROWS_PER_TERM * (options.shape[1] + products.shape[1])
-    return np.column_stack([options, products if several else told])
+    pairs = [told[:, one] * told[:, other] for one in range(told.shape[1]) for other in range(one)]
+    wholes = [np.column_stack([options, products, *pairs]), np.column_stack([options, products]), np.column_stack([options, told])]
+    return next((each for each in wholes if len(rows) >= _ROWS_PER_TERM * each.shape[1]), wholes[-1])
 
 
-def _slope(outcome: Floats, when: Floats, controls: Floats, tasks: Ints) -> float:
-    """The slope over time in standard errors; 0 where the outcome does not tell one."""
+def _drifts(outcome: Floats, when: Floats, controls: Floats, tasks: Ints) -> bool:
+    """Whether the interval of an outcome's slope over time leaves out zero; False where it does not tell one."""
     known = ~np.isnan(outcome)
     if int(known.sum()) < 2 * controls.shape[1]:
-        return 0.0
+        return False
     kept, y = controls[known], outcome[known]
     time = (when[known] - when[known].mean()) / max(float(when[known].std()), 1e-9)
     both = np.column_stack([y, time])
     left = both - kept @ np.linalg.lstsq(kept, both, rcond=None)[0]
     below = float((left[:, 1] ** 2).sum())
-    if below <= 1e-9 * len(y) or float(np.abs(left[:, 0]).max()) < 1e-12:
-        return 0.0
+    if below <= 1e-9 * len(y) or float(np.abs(left[:, 0]).max()) < 1e-9 * (1 + float(np.abs(y).max())):
+        return False
     slope = float((left[:, 0] * left[:, 1]).sum()) / below
-    pulls = left[:, 1] * (left[:, 0] - slope * left[:, 1])
-    error = float(np.sqrt((np.bincount(tasks[known], weights=pulls) ** 2).sum())) / below
-    return slope / error if error > 0 else 0.0
+    leverage = (np.linalg.qr(np.column_stack([kept, time]))[0] ** 2).sum(axis=1)
+    pulls = left[:, 1] * (left[:, 0] - slope * left[:, 1]) / below / np.maximum(1 - leverage, 0.1)
+    of = intervals.of_sums(slope, np.bincount(np.unique(tasks[known], return_inverse=True)[1], weights=pulls))
+    return abs(slope) > intervals.quantile(of.degrees, _DRIFT) * of.standard_error
 
 
 def _tree(told: Floats, menu: Floats, learnt: Ints, leaf: int) -> Floats:
