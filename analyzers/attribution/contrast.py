@@ -193,13 +193,14 @@ class Contrast:
         return one, other
 
     def _pieces(self, side: int, sums: Floats, hall_share: float, level: float) -> list[tuple[intervals.Bounds, Floats]]:
-        """Quality in one arm, if it is known, and money: what each contributes to the total, and its pulls by task."""
-        names = [part.name for part in self.fit.parts]
-        each = self.arms[side]
-        money = [place for place, name in enumerate(names) if name != "quality" and sums[place] and self.fit.parts[place].moves]
+        """Quality in one arm, if it is known and passed or failed, and the rest: what each contributes to the total, and its pulls
+        by task."""
+        parts, each = self.fit.parts, self.arms[side]
+        asked = [place for place, part in enumerate(parts) if sums[place] and part.moves]
+        passed = [place for place in asked if parts[place].name == "quality" and not parts[place].graded]
+        money = [place for place in asked if place not in passed]
         found: list[tuple[intervals.Bounds, Floats]] = []
-        if "quality" in names and sums[names.index("quality")] and self.fit.parts[names.index("quality")].moves:
-            place = names.index("quality")
+        for place in passed:
             option = self.option if side == 0 else self.base
             mean = float(self.fit.parts[place].fitted[self.decisions, option].mean()) + float(each.missed[place])
             pulls = each.pulls[place] if self.fit.alone else self._sums(side, place)

@@ -24,6 +24,7 @@ ROWS_LEARNT = 40_000  # decisions that a model learns from; more change no predi
 OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
 _EVIDENT = 2.0  # standard errors by which context has to tell effects apart before it is used for that
 _BLP_ROWS_MIN = 60
+_GRADED = 0.5  # share of outcomes strictly between 0 and 1 above which quality is graded rather than passed or failed
 _RANDOM = 17  # a stream of the seed's own
 _ACROSS = "compares across changes of policy: that nothing else changed with them is assumed, no drift was seen"
 
@@ -35,7 +36,8 @@ class Part:
     `price` (n,): what a unit of it is worth in USD, signed: V, −1, −λ, −ρ; 0 for `own`, which is only reported. `fitted` (n, K):
     expected of each option. `residual` (n,): outcome less what was expected of the chosen option, 0 where unknown. `weight`
     (n,): one over the probability of becoming known, 0 where unknown. `moves`: whether options can move it at all
-    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `unseen` (K,): variance over
+    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `graded`: most known outcomes
+    lie between 0 and 1, so that their spread tells how sure their mean is. `unseen` (K,): variance over
     decisions of what an option brings over the most frequent one, beyond what `fitted` tells apart, in the term's unit squared.
     """
 
@@ -45,6 +47,7 @@ class Part:
     residual: Floats
     weight: Floats
     moves: bool
+    graded: bool
     unseen: Floats
 
 
@@ -207,8 +210,12 @@ def _part(
         seen = nuisance.probability_model(state, known.astype(np.int64), 2, fold, learnt_from=anyone)[:, 1]
         weight = known / np.maximum(seen, 0.01)
     residual = np.where(known, outcome - fitted[np.arange(n), chosen], 0.0)
-    part = Part(name, price, fitted, residual, weight, moves, np.zeros(options))
+    part = Part(name, price, fitted, residual, weight, moves, _is_graded(outcome[known]), np.zeros(options))
     return _shrunk(part, chosen, chance) if moves else part
+
+
+def _is_graded(known: Floats) -> bool:
+    return bool(len(known)) and float(((known > 0) & (known < 1)).mean()) > _GRADED
 
 
 def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:
