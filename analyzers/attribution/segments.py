@@ -221,7 +221,7 @@ def _doubt(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, price
     own = [part.moves and part.name != "own" for part in fit.parts]
     deviations = np.array([each.arms[0].deviation(place) if own[place] else 0.0 for place in range(len(own))])
     variance = ((prices * deviations[:, None]) ** 2).sum(axis=0)
-    return variance * fit.propensity[rows, chosen] / np.maximum(fit.propensity[rows, option], 1e-6)
+    return variance * fit.shared[rows, chosen] / np.maximum(fit.shared[rows, option], 1e-6)
 
 
 def _prudent(worth: Floats, doubt: Floats, asked: Bools) -> Ints:
