@@ -86,6 +86,7 @@ class Contrast:
     base: int
     arms: tuple[Arm, Arm]  # of option, of base
     tasks: int
+    elsewhere: bool = False  # whether it is about a part of what was measured that context picked out
 
     @cached_property
     def expected(self) -> Floats:
@@ -147,13 +148,17 @@ class Contrast:
         """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
         them dearer, where effects differ in ways that the models do not tell.
 
-        Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm.
+        Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm;
+        g·(Σp)² where context picked the decisions out of those that were measured, since then they may all differ alike.
         """
         priced = self.prices() if prices is None else prices
         variance = 0.0
         for place, part in enumerate(self.fit.parts):
             left = float(part.unseen[self.option] + part.unseen[self.base])
             if left == 0 or not part.moves:
+                continue
+            if self.elsewhere:
+                variance += left * float(priced[place].sum()) ** 2
                 continue
             of_tasks = priced[place]
             if not self.fit.alone:

@@ -201,6 +201,9 @@ def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contra
         alike = best == place
         inside = donors[alike & own]
         step = evident[option] if alike.all() else lending.contrast(inside, option, chosen, donors[alike])
+        if step is None or not step.is_evident:  # too little is known just there: what is known on the whole, and less sure
+            step = lending.contrast(inside, option, chosen)
+            step = None if step is None else replace(step, elsewhere=True)
         if step is not None and step.is_evident:
             steps.append(step)
     return steps
