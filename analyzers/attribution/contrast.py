@@ -198,19 +198,17 @@ class Contrast:
         return one, other
 
     def _pieces(self, side: int, sums: Floats, hall_share: float, level: float) -> list[tuple[intervals.Bounds, Floats]]:
-        """Quality in one arm, if it is known and passed or failed, and the rest: what each contributes to the total, and its pulls
-        by task."""
+        """Quality in one arm, if it is known, and money: what each contributes to the total, and its pulls by task."""
         parts, each = self.fit.parts, self.arms[side]
         asked = [place for place, part in enumerate(parts) if sums[place] and part.moves]
-        passed = [place for place in asked if parts[place].name == "quality" and not parts[place].graded]
-        money = [place for place in asked if place not in passed]
+        money = [place for place in asked if parts[place].name != "quality"]
         found: list[tuple[intervals.Bounds, Floats]] = []
-        for place in passed:
+        for place in (place for place in asked if parts[place].name == "quality"):
             option = self.option if side == 0 else self.base
             mean = float(self.fit.parts[place].fitted[self.decisions, option].mean()) + float(each.missed[place])
             pulls = each.pulls[place] if self.fit.alone else self._sums(side, place)
             of = intervals.of_sums(min(1.0, max(0.0, mean)), self._own(side, pulls))
-            known = intervals.bounded(of, max(each.effective, 1e-9), level)
+            known = intervals.bounded(of, max(each.effective, 1e-9), level, worth=parts[place].worth)
             scale = float(sums[place])
             found.append((intervals.Bounds(scale * known.value, scale * known.low, scale * known.high), scale * pulls))
         if money:

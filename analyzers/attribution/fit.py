@@ -24,7 +24,7 @@ ROWS_LEARNT = 40_000  # decisions that a model learns from; more change no predi
 OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
 _EVIDENT = 2.0  # standard errors by which context has to tell effects apart before it is used for that
 _BLP_ROWS_MIN = 60
-_GRADED = 0.5  # share of outcomes strictly between 0 and 1 above which quality is graded rather than passed or failed
+_WORTH_MAX = 50.0  # passes or fails that one grade is taken for at most
 _RANDOM = 17  # a stream of the seed's own
 _ACROSS = "compares across changes of policy: that nothing else changed with them is assumed, no drift was seen"
 
@@ -36,8 +36,8 @@ class Part:
     `price` (n,): what a unit of it is worth in USD, signed: V, −1, −λ, −ρ; 0 for `own`, which is only reported. `fitted` (n, K):
     expected of each option. `residual` (n,): outcome less what was expected of the chosen option, 0 where unknown. `weight`
     (n,): one over the probability of becoming known, 0 where unknown. `moves`: whether options can move it at all
-    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `graded`: most known outcomes
-    lie between 0 and 1, so that their spread tells how sure their mean is. `unseen` (K,): variance over
+    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `worth`: passes or
+    fails that one outcome in [0, 1] tells as much as (`intervals.bounded`). `unseen` (K,): variance over
     decisions of what an option brings over the most frequent one, beyond what `fitted` tells apart, in the term's unit squared.
     """
 
@@ -47,7 +47,7 @@ class Part:
     residual: Floats
     weight: Floats
     moves: bool
-    graded: bool
+    worth: float
     unseen: Floats
 
 
@@ -246,13 +246,17 @@ def _part(
         state = nuisance.design(np.column_stack([told, np.eye(options)[chosen][:, 1:]]), known.astype(np.int64), 2, "linear")
         seen = nuisance.probability_model(state, known.astype(np.int64), 2, fold, learnt_from=anyone)[:, 1]
         weight = known / np.maximum(seen, 0.01)
-    residual = np.where(known, outcome - fitted[np.arange(n), chosen], 0.0)
-    part = Part(name, price, fitted, residual, weight, moves, _is_graded(outcome[known]), np.zeros(options))
+    own = np.arange(n), chosen
+    residual = np.where(known, outcome - fitted[own], 0.0)
+    part = Part(name, price, fitted, residual, weight, moves, _worth(fitted[own], residual, known), np.zeros(options))
     return _shrunk(part, chosen, chance) if moves else part
 
 
-def _is_graded(known: Floats) -> bool:
-    return bool(len(known)) and float(((known > 0) & (known < 1)).mean()) > _GRADED
+def _worth(expected: Floats, residual: Floats, known: Bools) -> float:
+    """How much less an outcome in [0, 1] varies than passing or failing would: Σf(1−f)/Σ(y−f)², at least 1."""
+    spread = float((residual[known] ** 2).sum())
+    passing = float((expected[known] * (1 - expected[known])).clip(0.0).sum())
+    return float(min(max(passing / spread, 1.0), _WORTH_MAX)) if spread > 0 else 1.0
 
 
 def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:

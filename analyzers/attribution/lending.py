@@ -17,8 +17,8 @@ from analyzers.attribution.fit import Fit
 from analyzers.effects.estimate import Bools, Floats, Ints
 
 LENT_MAX = 40_000  # decisions of a set up to which bands lend to each other; of more, each has plenty of its own
-_UNEQUAL = 0.05  # p-value at which bands count as different
-_TASKS_MIN = 4.0  # effective tasks that a band needs in both arms before it can speak against the others
+_UNEQUAL = 0.01  # p-value at which bands count as different in a term
+_TASKS_MIN = 8.0  # effective tasks that a band needs in both arms before it can speak against the others
 
 
 class Lending:

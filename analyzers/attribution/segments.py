@@ -195,18 +195,56 @@ def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contra
             prices[place, ~own] = float(part.price[pool].mean())
     worth = np.stack([_worth(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
     doubt = np.stack([_doubt(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
-    best = _prudent(worth, doubt, own & (fit.choices.chosen[donors] == chosen))
+    asked = own & (fit.choices.chosen[donors] == chosen)
+    best = _prudent(worth, doubt, asked)
+    steps = _steps(lending, donors, own, chosen, evident, best)
+    plainer = _plainer(worth, asked, best, fit.fold[donors], _reach(steps), [_reach([each]) for each in evident.values()])
+    return steps if plainer is None else _steps(lending, donors, own, chosen, evident, plainer)
+
+
+def _steps(
+    lending: Lending, donors: Ints, own: Bools, chosen: int, evident: dict[int, Contrast], best: Ints
+) -> list[Contrast]:
+    """The contrasts of a policy, given by the place of each donor's option, −1 for staying."""
     steps: list[Contrast] = []
     for place, option in enumerate(evident):
         alike = best == place
         inside = donors[alike & own]
-        step = evident[option] if alike.all() else lending.contrast(inside, option, chosen, donors[alike])
+        whole = alike | ~(lending.fit.supported[donors, option] & lending.fit.supported[donors, chosen])
+        step = evident[option] if whole.all() else lending.contrast(inside, option, chosen, donors[alike])
         if step is None or not step.is_evident:  # too little is known just there: what is known on the whole, and less sure
             step = lending.contrast(inside, option, chosen)
             step = None if step is None else replace(step, elsewhere=True)
         if step is not None and step.is_evident:
             steps.append(step)
     return steps
+
+
+def _reach(steps: list[Contrast]) -> float:
+    """How far below its value the limit of a policy's gain lies, in USD; infinite where nothing is known."""
+    apart = [each.gain.numbers() for each in steps]
+    return math.sqrt(sum((value - low) ** 2 for value, _, low, _ in apart)) if apart else math.inf
+
+
+def _plainer(worth: Floats, asked: Bools, best: Ints, fold: Ints, reach: float, reaches: list[float]) -> Ints | None:
+    """The policy with one option for all in those folds where, from other tasks, its lower limit is the higher; None where it is in
+    none. Telling decisions apart divides the evidence. Only widths of intervals are taken from the fold's own tasks."""
+    chosen, changed = best.copy(), False
+    for k in range(FOLDS):
+        here = fold == k
+        of = asked & here
+        scale = float(asked.sum()) / max(1, int(of.sum()))
+        taken = of & (best >= 0)
+        told = scale * float(worth[best[taken], np.flatnonzero(taken)].sum()) - reach if taken.any() else 0.0
+        limits = [
+            scale * float(np.where(np.isfinite(gains[of]), gains[of], 0.0).sum()) - width
+            for gains, width in zip(worth, reaches, strict=True)
+        ]
+        single = int(np.argmax(limits))
+        if limits[single] > max(told, 0.0):
+            chosen[here] = np.where(np.isfinite(worth[single, here]), single, -1)
+            changed = True
+    return chosen if changed else None
 
 
 def _worth(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, prices: Floats) -> Floats:

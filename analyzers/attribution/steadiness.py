@@ -59,7 +59,7 @@ def averaged(menu: Floats, told: Floats, everything: Floats, seed: int) -> Float
     spread = float(((menu - menu.mean(axis=0)) ** 2).mean())
     if spread < _CHANGES**2:
         return None
-    alike = _tree(told, menu, learnt, max(_LEAF_AVERAGED, len(learnt) // 200))
+    alike = _tree(told, menu, learnt, max(_LEAF_AVERAGED, int(2 * len(learnt) ** 0.5)))
     if float(((menu - alike) ** 2).mean()) < _CHANGES**2:
         return None
     left = float(((menu - _tree(everything, menu, learnt, _LEAF_TELLING)) ** 2).mean())
