@@ -152,8 +152,8 @@ def standing(
     since = _since(when, rows, first_s, window, bin_s)
     logged = all(part.assignment == "logged" for part in parts)
     is_exploration = not logged and when.after < EXPLORED_MAX
-    counted, status = _counted(parts)
     shares = {id(each.part): each.share(when.place, explored=is_exploration) for each in rows}
+    counted, status = _counted(parts, shares)
     days = max((window.until - since).total_seconds(), 1.0) / _DAY_S
     value, low, high = _sum(counted, shares)
     known = status == "appraised"
@@ -260,11 +260,14 @@ def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, b
     return max(begins, datetime.fromtimestamp(min(bad), UTC)) if bad else begins
 
 
-def _counted(parts: Sequence[Part]) -> tuple[list[Part], Status]:
-    stand = [part for part in parts if part.stands]
+def _counted(parts: Sequence[Part], shares: Mapping[int, float]) -> tuple[list[Part], Status]:
+    """The segments whose dollars are told: of a place that stands as many as leave its interval above zero, else the appraised."""
+    numbered = [part for part in parts if part.regret_usd is not None]
+    decided = [part for part in numbered if part.status == "appraised"]
+    stand = [part for part in numbered if part.stands]
     if stand:
-        return stand, "appraised"
-    decided = [part for part in parts if part.status == "appraised" and part.regret_usd is not None]
+        sure = [part for part in numbered if part.low_usd is not None and part.low_usd > 0]
+        return next((few for few in (numbered, decided, sure) if _sum(few, shares)[1] > 0), stand), "appraised"
     if decided:
         return decided, "appraised"
     if any(part.status == "not_enough_evidence" for part in parts):
