@@ -229,8 +229,9 @@ def _about(flow: Flow, subject: str | None) -> Bools:
 def _chances(
     parts: Sequence[Part], everyone: Sequence[Part], flows: Mapping[int, Flow], bins: int, subject: str | None
 ) -> tuple[Floats, Floats, float]:
-    """By bin: how often the place's option was chosen where it was not known to be the best, of how often it was not; and when
-    the first decision was made. What was explored to learn is among them: it is what the share was before a policy changed."""
+    """By bin: how often the place's option was chosen where another was known to be better, of how often it could have been; and
+    when the first decision was made. Those who chose otherwise where nobody knows what is best let a chance pass. What was
+    explored to learn is among them: it is what the share was before a policy changed."""
     taken, chances, first_s = np.zeros(bins), np.zeros(bins), math.inf
     chosen = parts[0].chosen
     for comparison in dict.fromkeys(part.comparison for part in parts):
@@ -241,8 +242,9 @@ def _chances(
         of = np.isin(flow.segment, [part.segment for part in there]) & _about(flow, subject)
         if of.any():
             first_s = min(first_s, float(flow.first_s[of].min()))
-        of &= (flow.best != code) & (flow.bin >= 0) & (flow.bin < bins)
-        mine = of & np.isin(flow.segment, [part.segment for part in parts if part.comparison == comparison])
+        mine = np.isin(flow.segment, [part.segment for part in parts if part.comparison == comparison])
+        of &= (flow.best != code) & ((flow.best >= 0) | ~mine) & (flow.bin >= 0) & (flow.bin < bins)
+        mine &= of
         chances += np.bincount(flow.bin[of], weights=flow.n[of], minlength=bins)
         taken += np.bincount(flow.bin[mine], weights=flow.n[mine], minlength=bins)
     return taken, chances, first_s
@@ -261,7 +263,7 @@ def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, b
 
 
 def _counted(parts: Sequence[Part], shares: Mapping[int, float]) -> tuple[list[Part], Status]:
-    """The segments whose dollars are told: of a place that stands as many as leave its interval above zero, else the appraised."""
+    """The segments whose dollars are told: where a place stands, as many as leave its interval above zero; else the appraised."""
     numbered = [part for part in parts if part.regret_usd is not None]
     decided = [part for part in numbered if part.status == "appraised"]
     stand = [part for part in numbered if part.stands]
