@@ -27,7 +27,8 @@ class Choices:
     `v_usd`: V. `lam`: λ in USD per second, 0 where the SLA is slack. `rho`: ρ. `propensity`: of the chosen option, NaN where
     not logged. `menu` (n, K): every option's propensity where logged, else None. `assignment`: how options were chosen:
     `logged` (with propensities), `recorded` (the features tell all that moved it) or `unknown`. `features` (n, d): known before
-    the choice, without V. `feature_names`: d names. Raises: InputError naming the array whose shape or values cannot be.
+    the choice, without V. `feature_names`: d names. `unmoved`: terms (quality, cost, latency, risk) that no option can move, by
+    how they work: a cached prefix gives the same answer. Raises: InputError naming the array whose shape or values cannot be.
     """
 
     options: tuple[str, ...]
@@ -47,6 +48,7 @@ class Choices:
     assignment: Assignment
     features: Floats
     feature_names: tuple[str, ...]
+    unmoved: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.chosen)

@@ -2,7 +2,8 @@
 
 The estimand is a sum over *these* decisions, each at its own prices: Σ_i p_i·(Y_i(b) − Y_i(a)). What the models expect of each
 decision is summed at its prices; what they missed on average is measured where the options were taken, weighted to be like these
-decisions.
+decisions. It may be measured on more decisions than are asked about: V is a price, and what an option brings is the same whatever
+it is worth, unless the data show otherwise (`lending`).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Arm:
     """The decisions in which one option was taken, weighted to be like those that are asked about.
 
     `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
-    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term; `by_fold` (P, 2,
-    folds): weighted misses and weights, for choosing on other folds.
+    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,) behind
+    each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
     """
 
     rows: Ints
@@ -35,7 +36,13 @@ class Arm:
     pulls: Floats
     missed: Floats
     effective: float
+    sizes: Floats
+    counts: Ints
     by_fold: Floats
+
+    def deviation(self, place: int) -> float:
+        """Standard deviation of what the model missed of one decision in a term, in its unit."""
+        return math.sqrt(float((self.pulls[place] ** 2).sum()) * float(self.sizes[place]))
 
     def without(self, fold: int) -> Floats:
         """Shape (P,): the mean miss on all other folds; the overall one where they hold nothing."""
@@ -43,29 +50,30 @@ class Arm:
         return np.where(weighed[:, 1] > 0, weighed[:, 0] / np.maximum(weighed[:, 1], 1e-300), self.missed)
 
 
-def arm(fit: Fit, rows: Ints, weight: Floats, tasks: Ints) -> Arm:
-    """The arm of `rows` under weights (rows,), whose tasks are numbered as `tasks` says."""
+def arm(fit: Fit, rows: Ints, weight: Floats, tasks: Ints, own: Bools | None = None, apart: Bools | None = None) -> Arm:
+    """The arm of `rows` under weights (rows,), whose tasks are numbered as `tasks` says. Terms that are `apart` (P,) are measured
+    on the rows that are `own` (rows,) alone, those that no option moves not at all."""
     pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
-    by_fold = np.zeros((len(fit.parts), 2, FOLDS))
-    effective = math.inf
+    by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
+    counts = np.zeros(len(fit.parts), dtype=np.int64)
     for place, part in enumerate(fit.parts):
+        if not part.moves:
+            continue
         weighed = weight * part.weight[rows]
+        if own is not None and apart is not None and apart[place]:
+            weighed = weighed * own
         total = float(weighed.sum())
         if total <= 0:
-            if part.name != "own":
-                effective = 0.0
             continue
         residual = part.residual[rows]
         missed[place] = float((weighed * residual).sum()) / total
         pulls[place] = weighed * (residual - missed[place]) / total
         by_fold[place, 0] = np.bincount(fit.fold[rows], weights=weighed * residual, minlength=FOLDS)
         by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
-        if part.name != "own":
-            if fit.alone:
-                effective = min(effective, total**2 / float((weighed**2).sum()))
-            else:
-                effective = min(effective, intervals.kish(weighed, tasks))
-    return Arm(rows, tasks, pulls, missed, effective, by_fold)
+        counts[place] = int((weighed > 0).sum()) if fit.alone else len(np.unique(tasks[weighed > 0]))
+        sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
+    priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
+    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold)
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,29 @@ class Contrast:
         joint = intervals.of_sums(value, self._joint(sums))
         low, high = self._limits(sums, intervals.hall_share_of(joint), level)
         basis = Basis(len(self.decisions), self.tasks, self.fit.method, "these decisions", level)
-        return basis.found(value, joint.standard_error, value - low, value + high, degrees=joint.degrees)
+        unseen = self.unseen(priced)
+        error, reach = math.sqrt(joint.standard_error**2 + unseen), intervals.quantile(math.inf, level) ** 2 * unseen
+        low, high = math.sqrt(low**2 + reach), math.sqrt(high**2 + reach)
+        return basis.found(value, error, value - low, value + high, degrees=joint.degrees)
+
+    def unseen(self, prices: Floats | None = None) -> float:
+        """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
+        them dearer, where effects differ in ways that the models do not tell.
+
+        Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm.
+        """
+        priced = self.prices() if prices is None else prices
+        variance = 0.0
+        for place, part in enumerate(self.fit.parts):
+            left = float(part.unseen[self.option] + part.unseen[self.base])
+            if left == 0 or not part.moves:
+                continue
+            of_tasks = priced[place]
+            if not self.fit.alone:
+                of_tasks = np.bincount(np.unique(self.fit.tasks[self.decisions], return_inverse=True)[1], weights=of_tasks)
+            n = max(len(of_tasks), int(self.arms[1].counts[place]))
+            variance += left * max(0.0, float((of_tasks**2).sum()) - float(of_tasks.sum()) ** 2 / n)
+        return variance
 
     def pull(self, prices: Floats | None = None) -> list[tuple[Ints, Floats]]:
         """Rows with what each adds to the error of `total`."""
@@ -166,9 +196,9 @@ class Contrast:
         """Quality in one arm, if it is known, and money: what each contributes to the total, and its pulls by task."""
         names = [part.name for part in self.fit.parts]
         each = self.arms[side]
-        money = [place for place, name in enumerate(names) if name != "quality" and sums[place]]
+        money = [place for place, name in enumerate(names) if name != "quality" and sums[place] and self.fit.parts[place].moves]
         found: list[tuple[intervals.Bounds, Floats]] = []
-        if "quality" in names and sums[names.index("quality")]:
+        if "quality" in names and sums[names.index("quality")] and self.fit.parts[names.index("quality")].moves:
             place = names.index("quality")
             option = self.option if side == 0 else self.base
             mean = float(self.fit.parts[place].fitted[self.decisions, option].mean()) + float(each.missed[place])
@@ -192,24 +222,45 @@ class Contrast:
         return pulls[present]
 
 
-def contrast(fit: Fit, pool: Ints, option: int, base: int) -> Contrast | None:
+def contrast(
+    fit: Fit, pool: Ints, option: int, base: int, donors: Ints | None = None, apart: Bools | None = None
+) -> Contrast | None:
     """What `option` would have brought in those decisions of `pool` (rows) in which `base` was chosen; None where there is none,
-    or where nobody in the pool took the option.
+    or where nobody among the donors took the option.
 
+    `donors` (rows, the pool by default, which they hold): what the models missed is measured on all of them, but for terms that
+    are `apart` (P,), which are measured in the pool alone.
     Source: doubly robust effect on those who took `base`: weights e_base/e_option (Hirano, Imbens & Ridder 2003; Robins,
     Rotnitzky & Zhao 1994), normalised (Hájek).
     """
-    both = pool[fit.supported[pool, option] & fit.supported[pool, base]]
+    decisions = pool[fit.supported[pool, option] & fit.supported[pool, base] & (fit.choices.chosen[pool] == base)]
+    if len(decisions) == 0:
+        return None
+    arms = lent(fit, pool, option, base, donors, apart)
+    return None if arms is None else Contrast(fit, decisions, option, base, arms[:2], arms[2])
+
+
+def lent(
+    fit: Fit, pool: Ints, option: int, base: int, donors: Ints | None = None, apart: Bools | None = None
+) -> tuple[Arm, Arm, int] | None:
+    """The arms of a contrast, of `option` and of `base`, and how many tasks both have; None where one is empty."""
+    given = pool if donors is None else donors
+    both = given[fit.supported[given, option] & fit.supported[given, base]]
     took = fit.choices.chosen[both]
-    decisions, others = both[took == base], both[took == option]
-    if len(decisions) == 0 or len(others) == 0:
+    owners, others = both[took == base], both[took == option]
+    if len(owners) == 0 or len(others) == 0:
         return None
     if fit.alone:
-        own_tasks, other_tasks, tasks = decisions, others, len(decisions) + len(others)
+        own_tasks, other_tasks, tasks = owners, others, len(owners) + len(others)
     else:
-        codes = np.unique(fit.tasks[np.concatenate([others, decisions])], return_inverse=True)[1]
+        codes = np.unique(fit.tasks[np.concatenate([others, owners])], return_inverse=True)[1]
         other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
+    inside: list[Bools | None] = [None, None]
+    if donors is not None and apart is not None and apart.any():
+        member = np.zeros(len(fit.choices), dtype=np.bool_)
+        member[pool] = True
+        inside = [member[others], member[owners]]
     weight = fit.propensity[others, base] / fit.propensity[others, option]
-    one = arm(fit, others, weight, other_tasks)
-    other = arm(fit, decisions, np.ones(len(decisions)), own_tasks)
-    return Contrast(fit, decisions, option, base, (one, other), tasks)
+    one = arm(fit, others, weight, other_tasks, inside[0], apart)
+    other = arm(fit, owners, np.ones(len(owners)), own_tasks, inside[1], apart)
+    return one, other, tasks
