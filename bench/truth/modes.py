@@ -64,16 +64,9 @@ _ROUTE = World(
     seconds=(2.0, 4.0, 6.0),
 )
 _VERIFY = World(
-    "verify",
-    ("0", "1", "2"),
-    (0.0, 1.1, 1.4),
-    (0.02, 0.05, 0.09),
-    (1.0, 3.0),
-    (0.0, 0.0, 0.0),
-    logged=False,
-    loss=(0.3, 0.3, 0.3),
-    loss_usd=2.0,
-)
+    "verify", ("0", "1", "2"), (0.0, 1.1, 1.4), (0.02, 0.05, 0.09), (1.0, 3.0), (0.0, 0.0, 0.0), logged=False,
+    loss=(0.3, 0.3, 0.3), loss_usd=2.0,
+)  # fmt: skip
 _CONFIRM = World(
     "confirm", ("human", "none"), (-0.1, 0.0), (0.02, 0.02), (3.0, 6.0), (0.0, 0.0), base=1.8, seconds=(120.0, 1.0), loss=(0.05, 0.9),
     loss_usd=12.0, lam=0.002, logged=False, explored=0.1,
@@ -89,26 +82,32 @@ _DELEGATE = World(
     lam=0.001,
     logged=False,
 )
+_OVER = replace(_ROUTE, quality=(0.0, 0.1, 0.15), forced=2, values_usd=(0.3, 0.6))
+_UNDER = replace(_ROUTE, quality=(0.0, 1.2, 1.6), values_usd=(1.0, 3.0))
+_HARD_STRONG = replace(_ROUTE, hard=(0.0, 0.3, 0.9), quality=(0.0, 0.3, 0.3))
+_HARD_HANDED = replace(_DELEGATE, hard=(0.0, 1.2), quality=(0.0, 0.3))
+_HARD_VERIFIED = replace(_VERIFY, quality=(0.0, 0.5, 0.6), hard=(0.0, 0.5, 0.7))
+_WORTHLESS = replace(_VERIFY, quality=(0.0, 0.0, 0.0), forced=2, cost_usd=(0.02, 0.1, 0.2))
 
 CASES: tuple[Case, ...] = (
-    Case("the strongest model by default", "over_routing", replace(_ROUTE, quality=(0.0, 0.1, 0.15), forced=2, values_usd=(0.3, 0.6)), "strong"),
+    Case("the strongest model by default", "over_routing", _OVER, "strong"),
     Case("the best model always", "over_routing", _ROUTE, None),
-    Case("strong for hard prompts, which fail more", "over_routing", replace(_ROUTE, hard=(0.0, 0.3, 0.9), quality=(0.0, 0.3, 0.3)), None),
-    Case("the cheapest model by default", "under_routing", replace(_ROUTE, quality=(0.0, 1.2, 1.6), forced=0, values_usd=(1.0, 3.0)), "cheap"),
-    Case("the best model always", "under_routing", replace(_ROUTE, quality=(0.0, 1.2, 1.6), values_usd=(1.0, 3.0)), None),
-    Case("cheap for tasks of little value, which are hard", "under_routing", replace(_ROUTE, quality=(0.0, 1.0, 1.4), values_usd=(0.02, 3.0)), None),
+    Case("strong for hard prompts, which fail more", "over_routing", _HARD_STRONG, None),
+    Case("the cheapest model by default", "under_routing", replace(_UNDER, forced=0), "cheap"),
+    Case("the best model always", "under_routing", _UNDER, None),
+    Case("cheap for tasks of little value", "under_routing", replace(_UNDER, values_usd=(0.02, 3.0)), None),
     Case("acting without asking", "over_delegation", replace(_CONFIRM, forced=1), "transfer: none"),
     Case("asking where it pays", "over_delegation", _CONFIRM, None),
     Case("unasked where asking prevents nothing", "over_delegation", replace(_CONFIRM, loss=(0.9, 0.9)), None),
     Case("handing on what one agent does as well", "over_delegation", replace(_DELEGATE, forced=1), "delegate"),
     Case("working alone", "over_delegation", _DELEGATE, None),
-    Case("handing on what is hard, which fails more", "over_delegation", replace(_DELEGATE, hard=(0.0, 1.2), quality=(0.0, 0.3)), None),
+    Case("handing on what is hard, which fails more", "over_delegation", _HARD_HANDED, None),
     Case("nothing is verified", "under_verification", replace(_VERIFY, forced=0), "no pass"),
     Case("as much is verified as pays", "under_verification", _VERIFY, None),
-    Case("what is hard is verified, and fails more", "under_verification", replace(_VERIFY, quality=(0.0, 0.5, 0.6), hard=(0.0, 0.5, 0.7)), None),
-    Case("checks that never pay", "under_verification, reverse", replace(_VERIFY, quality=(0.0, 0.0, 0.0), forced=2, cost_usd=(0.02, 0.1, 0.2)), "2 passes, too many"),
-    Case("what is hard is verified, and fails more", "under_verification, reverse", replace(_VERIFY, quality=(0.0, 0.5, 0.6), hard=(0.0, 0.5, 0.7)), None),
-)  # fmt: skip
+    Case("what is hard is verified, and fails more", "under_verification", _HARD_VERIFIED, None),
+    Case("checks that never pay", "under_verification, reverse", _WORTHLESS, "2 passes, too many"),
+    Case("what is hard is verified, and fails more", "under_verification, reverse", _HARD_VERIFIED, None),
+)
 
 
 @dataclass
@@ -189,11 +188,11 @@ def main() -> int:
 
 def findings(mode: str, played: Played, seed: int) -> list[Found]:
     """What a mode finds in a period: the places that stand."""
-    of = seen(played.choices, appraise(played.choices, seed=seed), played)
+    of = seen(played.choices, appraise(played.choices, seed=seed))
     return [found for found in _places(mode, of) if found.standing.is_discovery]
 
 
-def seen(choices: Choices, opinion: Opinion, played: Played) -> Appraised:
+def seen(choices: Choices, opinion: Opinion) -> Appraised:
     """A period as the store would hold it."""
     kind = _kind(choices)
     parts = tuple(_part(choices, kind, place, each) for place, each in enumerate(discoveries(opinion.segments)))
