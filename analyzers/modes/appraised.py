@@ -94,7 +94,7 @@ def read(connection: psycopg.Connection, tenant_id: int, window: Window, kinds: 
     means: dict[tuple[int, int], list[Means]] = defaultdict(list)
     for comparison, segment, place, *numbers in connection.execute(SQL["option_means"], of):
         if comparison in options:
-            option: str = options[comparison][place]
+            option = str(options[int(comparison)][int(place)])
             means[comparison, segment].append(Means(option, *numbers))
     costs: dict[tuple[int, str], float] = {
         (comparison, options[comparison][place]): cost
