@@ -79,9 +79,7 @@ def export_schedule(
         raise CommandError(f"{file} is there already", "name another file", exit_code=2) from None
     except OSError as error:
         raise CommandError(f"{file} cannot be written ({error.strerror})", "check the name and its permissions") from error
-    say(
-        f"{sum(map(len, found.values()))} classes of action written to {file}; `pigou autonomy check` holds it against what is done"
-    )
+    say(f"{sum(map(len, found.values()))} classes of action written to {file}: read, change, adopt; then `pigou autonomy check`")
 
 
 @autonomy_app.command("check")

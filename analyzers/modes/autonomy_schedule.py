@@ -25,7 +25,9 @@ CONFIRMATIONS: tuple[Confirmation, ...] = get_args(Confirmation)
 TAIL = 0.05
 """Share of the worst cases whose mean is told of classes that cannot be undone."""
 
-_USUAL: dict[str, Confirmation] = {"read": "none", "draft": "none", "execute": "self", "commit": "self"}
+_USUAL: dict[str, Confirmation] = {
+    "read": "none", "draft": "none", "execute": "self", "commit": "self", "deploy": "multi_party", "transfer": "multi_party",
+}  # fmt: skip
 _ORDINARY: Confirmation = "human"
 
 
