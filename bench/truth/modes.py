@@ -32,6 +32,7 @@ from analyzers.modes.appraised import Appraised
 from analyzers.modes.look import Window
 from analyzers.modes.places import Found
 from analyzers.modes.standing_regret import Flow, Part
+from bench.truth import recorded_modes
 from bench.truth.mode_worlds import DAYS, STARTS_S, Played, World, play
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
@@ -39,8 +40,8 @@ WINDOW = Window(datetime.fromtimestamp(STARTS_S, UTC), datetime.fromtimestamp(ST
 _BIN_S = 3600.0
 _LAYERS = {"route": "demand"}
 _COLUMNS = (
-    "economy", "mode", "replications", "found", "raises", "median days from the onset", "true USD a day", "median error", "covers",
-    "plain means raise", "promise kept",
+    "economy", "mode", "replications", "found", "raises", "median days from the onset", "true USD a day", "median error",
+    "covers", "plain means raise", "promise kept",
 )  # fmt: skip
 
 
@@ -68,8 +69,8 @@ _VERIFY = World(
     loss=(0.3, 0.3, 0.3), loss_usd=2.0,
 )  # fmt: skip
 _CONFIRM = World(
-    "confirm", ("human", "none"), (-0.1, 0.0), (0.02, 0.02), (3.0, 6.0), (0.0, 0.0), base=1.8, seconds=(120.0, 1.0), loss=(0.05, 0.9),
-    loss_usd=12.0, lam=0.002, logged=False, explored=0.1,
+    "confirm", ("human", "none"), (-0.1, 0.0), (0.02, 0.02), (3.0, 6.0), (0.0, 0.0), base=1.8, seconds=(120.0, 1.0),
+    loss=(0.05, 0.9), loss_usd=12.0, lam=0.002, logged=False, explored=0.1,
 )  # fmt: skip
 _DELEGATE = World(
     "delegate",
@@ -181,8 +182,13 @@ def main() -> int:
             broken |= not tally.kept()
             print(lines[-1], flush=True)
             print(f"{case.title}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    recorded = [] if given.data is None else recorded_modes.rows(Path(given.data))
+    if recorded:
+        print("", *recorded_modes.HEADER, *recorded, sep="\n")
     if given.write:
-        _write(lines, given)
+        _write("modes", lines, f"--replications {given.replications} --seed {given.seed} --write")
+        if recorded:
+            _write("recorded-modes", [*recorded_modes.HEADER, *recorded], "--data DIR --write")
     return int(broken)
 
 
@@ -207,13 +213,15 @@ def plain_means_raise(case: Case, played: Played) -> bool:
     choices = played.choices
     net = choices.v_usd * choices.quality - choices.cost_usd - choices.lam * choices.latency_s - choices.loss_usd
     groups = [net[choices.chosen == k] for k in range(len(choices.options))]
-    of = range(len(groups)) if case.world.forced is None else [case.world.forced]
+    means = [(float(one.mean()), float(one.var(ddof=1)) / len(one)) if len(one) > 1 else None for one in groups]
+    of = [place for place, mean in enumerate(means) if mean and case.world.forced in (None, place)]
     return any(
-        one != other and min(len(groups[one]), len(groups[other])) > 1
-        and float(groups[other].mean() - groups[one].mean())
-        > 1.96 * math.sqrt(float(groups[one].var(ddof=1)) / len(groups[one]) + float(groups[other].var(ddof=1)) / len(groups[other]))
-        for one in of for other in range(len(groups))
-    )  # fmt: skip
+        other[0] - own[0] > 1.96 * math.sqrt(own[1] + other[1])
+        for place in of
+        if (own := means[place]) is not None
+        for other in means
+        if other is not None and other is not own
+    )
 
 
 def _places(mode: str, of: Appraised) -> list[Found]:
@@ -268,16 +276,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--replications", type=int, default=200, help="of each row")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="rows whose mode and title hold these words")
+    parser.add_argument("--data", help="folder of recorded attempts and runs (verification/, delegation/)")
     parser.add_argument("--write", action="store_true", help="put the table into docs/modes.md")
     return parser.parse_args()
 
 
-def _write(lines: Sequence[str], given: argparse.Namespace) -> None:
+def _write(name: str, lines: Sequence[str], options: str) -> None:
     text = MODES.read_text(encoding="utf-8")
-    start, end = "<!-- modes:start -->", "<!-- modes:end -->"
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     if start not in text or end not in text:
         raise SystemExit(f"{MODES}: no markers {start} … {end}: put them where the table is to stand")
-    command = f"`python -m bench truth modes --replications {given.replications} --seed {given.seed} --write` made this table."
+    command = f"`python -m bench truth modes {options}` made this table."
     before, _, rest = text.partition(start)
     after = rest.partition(end)[2]
     MODES.write_text(before + "\n".join([start, "", command, "", *lines, "", end]) + after, encoding="utf-8")

@@ -35,9 +35,10 @@ alter table made add column chosen integer, add column propensity double precisi
 update made set chosen = case when is_explored then 1 + coin::integer when is_wrong then 2 else 1 end;
 update made set propensity = case when (chosen = 2) = is_wrong then 0.9 else 0.1 end;
 
-insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by, agent, task_class,
-                        class_source, value_usd, value_source, lambda_usd_per_s, rho, price_source, deadline_source, quality,
-                        outcome_source, cost_usd, latency_s, risk_usd, loss_usd, calls, unpriced_calls, spans, problems, content_hash)
+insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by, agent,
+                        task_class, class_source, value_usd, value_source, lambda_usd_per_s, rho, price_source, deadline_source,
+                        quality, outcome_source, cost_usd, latency_s, risk_usd, loss_usd, calls, unpriced_calls, spans, problems,
+                        content_hash)
 select %(tenant_id)s, trace_id, substring(trace_id for 8), at, at + interval '1 minute', now(), 0, 'ended', 'worker', task_class,
        'explicit', v_usd, 'explicit', 0.0005, 1, 'policy', 'none', (luck < 0.8)::integer, 'attribute',
        round((case when task_class = 'faq' and chosen = 2 then 0.3 else 0.02 end * noise)::numeric, 6),
@@ -46,8 +47,8 @@ select %(tenant_id)s, trace_id, substring(trace_id for 8), at, at + interval '1 
        case when task_class = 'refund' and chosen = 2 and luck > 0.95 then 40 else 0 end, 2, 0, 4, '{}', trace_id
   from made;
 
-insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class, agent, options, chosen,
-                            propensity, assignment, features, feature_names, provenance, comparison)
+insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class, agent, options,
+                            chosen, propensity, assignment, features, feature_names, provenance, comparison)
 select %(tenant_id)s, pigou.entry_id('test', trace_id, substring(trace_id for 8), kind, 0, at), at, trace_id,
        substring(trace_id for 8), layer, kind, task_class, 'worker', options, chosen,
        case assignment when 'logged' then propensity end, assignment, array[noise], array['log_prompt_tokens'], '{}',
@@ -59,8 +60,8 @@ select %(tenant_id)s, pigou.entry_id('test', trace_id, substring(trace_id for 8)
 
 insert into pigou.record (tenant_id, trace_id, span_id, started_at, ended_at, signal, role, name, kind, status_code, resource_id,
                           agent, task_class, layer, use, attributes, content_hash)
-select %(tenant_id)s, trace_id, substring(trace_id for 8), at, at + interval '1 second', 'span', 'tool', 'execute_tool transfer', 1, 0,
-       gen_random_uuid(), 'worker', task_class, 'action', 'act',
+select %(tenant_id)s, trace_id, substring(trace_id for 8), at, at + interval '1 second', 'span', 'tool', 'execute_tool transfer',
+       1, 0, gen_random_uuid(), 'worker', task_class, 'action', 'act',
        jsonb_build_object('allocation.action.class', 'transfer', 'allocation.action.reversible', false,
                           'allocation.risk.loss_usd', 40,
                           'allocation.action.confirmation', case chosen when 2 then 'none' else 'human' end), trace_id

@@ -24,9 +24,9 @@ def part(segment: int, chosen: str, regret: float | None, *, band: str = "", com
     low, high = (0.6 * usd, 1.5 * usd) if known else (None, None)
     changes = {"quality": -0.2 * usd, "cost": 1.2 * usd, "latency": 0.0, "risk": 0.0}
     return Part(
-        comparison, segment, "demand", "route", "faq", ("cheap", "dear"), "logged", "method", band, 0.0, chosen, "cheap", 100, 100,
-        regret, low, high, changes, None, 1.0, "appraised" if known else "not_enough_evidence", "", None if known else 7, None,
-        stands and known,
+        comparison, segment, "demand", "route", "faq", ("cheap", "dear"), "logged", "method", band, 0.0, chosen, "cheap", 100,
+        100, regret, low, high, changes, None, 1.0, "appraised" if known else "not_enough_evidence", "", None if known else 7,
+        None, stands and known,
     )  # fmt: skip
 
 
