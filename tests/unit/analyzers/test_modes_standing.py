@@ -111,15 +111,18 @@ def test_limits_add_up_within_a_comparison_and_as_squares_across() -> None:
     assert (together.tasks, apart.tasks) == (200, 100)
 
 
-def test_segments_that_would_drown_the_others_are_left_out() -> None:
+def test_a_vague_segment_adds_its_value_and_takes_nothing_from_the_lower_limit() -> None:
     rows = [(k, 0, False, hour, 1, 1.0) for hour in range(240) for k in (1, 2)]
     sure, vague = part(1, "dear", 240.0), replace(part(2, "dear", 240.0, stands=False), low_usd=-400.0, high_usd=900.0)
     vague = replace(vague, status="not_enough_evidence")
     found = look([sure, vague], {1: flow(rows)})
-    assert found.counted == (sure,)
-    assert found.left_out == 100
-    clear = replace(vague, low_usd=180.0, high_usd=300.0)
-    assert look([sure, clear], {1: flow(rows)}).counted == (sure, clear)
+    days = (WINDOW.until - found.since).total_seconds() / 86_400
+    assert (found.usd_per_day, found.low, found.high) == pytest.approx((480 / days, 0.6 * 240 / days, (360 + 900) / days))
+    assert (found.counted, found.left_out, found.is_discovery) == ((sure, vague), 0, True)
+    unknown = part(3, "dear", None)
+    assert look([sure, unknown], {1: flow(rows)}).left_out == 100
+    lost_nothing = replace(part(2, "dear", -50.0, stands=False), low_usd=-400.0, high_usd=100.0)
+    assert look([lost_nothing], {1: flow(rows)}).usd_per_day == 0.0
 
 
 def test_what_is_not_known_has_no_number() -> None:
