@@ -63,9 +63,9 @@ def appraise(
 ) -> Appraised:
     """Appraise a decision set.
 
-    `edges` of value bands (`segments.bands`); `materiality_usd` per decision: what is worth knowing, by default a tenth of a
-    task's mean cost or, where quality can be moved, a hundredth of its mean V, whichever is more; `controls` (n, k): negative controls. Decisions whose V is
-    not known have neither net nor regret. Repeatable by `seed`. Raises: InputError for arrays that cannot be.
+    `edges` of value bands (`segments.bands`); `materiality_usd` per decision: what is worth knowing, by default
+    `Choices.stake_usd`; `controls` (n, k): negative controls. Decisions whose V is not known have neither net nor regret.
+    Repeatable by `seed`. Raises: InputError for arrays that cannot be.
     """
     if len(choices) == 0:
         raise InputError("a decision set without a decision cannot be appraised")
@@ -76,7 +76,7 @@ def appraise(
         return replace(blank, segments=_unvalued(choices, np.arange(len(choices)), why))
     kept = choices if len(valued) == len(choices) else choices.take(valued)
     fitted = fit(kept, seed=seed, controls=controls if controls is None else controls[valued])
-    material = _materiality(kept) if materiality_usd is None else materiality_usd
+    material = kept.stake_usd() if materiality_usd is None else materiality_usd
     if not material > 0:
         raise InputError(f"materiality_usd must be positive, got {material}")
     divided, places = bands(kept.v_usd, edges)
@@ -94,13 +94,6 @@ def appraise(
         blank.segment[unvalued] = len(segments)
         segments = segments + more
     return replace(blank, segments=segments, method=f"{METHOD}: {fitted.method}")
-
-
-def _materiality(choices: Choices) -> float:
-    known = choices.cost_usd[~np.isnan(choices.cost_usd)]
-    of_value = 0.0 if "quality" in choices.unmoved else 0.01 * float(np.nanmean(choices.v_usd))
-    stake = max(0.1 * float(known.mean()) if len(known) else 0.0, of_value)
-    return stake if stake > 0 else 1e-6
 
 
 def _blank(choices: Choices) -> Appraised:

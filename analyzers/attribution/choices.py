@@ -72,6 +72,14 @@ class Choices:
     def __len__(self) -> int:
         return len(self.chosen)
 
+    def stake_usd(self) -> float:
+        """What is worth knowing of a decision, in USD: a tenth of a task's mean cost or, where quality can be moved, a hundredth of
+        mean V, whichever is more."""
+        known = self.cost_usd[~np.isnan(self.cost_usd)]
+        of_value = 0.0 if "quality" in self.unmoved or np.isnan(self.v_usd).all() else 0.01 * float(np.nanmean(self.v_usd))
+        stake = max(0.1 * float(known.mean()) if len(known) else 0.0, of_value)
+        return stake if stake > 0 else 1e-6
+
     def take(self, rows: Bools | Ints) -> Choices:
         """The same decision set with some of its decisions."""
         part = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name in _ALONG}

@@ -9,6 +9,7 @@ it is worth, unless the data show otherwise (`lending`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
 from analyzers.effects.scores import EFFECTIVE_MIN
 
+_CHANCE_MIN = 1e-6
 _NET = ("quality", "cost", "latency", "risk")
 
 
@@ -50,18 +52,16 @@ class Arm:
         return np.where(weighed[:, 1] > 0, weighed[:, 0] / np.maximum(weighed[:, 1], 1e-300), self.missed)
 
 
-def arm(fit: Fit, rows: Ints, weight: Floats, tasks: Ints, own: Bools | None = None, apart: Bools | None = None) -> Arm:
-    """The arm of `rows` under weights (rows,), whose tasks are numbered as `tasks` says. Terms that are `apart` (P,) are measured
-    on the rows that are `own` (rows,) alone, those that no option moves not at all."""
+def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
+    """The arm of `rows` under each term's weights (rows,), whose tasks are numbered as `tasks` says. Terms that no option moves are
+    not measured."""
     pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
     by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
     counts = np.zeros(len(fit.parts), dtype=np.int64)
     for place, part in enumerate(fit.parts):
         if not part.moves:
             continue
-        weighed = weight * part.weight[rows]
-        if own is not None and apart is not None and apart[place]:
-            weighed = weighed * own
+        weighed = weights[place] * part.weight[rows]
         total = float(weighed.sum())
         if total <= 0:
             continue
@@ -86,6 +86,7 @@ class Contrast:
     base: int
     arms: tuple[Arm, Arm]  # of option, of base
     tasks: int
+    elsewhere: bool = False  # whether it is about a part of what was measured that context picked out
 
     @cached_property
     def expected(self) -> Floats:
@@ -147,13 +148,17 @@ class Contrast:
         """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
         them dearer, where effects differ in ways that the models do not tell.
 
-        Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm.
+        Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm;
+        g·(Σp)² where context picked the decisions out of those that were measured, since then they may all differ alike.
         """
         priced = self.prices() if prices is None else prices
         variance = 0.0
         for place, part in enumerate(self.fit.parts):
             left = float(part.unseen[self.option] + part.unseen[self.base])
             if left == 0 or not part.moves:
+                continue
+            if self.elsewhere:
+                variance += left * float(priced[place].sum()) ** 2
                 continue
             of_tasks = priced[place]
             if not self.fit.alone:
@@ -193,13 +198,14 @@ class Contrast:
         return one, other
 
     def _pieces(self, side: int, sums: Floats, hall_share: float, level: float) -> list[tuple[intervals.Bounds, Floats]]:
-        """Quality in one arm, if it is known, and money: what each contributes to the total, and its pulls by task."""
-        names = [part.name for part in self.fit.parts]
-        each = self.arms[side]
-        money = [place for place, name in enumerate(names) if name != "quality" and sums[place] and self.fit.parts[place].moves]
+        """Quality in one arm, if it is known and passed or failed, and the rest: what each contributes to the total, and its pulls
+        by task."""
+        parts, each = self.fit.parts, self.arms[side]
+        asked = [place for place, part in enumerate(parts) if sums[place] and part.moves]
+        passed = [place for place in asked if parts[place].name == "quality" and not parts[place].graded]
+        money = [place for place in asked if place not in passed]
         found: list[tuple[intervals.Bounds, Floats]] = []
-        if "quality" in names and sums[names.index("quality")] and self.fit.parts[names.index("quality")].moves:
-            place = names.index("quality")
+        for place in passed:
             option = self.option if side == 0 else self.base
             mean = float(self.fit.parts[place].fitted[self.decisions, option].mean()) + float(each.missed[place])
             pulls = each.pulls[place] if self.fit.alone else self._sums(side, place)
@@ -222,29 +228,37 @@ class Contrast:
         return pulls[present]
 
 
-def contrast(
-    fit: Fit, pool: Ints, option: int, base: int, donors: Ints | None = None, apart: Bools | None = None
-) -> Contrast | None:
+def contrast(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None = None) -> Contrast | None:
     """What `option` would have brought in those decisions of `pool` (rows) in which `base` was chosen; None where there is none,
-    or where nobody among the donors took the option.
+    or where nobody took the option where it is measured: in the pool, or where a loan says.
 
-    `donors` (rows, the pool by default, which they hold): what the models missed is measured on all of them, but for terms that
-    are `apart` (P,), which are measured in the pool alone.
     Source: doubly robust effect on those who took `base`: weights e_base/e_option (Hirano, Imbens & Ridder 2003; Robins,
     Rotnitzky & Zhao 1994), normalised (Hájek).
     """
-    decisions = pool[fit.supported[pool, option] & fit.supported[pool, base] & (fit.choices.chosen[pool] == base)]
-    if len(decisions) == 0:
-        return None
-    arms = lent(fit, pool, option, base, donors, apart)
+    decisions = asked(fit, pool, option, base)
+    arms = measured(fit, pool, option, base, loan) if len(decisions) else None
     return None if arms is None else Contrast(fit, decisions, option, base, arms[:2], arms[2])
 
 
-def lent(
-    fit: Fit, pool: Ints, option: int, base: int, donors: Ints | None = None, apart: Bools | None = None
-) -> tuple[Arm, Arm, int] | None:
+def asked(fit: Fit, pool: Ints, option: int, base: int) -> Ints:
+    """The decisions of a pool that a contrast is about."""
+    return pool[fit.supported[pool, option] & fit.supported[pool, base] & (fit.choices.chosen[pool] == base)]
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Where a contrast is measured besides its own pool: on the rows of `donors` (which hold the pool), weighted by `tilt` (n,),
+    the probability that a decision of such context is one of those that are asked about. Terms that are `apart` (P,) are measured
+    in the pool alone."""
+
+    donors: Ints
+    tilt: Floats
+    apart: Bools
+
+
+def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) -> tuple[Arm, Arm, int] | None:
     """The arms of a contrast, of `option` and of `base`, and how many tasks both have; None where one is empty."""
-    given = pool if donors is None else donors
+    given = pool if loan is None else loan.donors
     both = given[fit.supported[given, option] & fit.supported[given, base]]
     took = fit.choices.chosen[both]
     owners, others = both[took == base], both[took == option]
@@ -255,12 +269,19 @@ def lent(
     else:
         codes = np.unique(fit.tasks[np.concatenate([others, owners])], return_inverse=True)[1]
         other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
-    inside: list[Bools | None] = [None, None]
-    if donors is not None and apart is not None and apart.any():
-        member = np.zeros(len(fit.choices), dtype=np.bool_)
-        member[pool] = True
-        inside = [member[others], member[owners]]
-    weight = fit.propensity[others, base] / fit.propensity[others, option]
-    one = arm(fit, others, weight, other_tasks, inside[0], apart)
-    other = arm(fit, owners, np.ones(len(owners)), own_tasks, inside[1], apart)
+    one = arm(fit, others, _weights(fit, pool, others, option, base, loan), other_tasks)
+    other = arm(fit, owners, _weights(fit, pool, owners, base, base, loan), own_tasks)
     return one, other, tasks
+
+
+def _weights(fit: Fit, pool: Ints, rows: Ints, took: int, base: int, loan: Loan | None) -> list[Floats]:
+    """Each term's weights of rows in which `took` was chosen, so that they are like the pool's decisions for `base`."""
+    alone = fit.propensity[rows, base] / np.maximum(fit.propensity[rows, took], _CHANCE_MIN)
+    if loan is None:
+        return [alone] * len(fit.parts)
+    if loan.apart.any():
+        inside: Bools = np.zeros(len(fit.choices), dtype=np.bool_)
+        inside[pool] = True
+        alone = alone * inside[rows]
+    lent = loan.tilt[rows] / np.maximum(fit.shared[rows, took], _CHANCE_MIN)
+    return [alone if apart else lent for apart in loan.apart]

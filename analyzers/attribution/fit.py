@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from analyzers.attribution.choices import Choices
-from analyzers.attribution.steadiness import is_steady, over_time
+from analyzers.attribution.steadiness import averaged, is_steady
 from analyzers.effects import nuisance, observational, propensity
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, own_clusters
 
@@ -24,6 +24,7 @@ ROWS_LEARNT = 40_000  # decisions that a model learns from; more change no predi
 OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
 _EVIDENT = 2.0  # standard errors by which context has to tell effects apart before it is used for that
 _BLP_ROWS_MIN = 60
+_GRADED = 0.5  # share of outcomes strictly between 0 and 1 above which quality is graded rather than passed or failed
 _RANDOM = 17  # a stream of the seed's own
 _ACROSS = "compares across changes of policy: that nothing else changed with them is assumed, no drift was seen"
 
@@ -35,7 +36,8 @@ class Part:
     `price` (n,): what a unit of it is worth in USD, signed: V, −1, −λ, −ρ; 0 for `own`, which is only reported. `fitted` (n, K):
     expected of each option. `residual` (n,): outcome less what was expected of the chosen option, 0 where unknown. `weight`
     (n,): one over the probability of becoming known, 0 where unknown. `moves`: whether options can move it at all
-    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `unseen` (K,): variance over
+    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `graded`: most known outcomes
+    lie between 0 and 1, so that their spread tells how sure their mean is. `unseen` (K,): variance over
     decisions of what an option brings over the most frequent one, beyond what `fitted` tells apart, in the term's unit squared.
     """
 
@@ -45,6 +47,7 @@ class Part:
     residual: Floats
     weight: Floats
     moves: bool
+    graded: bool
     unseen: Floats
 
 
@@ -52,7 +55,8 @@ class Part:
 class Fit:
     """A decision set ready to be asked. `rows`: which of the choices it holds (those with every price that is needed).
 
-    `propensity` (n, K): probability of each option, logged or estimated. `supported` (n, K): where the option had a chance.
+    `propensity` (n, K): probability of each option, logged or estimated; `shared` (n, K): the same averaged over tasks of any
+    value, where outcomes do not move with V. `supported` (n, K): where the option had a chance.
     `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why, and what
     else is taken for granted. `fold` (n,): whole tasks together. `alone`: every task has one decision here.
     """
@@ -60,6 +64,7 @@ class Fit:
     choices: Choices
     parts: tuple[Part, ...]
     propensity: Floats
+    shared: Floats
     supported: Bools
     unidentified: tuple[str, ...]
     unpriced: tuple[str, ...]
@@ -67,6 +72,7 @@ class Fit:
     tasks: Ints
     alone: bool
     method: str
+    told: Floats
 
     def part(self, name: Name) -> Part | None:
         """The term of that name, None where it is left out."""
@@ -85,24 +91,19 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
     anyone, each = _learnt_from(choices.chosen, options, seed)
     outcomes, unpriced = _outcomes(choices)
     with threadpool_limits(1):  # matrices are small: threads waiting for each other on a busy machine made them ten times slower
-        steady = is_steady(choices, [outcome for name, (outcome, _) in outcomes.items() if name != "own"], tasks)
-        across = steady and choices.assignment == "recorded"
-        ready = nuisance.design(context(choices, time=not across), choices.chosen, options)
-        chance, supported, unidentified, method = _chances(choices, ready, fold, anyone)
-        if steady and choices.assignment == "logged" and choices.menu is not None:
-            averaged = over_time(chance, context(choices, time=False), choices.decided_at, seed)
-            if averaged is not None:
-                across, chance, supported = True, averaged, averaged > 0
-                method = f"{method}, averaged over changes of policy"
-        if across:
+        moved = [each for name, each in outcomes.items() if name != "own" and name not in choices.unmoved]
+        chances, told, everything = _compared(choices, moved, tasks, fold, anyone, seed)
+        if chances.across:
             unpriced = (*unpriced, _ACROSS)
-        told = nuisance.design(context(choices, time=not across, value=False), choices.chosen, options)
         parts = tuple(
-            _part(name, outcome, price, choices, (told, ready), fold, (each, anyone), chance)
+            _part(name, outcome, price, choices, (told, everything), fold, (each, anyone), chances.shared)
             for name, (outcome, price) in outcomes.items()
         )
-    fitted = Fit(choices, parts, chance, supported, unidentified, unpriced, fold, tasks, alone, method)
-    if controls is not None and choices.assignment == "recorded" and not any(unidentified):
+    fitted = Fit(
+        choices, parts, chances.own, chances.shared, chances.supported, chances.unidentified, unpriced, fold, tasks, alone,
+        chances.method, told.terms,
+    )  # fmt: skip
+    if controls is not None and choices.assignment == "recorded" and not any(fitted.unidentified):
         fitted = replace(fitted, unidentified=_controlled(fitted, floats(controls, "controls", shape=(n, -1)), seed))
     return fitted
 
@@ -130,14 +131,53 @@ def _learnt_from(chosen: Ints, options: int, seed: int) -> tuple[Bools | None, B
     return draw < ROWS_LEARNT / n, draw < share[chosen]
 
 
-def _chances(
-    choices: Choices, ready: nuisance.Design, fold: Ints, learnt_from: Bools | None
-) -> tuple[Floats, Bools, tuple[str, ...], str]:
+@dataclass(frozen=True, slots=True)
+class _Chances:
+    """Propensities, and whether they compare across changes of policy. `own`, `shared`, `supported`: (n, K), as in `Fit`."""
+
+    own: Floats
+    shared: Floats
+    supported: Bools
+    unidentified: tuple[str, ...]
+    method: str
+    across: bool = False
+
+
+def _compared(
+    choices: Choices, outcomes: list[tuple[Floats, Floats]], tasks: Ints, fold: Ints, learnt_from: Bools | None, seed: int
+) -> tuple[_Chances, nuisance.Design, nuisance.Design]:
+    """Propensities, given as little context as the outcomes allow, and the designs for outcomes and for becoming known."""
+    options, worth = len(choices.options), np.log(np.maximum(choices.v_usd, 1e-9))
+    steady = is_steady(choices, outcomes, choices.decided_at, worth[:, None], tasks)
+    level = is_steady(choices, outcomes, worth, choices.decided_at[:, None][:, : 0 if steady else 1], tasks)
+    across = steady and choices.assignment == "recorded"
+    own = nuisance.design(context(choices, time=not across), choices.chosen, options)
+    found = _chances(choices, own, fold, learnt_from)
+    everything = context(choices)
+    if steady and choices.assignment == "logged":
+        alike = averaged(found.own, context(choices, time=False), everything, seed)
+        if alike is not None:
+            found, across = replace(found, own=alike, shared=alike, supported=alike > 0), True
+    told = nuisance.design(context(choices, time=not across, value=False), choices.chosen, options)
+    if level and choices.assignment == "logged":
+        alike = averaged(found.own, context(choices, time=not across, value=False), everything, seed)
+        if alike is not None:
+            found = replace(found, shared=alike, supported=alike > 0)
+    elif level and len(choices) <= ROWS_LEARNT:
+        found = replace(found, shared=_chances(choices, told, fold, learnt_from).own)
+        found = replace(found, supported=found.shared >= observational.OVERLAP_MIN)
+    method = f"{found.method}, averaged over changes of policy" if across and choices.assignment == "logged" else found.method
+    return replace(found, across=across, method=method), told, own
+
+
+def _chances(choices: Choices, ready: nuisance.Design, fold: Ints, learnt_from: Bools | None) -> _Chances:
     n, options = len(choices), len(choices.options)
     if choices.assignment != "logged":
         chance = nuisance.probability_model(ready, choices.chosen, options, fold, learnt_from=learnt_from)
         reasons = observational.reasons(chance, choices.chosen, choices.assignment)
-        return chance, chance >= observational.OVERLAP_MIN, reasons, "doubly robust, estimated propensities"
+        return _Chances(
+            chance, chance, chance >= observational.OVERLAP_MIN, reasons, "doubly robust, estimated propensities"
+        )
     own = choices.propensity
     menu = choices.menu
     if menu is not None and np.isnan(menu).any():
@@ -151,7 +191,7 @@ def _chances(
         total = np.maximum(others.sum(axis=1), 1e-12)
         chance = others * ((1 - own) / total)[:, None]
         chance[np.arange(n), choices.chosen] = own
-    return chance, chance > 0, reasons, "doubly robust, logged propensities"
+    return _Chances(chance, chance, chance > 0, reasons, "doubly robust, logged propensities")
 
 
 def _outcomes(choices: Choices) -> tuple[dict[Name, tuple[Floats, Floats]], tuple[str, ...]]:
@@ -207,8 +247,12 @@ def _part(
         seen = nuisance.probability_model(state, known.astype(np.int64), 2, fold, learnt_from=anyone)[:, 1]
         weight = known / np.maximum(seen, 0.01)
     residual = np.where(known, outcome - fitted[np.arange(n), chosen], 0.0)
-    part = Part(name, price, fitted, residual, weight, moves, np.zeros(options))
+    part = Part(name, price, fitted, residual, weight, moves, _is_graded(outcome[known]), np.zeros(options))
     return _shrunk(part, chosen, chance) if moves else part
+
+
+def _is_graded(known: Floats) -> bool:
+    return bool(len(known)) and float(((known > 0) & (known < 1)).mean()) > _GRADED
 
 
 def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:

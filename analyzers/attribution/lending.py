@@ -12,9 +12,9 @@ import math
 import numpy as np
 from scipy import stats
 
-from analyzers.attribution.contrast import Arm, Contrast, contrast, lent
+from analyzers.attribution.contrast import Arm, Contrast, Loan, contrast, measured
 from analyzers.attribution.fit import Fit
-from analyzers.effects.estimate import Bools, Ints
+from analyzers.effects.estimate import Bools, Floats, Ints
 
 LENT_MAX = 40_000  # decisions of a set up to which bands lend to each other; of more, each has plenty of its own
 _UNEQUAL = 0.05  # p-value at which bands count as different
@@ -30,7 +30,7 @@ class Lending:
         self._bands = [np.flatnonzero(places == place) for place in range(int(places.max()) + 1)]
         self._all = np.arange(len(places))
         self._apart: dict[tuple[int, int], Bools] = {}
-        self._arms: dict[tuple[int, int], tuple[Arm, Arm, int] | None] = {}
+        self._tilts: Floats | None = None
 
     @property
     def lends(self) -> bool:
@@ -43,17 +43,28 @@ class Lending:
 
     def contrast(self, pool: Ints, option: int, base: int, donors: Ints | None = None) -> Contrast | None:
         """The contrast of two options in `pool` (rows of one band), measured on `donors` (all decisions by default)."""
-        fit = self.fit
-        if not self.lends:
-            return contrast(fit, pool, option, base)
-        apart = self.apart(option, base)
-        if donors is not None or apart.any():
-            return contrast(fit, pool, option, base, self._all if donors is None else donors, apart)
-        if (option, base) not in self._arms:
-            self._arms[option, base] = lent(fit, self._all, option, base)
-        arms = self._arms[option, base]
-        decisions = pool[fit.supported[pool, option] & fit.supported[pool, base] & (fit.choices.chosen[pool] == base)]
-        return None if arms is None or len(decisions) == 0 else Contrast(fit, decisions, option, base, arms[:2], arms[2])
+        if not self.lends or len(pool) == 0:
+            return contrast(self.fit, pool, option, base)
+        tilt = self._tilt(base, int(self._places[pool[0]]))
+        loan = Loan(self._all if donors is None else donors, tilt, self.apart(option, base))
+        return contrast(self.fit, pool, option, base, loan)
+
+    def _tilt(self, base: int, band: int) -> Floats:
+        """Shape (n,): the probability that a decision of such context chose `base` on a task of that band, by ridge regression of
+        all these indicators at once. An error of it moves whom a contrast is about, not what is compared with what."""
+        bands = len(self._bands)
+        if self._tilts is None:
+            codes = self.fit.choices.chosen * bands + self._places
+            told = self.fit.told
+            shares = np.bincount(codes, minlength=len(self.fit.choices.options) * bands) / len(codes)
+            if told.shape[1]:
+                centred = told - told.mean(axis=0)
+                sums = np.array([np.bincount(codes, weights=column, minlength=len(shares)) for column in centred.T], dtype=np.float64)
+                slopes = np.asarray(np.linalg.solve(centred.T @ centred + np.eye(told.shape[1]), sums), dtype=np.float64)
+                self._tilts = np.maximum(shares + centred @ slopes, 0.02 * shares)
+            else:
+                self._tilts = np.broadcast_to(shares, (len(codes), len(shares)))
+        return self._tilts[:, base * bands + band]
 
     def apart(self, option: int, base: int) -> Bools:
         """Shape (P,): terms in which the two options differ by something else in some band.
@@ -62,8 +73,8 @@ class Lending:
         alike is not taken for certain.
         """
         if (option, base) not in self._apart:
-            found = [lent(self.fit, band, option, base) for band in self._bands]
-            whole = lent(self.fit, self._all, option, base)
+            found = [measured(self.fit, band, option, base, None) for band in self._bands]
+            whole = measured(self.fit, self._all, option, base, None)
             terms = range(len(self.fit.parts))
             self._apart[option, base] = np.array(
                 [whole is not None and _unequal([each for each in found if each is not None], whole, term) for term in terms],

@@ -201,6 +201,9 @@ def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contra
         alike = best == place
         inside = donors[alike & own]
         step = evident[option] if alike.all() else lending.contrast(inside, option, chosen, donors[alike])
+        if step is None or not step.is_evident:  # too little is known just there: what is known on the whole, and less sure
+            step = lending.contrast(inside, option, chosen)
+            step = None if step is None else replace(step, elsewhere=True)
         if step is not None and step.is_evident:
             steps.append(step)
     return steps
@@ -221,7 +224,7 @@ def _doubt(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, price
     own = [part.moves and part.name != "own" for part in fit.parts]
     deviations = np.array([each.arms[0].deviation(place) if own[place] else 0.0 for place in range(len(own))])
     variance = ((prices * deviations[:, None]) ** 2).sum(axis=0)
-    return variance * fit.propensity[rows, chosen] / np.maximum(fit.propensity[rows, option], 1e-6)
+    return variance * fit.shared[rows, chosen] / np.maximum(fit.shared[rows, option], 1e-6)
 
 
 def _prudent(worth: Floats, doubt: Floats, asked: Bools) -> Ints:

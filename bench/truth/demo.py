@@ -103,7 +103,7 @@ def _decisions(one: Run, dice: Random) -> list[tuple[str, _Made]]:
         if asking and cell.kind.action is not None:
             found.append(("confirm", cell.kind.action.confirmation if choice.confirm else "none", asking, None))
     mean = reuse_options(cell, choice)["reuse"].quality if one.reused else expect(cell, choice).quality
-    quality = float(dice.random() < mean) if cell.kind.agent != "research" or one.reused else graded(mean, dice)
+    quality = graded(cell.kind.agent, mean, dice)
     if dice.random() >= OUTCOME_SHARE[cell.kind.agent]:
         quality = float("nan")
     noise = 1 + 0.2 * (2 * dice.random() - 1), 1 + 0.3 * (2 * dice.random() - 1)
