@@ -154,6 +154,8 @@ def standing(
     days = max((window.until - since).total_seconds(), 1.0) / _DAY_S
     value, low, high = _sum(counted, shares)
     known = status == "appraised"
+    # What is left of a finding once tries to learn are taken away has to be worth knowing still.
+    material = sum(each.part.materiality_usd * each.policy_share(when.place) for each in rows if each.part in counted)
     kept = [each for each in rows if each.part in counted]
     return Standing(
         parts=tuple(parts),
@@ -166,7 +168,7 @@ def standing(
         low=low / days if known else None,
         high=high / days if known else None,
         status=status,
-        is_discovery=known and low > 0 and any(part.stands and shares[id(part)] > 0 for part in counted),
+        is_discovery=known and low > 0 and value >= material and any(part.stands and shares[id(part)] > 0 for part in counted),
         decisions=sum(each.count(when.place, explored=False) for each in kept),
         explored=sum(each.count(when.place, explored=True) for each in rows),
         is_exploration=is_exploration,
@@ -212,6 +214,10 @@ class _Rows:
         if self.part.regret_usd is not None and self.part.regret_usd > 0:
             return min(1.0, float(np.nansum(self.usd[inside])) / self.part.regret_usd)
         return min(1.0, float(self.n[inside].sum()) / max(1, self.part.n))
+
+    def policy_share(self, since: int) -> float:
+        """Share of the segment's decisions that were made from a bin on and not explored."""
+        return min(1.0, self.count(since, explored=False) / max(1, self.part.n))
 
     def count(self, since: int, *, explored: bool) -> int:
         """Decisions from a bin on."""

@@ -88,6 +88,16 @@ def test_what_is_tried_to_learn_is_no_fault() -> None:
     assert (told.usd_per_day, told.is_discovery, told.is_exploration) == (0.0, False, True)
 
 
+def test_what_is_left_beside_tries_to_learn_has_to_be_material() -> None:
+    learnt = [(0, 0, False, hour, 9, 0.0) for hour in range(240)] + [(1, 0, True, hour, 1, 1.0) for hour in range(240)]
+    for usd, stands in ((0.004, False), (0.1, True)):  # the segment's materiality is 1 USD over 100 decisions
+        dear = part(1, "dear", 240.0 + 20 * usd)
+        found = look([dear], {1: flow([*learnt, *((1, 0, False, hour, 1, usd) for hour in range(220, 240))])})
+        assert found.is_discovery is stands
+        assert found.low is not None
+        assert found.low > 0
+
+
 def test_without_a_change_it_began_with_the_decisions() -> None:
     rows = [(1, 0, False, hour, 2, 1.0) for hour in range(48, 240)]
     found = look([part(1, "dear", 192.0)], {1: flow(rows)})
