@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats
-from analyzers.modes.cache.prompts import LIFETIME_S, Prompts, Resends
+from analyzers.modes.cache.prompts import LIFETIME_S, Pieces, Prompts, Resends
 from analyzers.modes.cache.survival import Survival, survival
 
 Evidence: TypeAlias = Literal["worked", "keys", "equal writes", "growing prompts", "none"]
@@ -32,14 +32,50 @@ class Expected:
         return self.read * prompts.read_gain - self.written * prompts.write_premium
 
 
-def survivals(prompts: Prompts, sent: Resends, works: Bools) -> dict[int, Survival]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long one provider's cache keeps what is sent to it: whole prefixes by age, and stated pieces by age or, where that tells
+    better (a cache that is full), by how many others were cached since. None where nothing was seen."""
+
+    calls: Survival | None
+    pieces: Survival | None
+    by_distance: bool = False
+
+
+def survivals(prompts: Prompts, sent: Resends, works: Bools) -> dict[int, Kept]:
     """By provider, how long what was stored was kept, from calls that `works` (n,) says are of a cache at work."""
-    again = evidence_of_survival(prompts, sent) & works
-    return {
-        int(provider): survival(sent.age_s[chosen], prompts.read[chosen] > 0, prompts.whole[chosen])
-        for provider in np.unique(prompts.provider)
-        if (chosen := again & (prompts.provider == provider)).any()
-    }
+    tells = evidence_of_survival(prompts, sent) & works
+    pieces = sent.pieces
+    some = (works & (prompts.read + prompts.written > 0))[pieces.call] & ~np.isnan(pieces.stored_age_s)
+    kept: dict[int, Kept] = {}
+    for provider in np.unique(prompts.provider):
+        rows = tells & (prompts.provider == provider)
+        calls = survival(sent.age_s[rows], (prompts.read[rows] > 0).astype(np.float64), prompts.whole[rows]) if rows.any() else None
+        inside = some & (prompts.provider[pieces.call] == provider)
+        kept[int(provider)] = Kept(calls, *_of_pieces(pieces, inside)) if inside.any() else Kept(calls, None)
+    return kept
+
+
+def _of_pieces(pieces: Pieces, inside: Bools) -> tuple[Survival, bool]:
+    """Survival of single pieces, by whichever of age and distance leaves the smaller squared error; whether that is distance.
+
+    Pieces that follow one that was lost count as lost: what matters is how much would be read, not how much is kept.
+    """
+    read, weights = pieces.is_read[inside].astype(np.float64), pieces.tokens[inside]
+    axes = (pieces.stored_age_s[inside], pieces.stored_distance[inside])
+    fits = [survival(axis, read, weights) for axis in axes]
+    errors = [float((weights * (read - fit.at(axis)) ** 2).sum()) for fit, axis in zip(fits, axes, strict=True)]
+    return (fits[1], True) if errors[1] < errors[0] else (fits[0], False)
+
+
+def ages(prompts: Prompts, sent: Resends, inside: Bools) -> tuple[Floats, Bools]:
+    """Ages of what was sent again to one cache, and whether it was kept: what δ_S is read from. `inside` (n,): the cache's calls.
+
+    Of a call with several pieces those up to the first that was lost are seen.
+    """
+    calls, pieces = evidence_of_survival(prompts, sent) & inside, sent.pieces
+    some = inside[pieces.call] & ~np.isnan(pieces.own_age_s) & pieces.is_seen
+    return np.concatenate([sent.age_s[calls], pieces.own_age_s[some]]), np.concatenate([prompts.read[calls] > 0, pieces.is_read[some]])
 
 
 def evidence_of_survival(prompts: Prompts, sent: Resends) -> Bools:
@@ -53,21 +89,32 @@ def evidence_of_survival(prompts: Prompts, sent: Resends) -> Bools:
     stored = (prompts.read[before] + prompts.written[before] > 0) | is_free[before]
     keyed = np.array([len(keys) > 0 for keys in prompts.keys], dtype=bool)
     same = sent.is_same | ~keyed
-    return (sent.previous >= 0) & prompts.is_told & stored & same & (prompts.upstream == prompts.upstream[before])
+    single = np.array([len(keys) < 2 for keys in prompts.keys], dtype=bool)
+    told = prompts.is_told & stored & same & single
+    return (sent.previous >= 0) & told & (prompts.upstream == prompts.upstream[before])
 
 
-def kept_share(prompts: Prompts, sent: Resends, by_provider: dict[int, Survival]) -> Floats:
-    """The share of what each call sends again that would still be there (n,): as seen of its provider, otherwise as promised."""
-    share = np.where(sent.age_s <= np.where(np.isnan(prompts.lifetime_s), LIFETIME_S, prompts.lifetime_s), 1.0, 0.0)
+def kept_tokens(prompts: Prompts, sent: Resends, by_provider: dict[int, Kept]) -> tuple[Floats, Floats]:
+    """The share of what each call sends again that would still be there (n,), and of calls that state several pieces the tokens
+    of them that would be (n,): as seen of the provider, otherwise as promised."""
+    pieces = sent.pieces
+    promised = np.where(np.isnan(prompts.lifetime_s), LIFETIME_S, prompts.lifetime_s)
+    calls = np.where(sent.age_s <= promised, 1.0, 0.0)
+    single = np.where(pieces.age_s <= promised[pieces.call], 1.0, 0.0)
     for provider, seen in by_provider.items():
         inside = (prompts.provider == provider) & (sent.previous >= 0)
-        if len(seen.age_s):
-            share[inside] = seen.at(sent.age_s[inside])
-    return share
+        if seen.calls is not None:
+            calls[inside] = seen.calls.at(sent.age_s[inside])
+        of = prompts.provider[pieces.call] == provider
+        if seen.pieces is not None:
+            single[of] = seen.pieces.at((pieces.distance if seen.by_distance else pieces.age_s)[of])
+    return calls, np.bincount(pieces.call, weights=pieces.tokens * single, minlength=len(prompts))
 
 
-def expected(prompts: Prompts, sent: Resends, works: Bools, share: Floats) -> Expected:
-    """What each call would have read and written. `works` (n,): calls of a cache at work; `share` (n,): see `kept_share`."""
+def expected(prompts: Prompts, sent: Resends, works: Bools, by_provider: dict[int, Kept]) -> Expected:
+    """What each call would have read and written. `works` (n,): calls of a cache at work; `by_provider`: how long it keeps things."""
+    share, by_piece = kept_tokens(prompts, sent, by_provider)
+    several = np.array([len(keys) > 1 for keys in prompts.keys], dtype=bool)
     n, strata = len(prompts), int(prompts.stratum.max(initial=-1)) + 1
     read, written = np.full(n, np.nan), np.full(n, np.nan)
     evidence: list[Evidence] = []
@@ -78,7 +125,8 @@ def expected(prompts: Prompts, sent: Resends, works: Bools, share: Floats) -> Ex
         evidence.append(kind)
         if kind != "none":
             again = _repeated(prompts, sent, kind, rows, later, works)
-            _fill(prompts, kind, rows, later, works, again, share, read, written)
+            aims = np.where(several, by_piece, again * share)
+            _fill(prompts, kind, rows, later, works, again, aims, read, written)
     return Expected(read, written, tuple(evidence))
 
 
@@ -116,24 +164,20 @@ def _repeated(
 
 
 def _fill(
-    prompts: Prompts, kind: Evidence, rows: Bools, later: Bools, works: Bools, again: Floats, share: Floats,
+    prompts: Prompts, kind: Evidence, rows: Bools, later: Bools, works: Bools, again: Floats, aims: Floats,
     read: Floats, written: Floats,
 ) -> None:  # fmt: skip
     """Put the expectations of one stratum in place. What is lost, and what is new, is written."""
     first = rows & ~later
-    read[rows], written[rows] = again[rows] * share[rows], again[rows] * (1 - share[rows])
-    read[first] = 0.0
+    read[rows], written[rows] = aims[rows], again[rows] - aims[rows]
     if kind == "worked":
         for part in (first, later):
             at_work = part & works & ((prompts.read + prompts.written > 0) | (prompts.write_premium <= 0))
-            whole = prompts.whole[at_work].sum()
-            if part is first and whole > 0:
-                read[first] = prompts.whole[first] * prompts.read[at_work].sum() / whole
-            # Writes of hits are what a growing prompt adds; those of misses are counted above already.
-            hits = at_work & (prompts.read > 0) if part is later else at_work
-            whole = prompts.whole[hits].sum()
-            new = prompts.written[hits].sum() / whole if whole > 0 else 0.0
-            written[part] = prompts.whole[part] * new + (written[part] if part is later else 0.0)
+            whole = float(prompts.whole[at_work].sum())
+            cached = float((prompts.read + prompts.written)[at_work].sum()) / whole if whole > 0 else 0.0
+            if part is first:
+                read[part] = prompts.whole[part] * (float(prompts.read[at_work].sum()) / whole if whole > 0 else 0.0)
+            written[part] = np.maximum(prompts.whole[part] * cached - read[part], 0.0)
     elif kind == "growing prompts":
         written[rows] = prompts.whole[rows] - read[rows]
     else:

@@ -11,7 +11,7 @@ import numpy as np
 from analyzers.effects.estimate import Bools, Floats, Ints
 from analyzers.effects.intervals import quantile
 from analyzers.modes.cache.causes import CAUSES, causes
-from analyzers.modes.cache.expected import Expected, evidence_of_survival, expected, kept_share, survivals
+from analyzers.modes.cache.expected import Expected, ages, expected, survivals
 from analyzers.modes.cache.prompts import LIFETIME_S, Prompts, Resends, resends, touches_of
 from analyzers.modes.cache.survival import Depreciation, depreciation
 from analyzers.modes.cache.writes import Writes, writes
@@ -50,9 +50,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """All that caches tell: what was judged, every write, and δ_S by provider."""
+    """All that caches tell: what was judged, what each call would have read and written, every write, and δ_S by provider."""
 
     judged: tuple[Judged, ...]
+    expected: Expected
     writes: Writes
     write_call: Ints
     depreciation: dict[int, Depreciation]
@@ -80,7 +81,7 @@ def look(prompts: Prompts, since_s: float, until_s: float) -> Looked:
     since = _onsets(prompts, sent, reach, since_s)
     works = prompts.at_s < since
     by_provider = survivals(prompts, sent, works)
-    would = expected(prompts, sent, works, kept_share(prompts, sent, by_provider))
+    would = expected(prompts, sent, works, by_provider)
     lost = np.where(prompts.is_told, would.saved_usd(prompts) - prompts.saved_usd, np.nan)
     touches = touches_of(prompts)
     lifetime = np.maximum(np.where(np.isnan(prompts.lifetime_s), LIFETIME_S, prompts.lifetime_s), reach)
@@ -90,10 +91,9 @@ def look(prompts: Prompts, since_s: float, until_s: float) -> Looked:
         prompts, sent, would, lost, causes(prompts, sent, reach), starts, made, touches.call[made.touch], works | ~np.isfinite(since)
     )
     judged = [one for place in np.unique(prompts.place) for one in _judge(known, int(place), since_s)]
-    again = evidence_of_survival(prompts, sent) & works
-    lives = {int(p): depreciation(sent.age_s[a], prompts.read[a] > 0) for p in np.unique(prompts.provider)
-             if (a := again & (prompts.provider == p)).any()}  # fmt: skip
-    return Looked(tuple(judged), made, known.write_call, {p: one for p, one in lives.items() if one is not None})
+    inside = {int(p): works & prompts.is_told & (prompts.provider == p) for p in np.unique(prompts.provider)}
+    lives = {p: depreciation(*ages(prompts, sent, rows)) for p, rows in inside.items()}
+    return Looked(tuple(judged), would, made, known.write_call, {p: one for p, one in lives.items() if one is not None})
 
 
 def _reach(prompts: Prompts, sent: Resends) -> Floats:
@@ -116,9 +116,9 @@ def _onsets(prompts: Prompts, sent: Resends, reach: Floats, since_s: float) -> F
     since = np.full(len(prompts), np.inf)
     for place in np.unique(prompts.place):
         heads = np.sort(first[(prompts.place[first] == place) & (asked[prompts.sequence[first]] > 0)])
-        change = onset((found[prompts.sequence[heads]] == 0).astype(np.float64))
-        if change is not None:
-            since[prompts.place == place] = max(float(prompts.at_s[heads[change.index]]), since_s)
+        change = onset((found[prompts.sequence[heads]] == 0).astype(np.float64), np.ones(len(heads)))
+        if change.has_risen:
+            since[prompts.place == place] = max(float(prompts.at_s[heads[change.place]]), since_s)
     return since
 
 
@@ -131,34 +131,31 @@ def _judge(known: _Known, place: int, since_s: float) -> list[Judged]:
     wrote: Bools = silent & (written[prompts.sequence] > 0)
     never: Bools = silent & ~wrote
     judgeable = rows & ~np.isnan(known.lost_usd)
-    # What sequences that did read gained or lost against expectation is chance, and is set off against what the others lost.
-    rest = float(known.lost_usd[judgeable & ~silent].sum())
-    sums = [float(np.maximum(known.lost_usd[judgeable & part], 0).sum()) for part in (wrote, never)]
+    # Where a cache was used, what one sequence had more than expected is set off against what another had less: some prefixes are
+    # lost whoever sends them. Where storing costs nothing, nobody sees whether a cache was used that lost everything.
+    is_free = prompts.write_premium <= 0
     made: list[Judged] = []
-    for subject, part, own in (("writes never repaid", wrote, sums[0]), ("missed hits", never, sums[1])):
-        share = own / sum(sums) if sum(sums) > 0 else 0.0
-        if subject == "writes never repaid" and (written[prompts.sequence[rows]] > 0).any():
-            made.append(_unrepaid(known, place, rows, part & judgeable, rest * share))
-        elif subject == "missed hits" and (rows & (known.sent.previous >= 0)).any():
-            made.append(_missed(known, place, rows, part & judgeable, rest * share))
+    if (written[prompts.sequence[rows]] > 0).any():
+        made.append(_unrepaid(known, place, rows, judgeable & wrote, judgeable & ~never & ~(is_free & ~wrote)))
+    if (rows & (known.sent.previous >= 0)).any():
+        made.append(_missed(known, place, rows, judgeable & never, judgeable & (never | (is_free & ~wrote))))
     return made
 
 
-def _missed(known: _Known, place: int, rows: Bools, part: Bools, rest: float) -> Judged:
+def _missed(known: _Known, place: int, rows: Bools, part: Bools, netted: Bools) -> Judged:
     """Hits that a cache as it worked would have had."""
-    judgeable = rows & ~np.isnan(known.lost_usd)
-    sequences = len(np.unique(known.prompts.sequence[judgeable]))
+    sequences = len(np.unique(known.prompts.sequence[rows & ~np.isnan(known.lost_usd)]))
     if sequences < SEQUENCES_MIN:
         why = f"of {sequences} sequences of calls anything tells what repeats in their prompts, {SEQUENCES_MIN} are wanted"
         return _judged(known, place, "missed hits", rows, part, None, None, why)
-    usd = float(known.lost_usd[part].sum()) + rest
-    half = _half_width(known, place, part)
+    usd = float(known.lost_usd[netted].sum())
+    half = _half_width(known, place, netted)
     if half is None:
         return _judged(known, place, "missed hits", rows, part, None, None, "too few sequences show how caching works here")
     return _judged(known, place, "missed hits", rows, part, (usd, usd - half, usd + half), None, "")
 
 
-def _unrepaid(known: _Known, place: int, rows: Bools, part: Bools, rest: float) -> Judged:
+def _unrepaid(known: _Known, place: int, rows: Bools, part: Bools, netted: Bools) -> Judged:
     """Writes that were not repaid, against not writing at all or writing once what repeats, whichever is better."""
     subject: Subject = "writes never repaid"
     net = _unrepaid_usd(known, rows)
@@ -166,7 +163,7 @@ def _unrepaid(known: _Known, place: int, rows: Bools, part: Bools, rest: float) 
         return _judged(known, place, subject, rows, part, None, None, f"fewer than {SEQUENCES_MIN} sequences wrote")
     value = net
     if len(np.unique(known.prompts.sequence[part])) >= SEQUENCES_MIN:
-        usd, half = float(known.lost_usd[part].sum()) + rest, _half_width(known, place, part)
+        usd, half = float(known.lost_usd[netted].sum()), _half_width(known, place, netted)
         if half is not None and usd > value[0]:
             # Not to write at all saves the premiums for certain; no interval of the better policy goes below that.
             value = (usd, max(usd - half, min(net[1], usd)), usd + half)
@@ -193,7 +190,7 @@ def _half_width(known: _Known, place: int, part: Bools) -> float | None:
     gross = known.expected.read * prompts.read_gain
     size = int(prompts.sequence.max(initial=-1)) + 1
     aims = np.bincount(prompts.sequence[part], weights=gross[part], minlength=size)
-    if {known.expected.evidence[s] for s in np.unique(prompts.stratum[part])} <= {"equal writes", "keys", "growing prompts"}:
+    if part.any() and {known.expected.evidence[s] for s in np.unique(prompts.stratum[part])} <= {"equal writes", "keys", "growing prompts"}:
         return 0.1 * float(aims.sum())
     worked = np.bincount(prompts.sequence[at_work], weights=gross[at_work], minlength=size)
     misses = np.bincount(prompts.sequence[at_work], weights=known.lost_usd[at_work], minlength=size)
@@ -210,7 +207,8 @@ def _judged(
     net: tuple[float, float, float] | None, why: str,
 ) -> Judged:  # fmt: skip
     prompts, calls = known.prompts, np.flatnonzero(part)
-    usd, low, high = value if value is not None else (None, None, None)
+    # Sums that cancel leave dust, which is no finding.
+    usd, low, high = (None, None, None) if value is None else (round(part, 9) for part in value)
     counts = np.bincount(known.cause[part & (known.cause >= 0)], minlength=len(CAUSES))
     reads, writing = known.expected.read * prompts.read_gain, known.expected.written * prompts.write_premium
     if subject == "writes never repaid" and net is not None and value == net:

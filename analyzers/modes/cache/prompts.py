@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats, Ints
+from analyzers.modes.cache.recency import Recency
 from analyzers.modes.cache.touches import Touches, previous_of
 
 LIFETIME_S, LONG_LIFETIME_S = 300.0, 3600.0
@@ -61,17 +62,39 @@ class Prompts:
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """Pieces that were sent again by calls that state several keys, in the order of calls and prompts. Shapes: (k,).
+
+    `age_s`: since when the piece, or one before it, was sent last, whichever is longest ago: a cache finds a piece only behind all
+    those before it. `stored_age_s`: the same since a call that used the cache; NaN where one of them was never cached. `own_age_s`:
+    since this piece itself was cached. `distance` and `stored_distance`: how many other pieces were sent, or cached, since. `is_read`:
+    whether the cache read it. `is_seen`: whether that tells of it: what follows a piece that was lost shows nowhere.
+    """
+
+    call: Ints
+    tokens: Floats
+    age_s: Floats
+    stored_age_s: Floats
+    own_age_s: Floats
+    distance: Floats
+    stored_distance: Floats
+    is_read: Bools
+    is_seen: Bools
+
+
+@dataclass(frozen=True, slots=True)
 class Resends:
     """What each call sent again. Shapes: (n,). `previous`: the call that sent it last, -1 if none; `age_s` since then, NaN if none.
 
     `tokens`: how many were sent again where the emitter's keys tell; NaN where only the order of calls does. `is_same`: what was sent
-    before is known by its key to be the same; false also where nothing tells.
+    before is known by its key to be the same; false also where nothing tells. `pieces`: of calls that state several keys.
     """
 
     previous: Ints
     age_s: Floats
     tokens: Floats
     is_same: Bools
+    pieces: Pieces
 
 
 def resends(prompts: Prompts) -> Resends:
@@ -91,7 +114,7 @@ def resends(prompts: Prompts) -> Resends:
             cached[keys[0]] = max(float(prompts.read[index] + prompts.written[index]), cached.get(keys[0], 0.0) if known else 0.0)
         held.update(dict.fromkeys(keys, index))
     age = np.where(previous >= 0, prompts.at_s - prompts.at_s[previous], np.nan)
-    return Resends(previous, age, tokens, same)
+    return Resends(previous, age, tokens, same, _pieces(prompts))
 
 
 def _leading(keys: tuple[int, ...], held: dict[int, int]) -> int:
@@ -100,6 +123,51 @@ def _leading(keys: tuple[int, ...], held: dict[int, int]) -> int:
         if key not in held:
             return place
     return len(keys)
+
+
+def _pieces(prompts: Prompts) -> Pieces:
+    sent, stored = _Uses(), dict[int, _Uses]()  # what one provider keeps, another does not
+    rows: list[tuple[float, ...]] = []
+    for index, keys in enumerate(prompts.keys):
+        if len(keys) < 2:
+            continue
+        at_s, size = float(prompts.at_s[index]), float(prompts.whole[index]) / len(keys)
+        held = stored.setdefault(int(prompts.provider[index]), _Uses())
+        uses = prompts.read[index] + prompts.written[index] > 0
+        hits = round(float(prompts.read[index]) / size)
+        longest, longest_stored = (0.0, 0.0), (0.0, 0.0)
+        for place, key in enumerate(keys):
+            if key not in sent.at_s:
+                break
+            longest, own = sent.since(key, at_s, longest), at_s - held.at_s.get(key, np.nan)
+            longest_stored = held.since(key, at_s, longest_stored)
+            ages = (longest[0], longest_stored[0], own, longest[1], longest_stored[1])
+            rows.append((index, size, *ages, place < hits, uses and place <= hits))
+        sent.use(keys, at_s)
+        if uses:
+            held.use(keys, at_s)
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 9).T
+    return Pieces(columns[0].astype(np.int64), *columns[1:7], columns[7] > 0, columns[8] > 0)
+
+
+class _Uses:
+    """When pieces were used last, and in which order."""
+
+    def __init__(self) -> None:
+        self.at_s: dict[int, float] = {}
+        self._order = Recency()
+
+    def since(self, key: int, at_s: float, longest: tuple[float, float]) -> tuple[float, float]:
+        """The longest age and distance so far, with this piece; NaN from the first on that was never used."""
+        age = at_s - self.at_s.get(key, np.nan)
+        if np.isnan(age) or np.isnan(longest[0]):
+            return np.nan, np.nan
+        return max(longest[0], age), max(longest[1], self._order.distance(key))
+
+    def use(self, keys: tuple[int, ...], at_s: float) -> None:
+        self.at_s.update(dict.fromkeys(keys, at_s))
+        for key in keys:
+            self._order.use(key)
 
 
 def touches_of(prompts: Prompts) -> Touches:
@@ -118,8 +186,9 @@ def touches_of(prompts: Prompts) -> Touches:
     single = counts[call] == 1
     read, written, whole = prompts.read[call], prompts.written[call], prompts.whole[call]
     length = np.where(single, read + written, whole / counts[call])
+    # To the millionth of a token: dust of the division is no read.
     start = place * length
-    by_piece = np.clip(read - start, 0.0, length), np.clip(read + written - start, 0.0, length)
+    by_piece = [np.round(np.clip(cached - start, 0.0, length), 6) for cached in (read, read + written)]
     return Touches(
         chain,
         call,

@@ -51,14 +51,14 @@ class Depreciation:
         return -math.expm1(-3600 * self.value), -math.expm1(-3600 * self.low), high
 
 
-def survival(age_s: Floats, kept: Bools, weights: Floats) -> Survival:
+def survival(age_s: Floats, kept: Floats, weights: Floats) -> Survival:
     """The falling step that fits best what was kept at each age: its maximum likelihood, by pooling adjacent violators.
 
-    Shapes: (n,) each. Source: Ayer et al., Annals of Mathematical Statistics 26 (1955). Sums of fitted and seen are equal.
+    Shapes: (n,) each; `kept` is the share that was found, 0 or 1 where it is one piece. Source: Ayer et al., Annals of Mathematical Statistics 26 (1955). Sums of fitted and seen are equal.
     """
     use = weights > 0
     age_s, kept, weights = age_s[use], kept[use], weights[use]
-    if not kept.any():
+    if not (kept > 0).any():
         return Survival(np.zeros(0), np.zeros(0))
     ages, codes = np.unique(age_s, return_inverse=True)
     mass = np.bincount(codes, weights=weights)
