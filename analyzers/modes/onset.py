@@ -42,7 +42,8 @@ def onset(taken: ArrayLike, chances: ArrayLike) -> Onset:
     Shapes: (b,) each, counts by bin in the order of time, taken ≤ chances. A change is tested by the largest excursion of
     S_k = Σ_{i≤k}(taken_i − p̂·chances_i) over its standard deviation √(φ·N·p̂(1−p̂)), whose law without a change is Kolmogorov's;
     φ ≥ 1 is Pearson's dispersion on both sides of the split, so that a share that merely wavers is no change. The split is the
-    binomial likelihood's. What follows a change is tested again, so that a fault that ended and another that began are told apart.
+    binomial likelihood's. What follows a change is tested again, so that a fault that ended and another that began are told
+    apart.
     Source: Csörgő & Horváth, Limit Theorems in Change-Point Analysis (1997), §1.4. Raises: InputError.
     """
     hits = floats(taken, "taken", shape=(-1,))

@@ -1,8 +1,8 @@
 """What one place of decisions lost since its present regime began: segments' regrets cut down to it, a day, with their interval.
 
 A *place* is one option chosen in decisions of one kind and class of tasks. What the appraisal says of its segments (over value
-bands, and over comparisons) covers all that was ever chosen; a failure is what is lost by the policy in force, since it has been in force.
-So what was taken at random to learn is left out, and so is what came before the onset. Pure: no database, no clock.
+bands, and over comparisons) covers all that was ever chosen; a failure is what is lost by the policy in force, since it has been
+in force. So what was taken at random to learn is left out, and so is what came before the onset. Pure: no database, no clock.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Flow:
     """The decisions of one comparison in the window, counted: shapes (m,) each.
 
     `segment`; `subject`: a code into `subjects`; `best`: the option, −1 where not known; `is_explored`: taken with a probability
-    below that of chance; `bin`: of time, from 0; `n`; `usd`: their regrets' sum, NaN where none is known; `first_s`: the earliest of them,
-    seconds since 1970.
+    below that of chance; `bin`: of time, from 0; `n`; `usd`: their regrets' sum, NaN where none is known; `first_s`: the
+    earliest of them, seconds since 1970.
     """
 
     segment: Ints
@@ -85,9 +85,10 @@ class Flow:
 class Standing:
     """What a place lost, in USD a day since `since`.
 
-    `usd_per_day` with `low` and `high`: None unless `status` is appraised. `counted`: the segments whose dollars these are; `left_out`:
-    decisions of the others. `decisions` since then that count. `explored`: decisions since then that were taken to learn.
-    `is_exploration`: all of them were, as far as one can tell. `share`: of the chances to choose so badly that were taken since.
+    `usd_per_day` with `low` and `high`: None unless `status` is appraised. `counted`: the segments whose dollars these are;
+    `left_out`: decisions of the others. `decisions` since then that count. `explored`: decisions since then that were taken to
+    learn. `is_exploration`: all of them were, as far as one can tell. `share`: of the chances to choose so badly that were taken
+    since.
     """
 
     parts: tuple[Part, ...]
@@ -138,9 +139,9 @@ def standing(
     """The loss of a place: `parts` are its segments, all of one chosen option; `everyone` all segments of the same comparisons.
 
     `flows` by comparison, in bins of `bin_s` seconds from the window's beginning. `subject`: only decisions about that.
-    Dollars: of each counted segment the share of its regret (by its decisions' own) that fell since the onset and was not explored. Segments of one
-    comparison share evidence, so that their limits add up; comparisons are of other tasks, so that squares of the distances do.
-    Counted are the segments that stand; where none does, those that are appraised.
+    Dollars: of each counted segment the share of its regret (by its decisions' own) that fell since the onset and was not
+    explored. Segments of one comparison share evidence, so that their limits add up; comparisons are of other tasks, so that
+    squares of the distances do. Counted are the segments that stand; where none does, those that are appraised.
     """
     if not parts or len({part.chosen for part in parts}) != 1:
         raise InputError("a place has segments, all of one chosen option")
@@ -196,8 +197,7 @@ class _Rows:
         mine = (flow.segment == part.segment) & _about(flow, subject)
         chosen = part.options.index(part.chosen) if part.chosen in part.options else -1
         other = (flow.best[mine] >= 0) & (flow.best[mine] != chosen)
-        arrays = (flow.is_explored, flow.bin, flow.n, flow.usd, flow.first_s)
-        return cls(part, other, *(array[mine] for array in arrays))
+        return cls(part, other, flow.is_explored[mine], flow.bin[mine], flow.n[mine], flow.usd[mine], flow.first_s[mine])
 
     def share(self, since: int, *, explored: bool) -> float:
         """Share of the segment's regret that was lost from a bin on by what was not explored; nothing where all of it was."""
@@ -213,7 +213,10 @@ class _Rows:
         return int(self.n[(self.bin >= since) & (self.is_explored == explored)].sum())
 
 
-EMPTY = Flow(*(np.zeros(0, dtype=np.int64),) * 3, np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), *(np.zeros(0),) * 3)  # type: ignore[arg-type]
+_NO_CODES, _NO_NUMBERS = np.zeros(0, dtype=np.int64), np.zeros(0)
+EMPTY = Flow(
+    _NO_CODES, _NO_CODES, _NO_CODES, np.zeros(0, dtype=np.bool_), _NO_CODES, _NO_NUMBERS, _NO_NUMBERS, _NO_NUMBERS
+)  # fmt: skip
 """No decision at all."""
 
 
@@ -226,8 +229,8 @@ def _about(flow: Flow, subject: str | None) -> Bools:
 def _chances(
     parts: Sequence[Part], everyone: Sequence[Part], flows: Mapping[int, Flow], bins: int, subject: str | None
 ) -> tuple[Floats, Floats, float]:
-    """By bin: how often the place's option was chosen where another was better, of how often another was; and when the first
-    decision was made. What was explored to learn is among them: it is what the share was before a policy changed."""
+    """By bin: how often the place's option was chosen where it was not known to be the best, of how often it was not; and when
+    the first decision was made. What was explored to learn is among them: it is what the share was before a policy changed."""
     taken, chances, first_s = np.zeros(bins), np.zeros(bins), math.inf
     chosen = parts[0].chosen
     for comparison in dict.fromkeys(part.comparison for part in parts):
@@ -238,7 +241,7 @@ def _chances(
         of = np.isin(flow.segment, [part.segment for part in there]) & _about(flow, subject)
         if of.any():
             first_s = min(first_s, float(flow.first_s[of].min()))
-        of &= (flow.best >= 0) & (flow.best != code) & (flow.bin >= 0) & (flow.bin < bins)
+        of &= (flow.best != code) & (flow.bin >= 0) & (flow.bin < bins)
         mine = of & np.isin(flow.segment, [part.segment for part in parts if part.comparison == comparison])
         chances += np.bincount(flow.bin[of], weights=flow.n[of], minlength=bins)
         taken += np.bincount(flow.bin[mine], weights=flow.n[mine], minlength=bins)
@@ -278,7 +281,11 @@ def _sum(counted: Sequence[Part], shares: Mapping[int, float]) -> tuple[float, f
         for place, number in enumerate((part.regret_usd, part.regret_usd - part.low_usd, part.high_usd - part.regret_usd)):
             of[place] += shares[id(part)] * number
     value = sum(of[0] for of in sums.values())
-    return value, value - math.sqrt(sum(of[1] ** 2 for of in sums.values())), value + math.sqrt(sum(of[2] ** 2 for of in sums.values()))
+    return (
+        value,
+        value - math.sqrt(sum(of[1] ** 2 for of in sums.values())),
+        value + math.sqrt(sum(of[2] ** 2 for of in sums.values())),
+    )
 
 
 def _terms(counted: Sequence[Part], shares: Mapping[int, float], days: float) -> tuple[Term, ...]:
@@ -308,7 +315,8 @@ def _days(rows: Sequence[_Rows]) -> tuple[Day, ...]:
 
 
 def _downstream(counted: Sequence[Part], shares: Mapping[int, float], days: float) -> tuple[float, float, float] | None:
-    """ΔC of whole tasks less that of the decisions' own calls, USD a day with limits added up; None where own costs are not known."""
+    """ΔC of whole tasks less that of the decisions' own calls, USD a day with limits added up; None where own costs are not
+    known."""
     known = [(part.downstream, shares[id(part)] / days) for part in counted if part.downstream is not None]
     if not known:
         return None

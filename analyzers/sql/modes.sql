@@ -4,8 +4,9 @@ select tenant from pigou.tenant where tenant_id = %(tenant_id)s
 
 -- name: segments_of_kinds
 -- The appraised segments of a tenant's decisions of some kinds.
-select s.comparison, s.segment, c.layer, c.kind, c.task_class, c.options, c.assignment, c.method, s.value_band, s.value_low_usd::float8,
-       s.chosen, s.best, s.n, s.tasks, s.regret_usd::float8, s.regret_low_usd::float8, s.regret_high_usd::float8, s.changes,
+select s.comparison, s.segment, c.layer, c.kind, c.task_class, c.options, c.assignment, c.method, s.value_band as band,
+       s.value_low_usd::float8 as v_low_usd, s.chosen, s.best, s.n, s.tasks, s.regret_usd::float8, s.regret_low_usd::float8 as low_usd,
+       s.regret_high_usd::float8 as high_usd, s.changes,
        s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8, s.materiality_usd::float8, s.status, s.why,
        s.needs_outcomes, s.needs_exploration, s.is_discovery
   from pigou.segment s
@@ -149,7 +150,7 @@ by_task as (
      group by 1, 2, 3, 4, 5
 )
 select action_class, is_reversible, confirmation, task_class, sum(actions)::bigint as actions, max(worst_usd) as worst_usd,
-       array_agg(loss_usd order by trace_id) filter (where loss_usd is not null) as losses_usd
+       coalesce(array_agg(loss_usd order by trace_id) filter (where loss_usd is not null), '{}') as losses_usd
   from by_task
  group by 1, 2, 3, 4
  order by 1, 2, 3 nulls first, 4 nulls first
