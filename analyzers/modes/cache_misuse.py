@@ -13,6 +13,7 @@ import psycopg
 from analyzers.effects import multiplicity
 from analyzers.effects.estimate import Estimate
 from analyzers.effects.intervals import quantile
+from analyzers.modes import reuse
 from analyzers.modes.cache.load import Loaded, load
 from analyzers.modes.cache.places import Judged, Looked
 from analyzers.modes.cache.places import look as judge
@@ -26,33 +27,38 @@ INEQUALITIES = {
     "writes never repaid": "savings by reads < write premium: what was written is not repaid while it lives (eq. 10)",
     "missed hits": "savings by reads > write premium of a prefix that is sent again within its lifetime and not cached (eq. 10)",
 }
+METHOD = "cache/1: survival of prefixes; calls against those of a cache at work"
 _DAY_S = 86_400.0
 _EXAMPLES = 5
 _BEGINNING = datetime(1971, 1, 1, tzinfo=UTC)
 
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
-    """A look at every agent and task class whose calls sent anything again, for writes and for missed hits."""
+    """A look at every agent and task class whose calls sent anything again, for writes and for missed hits; and at every class in
+    which stored answers are given, for what working on the tasks instead would have been worth."""
     since = window.since - HISTORY if window.since > _BEGINNING else window.since
     loaded = load(connection, tenant_id, since, window.until)
+    answers = reuse.looks(connection, tenant_id, window)
     if len(loaded.prompts) == 0:
-        return []
+        return answers
     seen = judge(loaded.prompts, window.since.timestamp(), window.until.timestamp())
-    return discovered([_look(loaded, seen, one, window) for one in seen.judged])
+    looks = [_look(loaded, seen, one, window) for one in seen.judged]
+    return [replace(each, is_discovery=stands) for each, stands in zip(looks, discovered_of(seen.judged), strict=True)] + answers
 
 
-def discovered(looks: Sequence[Look]) -> list[Look]:
-    """The looks, each told whether it stands after the false discoveries among them are controlled."""
-    estimates = [_estimate(each) for each in looks]
+def discovered_of(judged: Sequence[Judged]) -> list[bool]:
+    """Which of the places judged stand after the false discoveries among them are controlled."""
+    estimates = [_estimate(each) for each in judged]
     flagged = frozenset(multiplicity.false_discovery(estimates, side="above").flagged)
-    return [replace(each, is_discovery=index in flagged and (each.low or 0.0) > 0) for index, each in enumerate(looks)]
+    return [index in flagged and (each.low or 0.0) > 0 for index, each in enumerate(judged)]
 
 
-def _estimate(each: Look) -> Estimate:
-    if each.usd_per_day is None or each.low is None or each.high is None:
-        return Estimate(None, None, None, None, each.n, each.tasks, each.method, "", each.status, why=each.sentence)
+def _estimate(each: Judged) -> Estimate:
+    if each.usd is None or each.low is None or each.high is None:
+        why = each.why or "no number"
+        return Estimate(None, None, None, None, len(each.calls), each.sequences, METHOD, "", "not_enough_evidence", why=why)
     error = (each.high - each.low) / (2 * quantile(float("inf")))
-    return Estimate(each.usd_per_day, error, each.low, each.high, each.n, each.tasks, each.method, "", "identified")
+    return Estimate(each.usd, error, each.low, each.high, len(each.calls), each.sequences, METHOD, "", "identified")
 
 
 def _look(loaded: Loaded, seen: Looked, one: Judged, window: Window) -> Look:
@@ -68,7 +74,7 @@ def _look(loaded: Loaded, seen: Looked, one: Judged, window: Window) -> Look:
         mode="cache_misuse", place=Place("capital", "cache", task_class or None, one.subject, agent or None),
         since=since, until=window.until, n=len(one.calls), tasks=one.sequences, status=status,
         usd_per_day=usd, low=low, high=high, is_discovery=False, sentence=sentence, change=change,
-        inequality=INEQUALITIES[one.subject], method="cache/1: survival of prefixes; calls against those of a cache at work",
+        inequality=INEQUALITIES[one.subject], method=METHOD,
         terms=_terms(one, days), weaknesses=_weaknesses(one), examples=_examples(loaded, one), days=_days(loaded, one), detail=detail,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats
 from analyzers.modes.cache.prompts import LIFETIME_S, Pieces, Prompts, Resends
-from analyzers.modes.cache.survival import Survival, survival
+from analyzers.modes.cache.survival import Survival, depreciation, survival
 
 Evidence: TypeAlias = Literal["worked", "keys", "equal writes", "growing prompts", "none"]
 """What tells which part of a prompt repeats: it was read where caching worked; keys say so; writes of one length follow each other; or
@@ -17,6 +17,9 @@ every prompt is longer than the one before and its answer together."""
 
 _PAIRS_MIN, _PAIRS_SHARE = 20, 0.95
 _EQUAL_WITHIN = 0.02
+_AS_WELL = 1.1
+CACHEABLE_MIN_TOKENS = 1024.0
+"""Providers do not cache shorter prefixes (some none below twice that)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,20 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long one provider's cache keeps what is sent to it: whole prefixes by age, and stated pieces by age or, where that tells
-    better (a cache that is full), by how many others were cached since. None where nothing was seen."""
+    """How long one provider's cache keeps what is sent to it; None where nothing was seen. `calls`: whole prefixes, by age. Stated
+    pieces by whichever tells best: the greatest age in front of them (`pieces`, a lifetime), how many others were cached since
+    (`pieces` and `by_distance`, a cache that is full), or δ_S (`rate`: each is lost for itself, at random)."""
 
     calls: Survival | None
-    pieces: Survival | None
+    pieces: Survival | None = None
     by_distance: bool = False
+    rate: float | None = None
+
+    def share(self, age_s: Floats, distance: Floats, sum_s: Floats) -> Floats | None:
+        """The share of pieces that would be read; None where nothing was seen of pieces."""
+        if self.rate is not None:
+            return np.exp(-self.rate * sum_s)
+        return None if self.pieces is None else self.pieces.at(distance if self.by_distance else age_s)
 
 
 def survivals(prompts: Prompts, sent: Resends, works: Bools) -> dict[int, Kept]:
@@ -52,20 +63,27 @@ def survivals(prompts: Prompts, sent: Resends, works: Bools) -> dict[int, Kept]:
         rows = tells & (prompts.provider == provider)
         calls = survival(sent.age_s[rows], (prompts.read[rows] > 0).astype(np.float64), prompts.whole[rows]) if rows.any() else None
         inside = some & (prompts.provider[pieces.call] == provider)
-        kept[int(provider)] = Kept(calls, *_of_pieces(pieces, inside)) if inside.any() else Kept(calls, None)
+        kept[int(provider)] = _of_pieces(calls, pieces, inside) if inside.any() else Kept(calls)
     return kept
 
 
-def _of_pieces(pieces: Pieces, inside: Bools) -> tuple[Survival, bool]:
-    """Survival of single pieces, by whichever of age and distance leaves the smaller squared error; whether that is distance.
+def _of_pieces(calls: Survival | None, pieces: Pieces, inside: Bools) -> Kept:
+    """How pieces are kept, by whichever of the three leaves the smallest squared error.
 
     Pieces that follow one that was lost count as lost: what matters is how much would be read, not how much is kept.
     """
     read, weights = pieces.is_read[inside].astype(np.float64), pieces.tokens[inside]
-    axes = (pieces.stored_age_s[inside], pieces.stored_distance[inside])
-    fits = [survival(axis, read, weights) for axis in axes]
-    errors = [float((weights * (read - fit.at(axis)) ** 2).sum()) for fit, axis in zip(fits, axes, strict=True)]
-    return (fits[1], True) if errors[1] < errors[0] else (fits[0], False)
+    axes = (pieces.stored_age_s[inside], pieces.stored_distance[inside], pieces.stored_sum_s[inside])
+    fits = [Kept(calls, survival(axes[0], read, weights)), Kept(calls, survival(axes[1], read, weights), by_distance=True)]
+    seen = inside & pieces.is_seen
+    constant = depreciation(pieces.own_age_s[seen], pieces.is_read[seen])
+    if constant is not None:
+        fits.append(Kept(calls, rate=constant.value))
+    errors = [float("inf") if (share := fit.share(*axes)) is None else float((weights * (read - share) ** 2).sum()) for fit in fits]
+    # A constant rate has one number where the steps have many: it is believed when it fits about as well.
+    if len(fits) == 3 and errors[2] <= _AS_WELL * min(errors):
+        return fits[2]
+    return fits[1] if errors[1] < errors[0] else fits[0]
 
 
 def ages(prompts: Prompts, sent: Resends, inside: Bools) -> tuple[Floats, Bools]:
@@ -106,8 +124,9 @@ def kept_tokens(prompts: Prompts, sent: Resends, by_provider: dict[int, Kept]) -
         if seen.calls is not None:
             calls[inside] = seen.calls.at(sent.age_s[inside])
         of = prompts.provider[pieces.call] == provider
-        if seen.pieces is not None:
-            single[of] = seen.pieces.at((pieces.distance if seen.by_distance else pieces.age_s)[of])
+        share = seen.share(pieces.age_s[of], pieces.distance[of], pieces.sum_s[of])
+        if share is not None:
+            single[of] = share
     return calls, np.bincount(pieces.call, weights=pieces.tokens * single, minlength=len(prompts))
 
 
@@ -160,7 +179,7 @@ def _repeated(
         again[later] = np.minimum(prompts.whole, prompts.whole[before])[later]
     told = rows & ~np.isnan(sent.tokens) & (sent.tokens > 0)
     again[told] = sent.tokens[told]
-    return again
+    return np.where(again >= CACHEABLE_MIN_TOKENS, again, 0.0)
 
 
 def _fill(
@@ -177,7 +196,8 @@ def _fill(
             cached = float((prompts.read + prompts.written)[at_work].sum()) / whole if whole > 0 else 0.0
             if part is first:
                 read[part] = prompts.whole[part] * (float(prompts.read[at_work].sum()) / whole if whole > 0 else 0.0)
-            written[part] = np.maximum(prompts.whole[part] * cached - read[part], 0.0)
+            whole_part = np.where(prompts.whole * cached >= CACHEABLE_MIN_TOKENS, prompts.whole * cached, 0.0)
+            written[part] = np.maximum(whole_part[part] - read[part], 0.0)
     elif kind == "growing prompts":
         written[rows] = prompts.whole[rows] - read[rows]
     else:

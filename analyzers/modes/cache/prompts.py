@@ -67,7 +67,8 @@ class Pieces:
 
     `age_s`: since when the piece, or one before it, was sent last, whichever is longest ago: a cache finds a piece only behind all
     those before it. `stored_age_s`: the same since a call that used the cache; NaN where one of them was never cached. `own_age_s`:
-    since this piece itself was cached. `distance` and `stored_distance`: how many other pieces were sent, or cached, since. `is_read`:
+    since this piece itself was cached, `sum_s` and `stored_sum_s` the sums of such ages, since it was sent or cached, of the piece and
+    all before it. `distance` and `stored_distance`: how many other pieces were sent, or cached, since. `is_read`:
     whether the cache read it. `is_seen`: whether that tells of it: what follows a piece that was lost shows nowhere.
     """
 
@@ -76,6 +77,8 @@ class Pieces:
     age_s: Floats
     stored_age_s: Floats
     own_age_s: Floats
+    sum_s: Floats
+    stored_sum_s: Floats
     distance: Floats
     stored_distance: Floats
     is_read: Bools
@@ -135,19 +138,20 @@ def _pieces(prompts: Prompts) -> Pieces:
         held = stored.setdefault(int(prompts.provider[index]), _Uses())
         uses = prompts.read[index] + prompts.written[index] > 0
         hits = round(float(prompts.read[index]) / size)
-        longest, longest_stored = (0.0, 0.0), (0.0, 0.0)
+        longest, longest_stored, total, total_stored = (0.0, 0.0), (0.0, 0.0), 0.0, 0.0
         for place, key in enumerate(keys):
             if key not in sent.at_s:
                 break
             longest, own = sent.since(key, at_s, longest), at_s - held.at_s.get(key, np.nan)
             longest_stored = held.since(key, at_s, longest_stored)
-            ages = (longest[0], longest_stored[0], own, longest[1], longest_stored[1])
+            total, total_stored = total + at_s - sent.at_s[key], total_stored + own
+            ages = (longest[0], longest_stored[0], own, total, total_stored, longest[1], longest_stored[1])
             rows.append((index, size, *ages, place < hits, uses and place <= hits))
         sent.use(keys, at_s)
         if uses:
             held.use(keys, at_s)
-    columns = np.array(rows, dtype=np.float64).reshape(-1, 9).T
-    return Pieces(columns[0].astype(np.int64), *columns[1:7], columns[7] > 0, columns[8] > 0)
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 11).T
+    return Pieces(columns[0].astype(np.int64), *columns[1:9], columns[9] > 0, columns[10] > 0)
 
 
 class _Uses:
