@@ -75,7 +75,8 @@ def _look(loaded: Loaded, seen: Looked, one: Judged, window: Window) -> Look:
         since=since, until=window.until, n=len(one.calls), tasks=one.sequences, status=status,
         usd_per_day=usd, low=low, high=high, is_discovery=False, sentence=sentence, change=change,
         inequality=INEQUALITIES[one.subject], method=METHOD,
-        terms=_terms(one, days), weaknesses=_weaknesses(one), examples=_examples(loaded, one), days=_days(loaded, one), detail=detail,
+        terms=_terms(one, days), weaknesses=_weaknesses(one), examples=_examples(loaded, one), days=_days(loaded, one),
+        detail=detail,
     )  # fmt: skip
 
 
@@ -93,7 +94,10 @@ def _terms(one: Judged, days: float) -> tuple[Term, ...]:
 def _words(one: Judged, name: str, usd: float | None, detail: dict[str, Json]) -> tuple[str, str]:
     """The sentence, and what to change."""
     if usd is None:
-        return f"Whether {name} misses its cache cannot be told: {one.why}.", "State allocation.cache.key on calls that share a prefix."
+        return (
+            f"Whether {name} misses its cache cannot be told: {one.why}.",
+            "State allocation.cache.key on calls that share a prefix.",
+        )
     written: Any = detail["writes"]
     if one.subject == "writes never repaid":
         counts = f"{written['unpaid']} of {written['closed']} writes of {name} were not repaid by reads"
@@ -101,7 +105,9 @@ def _words(one: Judged, name: str, usd: float | None, detail: dict[str, Json]) -
             return f"Writing the cache pays for {name}: {counts}.", "Nothing."
         change = f"Do not mark for the cache what is sent once: writing pays from {written['break_even_reads']:.2f} reads on."
         if one.causes.get("prefix unstable", 0):
-            change = "Let prompts begin with what stays the same (time stamps and ids after it), or do not mark them for the cache."
+            change = (
+                "Let prompts begin with what stays the same (time stamps and ids after it), or do not mark them for the cache."
+            )
         return f"{counts}, which costs {usd:.2f} USD a day.", change
     if usd <= 0 or not one.causes:
         return f"{name} reads what it sends again from the cache.", "Nothing."
@@ -113,7 +119,10 @@ def _words(one: Judged, name: str, usd: float | None, detail: dict[str, Json]) -
     }
     change = changes.get(cause, "Turn prompt caching on for these calls.")
     calls = sum(one.causes.values())
-    return f"{name} pays in full for prefixes that it sent shortly before, in {calls} calls ({cause}): {usd:.2f} USD a day.", change
+    return (
+        f"{name} pays in full for prefixes that it sent shortly before, in {calls} calls ({cause}): {usd:.2f} USD a day.",
+        change,
+    )
 
 
 def _weaknesses(one: Judged) -> tuple[str, ...]:
@@ -129,7 +138,7 @@ def _weaknesses(one: Judged) -> tuple[str, ...]:
 def _examples(loaded: Loaded, one: Judged) -> tuple[Example, ...]:
     by_trace: dict[str, float] = {}
     worst: dict[str, tuple[float, str]] = {}
-    for call, usd in zip(one.calls.tolist(), one.lost_usd.tolist(), strict=True):
+    for call, usd in zip(map(int, one.calls), map(float, one.lost_usd), strict=True):
         trace = loaded.traces[call]
         by_trace[trace] = by_trace.get(trace, 0.0) + usd
         worst[trace] = max(worst.get(trace, (-np.inf, "")), (usd, loaded.spans[call]))
@@ -176,17 +185,9 @@ def _detail(loaded: Loaded, seen: Looked, one: Judged) -> dict[str, Json]:
         },
         "depreciation": lives,
         "hit_rate": float(prompts.read[rows].sum()) / whole if whole > 0 else 0.0,
-        "hit_rate_by_value": [asdict(band) for band in hit_rates(_only(loaded, rows))],
+        "hit_rate_by_value": [asdict(band) for band in hit_rates(prompts, rows)],
     }
 
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-def _only(loaded: Loaded, rows: Any) -> Any:
-    """The prompts of some rows."""
-    prompts = loaded.prompts
-    chosen = np.flatnonzero(rows)
-    arrays = {name: value[rows] for name in prompts.__slots__ if isinstance(value := getattr(prompts, name), np.ndarray)}
-    return replace(prompts, keys=tuple(prompts.keys[index] for index in chosen), **arrays)

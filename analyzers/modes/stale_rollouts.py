@@ -53,7 +53,9 @@ def load(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
     ids = [bytes.fromhex(trace) for trace in batches]
     spent = connection.execute(_SQL["batch_spend"], {"tenant_id": tenant_id, "trace_ids": ids}).fetchall() if ids else []
     by_batch = {(trace, use): (tokens, usd) for trace, use, tokens, usd in spent}
-    return [_loaded(trainer, [row for row in rows if row[3] == trainer], by_batch) for trainer in sorted({row[3] for row in rows})]
+    return [
+        _loaded(trainer, [row for row in rows if row[3] == trainer], by_batch) for trainer in sorted({row[3] for row in rows})
+    ]
 
 
 def _loaded(trainer: str, rows: Sequence[Sequence[Any]], by_batch: dict[tuple[str, str], tuple[float, float | None]]) -> Loaded:
@@ -84,11 +86,10 @@ def _look(loaded: Loaded, window: Window) -> Look:
     usd, low, high = _usd_per_day(updates, found, days)
     status: Status = "not_enough_evidence" if found is None else "not_identified" if usd is None else "appraised"
     sentence, change = _words(loaded, found, usd)
-    told = found is not None
     return Look(
         mode="stale_rollouts", place=Place("capital", "trainer", None, "stale rollouts", loaded.trainer or None), since=since,
         until=window.until, n=len(updates.lag), tasks=len(set(loaded.traces)), status=status, usd_per_day=usd, low=low, high=high,
-        is_discovery=bool(told and found.fade.is_falling and low is not None and low > 0), sentence=sentence, change=change,
+        is_discovery=found is not None and found.is_finding and usd is not None, sentence=sentence, change=change,
         inequality=INEQUALITY, method=METHOD, terms=_terms(updates, found, days), weaknesses=_weaknesses(found),
         examples=_examples(loaded, found), days=_days(updates, found), detail=_detail(loaded, found, days),
     )  # fmt: skip
@@ -126,21 +127,23 @@ def _terms(updates: Updates, found: Stale | None, days: float) -> tuple[Term, ..
 def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str, str]:
     name = loaded.trainer or "a trainer without a name"
     if found is None:
-        return (
-            f"What stale rollouts cost {name} cannot be told: {UPDATES_MIN} updates with allocation.training.gain and of more than one"
-            " lag are wanted.",
-            "State allocation.training.gain on updates.",
-        )
+        wanted = f"{UPDATES_MIN} updates with allocation.training.gain and of more than one lag are wanted"
+        return f"What stale rollouts cost {name} cannot be told: {wanted}.", "State allocation.training.gain on updates."
     late, lags = int(found.counted.sum()), loaded.updates.lag[found.counted]
     if not late or not found.fade.is_falling:
         return f"{name} consumes its rollouts before their age takes most of what they teach.", "Nothing."
     what = (
-        f"{late} updates of {name} consumed rollouts that were {np.median(lags):.0f} versions old, {found.reference:.0f} being usual:"
-        f" {found.lost[0]:.3g} of capability lost"
+        f"{late} updates of {name} consumed rollouts that were {np.median(lags):.0f} versions old, {found.reference:.0f} being"
+        f" usual: {found.lost[0]:.3g} of capability lost"
     )
-    change = f"Keep the rollout queue short: consume batches no more than {found.reference:.0f} versions after they were generated."
+    change = (
+        f"Keep the rollout queue short: consume batches no more than {found.reference:.0f} versions after they were generated."
+    )
     if usd is None:
-        return f"{what}; what that is worth nobody says.", f"State allocation.task.value_usd on updates, or V by `pigou prices`. {change}"
+        return (
+            f"{what}; what that is worth nobody says.",
+            f"State allocation.task.value_usd on updates, or V by `pigou prices`. {change}",
+        )
     return f"{what}, {worded(usd)} a day.", change
 
 
@@ -175,21 +178,24 @@ def _days(updates: Updates, found: Stale | None) -> tuple[Day, ...]:
 
 
 def _detail(loaded: Loaded, found: Stale | None, days: float) -> dict[str, Json]:
-    """For the plot: gain by lag with its curve, δ, what tokens bring, the frontier, and what was spent on batches past the point."""
+    """For the plot: gain by lag with its curve, δ, what tokens bring, the frontier, and what was spent on batches past the
+    point."""
     updates = loaded.updates
     if found is None:
-        return {"lags": sorted({float(lag) for lag in updates.lag})}
+        seen: list[Json] = [float(lag) for lag in np.unique(updates.lag)]
+        return {"lags": seen}
     told = ~np.isnan(updates.gain)
     controls = np.column_stack([np.ones(int(told.sum())), found.fade.gain(updates.lag[told]), trend(int(told.sum()))])
     spent = loaded.usd[found.is_past]
     lags: list[Json] = [
         {"lag": float(lag), "updates": int(own.sum()), "gain": float(updates.gain[own].mean()),
-         "variance": float(updates.gain[own].var(ddof=1)) if own.sum() > 1 else None, "fitted": float(found.fade.gain(np.array([lag]))[0])}
+         "variance": float(updates.gain[own].var(ddof=1)) if own.sum() > 1 else None,
+         "fitted": float(found.fade.gain(np.array([lag]))[0])}
         for lag in np.unique(updates.lag[told])
         if (own := told & (updates.lag == lag)).any()
     ]  # fmt: skip
     drifts: dict[str, Json] = {
-        name: list(rate)
+        name: [rate[0], rate[1], rate[2]]
         for name, measure in (("importance_ratio", loaded.ratio), ("kl", np.exp(-loaded.kl)))
         if (rate := decay(updates.lag, measure)) is not None
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-_NAMES = ("effects", "routing", "economies", "demo", "duals", "cache")
+_NAMES = ("effects", "routing", "economies", "demo", "duals", "cache", "rollouts")
 
 
 def main() -> int:

@@ -2,8 +2,8 @@
 
 usage: python -m bench truth cache [--data DIR] [--replications N] [--write]
 
-First the prompts of a recorded service (DIR/mooncake_conversation.jsonl.gz), sent to caches with several lifetimes and capacities while
-a quarter of the calls do not use them: what was missed against the same prompts sent again with all of them using it, every
+First the prompts of a recorded service (DIR/mooncake_conversation.jsonl.gz), sent to caches with several lifetimes and capacities
+while a quarter of the calls do not use them: what was missed against the same prompts sent again with all of them using it, every
 single write against the provider's own record, and δ_S. Then agents made up, some of whom only look as if they misused their
 caches. Last, why a recorded benchmark of prompt caches (DIR/prompt_cache_bench_2026_06_19.jsonl.gz) missed. Without --data only
 what is made up. Exit 1 when a promise is broken.
@@ -78,7 +78,7 @@ class Row:
     def cells(self) -> list[str]:
         """The row of the table."""
         n, errors = len(self.errors), np.array(self.errors)
-        δ = {"memoryless": self.covered, "fixed": self.bounded}.get(self.provider.loss)
+        covered = {"memoryless": self.covered, "fixed": self.bounded}.get(self.provider.loss)
         name = {
             "fixed": f"{self.provider.lifetime_s:.0f} s from the last use",
             "memoryless": f"lost at random, after {self.provider.lifetime_s:.0f} s on average",
@@ -86,7 +86,7 @@ class Row:
         }[self.provider.loss]
         return [
             name, f"{n}", f"{np.median(errors):+.1%}", f"{np.mean(np.abs(errors) <= 0.1):.0%}", f"{self.exact / n:.0%}",
-            "–" if δ is None or not self.told else f"{δ / self.told:.0%}",
+            "–" if covered is None or not self.told else f"{covered / self.told:.0%}",
         ]  # fmt: skip
 
     def is_kept(self) -> bool:
@@ -154,7 +154,7 @@ def _judge(made: Economy) -> tuple[bool, bool, float]:
 
 def main() -> int:
     """Print the tables, and write them where asked."""
-    parser = argparse.ArgumentParser(prog="python -m bench truth cache", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench truth cache", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of recorded caches")
     parser.add_argument("--replications", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
@@ -172,7 +172,9 @@ def main() -> int:
     head = ["economy", "runs", "raise anything", "elsewhere", "found", "median error", "within ±25 %"]
     parts.append(table(head, [cells for cells, _ in stories]))
     broken |= not all(kept for _, kept in stories)
-    command = f"`python -m bench truth cache --replications {options.replications} --seed {options.seed} --write` made these tables."
+    command = (
+        f"`python -m bench truth cache --replications {options.replications} --seed {options.seed} --write` made these tables."
+    )
     print("\n\n".join([command, *parts]))
     if options.write:
         replace_section(MODES, "cache", "\n\n".join([command, *parts]))

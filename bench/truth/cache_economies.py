@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -55,14 +56,14 @@ def _sequence(
     calls = 1 + int(rng.poisson(2.0))
     if story == "single calls" and rng.random() < 0.6:
         calls = 1
-    whole = float(rng.lognormal(np.log(800.0 if story == "short prompts" else 12_000.0), 0.3))
+    whole = float(rng.lognormal(math.log(800.0 if story == "short prompts" else 12_000.0), 0.3))
     gain, premium = 2.7e-6, 0.0 if is_free else 0.75e-6
     silent = story == "off" or (story == "off for half" and rng.random() < 0.5)
     rows: list[tuple[float, ...]] = []
     wasted, stored_s, key = 0.0, -np.inf, float(rng.integers(1 << 40))
     for index in range(calls):
         if index:
-            at_s += float(rng.lognormal(np.log(median_s * (25.0 if story == "slower calls" else 1.0)), 0.8))
+            at_s += float(rng.lognormal(math.log(median_s * (25.0 if story == "slower calls" else 1.0)), 0.8))
         size = whole * (1 + 0.05 * rng.standard_normal())
         prefix = share * size
         alive = index > 0 and at_s - stored_s <= 300.0 and rng.random() >= loss
@@ -80,13 +81,15 @@ def _sequence(
 
 def _prompts(rows: list[tuple[float, ...]], has_keys: bool) -> Prompts:
     at_s, whole, read, written, key, told, place, sequence, free = np.array(rows).T
-    codes = {value: code for code, value in enumerate(sorted(set(key.tolist())))}
+    keys = [float(value) for value in key]
+    codes = {value: code for code, value in enumerate(sorted(set(keys)))}
     place_code, n = place.astype(np.int64), len(rows)
     untold = told == 0
     return Prompts(
-        at_s=at_s, whole=whole, read=np.where(untold, 0.0, read), written=np.where(untold, 0.0, written), output=np.full(n, 500.0),
-        is_told=~untold, input_rate=np.full(n, 3e-6), read_rate=np.full(n, 0.3e-6), write_rate=np.where(free > 0, 3e-6, 3.75e-6),
+        at_s=at_s, whole=whole, read=np.where(untold, 0.0, read), written=np.where(untold, 0.0, written),
+        output=np.full(n, 500.0), is_told=~untold, input_rate=np.full(n, 3e-6), read_rate=np.full(n, 0.3e-6),
+        write_rate=np.where(free > 0, 3e-6, 3.75e-6),
         lifetime_s=np.full(n, 300.0), sequence=sequence.astype(np.int64), stratum=place_code, place=place_code,
         provider=(free > 0).astype(np.int64), upstream=(free > 0).astype(np.int64),
-        keys=tuple((codes[k],) if has_keys and k >= 0 else () for k in key.tolist()), value_usd=np.full(n, np.nan),
+        keys=tuple((codes[k],) if has_keys and k >= 0 else () for k in keys), value_usd=np.full(n, np.nan),
     )  # fmt: skip

@@ -24,9 +24,12 @@ def recorded_causes(path: Path) -> Counter[str]:
     prompts = _prompts(rows)
     sent = resends(prompts)
     found = causes(prompts, sent, np.full(len(rows), np.inf))
-    counts = Counter({"read": int((prompts.read > 0).sum()), "first of its prompt": int(((sent.previous < 0) & (prompts.read <= 0)).sum())})
-    for code, n in Counter(found[found >= 0].tolist()).items():
-        counts[f"missed: {CAUSES[code]}"] = n
+    counts = Counter(
+        {"read": int((prompts.read > 0).sum()), "first of its prompt": int(((sent.previous < 0) & (prompts.read <= 0)).sum())}
+    )
+    for code, cause in enumerate(CAUSES):
+        if (found == code).any():
+            counts[f"missed: {cause}"] = int((found == code).sum())
     return counts
 
 

@@ -25,8 +25,8 @@ _LOGIT_MAX = 2.5
 
 @dataclass(slots=True)
 class Trained:
-    """One run. Shapes: (n,) updates. `gain` and `capability` are what telemetry tells: measured about each update and before it, with
-    `noise`, the standard error of measuring; `true_gain` is capability with the batch less capability without it."""
+    """One run. Shapes: (n,) updates. `gain` and `capability` are what telemetry tells: measured about each update and before it,
+    with `noise`, the standard error of measuring; `true_gain` is capability with the batch less capability without it."""
 
     lag: Ints
     gain: Floats
@@ -42,7 +42,8 @@ class _World:
     history: list[tuple[Floats, Ints]] = field(default_factory=list[tuple[Floats, Ints]])
 
     def move(self, rng: np.random.Generator) -> None:
-        """Each context's best arm is drawn anew with the drift's probability: what was known of it is worth no more than chance."""
+        """Each context's best arm is drawn anew with the drift's probability: what was known of it is worth no more than
+        chance."""
         changed = rng.random(CONTEXTS) < self.drift
         self.best = np.where(changed, rng.integers(ARMS, size=CONTEXTS), self.best)
 
@@ -50,7 +51,8 @@ class _World:
 def train(
     lags: Ints, drift: float, noise: float, rng: np.random.Generator, rollouts: int = _ROLLOUTS, warm_up: int = 40
 ) -> Trained:
-    """Run the loop with batches of these lags (n,). The world drifts while a batch is on its way; `warm_up` updates with fresh batches go first."""
+    """Run the loop with batches of these lags (n,). The world drifts while a batch is on its way; `warm_up` updates with fresh
+    batches go first."""
     logits, world = np.zeros((CONTEXTS, ARMS)), _World(rng.integers(ARMS, size=CONTEXTS), drift)
     gains, levels, truths = list[float](), list[float](), list[float]()
     for version in range(warm_up + len(lags)):

@@ -25,7 +25,8 @@ _JUST = 2.0
 
 
 def causes(prompts: Prompts, sent: Resends, reach_s: Floats) -> Ints:
-    """For each call (n,) the place in CAUSES of why it read nothing of what it sent again; -1 where it read, or sent nothing again.
+    """For each call (n,) the place in CAUSES of why it read nothing of what it sent again; -1 where it did, or sent nothing
+    again.
 
     `reach_s` (n,): up to which age what was stored would be found. The first that applies is the cause, in this order: it wrote
     the prefix again under another key or without having lost it; its upstream never reads although another one of the same model
@@ -52,7 +53,7 @@ def causes(prompts: Prompts, sent: Resends, reach_s: Floats) -> Ints:
 
 
 def _never(prompts: Prompts, sent: Resends) -> Bools:
-    """Calls answered by an upstream that read and wrote nothing of a stratum although it was sent enough again, and another did."""
+    """Calls answered by an upstream that cached nothing of a stratum although it was sent enough again, while another did."""
     width = int(prompts.upstream.max(initial=-1)) + 1
     pair = prompts.stratum * width + prompts.upstream
     size = int(pair.max(initial=-1)) + 1
@@ -63,5 +64,5 @@ def _never(prompts: Prompts, sent: Resends) -> Bools:
 
 
 def _reads_here(prompts: Prompts) -> Bools:
-    """Calls of sequences in which anything was read: where storing costs nothing, that is how to see that something was stored."""
+    """Calls of sequences in which anything was read: where storing costs nothing, that is how to see that it was done."""
     return np.bincount(prompts.sequence, weights=prompts.read)[prompts.sequence] > 0

@@ -12,8 +12,8 @@ from analyzers.modes.cache.prompts import LIFETIME_S, Pieces, Prompts, Resends
 from analyzers.modes.cache.survival import Survival, depreciation, survival
 
 Evidence: TypeAlias = Literal["worked", "keys", "equal writes", "growing prompts", "none"]
-"""What tells which part of a prompt repeats: it was read where caching worked; keys say so; writes of one length follow each other; or
-every prompt is longer than the one before and its answer together."""
+"""What tells which part of a prompt repeats: it was read where caching worked; keys say so; writes of one length follow each
+other; or every prompt is longer than the one before and its answer together."""
 
 _PAIRS_MIN, _PAIRS_SHARE = 20, 0.95
 _EQUAL_WITHIN = 0.02
@@ -37,9 +37,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long one provider's cache keeps what is sent to it; None where nothing was seen. `calls`: whole prefixes, by age. Stated
-    pieces by whichever tells best: the greatest age in front of them (`pieces`, a lifetime), how many others were cached since
-    (`pieces` and `by_distance`, a cache that is full), or δ_S (`rate`: each is lost for itself, at random)."""
+    """How long one provider's cache keeps what is sent to it; None where nothing was seen. `calls`: whole prefixes, by age.
+
+    Stated pieces by whichever tells best: the greatest age in front of them (`pieces`, a lifetime), how many others were cached
+    since (`pieces` and `by_distance`, a cache that is full), or δ_S (`rate`: each is lost for itself, at random)."""
 
     calls: Survival | None
     pieces: Survival | None = None
@@ -61,7 +62,9 @@ def survivals(prompts: Prompts, sent: Resends, works: Bools) -> dict[int, Kept]:
     kept: dict[int, Kept] = {}
     for provider in np.unique(prompts.provider):
         rows = tells & (prompts.provider == provider)
-        calls = survival(sent.age_s[rows], (prompts.read[rows] > 0).astype(np.float64), prompts.whole[rows]) if rows.any() else None
+        calls = (
+            survival(sent.age_s[rows], (prompts.read[rows] > 0).astype(np.float64), prompts.whole[rows]) if rows.any() else None
+        )
         inside = some & (prompts.provider[pieces.call] == provider)
         kept[int(provider)] = _of_pieces(calls, pieces, inside) if inside.any() else Kept(calls)
     return kept
@@ -79,7 +82,9 @@ def _of_pieces(calls: Survival | None, pieces: Pieces, inside: Bools) -> Kept:
     constant = depreciation(pieces.own_age_s[seen], pieces.is_read[seen])
     if constant is not None:
         fits.append(Kept(calls, rate=constant.value))
-    errors = [float("inf") if (share := fit.share(*axes)) is None else float((weights * (read - share) ** 2).sum()) for fit in fits]
+    errors = [
+        float("inf") if (share := fit.share(*axes)) is None else float((weights * (read - share) ** 2).sum()) for fit in fits
+    ]
     # A constant rate has one number where the steps have many: it is believed when it fits about as well.
     if len(fits) == 3 and errors[2] <= _AS_WELL * min(errors):
         return fits[2]
@@ -93,14 +98,16 @@ def ages(prompts: Prompts, sent: Resends, inside: Bools) -> tuple[Floats, Bools]
     """
     calls, pieces = evidence_of_survival(prompts, sent) & inside, sent.pieces
     some = inside[pieces.call] & ~np.isnan(pieces.own_age_s) & pieces.is_seen
-    return np.concatenate([sent.age_s[calls], pieces.own_age_s[some]]), np.concatenate([prompts.read[calls] > 0, pieces.is_read[some]])
+    return np.concatenate([sent.age_s[calls], pieces.own_age_s[some]]), np.concatenate(
+        [prompts.read[calls] > 0, pieces.is_read[some]]
+    )
 
 
 def evidence_of_survival(prompts: Prompts, sent: Resends) -> Bools:
     """Calls that tell whether something was still stored: what they send again was stored, so far as anybody can see.
 
-    Where storing costs nothing nobody reports it; there what was sent is taken for stored if calls of its stratum ever read. A call
-    with a key of its own that was never sent before tells nothing, and one that follows a call of another upstream does not either.
+    Where storing costs nothing nobody reports it; there what was sent is taken for stored if calls of its stratum ever read. A
+    call with a key of its own that was never sent before tells nothing, nor does one that follows a call of another upstream.
     """
     before = np.maximum(sent.previous, 0)
     is_free = (prompts.write_premium <= 0) & (np.bincount(prompts.stratum, weights=prompts.read)[prompts.stratum] > 0)
@@ -117,7 +124,7 @@ def kept_tokens(prompts: Prompts, sent: Resends, by_provider: dict[int, Kept]) -
     of them that would be (n,): as seen of the provider, otherwise as promised."""
     pieces = sent.pieces
     promised = np.where(np.isnan(prompts.lifetime_s), LIFETIME_S, prompts.lifetime_s)
-    calls = np.where(sent.age_s <= promised, 1.0, 0.0)
+    calls: Floats = np.where(sent.age_s <= promised, 1.0, 0.0)
     single = np.where(pieces.age_s <= promised[pieces.call], 1.0, 0.0)
     for provider, seen in by_provider.items():
         inside = (prompts.provider == provider) & (sent.previous >= 0)
@@ -127,11 +134,12 @@ def kept_tokens(prompts: Prompts, sent: Resends, by_provider: dict[int, Kept]) -
         share = seen.share(pieces.age_s[of], pieces.distance[of], pieces.sum_s[of])
         if share is not None:
             single[of] = share
-    return calls, np.bincount(pieces.call, weights=pieces.tokens * single, minlength=len(prompts))
+    return calls, np.asarray(np.bincount(pieces.call, weights=pieces.tokens * single, minlength=len(prompts)), dtype=np.float64)
 
 
 def expected(prompts: Prompts, sent: Resends, works: Bools, by_provider: dict[int, Kept]) -> Expected:
-    """What each call would have read and written. `works` (n,): calls of a cache at work; `by_provider`: how long it keeps things."""
+    """What each call would have read and written. `works` (n,): calls of a cache at work; `by_provider`: how long it keeps
+    things."""
     share, by_piece = kept_tokens(prompts, sent, by_provider)
     several = np.array([len(keys) > 1 for keys in prompts.keys], dtype=bool)
     n, strata = len(prompts), int(prompts.stratum.max(initial=-1)) + 1
@@ -165,9 +173,7 @@ def _evidence(prompts: Prompts, sent: Resends, rows: Bools, later: Bools, works:
     return "growing prompts" if grows.mean() >= _PAIRS_SHARE and not (prompts.written[rows] > 0).any() else "none"
 
 
-def _repeated(
-    prompts: Prompts, sent: Resends, kind: Evidence, rows: Bools, later: Bools, works: Bools
-) -> Floats:
+def _repeated(prompts: Prompts, sent: Resends, kind: Evidence, rows: Bools, later: Bools, works: Bools) -> Floats:
     """How many tokens of each call repeat (n,), whether or not they would still be stored; 0 for the first of a sequence."""
     before, again = np.maximum(sent.previous, 0), np.zeros(len(prompts))
     if kind == "worked":

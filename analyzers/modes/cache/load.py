@@ -37,13 +37,15 @@ def load(connection: psycopg.Connection, tenant_id: int, since: datetime, until:
 
 
 def loaded(rows: Sequence[Sequence[Any]]) -> Loaded:
-    """Rows of `cacheable_calls` as arrays. A count that a call does not report is 0 where its emitter reports such counts at all."""
+    """Rows of `cacheable_calls` as arrays. A count that a call does not report is 0 where its emitter reports such counts at
+    all."""
     columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(21)]
     (traces, spans, at, agent, task_class, layer, verifies, model, thread, upstream, emitter, fresh, read, written, output,
      input_rate, read_rate, write_rate, is_long, keys, value) = columns  # fmt: skip
     provider = [name.partition("|")[0] for name in upstream]
     places, place = _codes(list(zip(agent, task_class, strict=True)))
     strata, stratum = _codes(list(zip(agent, task_class, layer, verifies, model, strict=True)))
+    sequence = _codes(list(zip(thread, agent, task_class, layer, verifies, model, strict=True)))[1]
     emitters, emits = _codes([(e, p) for e, p in zip(emitter, provider, strict=True)])
     telling = np.zeros(len(emitters), dtype=bool)
     telling[[code for code, r, w in zip(emits, read, written, strict=True) if r is not None or w is not None]] = True
@@ -55,9 +57,9 @@ def loaded(rows: Sequence[Sequence[Any]]) -> Loaded:
         at_s=_numbers(at), whole=_numbers(fresh) + read_tokens + written_tokens, read=read_tokens, written=written_tokens,
         output=_numbers(output), is_told=telling[emits], input_rate=_numbers(input_rate), read_rate=_numbers(read_rate),
         write_rate=_numbers(write_rate), lifetime_s=lifetime,
-        sequence=_codes(list(zip(thread, agent, task_class, layer, verifies, model, strict=True)))[1], stratum=stratum, place=place,
-        provider=provided, upstream=_codes(upstream)[1],
-        keys=tuple(tuple(names.setdefault(key, len(names)) for key in stated or ()) for stated in keys), value_usd=_numbers(value),
+        sequence=sequence, stratum=stratum, place=place, provider=provided, upstream=_codes(upstream)[1],
+        keys=tuple(tuple(names.setdefault(key, len(names)) for key in stated or ()) for stated in keys),
+        value_usd=_numbers(value),
     )  # fmt: skip
     return Loaded(prompts, tuple(traces), tuple(spans), places, strata, providers)
 

@@ -27,8 +27,9 @@ _CALIBRATED_MIN = 5
 class Judged:
     """One place and subject. `usd` lost from `since_s` on, with its interval; all None where nothing tells, and `why`.
 
-    `reads_usd`: what reading would have saved; `writes_usd`: premiums that it would have taken. `unrepaid_usd`: premiums less what
-    they saved, with their interval: what not to cache at all would have saved. `calls` (k,) are those that lost, `lost_usd` (k,).
+    `reads_usd`: what reading would have saved; `writes_usd`: premiums that it would have taken. `unrepaid_usd`: premiums less
+    what they saved, with their interval: what not to cache at all would have saved. `calls` (k,) are those that lost, `lost_usd`
+    (k,).
     """
 
     place: int
@@ -88,7 +89,15 @@ def look(prompts: Prompts, since_s: float, until_s: float) -> Looked:
     made = writes(touches, until_s, lifetime[touches.call])
     starts = np.where(np.isfinite(since), since, since_s)
     known = _Known(
-        prompts, sent, would, lost, causes(prompts, sent, reach), starts, made, touches.call[made.touch], works | ~np.isfinite(since)
+        prompts,
+        sent,
+        would,
+        lost,
+        causes(prompts, sent, reach),
+        starts,
+        made,
+        touches.call[made.touch],
+        works | ~np.isfinite(since),
     )
     judged = [one for place in np.unique(prompts.place) for one in _judge(known, int(place), since_s)]
     inside = {int(p): works & prompts.is_told & (prompts.provider == p) for p in np.unique(prompts.provider)}
@@ -108,7 +117,9 @@ def _reach(prompts: Prompts, sent: Resends) -> Floats:
 def _onsets(prompts: Prompts, sent: Resends, reach: Floats, since_s: float) -> Floats:
     """Since when caching fails at the call's place (n,); infinite where it fails no more often than before."""
     size = int(prompts.sequence.max(initial=-1)) + 1
-    is_active = np.bincount(prompts.stratum, weights=prompts.read + prompts.written)[prompts.stratum] > 0 if len(prompts) else reach > 0
+    is_active = (
+        np.bincount(prompts.stratum, weights=prompts.read + prompts.written)[prompts.stratum] > 0 if len(prompts) else reach > 0
+    )
     could = (sent.previous >= 0) & (sent.age_s <= reach) & prompts.is_told & is_active
     asked, found = np.bincount(prompts.sequence[could], minlength=size), np.zeros(size)
     np.add.at(found, prompts.sequence[could], prompts.read[could] > 0)
@@ -126,7 +137,9 @@ def _judge(known: _Known, place: int, since_s: float) -> list[Judged]:
     prompts = known.prompts
     rows = (prompts.place == place) & (prompts.at_s >= np.maximum(known.since_s, since_s))
     size = int(prompts.sequence.max(initial=-1)) + 1
-    read, written = (np.bincount(prompts.sequence[rows], weights=x[rows], minlength=size) for x in (prompts.read, prompts.written))
+    read, written = (
+        np.bincount(prompts.sequence[rows], weights=x[rows], minlength=size) for x in (prompts.read, prompts.written)
+    )
     silent = rows & (read[prompts.sequence] <= 0)
     wrote: Bools = silent & (written[prompts.sequence] > 0)
     never: Bools = silent & ~wrote
@@ -184,13 +197,18 @@ def _unrepaid_usd(known: _Known, rows: Bools) -> tuple[float, float, float] | No
 
 
 def _half_width(known: _Known, place: int, part: Bools) -> float | None:
-    """How far the sum over `part` may be off: as far as expectations were from what was saved where caching worked, for each sequence
-    and on their mean. Where no caching worked, what repeats is known exactly but for the prefixes that might have been lost."""
+    """How far the sum over `part` may be off: as far as expectations were from what was saved where caching worked, for each
+    sequence and on their mean. Where no caching worked, what repeats is known exactly but for the prefixes that might have been
+    lost."""
     prompts, at_work = known.prompts, (known.prompts.place == place) & known.works & ~np.isnan(known.lost_usd)
     gross = known.expected.read * prompts.read_gain
     size = int(prompts.sequence.max(initial=-1)) + 1
     aims = np.bincount(prompts.sequence[part], weights=gross[part], minlength=size)
-    if part.any() and {known.expected.evidence[s] for s in np.unique(prompts.stratum[part])} <= {"equal writes", "keys", "growing prompts"}:
+    if part.any() and {known.expected.evidence[s] for s in np.unique(prompts.stratum[part])} <= {
+        "equal writes",
+        "keys",
+        "growing prompts",
+    }:
         return 0.1 * float(aims.sum())
     worked = np.bincount(prompts.sequence[at_work], weights=gross[at_work], minlength=size)
     misses = np.bincount(prompts.sequence[at_work], weights=known.lost_usd[at_work], minlength=size)
@@ -219,8 +237,14 @@ def _judged(
         place, subject, float(known.since_s[rows].min()), len(np.unique(prompts.sequence[rows])),
         usd, low, high, net, float(np.nansum(reads[part])), float(np.nansum(writing[part])), calls, lost,
         {CAUSES[c]: int(n) for c, n in enumerate(counts) if n},
-        tuple(sorted({known.expected.evidence[s] for s in np.unique(prompts.stratum[rows])} - {"none"})), why,
+        _evidence(known, rows), why,
     )  # fmt: skip
+
+
+def _evidence(known: _Known, rows: Bools) -> tuple[str, ...]:
+    """What tells which parts of these calls' prompts repeat."""
+    kinds = [known.expected.evidence[int(stratum)] for stratum in np.unique(known.prompts.stratum[rows])]
+    return tuple(sorted({kind for kind in kinds if kind != "none"}))
 
 
 def _by_call(known: _Known, rows: Bools) -> tuple[Ints, Floats]:

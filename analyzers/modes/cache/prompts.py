@@ -18,10 +18,11 @@ LIFETIME_S, LONG_LIFETIME_S = 300.0, 3600.0
 class Prompts:
     """Calls in order of time. Shapes: (n,), codes are whole numbers from 0.
 
-    `whole` input tokens, of which `read` and `written` by the cache; `is_told`: its emitter tells of caches at all. Rates in USD per
-    token, NaN where there is none. `sequence`: calls of one model for one agent within a trace or conversation; `stratum`: agent,
-    task class, model and kind of work; `place`: agent and task class; `provider`; `upstream`: who answered. `keys`: what the emitter
-    says it sent, a piece of the prompt each, in order; empty where it says nothing. `value_usd`: V of the task, NaN if unknown.
+    `whole` input tokens, of which `read` and `written` by the cache; `is_told`: its emitter tells of caches at all. Rates in USD
+    per token, NaN where there is none. `sequence`: calls of one model for one agent within a trace or conversation; `stratum`:
+    agent, task class, model and kind of work; `place`: agent and task class; `provider`; `upstream`: who answered. `keys`: what
+    the emitter says it sent, a piece of the prompt each, in order; empty where it says nothing. `value_usd`: V of the task, NaN
+    if unknown.
     """
 
     at_s: Floats
@@ -65,11 +66,11 @@ class Prompts:
 class Pieces:
     """Pieces that were sent again by calls that state several keys, in the order of calls and prompts. Shapes: (k,).
 
-    `age_s`: since when the piece, or one before it, was sent last, whichever is longest ago: a cache finds a piece only behind all
-    those before it. `stored_age_s`: the same since a call that used the cache; NaN where one of them was never cached. `own_age_s`:
-    since this piece itself was cached, `sum_s` and `stored_sum_s` the sums of such ages, since it was sent or cached, of the piece and
-    all before it. `distance` and `stored_distance`: how many other pieces were sent, or cached, since. `is_read`:
-    whether the cache read it. `is_seen`: whether that tells of it: what follows a piece that was lost shows nowhere.
+    `age_s`: since when the piece, or one before it, was sent last, whichever is longest ago: a cache finds a piece only behind
+    all those before it. `stored_age_s`: the same since a call that used the cache; NaN where one of them was never cached.
+    `own_age_s`: since this piece itself was cached, `sum_s` and `stored_sum_s` the sums of such ages, since it was sent or
+    cached, of the piece and all before it. `distance` and `stored_distance`: how many other pieces were sent, or cached, since.
+    `is_read`: whether the cache read it. `is_seen`: whether that tells of it: what follows a piece that was lost shows nowhere.
     """
 
     call: Ints
@@ -87,10 +88,11 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Resends:
-    """What each call sent again. Shapes: (n,). `previous`: the call that sent it last, -1 if none; `age_s` since then, NaN if none.
+    """What each call sent again. Shapes: (n,). `previous`: the call that sent it last, -1 if none; `age_s` since then, NaN if
+    none.
 
-    `tokens`: how many were sent again where the emitter's keys tell; NaN where only the order of calls does. `is_same`: what was sent
-    before is known by its key to be the same; false also where nothing tells. `pieces`: of calls that state several keys.
+    `tokens`: how many were sent again where the emitter's keys tell; NaN where only the order of calls does. `is_same`: what was
+    sent before is known by its key to be the same; false also where nothing tells. `pieces`: of calls that state several keys.
     """
 
     previous: Ints
@@ -112,9 +114,12 @@ def resends(prompts: Prompts) -> Resends:
         known = _leading(keys, held)
         if known:
             previous[index], same[index] = held[keys[known - 1]], True
-            tokens[index] = prompts.whole[index] * known / len(keys) if len(keys) > 1 else cached[keys[0]]
+            tokens[index] = prompts.whole[index] * known / len(keys)
         if len(keys) == 1:
-            cached[keys[0]] = max(float(prompts.read[index] + prompts.written[index]), cached.get(keys[0], 0.0) if known else 0.0)
+            (key,) = keys
+            if known:
+                tokens[index] = cached[key]
+            cached[key] = max(float(prompts.read[index] + prompts.written[index]), cached.get(key, 0.0))
         held.update(dict.fromkeys(keys, index))
     age = np.where(previous >= 0, prompts.at_s - prompts.at_s[previous], np.nan)
     return Resends(previous, age, tokens, same, _pieces(prompts))
@@ -150,8 +155,10 @@ def _pieces(prompts: Prompts) -> Pieces:
         sent.use(keys, at_s)
         if uses:
             held.use(keys, at_s)
-    columns = np.array(rows, dtype=np.float64).reshape(-1, 11).T
-    return Pieces(columns[0].astype(np.int64), *columns[1:9], columns[9] > 0, columns[10] > 0)
+    table: Floats = np.array(rows, dtype=np.float64).reshape(-1, 11)
+    age_s, stored_s, own_s, sum_s, stored_sum_s, distance, stored_distance = (table[:, column] for column in range(2, 9))
+    call, is_read, is_seen = table[:, 0].astype(np.int64), table[:, 9] > 0, table[:, 10] > 0
+    return Pieces(call, table[:, 1], age_s, stored_s, own_s, sum_s, stored_sum_s, distance, stored_distance, is_read, is_seen)
 
 
 class _Uses:
@@ -184,7 +191,7 @@ def touches_of(prompts: Prompts) -> Touches:
     place = np.arange(len(call)) - np.repeat(np.cumsum(counts) - counts, counts)
     keyed = int(max((key for keys in prompts.keys for key in keys), default=-1)) + 1
     chain = np.array(
-        [key for index, keys in enumerate(prompts.keys) for key in (keys or (keyed + int(prompts.sequence[index]),))],
+        [key for index, keys in enumerate(prompts.keys) for key in keys or [keyed + int(prompts.sequence[index])]],
         dtype=np.int64,
     )
     single = counts[call] == 1

@@ -6,7 +6,8 @@ from collections.abc import Hashable
 
 
 class Recency:
-    """Distances in a list that is kept in the order of last use: how many others were used since. Logarithmic in what was used."""
+    """Distances in a list that is kept in the order of last use: how many others were used since. Logarithmic in what was
+    used."""
 
     def __init__(self) -> None:
         self._tree: list[int] = [0]

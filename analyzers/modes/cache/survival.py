@@ -54,7 +54,8 @@ class Depreciation:
 def survival(age_s: Floats, kept: Floats, weights: Floats) -> Survival:
     """The falling step that fits best what was kept at each age: its maximum likelihood, by pooling adjacent violators.
 
-    Shapes: (n,) each; `kept` is the share that was found, 0 or 1 where it is one piece. Source: Ayer et al., Annals of Mathematical Statistics 26 (1955). Sums of fitted and seen are equal.
+    Shapes: (n,) each; `kept` is the share that was found, 0 or 1 where it is one piece. Source: Ayer et al., Annals of
+    Mathematical Statistics 26 (1955). Sums of fitted and seen are equal.
     """
     use = weights > 0
     age_s, kept, weights = age_s[use], kept[use], weights[use]
@@ -89,7 +90,9 @@ def depreciation(age_s: Floats, kept: Bools, level: float = LEVEL) -> Depreciati
     if held == 0:
         return Depreciation(math.exp(most), _crossing(log_likelihood, most, least, 0.0, level) or 0.0, None, len(ages), lifetime)
     least -= math.log(1 + len(ages))
-    found = optimize.minimize_scalar(lambda x: -log_likelihood(x), bounds=(least, most), method="bounded", options={"xatol": 1e-8})
+    found = optimize.minimize_scalar(
+        lambda x: -log_likelihood(x), bounds=(least, most), method="bounded", options={"xatol": 1e-8}
+    )
     best, top = float(found.x), -float(found.fun)
     low = _crossing(log_likelihood, best, least, top, level)
     return Depreciation(math.exp(best), low or 0.0, _crossing(log_likelihood, best, most, top, level), len(ages), lifetime)
@@ -102,7 +105,7 @@ def _crossing(log_likelihood: Callable[[float], float], inner: float, outer: flo
         return None
     if log_likelihood(inner) <= floor:
         return math.exp(inner)
-    return math.exp(float(optimize.brentq(lambda x: log_likelihood(x) - floor, *sorted((inner, outer)))))
+    return math.exp(float(optimize.brentq(lambda x: log_likelihood(float(x)) - floor, min(inner, outer), max(inner, outer))))
 
 
 def _lifetime(ages: Floats, kept: Bools) -> tuple[float, float] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analyzers.effects.estimate import Bools
 from analyzers.modes.cache.prompts import Prompts
 
 _BANDS = 4
@@ -13,8 +14,8 @@ _BANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Calls of tasks worth `low_usd` to `high_usd`: the share of their input that was read from a cache, and what that saved net of
-    writing, in USD."""
+    """Calls of tasks worth `low_usd` to `high_usd`: the share of their input that was read from a cache, and what that saved net
+    of writing, in USD."""
 
     low_usd: float
     high_usd: float
@@ -23,9 +24,10 @@ class Band:
     saved_usd: float
 
 
-def hit_rates(prompts: Prompts, bands: int = _BANDS) -> list[Band]:
-    """Hit rates by bands of V, each with about as many calls; fewer bands where values repeat, none where V is not known."""
-    known = ~np.isnan(prompts.value_usd) & prompts.is_told
+def hit_rates(prompts: Prompts, chosen: Bools, bands: int = _BANDS) -> list[Band]:
+    """Hit rates of the `chosen` calls (n,) by bands of V, each with about as many calls; fewer bands where values repeat, none
+    where V is not known."""
+    known = chosen & ~np.isnan(prompts.value_usd) & prompts.is_told
     values = prompts.value_usd[known]
     if len(values) == 0:
         return []

@@ -12,8 +12,8 @@ from analyzers.modes.cache.touches import Touches
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """Writes in order of time. Shapes: (w,). `touch`: by which each was made; `reads`: touches that read any of it; `last_s`: when
-    it was last used; `is_closed`: nothing more can be saved by it, for it was replaced or its lifetime is over."""
+    """Writes in order of time. Shapes: (w,). `touch`: by which each was made; `reads`: touches that read any of it; `last_s`:
+    when it was last used; `is_closed`: nothing more can be saved by it, for it was replaced or its lifetime is over."""
 
     touch: Ints
     tokens: Floats

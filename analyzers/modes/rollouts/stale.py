@@ -16,8 +16,8 @@ _LATE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """Updates of one trainer in order of time. Shapes: (n,). `lag` in versions; `gain` and `capability`, in units of capability, NaN
-    where not told; `gain_error` the standard error of the measurement; `value_usd` what a unit of capability is worth."""
+    """Updates of one trainer in order of time. Shapes: (n,). `lag` in versions; `gain` and `capability`, in units of capability,
+    NaN where not told; `gain_error` the standard error of the measurement; `value_usd` what a unit of capability is worth."""
 
     at_s: Floats
     lag: Floats
@@ -29,9 +29,10 @@ class Updates:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """What staleness cost. `since` is the first update counted, of `counted` (n,); `reference` the lag that they are compared with;
-    `own` (n,) what each batch gained by itself. `lost` capability with its interval, and `lost_each` (n,), 0 where not counted.
-    `is_past` (n,): batches that gained less than what fades meanwhile (δ·A > g). `delta`: δ of eq. 11, None where not told."""
+    """What staleness cost. `since` is the first update counted, of `counted` (n,); `reference` the lag that they are compared
+    with; `own` (n,) what each batch gained by itself. `lost` capability with its interval, and `lost_each` (n,), 0 where not
+    counted. `is_past` (n,): batches that gained less than what fades meanwhile (δ·A > g). `delta`: δ of eq. 11, None where not
+    told."""
 
     since: int
     reference: float
@@ -42,6 +43,11 @@ class Stale:
     lost_each: Floats
     is_past: Bools
     delta: tuple[float, float, float] | None
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether gains fall with lag and what was lost excludes nothing."""
+        return self.fade.is_falling and self.lost[1] > 0
 
 
 def stale(updates: Updates) -> Stale | None:

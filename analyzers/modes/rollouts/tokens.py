@@ -31,8 +31,8 @@ class Marginal:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One way of training on the (variance, gain) frontier: its updates' mean gain and their variance. `is_efficient`: no other way
-    gains at least as much at no more variance."""
+    """One way of training on the (variance, gain) frontier: its updates' mean gain and their variance. `is_efficient`: no other
+    way gains at least as much at no more variance."""
 
     method: str
     updates: int
@@ -73,6 +73,8 @@ def frontier(method: Sequence[str], gain: Floats) -> list[Point]:
         if (own := names == name).sum() >= _EACH_MIN
     ]
     return [
-        Point(name, n, mean, variance, not any(m >= mean and v <= variance and (m, v) != (mean, variance) for _, _, m, v in found))
+        Point(
+            name, n, mean, variance, not any(m >= mean and v <= variance and (m, v) != (mean, variance) for _, _, m, v in found)
+        )
         for name, n, mean, variance in sorted(found, key=lambda each: each[3])
     ]
