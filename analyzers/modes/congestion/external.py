@@ -1,0 +1,160 @@
+"""The delay that requests impose on others, in seconds and at the victims' λ: what is not in a flat price (eq. 2, 9).
+
+Imposed by a group: the latency of everybody else as it was, less their latency in a replay without the group. Imposed by one request:
+the same without that one, which is its marginal external delay and what the first-best price of it would be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analyzers.effects.estimate import Bools, Floats, Ints
+from analyzers.modes.congestion.fit import Engine
+from analyzers.modes.congestion.replay import Run, jobs, latencies
+from analyzers.modes.congestion.timeline import Served
+
+_Z = 1.959963984540054
+MODEL_ERROR = 0.05
+"""What the rules of the replay leave out, as a share of a delay: measured against engines whose truth is known (docs/modes.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imposed:
+    """Delay that one culprit imposed on each request, (n,): 0 for its own. `error_s` (k, n): its change with each of k directions
+    in which the engine's parameters are uncertain, one standard error far."""
+
+    delay_s: Floats
+    error_s: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A sum with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def imposed(served: Served, engine: Engine, culprits: Sequence[Bools]) -> list[Imposed]:
+    """What each culprit, a mask (n,) over requests, imposed on all others."""
+    parts = [_delays(served, one, culprits) for one in [engine, *_neighbours(engine)]]
+    return [
+        Imposed(parts[0][k], np.array([part[k] - parts[0][k] for part in parts[1:]]).reshape(-1, len(served.arrived_s)))
+        for k in range(len(culprits))
+    ]
+
+
+def total(one: Imposed, weight: Floats) -> Money:
+    """The sum of weight·delay over requests where the weight is known, (n,), with its interval.
+
+    The interval is of what happened, given who came when: from the engine's parameters, and from the rules of the replay.
+    """
+    known = np.where(np.isfinite(weight), weight, 0.0)
+    value = float(one.delay_s @ known)
+    sway = one.error_s @ known if len(one.error_s) else np.zeros(0)
+    error = math.hypot(float(np.sqrt((sway**2).sum())), MODEL_ERROR * float(np.abs(one.delay_s) @ np.abs(known)))
+    return Money(value, value - _Z * error, value + _Z * error)
+
+
+def _delays(served: Served, engine: Engine, culprits: Sequence[Bools]) -> list[Floats]:
+    work = jobs(served, engine)
+    whole = latencies(engine, work)
+    found: list[Floats] = []
+    for culprit in culprits:
+        delay = whole - latencies(engine, work, culprit)
+        found.append(np.where(culprit | ~np.isfinite(delay), 0.0, delay))
+    return found
+
+
+def _neighbours(engine: Engine) -> Iterator[Engine]:
+    """Engines one standard error away, along the axes in which the parameters are uncertain independently of each other."""
+    unit = np.sqrt(np.maximum(np.diag(engine.covariance), 1e-300))
+    values, vectors = np.linalg.eigh(engine.covariance / np.outer(unit, unit))
+    for value, vector in zip(values, vectors.T, strict=True):
+        if value <= 0:
+            continue
+        moved = engine.parameters() + math.sqrt(value) * vector * unit
+        a, b, c, w = np.maximum(moved, [0.3 * engine.step_s, 0.0, 0.0, 0.0]).tolist()
+        yield replace(engine, step_s=a, per_sequence_s=b, per_kv_token_s=c, mixing=w)
+
+
+_QUIET_ENDS = 40
+_QUIET_SHARE = 1e-3
+_PIECE = 40
+_ENDS_MAX = 4_000
+
+
+def marginal(served: Served, engine: Engine, requests: Ints, lam: Floats | None = None) -> tuple[Floats, Floats]:
+    """What each of some requests imposed on all others: seconds, and USD at the others' λ; shapes (k,).
+
+    The replay without a request begins where it arrives, and ends when nobody's answer comes at another time any more.
+    """
+    work = jobs(served, engine)
+    price = np.nan_to_num(served.lam if lam is None else lam)
+    order = np.argsort(requests, kind="stable")
+    run = Run(engine, work)
+    followers = set(work.again) - {-1}
+    pairs: list[tuple[int, Run]] = []
+    for place in order.tolist():
+        request = int(requests[place])
+        if request not in followers:
+            run.until(arrival=request)
+        else:
+            _until_asked(run, request)
+        pairs.append((place, run.copy()))
+    run.until()
+    whole = np.full(len(work.arrived_s), np.nan)
+    whole[list(run.latency_s)] = list(run.latency_s.values())
+    seconds, usd = np.zeros(len(requests)), np.zeros(len(requests))
+    for place, branch in pairs:
+        request = int(requests[place])
+        branch.absent[request] = 1
+        gone_s = work.arrived_s[request] + float(np.nan_to_num(whole[request]))
+        seconds[place], usd[place] = _until_quiet(branch, whole, price, gone_s)
+    return seconds, usd
+
+
+def _until_asked(run: Run, request: int) -> None:
+    """Go on until just before a request arrives that is asked for after the answer to another."""
+    while run.coming()[1] != request or any(request == other for other in run.waiting):
+        before = len(run.ended)
+        run.until(arrival=request, ends=1)
+        if len(run.ended) == before:
+            return
+
+
+def _until_quiet(branch: Run, whole: Floats, price: Floats, gone_s: float) -> tuple[float, float]:
+    """Run until, after the request is gone, the answers come when they came anyway; the sums of delay and of delay·λ."""
+    seconds = usd = largest = 0.0
+    quiet = counted = 0
+    while counted < _ENDS_MAX and quiet < _QUIET_ENDS:
+        branch.until(ends=_PIECE)
+        fresh = branch.ended[counted:]
+        if not fresh:
+            break
+        counted += len(fresh)
+        for request in fresh:
+            delay = float(whole[request]) - branch.latency_s[request]
+            seconds += delay
+            usd += delay * float(price[request])
+            largest = max(largest, abs(delay))
+            quiet = 0 if abs(delay) > max(_QUIET_SHARE * largest, 1e-7) or branch.now_s < gone_s else quiet + 1
+    return seconds, usd
+
+
+def rate(by_day: Floats, seed: int = 0, draws: int = 999) -> Money:
+    """Mean of a sum by day with the interval of days like these: a bootstrap over days, for what further days would bring."""
+    value = float(by_day.mean()) if len(by_day) else 0.0
+    if len(by_day) < 2:
+        return Money(value, -math.inf, math.inf)
+    rng = np.random.default_rng(seed)
+    means = by_day[rng.integers(0, len(by_day), (draws, len(by_day)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975]).tolist()
+    return Money(value, low, high)
+
+

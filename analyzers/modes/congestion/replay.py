@@ -1,0 +1,172 @@
+"""The same requests served again by the fitted engine, without some of them.
+
+What each request asked of the engine is taken from how it was served (its prefill in seconds of an engine that does nothing else,
+its steps by the time it decoded), so that with nobody left out the replay gives what was observed as far as the engine's rules hold:
+first come, first served; a place and room in KV are needed; a prefill slows decoding; a step is slower the more there is in it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzers.effects.estimate import Bools, Floats
+from analyzers.modes.congestion.fit import Engine, rates
+from analyzers.modes.congestion.timeline import Served, timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What the requests ask of the engine, as plain lists, which a loop reads fastest. `again` is the request that follows, or -1."""
+
+    arrived_s: list[float]
+    prefill_s: list[float]
+    steps: list[float]
+    kv: list[float]
+    again: list[int]
+    gap_s: list[float]
+    heads: list[int]
+
+
+def jobs(served: Served, engine: Engine) -> Jobs:
+    """The work of each request by what it was seen to take."""
+    line = timeline(served, engine.parts)
+    decode, prefill = rates(engine.parameters(), engine.pace, line)
+    stepped, filled = line.until(decode), line.until(prefill)
+    again, gap = served.follows()
+    followed = np.zeros(len(again), dtype=bool)
+    followed[again[again >= 0]] = True
+    return Jobs(
+        served.arrived_s.tolist(),
+        (filled[line.decodes] - filled[line.admitted]).tolist(),
+        (stepped[line.ends] - stepped[line.decodes]).tolist(),
+        served.kv_tokens.tolist(),
+        again.tolist(),
+        gap.tolist(),
+        np.flatnonzero(~followed).tolist(),
+    )
+
+
+class Run:
+    """A replay under way. `latency_s` is filled as requests end; those that are left out stay NaN."""
+
+    __slots__ = (
+        "absent", "asked", "began_s", "decoding", "ended", "engine", "jobs", "kv", "latency_s", "next_head", "now_s",
+        "prefilled", "prefilling", "stepped", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, engine: Engine, work: Jobs, absent: Bools | None = None) -> None:
+        self.engine, self.jobs = engine, work
+        self.absent = bytearray(len(work.arrived_s)) if absent is None else bytearray(absent.astype(np.uint8).tobytes())
+        self.latency_s: dict[int, float] = {}
+        self.began_s: dict[int, float] = {}
+        self.ended: list[int] = []
+        self.now_s, self.stepped, self.prefilled, self.kv, self.next_head = 0.0, 0.0, 0.0, 0.0, 0
+        self.waiting: deque[int] = deque()
+        self.decoding: list[tuple[float, int]] = []
+        self.prefilling: list[tuple[float, int]] = []
+        self.asked: list[tuple[float, int]] = []
+        if work.heads:
+            self.now_s = work.arrived_s[work.heads[0]]
+
+    def copy(self) -> Run:
+        """Another run from here on; what has ended is not copied."""
+        other = Run.__new__(Run)
+        other.engine, other.jobs, other.absent = self.engine, self.jobs, bytearray(self.absent)
+        other.latency_s, other.ended = {}, []
+        inside = [i for _, i in self.decoding] + [i for _, i in self.prefilling] + list(self.waiting)
+        other.began_s = {i: self.began_s[i] for i in inside}
+        other.now_s, other.stepped, other.prefilled = self.now_s, self.stepped, self.prefilled
+        other.kv, other.next_head = self.kv, self.next_head
+        other.waiting, other.decoding = deque(self.waiting), list(self.decoding)
+        other.prefilling, other.asked = list(self.prefilling), list(self.asked)
+        return other
+
+    def coming(self) -> tuple[float, int]:
+        """When the next request arrives, and which; never and -1 when none does."""
+        heads = self.jobs.heads
+        head = heads[self.next_head] if self.next_head < len(heads) else -1
+        at_s = self.jobs.arrived_s[head] if head >= 0 else math.inf
+        if self.asked and self.asked[0][0] < at_s:
+            return self.asked[0]
+        return at_s, head
+
+    def until(self, arrival: int = -1, ends: int = -1) -> None:
+        """Go on until just before a request arrives, until so many more have ended, or to the end of all."""
+        engine, work = self.engine, self.jobs
+        a, b, c, w = engine.parameters().tolist()
+        pace, parts = engine.pace.tolist(), engine.parts
+        lanes, batch_max, kv_max = engine.lanes, engine.batch_max, engine.kv_max
+        decoding, prefilling, waiting = self.decoding, self.prefilling, self.waiting
+        enough = len(self.ended) + ends if ends >= 0 else -1
+        piece = math.floor((self.now_s - parts.begins_s) / parts.lasts_s + 1e-12)
+        while len(self.ended) != enough:
+            while waiting and len(prefilling) < lanes:
+                inside = len(decoding) + len(prefilling)
+                if inside and (inside >= batch_max or self.kv + work.kv[waiting[0]] > kv_max * (1 + 1e-9)):
+                    break
+                admitted = waiting.popleft()
+                self.kv += work.kv[admitted]
+                heapq.heappush(prefilling, (self.prefilled + work.prefill_s[admitted], admitted))
+            step = pace[piece % parts.count] * (a + b * (len(decoding) or 1) + c * self.kv)
+            beside = 1.0 / (1.0 + w * step)
+            speed = w * beside if prefilling else 1.0 / step
+            at_s, comes = self.coming()
+            event, lasts = 0, at_s - self.now_s
+            if prefilling and (left := max(0.0, (prefilling[0][0] - self.prefilled) / beside)) < lasts:
+                event, lasts = 1, left
+            if decoding and speed > 0 and (left := max(0.0, (decoding[0][0] - self.stepped) / speed)) < lasts:
+                event, lasts = 2, left
+            if (cut := parts.begins_s + (piece + 1) * parts.lasts_s - self.now_s) < lasts and (decoding or prefilling):
+                event, lasts = 3, max(0.0, cut)
+            if event == 0 and (comes < 0 or comes == arrival):
+                return
+            self.now_s += lasts
+            if prefilling:
+                self.prefilled += lasts * beside
+            if decoding:
+                self.stepped += lasts * speed
+            if event == 0:
+                self._arrives(comes)
+                if not (decoding or prefilling):
+                    piece = math.floor((self.now_s - parts.begins_s) / parts.lasts_s + 1e-12)
+            elif event == 1:
+                _, turned = heapq.heappop(prefilling)
+                heapq.heappush(decoding, (self.stepped + work.steps[turned], turned))
+            elif event == 2:
+                self._ends(heapq.heappop(decoding)[1])
+            else:
+                piece += 1
+
+    def _arrives(self, request: int) -> None:
+        if self.asked and self.asked[0][1] == request:
+            heapq.heappop(self.asked)
+        else:
+            self.next_head += 1
+        if not self.absent[request]:
+            self.began_s[request] = self.now_s
+            self.waiting.append(request)
+        elif self.jobs.again[request] >= 0:
+            after = self.jobs.again[request]
+            heapq.heappush(self.asked, (max(self.now_s, self.jobs.arrived_s[after]), after))
+
+    def _ends(self, request: int) -> None:
+        self.kv -= self.jobs.kv[request]
+        self.latency_s[request] = self.now_s - self.began_s.pop(request)
+        self.ended.append(request)
+        if self.jobs.again[request] >= 0:
+            heapq.heappush(self.asked, (self.now_s + self.jobs.gap_s[request], self.jobs.again[request]))
+
+
+def latencies(engine: Engine, work: Jobs, absent: Bools | None = None) -> Floats:
+    """Latency of every request in seconds, (n,), with `absent` (n,) left out; NaN for these."""
+    run = Run(engine, work, absent)
+    run.until()
+    found = np.full(len(work.arrived_s), np.nan)
+    if run.latency_s:
+        found[list(run.latency_s)] = list(run.latency_s.values())
+    return found
