@@ -7,12 +7,13 @@ speed: w = 0 is an engine that stalls, a large w one that mixes small pieces of 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
 
-from analyzers.effects.estimate import Floats
+from analyzers.effects.estimate import Floats, Ints
 from analyzers.modes.congestion.timeline import Blocks, Served, Timeline, blocks, timeline
 
 REQUESTS_MIN = 60
@@ -20,6 +21,7 @@ _ROUNDS = 4
 _SHRINK = 25.0  # a block's pace counts as so many requests at pace 1 beside its own
 _STEPS_ERROR = 1.0  # a span's times are exact to about a step
 _SHARE_ERROR = 0.03
+_TICK_S = 1e-4  # spans' times are told in microseconds: who leaves and who enters at once may seem to be there together
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,11 @@ def fit(served: Served, parts: Blocks | None = None) -> Engine | None:
     misfit = float(np.median(np.abs(allowed(x) / n_steps - 1.0)))
     a, b, c, w = (x * unit).tolist()
     alpha, beta = _prefill(served)
-    lanes, batch_max, kv_max = _limits(served, line)
+    lanes, batch_max, kv_max = _limits(served, line, a + b)
     return Engine(a, b, c, w, pace, parts, lanes, batch_max, kv_max, alpha, beta, covariance, int(known.sum()), misfit)
 
 
-def _pace(pace: Floats, allowed: Floats, steps: Floats, block: Floats) -> Floats:
+def _pace(pace: Floats, allowed: Floats, steps: Floats, block: Ints) -> Floats:
     """Each block's pace corrected by how many steps its time would have allowed, drawn to 1 where requests are few."""
     weight = np.sqrt(steps)
     count = np.bincount(block, minlength=len(pace)).astype(float)
@@ -142,25 +144,35 @@ def _prefill(served: Served) -> tuple[float, float]:
     return float(line[0]), float(max(line[1], 0.0))
 
 
-def _limits(served: Served, line: Timeline) -> tuple[int, float, float]:
-    """How many prompts at once, and the limits of batch and KV, by what was reached while somebody waited.
+def _limits(served: Served, line: Timeline, step_s: float) -> tuple[int, float, float]:
+    """How many prompts at once, and the limits of batch and KV (infinite where nobody ever waited for them).
 
-    A limit is what was reached at most: without some requests the engine is only less full, so that a limit set too low by what
-    was never reached does not matter. Where nobody ever waited but for prefill, there was no limit.
+    KV: between what was held at most just after somebody was let in beside others, and the least that whoever waited, although a
+    prompt could have been prefilled and places were free, would have needed. Batch: what was reached while somebody waited whom KV
+    did not keep out.
     """
-    busy = line.prefilling[line.lasts_s > 1e-6]
-    lanes = max(1, int(np.quantile(busy[busy > 0], 0.95))) if (busy > 0).any() else 1
+    solid = line.lasts_s > 3 * step_s
+    busy = line.prefilling[solid & (line.prefilling > 0)]
+    lanes = max(1, int(np.quantile(busy, 0.95))) if len(busy) else 1
     inside = line.decoding + line.prefilling
-    waiting = _waiting(served, line)
-    idle = (line.prefilling < lanes) & (waiting > 0) & (line.lasts_s > 3 * float(np.median(line.lasts_s)))
-    if not idle.any():
-        return lanes, float("inf"), float("inf")
-    return lanes, float(inside.max()), float(line.kv.max())
+    most = float(inside[line.lasts_s > _TICK_S].max())
+    beside = (inside > 1) & (line.lasts_s > _TICK_S)
+    reached = float(line.kv[beside].max()) if beside.any() else 0.0
+    came, left = _counts(served, line)
+    kept_out = solid & (line.prefilling < lanes) & (came > left) & (inside > 0)
+    if not kept_out.any():
+        return lanes, math.inf, math.inf
+    order = np.argsort(served.admitted_s, kind="stable")
+    needed = (line.kv + served.kv_tokens[order[np.minimum(left, len(order) - 1)]])[kept_out]
+    room = needed[inside[kept_out] < most]
+    refused = float(np.quantile(room[room > reached], 0.02)) if (room > reached).any() else math.inf
+    kv_max = (reached + refused) / 2 if math.isfinite(refused) else math.inf
+    full = (inside[kept_out] >= most) & (needed <= kv_max)
+    return lanes, most if full.any() else math.inf, kv_max
 
 
-def _waiting(served: Served, line: Timeline) -> Floats:
-    """Requests in queue at the beginning of each stretch."""
-    at = float(served.admitted_s.min()) + np.concatenate([[0.0], np.cumsum(line.lasts_s)])[:-1]
-    came = np.searchsorted(served.arrived_s, at + 1e-9, side="right")
-    left = np.searchsorted(np.sort(served.admitted_s), at + 1e-9, side="right")
-    return (came - left).astype(float)
+def _counts(served: Served, line: Timeline) -> tuple[Ints, Ints]:
+    """How many had come, and how many of them had been admitted, at the beginning of each stretch."""
+    at = float(served.admitted_s.min()) + np.concatenate([[0.0], np.cumsum(line.lasts_s)])[:-1] + 1e-7
+    came = np.searchsorted(served.arrived_s, at, side="right")
+    return came, np.searchsorted(np.sort(served.admitted_s), at, side="right")
