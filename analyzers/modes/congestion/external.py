@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analyzers.effects import intervals
 from analyzers.effects.estimate import Bools, Floats, Ints
 from analyzers.modes.congestion.fit import Engine
 from analyzers.modes.congestion.replay import Run, jobs, latencies
@@ -89,49 +90,46 @@ _PIECE = 40
 _ENDS_MAX = 4_000
 
 
-def marginal(served: Served, engine: Engine, requests: Ints, lam: Floats | None = None) -> tuple[Floats, Floats]:
+def marginal(served: Served, engine: Engine, requests: Ints) -> tuple[Floats, Floats]:
     """What each of some requests imposed on all others: seconds, and USD at the others' λ; shapes (k,).
 
     The replay without a request begins where it arrives, and ends when nobody's answer comes at another time any more.
     """
     work = jobs(served, engine)
-    price = np.nan_to_num(served.lam if lam is None else lam)
-    order = np.argsort(requests, kind="stable")
-    run = Run(engine, work)
-    followers = set(work.again) - {-1}
-    pairs: list[tuple[int, Run]] = []
-    for place in order.tolist():
-        request = int(requests[place])
-        if request not in followers:
-            run.until(arrival=request)
-        else:
-            _until_asked(run, request)
-        pairs.append((place, run.copy()))
-    run.until()
-    whole = np.full(len(work.arrived_s), np.nan)
-    whole[list(run.latency_s)] = list(run.latency_s.values())
+    whole, price = latencies(engine, work), np.nan_to_num(served.lam)
     seconds, usd = np.zeros(len(requests)), np.zeros(len(requests))
-    for place, branch in pairs:
+    run = Run(engine, work)
+    came = np.where(np.isfinite(whole), whole, 0.0)
+    for place in np.argsort(_arrivals(run, came, requests), kind="stable").tolist():
         request = int(requests[place])
+        run.until(arrival=request)
+        if run.coming()[1] != request:  # two that come at the very same time, in the other order
+            run = Run(engine, work)
+            run.until(arrival=request)
+        branch = run.copy()
         branch.absent[request] = 1
-        gone_s = work.arrived_s[request] + float(np.nan_to_num(whole[request]))
-        seconds[place], usd[place] = _until_quiet(branch, whole, price, gone_s)
+        gone_s = branch.coming()[0] + float(came[request])
+        seconds[place], usd[place] = until_quiet(branch, whole, price, gone_s)
     return seconds, usd
 
 
-def _until_asked(run: Run, request: int) -> None:
-    """Go on until just before a request arrives that is asked for after the answer to another."""
-    while run.coming()[1] != request or any(request == other for other in run.waiting):
-        before = len(run.ended)
-        run.until(arrival=request, ends=1)
-        if len(run.ended) == before:
-            return
+def _arrivals(run: Run, latency_s: Floats, requests: Ints) -> Floats:
+    """When some requests arrive in the replay: as observed, or so long after the answer before."""
+    at, work = list(run.jobs.arrived_s), run.jobs
+    for request in range(len(at)):  # in order of arrival, so that what is asked after an answer comes later
+        if work.again[request] >= 0:
+            at[work.again[request]] = at[request] + float(latency_s[request]) + work.gap_s[request]
+    return np.array(at)[requests]
 
 
-def _until_quiet(branch: Run, whole: Floats, price: Floats, gone_s: float) -> tuple[float, float]:
-    """Run until, after the request is gone, the answers come when they came anyway; the sums of delay and of delay·λ."""
+def until_quiet(branch: Run, whole: Floats, price: Floats, gone_s: float, probe: int = -1) -> tuple[float, float]:
+    """Run until the answers come when they came anyway; the sums of delay and of delay·λ, both less than `whole` says.
+
+    Not before `gone_s`, when the request that is left out would have ended, or before a `probe` that is one too many has ended.
+    """
     seconds = usd = largest = 0.0
     quiet = counted = 0
+    gone_s = gone_s if probe < 0 else math.inf
     while counted < _ENDS_MAX and quiet < _QUIET_ENDS:
         branch.until(ends=_PIECE)
         fresh = branch.ended[counted:]
@@ -139,6 +137,9 @@ def _until_quiet(branch: Run, whole: Floats, price: Floats, gone_s: float) -> tu
             break
         counted += len(fresh)
         for request in fresh:
+            if request == probe:
+                gone_s, quiet = branch.now_s, 0
+                continue
             delay = float(whole[request]) - branch.latency_s[request]
             seconds += delay
             usd += delay * float(price[request])
@@ -158,3 +159,22 @@ def rate(by_day: Floats, seed: int = 0, draws: int = 999) -> Money:
     return Money(value, low, high)
 
 
+
+FELT_SHARE = 0.05
+"""A delay of less than this share of the time that its victims spend at the engine is room enough, whatever its dollars."""
+
+
+def is_felt(one: Imposed, latency_s: Floats, lam: Floats, tests: int = 1) -> bool:
+    """Whether a culprit is in others' way: dollars that are certainly above zero, and delays that somebody would notice.
+
+    Shapes: (n,). Those whose seconds have no price are left out on both sides. `tests`: how many culprits are judged at once, whose
+    errors are shared out among them (Bonferroni).
+    """
+    priced = np.isfinite(lam) & (lam > 0)
+    victims = priced & (one.delay_s != 0)
+    if not victims.any():
+        return False
+    found = total(one, lam)
+    error = (found.high - found.low) / (2 * _Z)
+    least = found.value - intervals.quantile(math.inf, 1 - 0.05 / max(1, tests)) * error
+    return least > 0 and float(one.delay_s[victims].sum()) >= FELT_SHARE * float(latency_s[priced].sum())

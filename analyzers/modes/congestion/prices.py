@@ -1,0 +1,137 @@
+"""Shadow prices of an engine's prefill, decode and KV: what one unit more would cost others in delay, hour by hour.
+
+A price is measured as a request meets it: where requests came, a small one more is replayed that asks for one resource only, and the
+delay of all others is priced at their λ. Prefill: a prompt without output. Decode: output without context. KV: the same output with
+context, less the one without. They name their constraint: time in prefill, steps of decoding, room in KV.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzers.effects import intervals
+from analyzers.effects.estimate import Floats, Ints
+from analyzers.modes.congestion.external import MODEL_ERROR, until_quiet
+from analyzers.modes.congestion.fit import Engine
+from analyzers.modes.congestion.replay import Jobs, Run, jobs, latencies
+from analyzers.modes.congestion.timeline import Served
+
+_PROBES = 12
+_PREFILL, _DECODE, _HELD = 0, 1, 2  # the three kinds of probe, in the order of their places behind the requests
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per unit in one part of time, as a mean over `n` probes with its 95 % interval (infinite with one probe)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """The prices of one part of time, `begins_s` and on: of a token prefilled, of a token decoded, of a token held for a second."""
+
+    begins_s: float
+    prefill_usd_per_token: Price
+    decode_usd_per_token: Price
+    kv_usd_per_token_s: Price
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Of what size a probe is: tokens and seconds of prefill, steps, KV tokens, and output tokens in a step."""
+
+    tokens: float
+    prefill_s: float
+    steps: float
+    kv_tokens: float
+    tokens_per_step: float
+
+
+def unit(served: Served, engine: Engine, tokens_per_step: float) -> Unit:
+    """A probe of ordinary size: the medians of the requests."""
+    tokens = float(np.nanmedian(served.prefill_tokens)) if np.isfinite(served.prefill_tokens).any() else math.nan
+    known = math.isfinite(tokens) and engine.prefill_per_token_s > 0
+    prefill = tokens * engine.prefill_per_token_s if known else float(np.median(served.prefill_s))
+    return Unit(
+        tokens if known else math.nan, prefill, max(1.0, float(np.median(served.steps))),
+        max(1.0, float(np.median(served.kv_tokens))), max(1.0, tokens_per_step),
+    )  # fmt: skip
+
+
+def prices(
+    served: Served, engine: Engine, begins_s: Floats, lasts_s: float, of: Unit, probes: int = _PROBES, seed: int = 0
+) -> list[Hour]:
+    """The prices in each part of time that begins at `begins_s` (h,), ascending, and lasts so long.
+
+    Where nobody came, nobody was delayed and the prices are 0. `probes` are drawn of the requests of each part, with a generator of
+    its own, so that a part's prices do not depend on the others asked for.
+    """
+    work = jobs(served, engine)
+    whole, lam = latencies(engine, work), np.append(np.nan_to_num(served.lam), [0.0, 0.0, 0.0])
+    n = len(served.arrived_s)
+    run, asked_first = Run(engine, _probing(work, of)), np.array(work.heads, dtype=np.int64)
+    found: list[Hour] = []
+    for begins in begins_s.tolist():
+        first, last = np.searchsorted(served.arrived_s, [begins, begins + lasts_s]).tolist()
+        heads = asked_first[(asked_first >= first) & (asked_first < last)]
+        rng = np.random.default_rng([seed, int(begins) % (1 << 31)])
+        chosen: Ints = np.sort(rng.choice(heads, min(probes, len(heads)), replace=False)) if len(heads) else heads
+        usd = np.array([_probe(run, int(place), n, whole, lam) for place in chosen]).reshape(-1, 3)
+        found.append(_hour(begins, usd, of))
+    return found
+
+
+def _probing(work: Jobs, of: Unit) -> Jobs:
+    """The requests, and behind them the three probes, which arrive only where they are put."""
+    return Jobs(
+        [*work.arrived_s, 0.0, 0.0, 0.0],
+        [*work.prefill_s, of.prefill_s, 0.0, 0.0],
+        [*work.steps, 0.0, of.steps, of.steps],
+        [*work.kv, 0.0, 0.0, of.kv_tokens],
+        [*work.again, -1, -1, -1],
+        [*work.gap_s, 0.0, 0.0, 0.0],
+        work.heads,
+    )
+
+
+def _probe(run: Run, request: int, n: int, whole: Floats, lam: Floats) -> list[float]:
+    """What a probe of each kind would cost others in USD if it came just before a request; the last, per second that it holds KV."""
+    run.until(arrival=request)
+    at_s = run.jobs.arrived_s[request]
+    costs: list[float] = []
+    held_s = 1.0
+    for kind in (_PREFILL, _DECODE, _HELD):
+        branch = run.copy()
+        heapq.heappush(branch.asked, (at_s - 1e-9, n + kind))
+        whole_and_probe = np.append(whole, [math.nan] * 3)
+        _, usd = until_quiet(branch, whole_and_probe, lam, at_s, probe=n + kind)
+        costs.append(-usd)
+        held_s = branch.latency_s.get(n + kind, held_s)
+    return [costs[0], costs[1], (costs[2] - costs[1]) / max(held_s, 1e-9)]
+
+
+def _hour(begins_s: float, usd: Floats, of: Unit) -> Hour:
+    per = (of.tokens, of.steps * of.tokens_per_step, of.kv_tokens)
+    made = [_price(usd[:, kind] / per[kind]) for kind in range(3)]
+    return Hour(begins_s, *made)
+
+
+def _price(each: Floats) -> Price:
+    """A mean that is never negative, with the error of its probes and of the replay's rules."""
+    n = len(each)
+    if n == 0:
+        return Price(0.0, 0.0, 0.0, 0)
+    value = max(0.0, float(each.mean()))
+    if n == 1:
+        return Price(value, 0.0, math.inf, 1)
+    error = math.hypot(float(each.std(ddof=1)) / math.sqrt(n), MODEL_ERROR * value)
+    half = intervals.quantile(float(n - 1)) * error
+    return Price(value, max(0.0, value - half), value + half, n)
