@@ -55,7 +55,8 @@ def table(replications: int, seed: int, only: str) -> tuple[list[str], bool]:
 def once(kind: Kind, rng: np.random.Generator) -> Fingerprint:
     """One fortnight and the test of its short tenant."""
     seen, own = fortnight(kind, rng)
-    made = windows(seen, own, LONG_TOKENS, WINDOW_S, 0.0, DAY_S)
+    long = seen.kv_tokens >= LONG_TOKENS
+    made = windows(seen, own & ~long, ~own & long, WINDOW_S, 0.0, DAY_S)
     return fingerprint(
         made.latency_s, made.others_long_tokens, volume=made.volume, stratum=made.stratum, day=made.day, seed=int(rng.integers(1 << 31))
     )

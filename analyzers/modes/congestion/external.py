@@ -84,6 +84,19 @@ def _neighbours(engine: Engine) -> Iterator[Engine]:
         yield replace(engine, step_s=a, per_sequence_s=b, per_kv_token_s=c, mixing=w)
 
 
+def moved(served: Served, engine: Engine, culprit: Bools, later_s: Sequence[float]) -> list[Floats]:
+    """What a culprit would impose on each of the others, (n,) in seconds, if it came so much later; one for each of `later_s`."""
+    work = jobs(served, engine)
+    without = latencies(engine, work, culprit)
+    found: list[Floats] = []
+    for shift in later_s:
+        arrived = served.arrived_s + np.where(culprit, shift, 0.0)
+        heads = sorted(work.heads, key=lambda place: float(arrived[place]))
+        delay = latencies(engine, replace(work, arrived_s=arrived.tolist(), heads=heads)) - without
+        found.append(np.where(culprit | ~np.isfinite(delay), 0.0, delay))
+    return found
+
+
 _QUIET_ENDS = 40
 _QUIET_SHARE = 1e-3
 _PIECE = 40

@@ -158,19 +158,17 @@ class Windows:
 
 
 def windows(
-    served: Served, own: Bools, long_tokens: float, lasts_s: float, begins_s: float = 0.0, day_s: float = 86_400.0
+    served: Served, short: Bools, long: Bools, lasts_s: float, begins_s: float = 0.0, day_s: float = 86_400.0
 ) -> Windows:
-    """Cut time in windows and sum them up for the tenant whose requests `own` (n,) marks.
+    """Cut time in windows and sum up the requests of one tenant that are `short` (n,) and those of others that are `long` (n,).
 
-    Short are its requests below `long_tokens` of KV, long those of others at or above. Latency is what is left of it after the
-    request's own tokens are taken out, plus the mean, so that a window with longer answers is not a slow one. Others' long tokens are
-    those that came in the window or in the one before. Days of `day_s` begin at `begins_s`, with 24 hours each.
+    Latency is what is left of it after the request's own tokens are taken out, plus the mean, so that a window with longer answers is
+    not a slow one. Others' long tokens are those that came in the window or in the one before. The volume held fixed is of the short
+    ones, and of all that are neither. Days of `day_s` begin at `begins_s`, with 24 hours each.
     """
-    long = served.kv_tokens >= long_tokens
-    short = own & ~long
     place = np.floor((served.arrived_s - begins_s) / lasts_s).astype(np.int64)
-    first = int(place.min(initial=0))
-    count = int(place.max(initial=-1)) - first + 1
+    first = int(place[0]) if len(place) else 0
+    count = int(place.max(initial=first - 1)) - first + 1
     place = place - first
 
     def by_window(mask: Bools, weight: Floats) -> Floats:
@@ -182,9 +180,9 @@ def windows(
         design = np.column_stack([np.ones(int(short.sum())), served.steps[short], served.kv_tokens[short]])
         beyond = served.latency_s[short] - design @ np.linalg.lstsq(design, served.latency_s[short], rcond=None)[0]
         latency[short] = beyond + float(served.latency_s[short].mean())
-    others = by_window(~own & long, served.kv_tokens)
+    others = by_window(long, served.kv_tokens)
     others = others + np.r_[0.0, others[:-1]]
-    volume = np.column_stack([by_window(own, served.kv_tokens), by_window(~own & ~long, served.kv_tokens)])
+    volume = np.column_stack([by_window(short, served.kv_tokens), by_window(~short & ~long, served.kv_tokens)])
     at = (np.arange(count) + first) * lasts_s
     kept = n > 0
     hour = np.floor(np.mod(at, day_s) / (day_s / 24)).astype(np.int64)
