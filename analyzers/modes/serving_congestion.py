@@ -119,7 +119,7 @@ def _look(culprit: _Culprit, whole: Imposed, tests: int) -> Look:
     per_day = Money(usd.value / days, usd.low / days, usd.high / days)
     delay_s = float(culprit.imposed.delay_s.sum()) / days
     later = _later(culprit) if felt else []
-    detail = detail_of(seen, culprit.engine, culprit.group, culprit.mask, culprit.imposed, days)
+    detail = detail_of(seen, culprit.engine, culprit.group, culprit.mask, culprit.imposed, days) if felt else dict[str, Json]()
     detail["if_later"] = [{"hours": hours, "usd_per_day": left} for hours, left in later]
     detail["usd_per_task"] = usd.value / max(1, tasks)
     return Look(

@@ -60,3 +60,30 @@ select coalesce(m.attributes->>'engine', '') as engine, coalesce(m.attributes->>
  where m.tenant_id = %(tenant_id)s and m.at >= %(since)s and m.at < %(until)s and m.value is not null
    and m.name in ('vllm:num_requests_waiting', 'vllm:num_requests_running', 'vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc')
  group by 1, 2, 3 order by 1, 2, 3
+
+-- name: measured
+-- The last hour of an engine that was priced for a tenant, and the last day of which its delays were measured.
+select (select max(p.valid_from) from pigou.engine_price p
+         where p.tenant_id = %(tenant_id)s and p.engine = %(engine)s and p.source = %(source)s),
+       (select max(x.day) from pigou.externality x where x.tenant_id = %(tenant_id)s and x.engine = %(engine)s)
+
+-- name: first_served
+-- When an engine first served a tenant within a time.
+select min(r.started_at) from pigou.record r
+ where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role = 'call'
+   and coalesce(r.attributes->>'allocation.engine', r.service) = %(engine)s
+
+-- name: add_engine_price
+-- A price of an hour that is over; what was said of it before stands.
+insert into pigou.engine_price (tenant_id, engine, resource, valid_from, price, unit, price_low, price_high, probes, source)
+values (%(tenant_id)s, %(engine)s, %(resource)s, %(valid_from)s, %(price)s, %(unit)s, %(price_low)s, %(price_high)s, %(probes)s, %(source)s)
+on conflict (tenant_id, engine, resource, valid_from) do nothing
+
+-- name: put_externality
+-- What one class imposed on one tenant on a day, measured again.
+insert into pigou.externality (tenant_id, engine, day, task_class, victim_tenant_id, requests, delay_s, usd, usd_low, usd_high, unpriced_s)
+values (%(tenant_id)s, %(engine)s, %(day)s, %(task_class)s, %(victim_tenant_id)s, %(requests)s, %(delay_s)s, %(usd)s, %(usd_low)s,
+        %(usd_high)s, %(unpriced_s)s)
+on conflict (tenant_id, engine, day, task_class, victim_tenant_id) do update
+   set requests = excluded.requests, delay_s = excluded.delay_s, usd = excluded.usd, usd_low = excluded.usd_low,
+       usd_high = excluded.usd_high, unpriced_s = excluded.unpriced_s, measured_at = now()

@@ -213,7 +213,9 @@ def _trace(rng: np.random.Generator, per_s: float, prompt: tuple[float, float], 
     pieces = int(SPAN_S / 5)
     counts = rng.poisson(per_s * 5 * rng.gamma(4.0, 0.25, pieces))
     at = np.sort(np.repeat(np.arange(pieces) * 5.0, counts) + 5.0 * rng.random(int(counts.sum())))
-    tokens = [np.clip(np.exp(rng.normal(*law, len(at))), low, 14_000).astype(np.int64) for law, low in ((prompt, 16), (output, 1))]
+    tokens = [
+        np.clip(np.exp(rng.normal(*law, len(at))), low, 14_000).astype(np.int64) for law, low in ((prompt, 16), (output, 1))
+    ]
     return at, tokens[0], np.minimum(tokens[1], 1_000)
 
 
@@ -260,7 +262,9 @@ def write(lines: list[str], replications: int, seed: int) -> None:
     if start not in text or end not in text:
         raise SystemExit(f"{MODES}: no markers {start} … {end}: put them where the tables are to stand")
     before, _, rest = text.partition(start)
-    command = f"`python -m bench truth congestion --data DIR --replications {replications} --seed {seed} --write` made these tables."
+    command = (
+        f"`python -m bench truth congestion --data DIR --replications {replications} --seed {seed} --write` made these tables."
+    )
     after = rest.partition(end)[2]
     MODES.write_text(before + "\n".join([start, "", command, "", *lines, "", end]) + after, encoding="utf-8")
 

@@ -58,7 +58,12 @@ def once(kind: Kind, rng: np.random.Generator) -> Fingerprint:
     long = seen.kv_tokens >= LONG_TOKENS
     made = windows(seen, own & ~long, ~own & long, WINDOW_S, 0.0, DAY_S)
     return fingerprint(
-        made.latency_s, made.others_long_tokens, volume=made.volume, stratum=made.stratum, day=made.day, seed=int(rng.integers(1 << 31))
+        made.latency_s,
+        made.others_long_tokens,
+        volume=made.volume,
+        stratum=made.stratum,
+        day=made.day,
+        seed=int(rng.integers(1 << 31)),
     )
 
 
@@ -91,7 +96,9 @@ def _served(kind: Kind, load: Load, rate: Floats, rng: np.random.Generator) -> T
     if kind == "shared":
         return serve(Plant(batch_max=32, kv_max=200_000.0, pace=tuple(noise), pace_s=HOUR_S), load)
     pace = noise if kind == "null" else noise * (1 + 0.3 * rate)
-    ample = Plant(batch_max=512, kv_max=1e8, per_sequence_s=1e-6, per_kv_token_s=0.0, chunk_tokens=16, pace=tuple(pace), pace_s=HOUR_S)
+    ample = Plant(
+        batch_max=512, kv_max=1e8, per_sequence_s=1e-6, per_kv_token_s=0.0, chunk_tokens=16, pace=tuple(pace), pace_s=HOUR_S
+    )
     apart = [serve(ample, load, mask) for mask in (load.tenant == 2, load.tenant != 2)]
     if kind == "null":  # a prompt's piece in a step is too small to be felt
         return serve(Plant(1e-7, ample.step_s, 1e-6, 0.0, 0, 512, 1e8, ample.pace, HOUR_S), load)

@@ -103,7 +103,9 @@ def _serve(plant: Plant, load: Load, here: Ints) -> Floats:
             pieces = 0
         elif filling >= 0 or running:
             b = len(running)
-            each = m * (plant.step_s + plant.per_sequence_s * b + plant.per_kv_token_s * live + (piece_s if filling >= 0 else 0.0))
+            each = m * (
+                plant.step_s + plant.per_sequence_s * b + plant.per_kv_token_s * live + (piece_s if filling >= 0 else 0.0)
+            )
             grows = m * plant.per_kv_token_s * b
             most = pieces if filling >= 0 else 1 << 40
             if running:

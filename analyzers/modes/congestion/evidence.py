@@ -27,7 +27,10 @@ def detail_of(seen: Seen, engine: Engine, group: Group, mask: Bools, imposed: Im
         if victim == group:
             continue
         if victim.tenant_id == group.tenant_id:
-            own[victim.task_class] = {"delay_s_per_day": float(imposed.delay_s[of].sum()) / days, "usd_per_day": float(usd[of].sum()) / days}
+            own[victim.task_class] = {
+                "delay_s_per_day": float(imposed.delay_s[of].sum()) / days,
+                "usd_per_day": float(usd[of].sum()) / days,
+            }
         else:
             others_s, others_usd = others_s + float(imposed.delay_s[of].sum()), others_usd + float(usd[of].sum())
     a, b, c, w = engine.parameters().tolist()
@@ -49,17 +52,23 @@ def weaknesses_of(seen: Seen, engine: Engine) -> tuple[str, ...]:
     found = ["Counted is what happened, given who came when: other days bring other crowds."]
     unseen = _unseen(seen)
     if unseen > 0.05:
-        found.append(f"{100 * unseen:.0f} % of what the engine says that it served at once has no spans here: delays by it are not told apart.")
+        found.append(
+            f"{100 * unseen:.0f} % of what the engine says that it served at once has no spans here: delays by it are not told apart."
+        )
     replayed = latencies(engine, jobs(served, engine))
     off = float(np.nansum(np.abs(replayed - served.latency_s)) / max(1e-9, float(served.latency_s.sum())))
     if off > 0.05:
-        found.append(f"Replayed with nobody left out, latencies differ by {100 * off:.0f} % from what was seen: the engine has rules of its own.")
+        found.append(
+            f"Replayed with nobody left out, latencies differ by {100 * off:.0f} % from what was seen: the engine has rules of its own."
+        )
     over = overtaken(served)
     if over > 0.05:
         found.append(f"{100 * over:.0f} % of requests were overtaken: the replay serves who came first.")
     unpriced = ~np.isfinite(served.lam)
     if unpriced.any():
-        found.append(f"Nobody states what a second is worth to {100 * float(unpriced.mean()):.0f} % of the requests: theirs are not counted.")
+        found.append(
+            f"Nobody states what a second is worth to {100 * float(unpriced.mean()):.0f} % of the requests: theirs are not counted."
+        )
     if seen.left_out:
         found.append(f"{seen.left_out} requests do not tell their times and tokens.")
     if seen.is_cut:

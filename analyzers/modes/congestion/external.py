@@ -144,7 +144,7 @@ def until_quiet(branch: Run, whole: Floats, price: Floats, gone_s: float, probe:
     quiet = counted = 0
     gone_s = gone_s if probe < 0 else math.inf
     while counted < _ENDS_MAX and quiet < _QUIET_ENDS:
-        branch.until(ends=_PIECE)
+        branch.until(ends=_PIECE if probe < 0 else 1)
         fresh = branch.ended[counted:]
         if not fresh:
             break
@@ -152,11 +152,15 @@ def until_quiet(branch: Run, whole: Floats, price: Floats, gone_s: float, probe:
         for request in fresh:
             if request == probe:
                 gone_s, quiet = branch.now_s, 0
+                if branch.is_empty:  # and so it would be without the probe
+                    return seconds, usd
                 continue
             delay = float(whole[request]) - branch.latency_s[request]
             seconds += delay
             usd += delay * float(price[request])
             largest = max(largest, abs(delay))
+            if branch.now_s >= gone_s and probe >= 0 and branch.is_empty:
+                return seconds, usd
             quiet = 0 if abs(delay) > max(_QUIET_SHARE * largest, 1e-7) or branch.now_s < gone_s else quiet + 1
     return seconds, usd
 
@@ -170,7 +174,6 @@ def rate(by_day: Floats, seed: int = 0, draws: int = 999) -> Money:
     means = by_day[rng.integers(0, len(by_day), (draws, len(by_day)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975]).tolist()
     return Money(value, low, high)
-
 
 
 FELT_SHARE = 0.05

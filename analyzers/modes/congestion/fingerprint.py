@@ -157,9 +157,7 @@ class Windows:
     day: Ints
 
 
-def windows(
-    served: Served, short: Bools, long: Bools, lasts_s: float, begins_s: float = 0.0, day_s: float = 86_400.0
-) -> Windows:
+def windows(served: Served, short: Bools, long: Bools, lasts_s: float, begins_s: float = 0.0, day_s: float = 86_400.0) -> Windows:
     """Cut time in windows and sum up the requests of one tenant that are `short` (n,) and those of others that are `long` (n,).
 
     Latency is what is left of it after the request's own tokens are taken out, plus the mean, so that a window with longer answers is

@@ -1,8 +1,8 @@
 """Shadow prices of an engine's prefill, decode and KV: what one unit more would cost others in delay, hour by hour.
 
-A price is measured as a request meets it: where requests came, a small one more is replayed that asks for one resource only, and the
-delay of all others is priced at their λ. Prefill: a prompt without output. Decode: output without context. KV: the same output with
-context, less the one without. They name their constraint: time in prefill, steps of decoding, room in KV.
+At random times of the hour a request more is replayed that asks for one resource only, and the delay of all others is priced at their λ.
+Prefill: a prompt without output. Decode: output without context. KV: the same output with context, less the one without. They name
+their constraint: time in prefill, steps of decoding, room in KV.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzers.effects import intervals
-from analyzers.effects.estimate import Floats, Ints
+from analyzers.effects.estimate import Floats
 from analyzers.modes.congestion.external import MODEL_ERROR, until_quiet
 from analyzers.modes.congestion.fit import Engine
 from analyzers.modes.congestion.replay import Jobs, Run, jobs, latencies
 from analyzers.modes.congestion.timeline import Served
 
-_PROBES = 12
+_PROBES = 24
 _PREFILL, _DECODE, _HELD = 0, 1, 2  # the three kinds of probe, in the order of their places behind the requests
 
 
@@ -71,21 +71,19 @@ def prices(
 ) -> list[Hour]:
     """The prices in each part of time that begins at `begins_s` (h,), ascending, and lasts so long.
 
-    Where nobody came, nobody was delayed and the prices are 0. `probes` are drawn of the requests of each part, with a generator of
-    its own, so that a part's prices do not depend on the others asked for.
+    Probes are spread evenly over each part, each at random within its share of it, with a generator of the part's own, so that a
+    part's prices do not depend on which others are asked for.
     """
     work = jobs(served, engine)
-    whole, lam = latencies(engine, work), np.append(np.nan_to_num(served.lam), [0.0, 0.0, 0.0])
-    n = len(served.arrived_s)
-    run, asked_first = Run(engine, _probing(work, of)), np.array(work.heads, dtype=np.int64)
+    whole, lam = np.append(latencies(engine, work), [math.nan] * 3), np.append(np.nan_to_num(served.lam), [0.0] * 3)
+    first_s, last_s = float(served.arrived_s[0]), float(served.ended_s.max())
+    run = Run(engine, _probing(work, of))
     found: list[Hour] = []
     for begins in begins_s.tolist():
-        first, last = np.searchsorted(served.arrived_s, [begins, begins + lasts_s]).tolist()
-        heads = asked_first[(asked_first >= first) & (asked_first < last)]
         rng = np.random.default_rng([seed, int(begins) % (1 << 31)])
-        chosen: Ints = np.sort(rng.choice(heads, min(probes, len(heads)), replace=False)) if len(heads) else heads
-        usd = np.array([_probe(run, int(place), n, whole, lam) for place in chosen]).reshape(-1, 3)
-        found.append(_hour(begins, usd, of))
+        at = begins + lasts_s * (np.arange(probes) + rng.random(probes)) / probes
+        usd = [_probe(run, at_s, whole, lam) if first_s < at_s < last_s else [0.0, 0.0, 0.0] for at_s in at.tolist()]
+        found.append(_hour(begins, np.array(usd), of))
     return found
 
 
@@ -102,19 +100,19 @@ def _probing(work: Jobs, of: Unit) -> Jobs:
     )
 
 
-def _probe(run: Run, request: int, n: int, whole: Floats, lam: Floats) -> list[float]:
-    """What a probe of each kind would cost others in USD if it came just before a request; the last, per second that it holds KV."""
-    run.until(arrival=request)
-    at_s = run.jobs.arrived_s[request]
+def _probe(run: Run, at_s: float, whole: Floats, lam: Floats) -> list[float]:
+    """What a probe of each kind would cost others in USD if it came at a time; the last, per second for which it holds KV."""
+    first = len(whole) - 3
+    heapq.heappush(run.asked, (at_s, first))
+    run.until(arrival=first)
+    heapq.heappop(run.asked)
     costs: list[float] = []
     held_s = 1.0
     for kind in (_PREFILL, _DECODE, _HELD):
         branch = run.copy()
-        heapq.heappush(branch.asked, (at_s - 1e-9, n + kind))
-        whole_and_probe = np.append(whole, [math.nan] * 3)
-        _, usd = until_quiet(branch, whole_and_probe, lam, at_s, probe=n + kind)
-        costs.append(-usd)
-        held_s = branch.latency_s.get(n + kind, held_s)
+        heapq.heappush(branch.asked, (at_s, first + kind))
+        costs.append(-until_quiet(branch, whole, lam, at_s, probe=first + kind)[1])
+        held_s = branch.latency_s.get(first + kind, held_s)
     return [costs[0], costs[1], (costs[2] - costs[1]) / max(held_s, 1e-9)]
 
 

@@ -11,12 +11,13 @@ import heapq
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats
 from analyzers.modes.congestion.fit import Engine, rates
-from analyzers.modes.congestion.timeline import Served, timeline
+from analyzers.modes.congestion.timeline import Blocks, Served, timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,32 @@ def jobs(served: Served, engine: Engine) -> Jobs:
     )
 
 
+class _Rules(NamedTuple):
+    """The engine, ready for the loop."""
+
+    step_s: float
+    per_sequence_s: float
+    per_kv_token_s: float
+    mixing: float
+    pace: list[float]
+    parts: Blocks
+    lanes: int
+    batch_max: float
+    kv_max: float
+
+
 class Run:
     """A replay under way. `latency_s` is filled as requests end; those that are left out stay NaN."""
 
     __slots__ = (
-        "absent", "asked", "began_s", "decoding", "ended", "engine", "jobs", "kv", "latency_s", "next_head", "now_s",
-        "prefilled", "prefilling", "stepped", "waiting",
+        "absent", "asked", "began_s", "decoding", "ended", "jobs", "kv", "latency_s", "next_head", "now_s", "prefilled",
+        "prefilling", "rules", "stepped", "waiting",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, work: Jobs, absent: Bools | None = None) -> None:
-        self.engine, self.jobs = engine, work
+        a, b, c, w = engine.parameters().tolist()
+        self.rules = _Rules(a, b, c, w, engine.pace.tolist(), engine.parts, engine.lanes, engine.batch_max, engine.kv_max)
+        self.jobs = work
         self.absent = bytearray(len(work.arrived_s)) if absent is None else bytearray(absent.astype(np.uint8).tobytes())
         self.latency_s: dict[int, float] = {}
         self.began_s: dict[int, float] = {}
@@ -76,7 +93,7 @@ class Run:
     def copy(self) -> Run:
         """Another run from here on; what has ended is not copied."""
         other = Run.__new__(Run)
-        other.engine, other.jobs, other.absent = self.engine, self.jobs, bytearray(self.absent)
+        other.rules, other.jobs, other.absent = self.rules, self.jobs, bytearray(self.absent)
         other.latency_s, other.ended = {}, []
         inside = [i for _, i in self.decoding] + [i for _, i in self.prefilling] + list(self.waiting)
         other.began_s = {i: self.began_s[i] for i in inside}
@@ -85,6 +102,11 @@ class Run:
         other.waiting, other.decoding = deque(self.waiting), list(self.decoding)
         other.prefilling, other.asked = list(self.prefilling), list(self.asked)
         return other
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is inside, waits, or will ask for having been answered."""
+        return not (self.decoding or self.prefilling or self.waiting or self.asked)
 
     def coming(self) -> tuple[float, int]:
         """When the next request arrives, and which; never and -1 when none does."""
@@ -97,10 +119,8 @@ class Run:
 
     def until(self, arrival: int = -1, ends: int = -1) -> None:
         """Go on until just before a request arrives, until so many more have ended, or to the end of all."""
-        engine, work = self.engine, self.jobs
-        a, b, c, w = engine.parameters().tolist()
-        pace, parts = engine.pace.tolist(), engine.parts
-        lanes, batch_max, kv_max = engine.lanes, engine.batch_max, engine.kv_max
+        a, b, c, w, pace, parts, lanes, batch_max, kv_max = self.rules
+        work = self.jobs
         decoding, prefilling, waiting = self.decoding, self.prefilling, self.waiting
         enough = len(self.ended) + ends if ends >= 0 else -1
         piece = math.floor((self.now_s - parts.begins_s) / parts.lasts_s + 1e-12)

@@ -73,7 +73,9 @@ def make_or_buy(
     drawn = np.array([_crossing(*_again(context, offered, taken, rng), break_even) for _ in range(_DRAWS)])
     low, high = (float(np.quantile(drawn, q, method="nearest")) for q in (0.025, 0.975))
     if length <= float(context.min()):
-        return Speculation("drafting pays nowhere", None, None, None, break_even, bands, _saved(offered, taken, break_even, drafted), n)
+        return Speculation(
+            "drafting pays nowhere", None, None, None, break_even, bands, _saved(offered, taken, break_even, drafted), n
+        )
     if math.isinf(length):
         return Speculation("drafting pays everywhere", None, None, None, break_even, bands, None, n)
     beyond: Bools = context >= length
@@ -131,7 +133,9 @@ def _bands(context: Floats, offered: Floats, taken: Floats) -> tuple[tuple[float
     edges = np.unique(np.quantile(context, np.arange(1, 9) / 8))
     band = np.minimum(np.searchsorted(edges, context), len(edges) - 1)
     some = [(float(edge), band == place) for place, edge in enumerate(edges)]
-    return tuple((edge, float(taken[inside].sum() / offered[inside].sum()), int(inside.sum())) for edge, inside in some if inside.any())
+    return tuple(
+        (edge, float(taken[inside].sum() / offered[inside].sum()), int(inside.sum())) for edge, inside in some if inside.any()
+    )
 
 
 def _saved(offered: Floats, taken: Floats, break_even: float, drafted: float) -> float:
