@@ -1,7 +1,8 @@
 """Serving congestion: whose requests delay those of others on a shared engine, and what the delay is worth to these (eq. 2, 9).
 
-An engine serves many tenants, so it is fitted to all its spans; a finding stands with the tenant that causes the delay, and names of
-other tenants are not in it: what it imposes on them is one sum. Who imposes how much on whom is `ledger.externalities`, for operators.
+An engine serves many tenants, so it is fitted to all its spans; a finding stands with the tenant that causes the delay, and
+names of other tenants are not in it: what it imposes on them is one sum. Who imposes how much on whom is
+`ledger.externalities`, for operators.
 """
 
 from __future__ import annotations
@@ -123,8 +124,9 @@ def _look(culprit: _Culprit, whole: Imposed, tests: int) -> Look:
     detail["if_later"] = [{"hours": hours, "usd_per_day": left} for hours, left in later]
     detail["usd_per_task"] = usd.value / max(1, tasks)
     return Look(
-        "serving_congestion", _place(seen, culprit.group), _at(culprit.since_s), culprit.window.until, int(culprit.mask.sum()), tasks,
-        "appraised", per_day.value, per_day.low, per_day.high, felt, _sentence(culprit, per_day, delay_s, felt=felt),
+        "serving_congestion", _place(seen, culprit.group), _at(culprit.since_s), culprit.window.until,
+        int(culprit.mask.sum()), tasks, "appraised", per_day.value, per_day.low, per_day.high, felt,
+        _sentence(culprit, per_day, delay_s, felt=felt),
         _change(culprit, later, usd.value / max(1, tasks), felt=felt), INEQUALITY, METHOD,
         terms=(
             Term("λ·ΔL imposed on others", per_day.value, per_day.low, per_day.high),
@@ -177,8 +179,7 @@ def _later(culprit: _Culprit) -> list[tuple[int, float]]:
     """What the culprit would cost others a day if it came hours later, as far as its deadline and its own λ let it wait."""
     seen, mask = culprit.seen, culprit.mask
     own = seen.served.lam[mask]
-    deadlines = [seen.deadline_s[k] for k in np.unique(seen.served.group[mask]).tolist()]
-    deadline = min((d for d in deadlines if d is not None), default=None)
+    deadline = seen.deadline_s[seen.groups.index(culprit.group)]
     if deadline is None or not np.isfinite(own).all() or float(own.max(initial=0.0)) > 0:
         return []
     step = 1 if len(seen.trace_id) <= _REPLAYS_REQUESTS_MAX else 4
@@ -218,11 +219,10 @@ def _days(seen: Seen, imposed: Imposed) -> tuple[Day, ...]:
 def _unknown(seen: Seen, group: Group, window: Window, status: Status, why: str) -> Look:
     mask = seen.of(group.tenant_id, group.task_class)
     tasks = len({seen.trace_id[place] for place in np.flatnonzero(mask).tolist()})
-    what = group.task_class or "tasks without a class"
+    sentence = f"What requests of {group.task_class or 'tasks without a class'} cost others on {seen.engine} is not known: {why}."
     return Look(
         "serving_congestion", _place(seen, group), window.since, window.until, int(mask.sum()), tasks, status, None, None, None,
-        is_discovery=False, sentence=f"What requests of {what} cost others on {seen.engine} is not known: {why}.", change="Nothing yet.",
-        inequality=INEQUALITY, method=METHOD, weaknesses=(why,),
+        is_discovery=False, sentence=sentence, change="Nothing yet.", inequality=INEQUALITY, method=METHOD, weaknesses=(why,),
     )  # fmt: skip
 
 
@@ -231,11 +231,12 @@ def _by_metrics(of: Pressure, window: Window) -> Look:
     said = [] if of.waiting is None else [f"{of.waiting:.1f} requests wait on average"]
     said += [] if of.kv_share is None else [f"KV is {100 * of.kv_share:.0f} % full in one observation of twenty"]
     why = "metrics do not tell whose requests wait for whose; spans of the engine would"
+    pressed = " and ".join(said) or "nothing is said of queue or KV"
     detail: dict[str, Json] = {"waiting": of.waiting, "kv_share": of.kv_share, "points": of.points}
     return Look(
         "serving_congestion", Place("supply", "engine", None, of.engine or "engine"), window.since, window.until, of.points, 0,
         "not_identified", None, None, None, is_discovery=False,
-        sentence=f"On {of.engine or 'an engine'} {' and '.join(said) or 'nothing is said of queue or KV'}; who causes it is not known.",
+        sentence=f"On {of.engine or 'an engine'} {pressed}; who causes it is not known.",
         change="Let the engine export its request spans, with their times in queue, prefill and decode.", inequality=INEQUALITY,
         method="the engine's own metrics", weaknesses=(why,), detail=detail,
     )  # fmt: skip

@@ -1,11 +1,12 @@
-"""Congestion of a shared engine against a truth that is computed: the same arrivals served again without each tenant and request.
+"""Congestion of a shared engine against a truth that is computed: the same arrivals served again without each tenant and
+request.
 
 usage: python -m bench truth congestion [--data DIR] [--replications N] [--write]
 
-Arrivals are five minutes of a recorded service (`serving/azure_llm_2023_{conv,code}.csv` under DIR), each of its two files divided
-between two tenants at random; without DIR, arrivals of the same character are drawn. Engines, loads, prices of seconds and noise are
-drawn anew in every run. Prints one table for the dollars imposed and one for the fingerprint of prediction 3; exit 1 when a promise is
-broken.
+Arrivals are five minutes of a recorded service (`serving/azure_llm_2023_{conv,code}.csv` under DIR), each of its two files
+divided between two tenants at random; without DIR, arrivals of the same character are drawn. Engines, loads, prices of seconds
+and noise are drawn anew in every run. Prints one table for the dollars imposed and one for the fingerprint of prediction 3;
+exit 1 when a promise is broken.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
 SPAN_S = 300.0
 TENANTS = 4
 SAMPLED = 30
-_PROMISES = ("found", "nothing")
 
 Trace = tuple[Floats, Ints, Ints]
 
@@ -84,11 +84,11 @@ class Tally:
         return "| " + " | ".join(cells) + " |"
 
 
-HEADER = (
-    "| economy | runs | requests | tenants within ±20 % | error, median / 95th | interval covers | Spearman over requests (runs ≥ 0.9) "
-    "| worst culprit named | raises a finding | promise kept |",
-    "|" + "---|" * 10,
-)
+_COLUMNS = (
+    "economy", "runs", "requests", "tenants within ±20 %", "error, median / 95th", "interval covers",
+    "Spearman over requests (runs ≥ 0.9)", "worst culprit named", "raises a finding", "promise kept",
+)  # fmt: skip
+HEADER = ("| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS))
 
 
 def main() -> int:
@@ -157,10 +157,9 @@ def spans(load: Load, told: Told) -> Served:
     """What the engine's own spans say: times in microseconds, tokens, whose."""
     whole = (load.prompt + load.output).astype(float)
     queue, prefill, decode = (np.round(times, 6) for times in (told.queue_s, told.prefill_s, told.decode_s))
-    return Served(
-        np.round(load.arrived_s, 6), queue, prefill, decode, load.prompt.astype(float), load.output.astype(float), whole, load.lam,
-        load.tenant, np.full(len(whole), -1),
-    )  # fmt: skip
+    tokens, steps = load.prompt.astype(float), load.output.astype(float)
+    alone = np.full(len(whole), -1)
+    return Served(np.round(load.arrived_s, 6), queue, prefill, decode, tokens, steps, whole, load.lam, load.tenant, alone)
 
 
 def recorded(folder: Path) -> list[Economy]:
@@ -170,11 +169,12 @@ def recorded(folder: Path) -> list[Economy]:
     def asked(rng: np.random.Generator) -> Load:
         return _asked([_cut(trace, rng) for trace in traces], rng)
 
+    slow = "confounded: ample, the machine slow when the heavy one comes"
     return [
         Economy("recorded arrivals, prefill stalls decoding", "found", lambda rng: _shared(asked(rng), rng, 0)),
-        Economy("recorded arrivals, chunked prefill", "found", lambda rng: _shared(asked(rng), rng, int(rng.choice([256, 512, 2048])))),
+        Economy("recorded arrivals, chunked prefill", "found", lambda rng: _shared(asked(rng), rng, _chunk(rng))),
         Economy("null: recorded arrivals, ample capacity", "nothing", lambda rng: _ample(asked(rng), rng, daily=False)),
-        Economy("confounded: ample, the machine slow when the heavy one comes", "nothing", lambda rng: _ample(asked(rng), rng, daily=True)),
+        Economy(slow, "nothing", lambda rng: _ample(asked(rng), rng, daily=True)),
     ]  # fmt: skip
 
 
@@ -204,8 +204,8 @@ def _read(path: Path) -> Trace:
 
 def _cut(trace: Trace, rng: np.random.Generator) -> Trace:
     at, prompt, output = trace
-    begins = rng.uniform(0, at[-1] - SPAN_S)
-    inside = (at >= begins) & (at < begins + SPAN_S)
+    begins = float(rng.uniform(0, float(at[-1]) - SPAN_S))
+    inside: Bools = (at >= begins) & (at < begins + SPAN_S)
     return at[inside] - begins, prompt[inside], output[inside]
 
 
@@ -234,16 +234,20 @@ def _asked(traces: list[Trace], rng: np.random.Generator) -> Load:
 def _shared(load: Load, rng: np.random.Generator, chunk: int) -> tuple[Plant, Load]:
     """An engine that the load keeps busy for half to nine tenths of its time, and whose pace wanders by a few per cent."""
     plant = Plant(
-        step_s=0.02 * rng.uniform(0.7, 1.4), per_sequence_s=0.0004 * rng.uniform(0.3, 3), per_kv_token_s=1.5e-7 * rng.uniform(0.3, 3),
-        chunk_tokens=chunk, batch_max=int(rng.choice([16, 32, 64])), kv_max=float(rng.choice([60_000, 120_000, 240_000])),
-        pace=tuple(np.exp(rng.normal(0, 0.03, 7))), pace_s=47.0,
+        step_s=0.02 * rng.uniform(0.7, 1.4), per_sequence_s=0.0004 * rng.uniform(0.3, 3),
+        per_kv_token_s=1.5e-7 * rng.uniform(0.3, 3), chunk_tokens=chunk, batch_max=int(rng.choice([16, 32, 64])),
+        kv_max=float(rng.choice([60_000, 120_000, 240_000])), pace=tuple(np.exp(rng.normal(0, 0.03, 7))), pace_s=47.0,
     )  # fmt: skip
     return faster(plant, utilisation(plant, load) / rng.uniform(0.5, 0.9)), load
 
 
+def _chunk(rng: np.random.Generator) -> int:
+    return int(rng.choice([256, 512, 2048]))
+
+
 def _ample(load: Load, rng: np.random.Generator, *, daily: bool) -> tuple[Plant, Load]:
-    """An engine with so much room that nobody is in anybody's way; with `daily`, slow for a third of the time, in which most of the
-    long prompts come."""
+    """An engine with so much room that nobody is in anybody's way; with `daily`, slow for a third of the time, in which most of
+    the long prompts come."""
     plant = Plant(chunk_tokens=int(rng.choice([0, 512])), batch_max=256, kv_max=4e6)
     plant = faster(plant, utilisation(plant, load) / rng.uniform(0.005, 0.02))
     if not daily:

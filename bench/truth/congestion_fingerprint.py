@@ -1,8 +1,9 @@
-"""The fingerprint of prediction 3 against economies in which others' long contexts are in the way, or only come when it is slow anyway.
+"""The fingerprint of prediction 3 against economies in which others' long contexts are in the way, or only come when it is slow
+anyway.
 
-A fortnight whose days are short (an hour and a third), with the rhythm of office hours, busier and quieter days, and long contexts in
-bursts. Shared: everybody on one engine. Null: an engine with ample room. Confounded: the long contexts run on an engine of their own,
-but come when everybody comes, and the machine is slower by day and on busy days.
+A fortnight whose days are short (an hour and a third), with the rhythm of office hours, busier and quieter days, and long
+contexts in bursts. Shared: everybody on one engine. Null: an engine with ample room. Confounded: the long contexts run on an
+engine of their own, but come when everybody comes, and the machine is slower by day and on busy days.
 """
 
 from __future__ import annotations
@@ -102,7 +103,15 @@ def _served(kind: Kind, load: Load, rate: Floats, rng: np.random.Generator) -> T
     apart = [serve(ample, load, mask) for mask in (load.tenant == 2, load.tenant != 2)]
     if kind == "null":  # a prompt's piece in a step is too small to be felt
         return serve(Plant(1e-7, ample.step_s, 1e-6, 0.0, 0, 512, 1e8, ample.pace, HOUR_S), load)
-    return Told(*(np.where(load.tenant == 2, getattr(apart[1], name), getattr(apart[0], name)) for name in Told.__slots__))
+    own: Bools = load.tenant == 2
+    long, rest = apart[1], apart[0]
+    pairs = (
+        (long.queue_s, rest.queue_s),
+        (long.prefill_s, rest.prefill_s),
+        (long.decode_s, rest.decode_s),
+        (long.batch, rest.batch),
+    )
+    return Told(*(np.where(own, one, other) for one, other in pairs))
 
 
 def _times(per_s: Floats, rng: np.random.Generator) -> Floats:

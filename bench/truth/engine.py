@@ -1,8 +1,9 @@
-"""A serving engine whose truth can be computed: continuous batching step by step, and the same arrivals served again without some.
+"""A serving engine whose truth can be computed: continuous batching step by step, and the same arrivals served again without
+some.
 
-Every step gives each running sequence a token. A request is admitted when a place and KV are free, first come first served, at the
-end of a step. Its prompt is prefilled either at once, while decoding stands still, or in chunks that ride on decode steps. KV
-grows with every token. What `analyzers/modes/congestion` fits is another model: it knows no steps, no chunks and no growth.
+Every step gives each running sequence a token. A request is admitted when a place and KV are free, first come first served, at
+the end of a step. Its prompt is prefilled either at once, while decoding stands still, or in chunks that ride on decode steps.
+KV grows with every token. What `analyzers/modes/congestion` fits is another model: it knows no steps, no chunks and no growth.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,8 +37,8 @@ class Plant:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked, shapes (n,): arrival in seconds, prompt and output tokens, whose (a code), λ in USD per second, and the noise
-    of each prefill, a factor."""
+    """What is asked, shapes (n,): arrival in seconds, prompt and output tokens, whose (a code), λ in USD per second, and the
+    noise of each prefill, a factor."""
 
     arrived_s: Floats
     prompt: Ints
@@ -66,74 +67,97 @@ def serve(plant: Plant, load: Load, absent: Bools | None = None) -> Told:
     """Serve a load, without `absent` (n,) where given. Deterministic."""
     n = len(load.arrived_s)
     here = np.arange(n) if absent is None else np.flatnonzero(~absent)
+    state = _State(plant, load, here)
+    while state.goes_on():
+        pass
     told = np.full((4, n), np.nan)
-    found = _serve(plant, load, here)
-    told[:, here] = found
+    told[:, here] = np.array([state.queue_s, state.prefill_s, state.decode_s, state.batch])
     return Told(*told)
 
 
-def _serve(plant: Plant, load: Load, here: Ints) -> Floats:
-    arrived, prompt, output = (x[here].tolist() for x in (load.arrived_s, load.prompt, load.output))
-    noise = load.noise[here].tolist() if len(load.noise) else [1.0] * len(here)
-    n, told = len(here), np.zeros((4, len(here)))
-    waiting: deque[int] = deque()
-    running: list[tuple[int, int]] = []
-    now, steps, reserved, live, following = 0.0, 0, 0.0, 0.0, 0
-    filling, pieces, piece_s = -1, 0, 0.0
-    pace, count, pace_s = plant.pace, len(plant.pace), plant.pace_s
-    while True:
-        while following < n and arrived[following] <= now:
-            waiting.append(following)
-            following += 1
-        if filling < 0 and waiting:
-            head = waiting[0]
-            need = prompt[head] + output[head]
-            if not running or (len(running) < plant.batch_max and reserved + need <= plant.kv_max):
-                waiting.popleft()
-                told[0, head], told[3, head] = now - arrived[head], len(running) + 1
-                reserved += need
-                filling = head
-                work = prompt[head] * plant.prefill_per_token_s * noise[head]
-                pieces = math.ceil(prompt[head] / plant.chunk_tokens) if plant.chunk_tokens else 1
-                piece_s = work / pieces
-        m = pace[int(now / pace_s) % count]
-        began = now
-        if filling >= 0 and not plant.chunk_tokens:
-            now += m * piece_s
-            pieces = 0
-        elif filling >= 0 or running:
-            b = len(running)
-            each = m * (
-                plant.step_s + plant.per_sequence_s * b + plant.per_kv_token_s * live + (piece_s if filling >= 0 else 0.0)
-            )
-            grows = m * plant.per_kv_token_s * b
-            most = pieces if filling >= 0 else 1 << 40
-            if running:
-                most = min(most, running[0][0] - steps)
-            if filling < 0 and not waiting and following < n:
-                most = min(most, _steps_until(arrived[following] - now, each, grows))
-            now += most * each + grows * most * (most - 1) / 2
-            steps += most
-            live += b * most
-            if filling >= 0:
-                pieces -= most
-        elif following < n:
-            now = arrived[following]
-            continue
+class _State:
+    """The engine at the end of a step. `steps` counts decode steps since the beginning; a sequence is done at one of them."""
+
+    def __init__(self, plant: Plant, load: Load, here: Ints) -> None:
+        self.plant = plant
+        self.arrived_s: list[float] = load.arrived_s[here].tolist()
+        self.prompt: list[int] = load.prompt[here].tolist()
+        self.output: list[int] = load.output[here].tolist()
+        self.noise: list[float] = load.noise[here].tolist() if len(load.noise) else [1.0] * len(here)
+        self.queue_s, self.prefill_s, self.decode_s, self.batch = ([0.0] * len(here) for _ in range(4))
+        self.waiting: deque[int] = deque()
+        self.running: list[tuple[int, int]] = []
+        self.now_s, self.steps, self.reserved, self.live, self.following = 0.0, 0, 0, 0, 0
+        self.filling, self.pieces, self.piece_s = -1, 0, 0.0
+
+    def goes_on(self) -> bool:
+        """Take in who came, admit, and run until the next event; False when all is done."""
+        while self.following < len(self.arrived_s) and self.arrived_s[self.following] <= self.now_s:
+            self.waiting.append(self.following)
+            self.following += 1
+        if self.filling < 0 and self.waiting:
+            self._admit()
+        began_s = self.now_s
+        if self.filling >= 0 and not self.plant.chunk_tokens:
+            self.now_s += self._pace() * self.piece_s
+            self.pieces = 0
+        elif self.filling >= 0 or self.running:
+            self._step()
+        elif self.following < len(self.arrived_s):
+            self.now_s = self.arrived_s[self.following]
         else:
-            return told
-        if filling >= 0:
-            told[1, filling] += now - began
-            if pieces == 0:
-                heapq.heappush(running, (steps + output[filling], filling))
-                told[2, filling] = now
-                live += prompt[filling]
-                filling = -1
-        while running and running[0][0] <= steps:
-            _, done = heapq.heappop(running)
-            told[2, done] = now - told[2, done]
-            reserved -= prompt[done] + output[done]
-            live -= prompt[done] + output[done]
+            return False
+        if self.filling >= 0:
+            self.prefill_s[self.filling] += self.now_s - began_s
+            if self.pieces == 0:
+                self._begin_decoding()
+        while self.running and self.running[0][0] <= self.steps:
+            done = heapq.heappop(self.running)[1]
+            self.decode_s[done] = self.now_s - self.decode_s[done]
+            self.reserved -= self.prompt[done] + self.output[done]
+            self.live -= self.prompt[done] + self.output[done]
+        return True
+
+    def _pace(self) -> float:
+        return self.plant.pace[int(self.now_s / self.plant.pace_s) % len(self.plant.pace)]
+
+    def _admit(self) -> None:
+        head, plant = self.waiting[0], self.plant
+        need = self.prompt[head] + self.output[head]
+        if self.running and (len(self.running) >= plant.batch_max or self.reserved + need > plant.kv_max):
+            return
+        self.waiting.popleft()
+        self.queue_s[head] = self.now_s - self.arrived_s[head]
+        self.batch[head] = len(self.running) + 1.0
+        self.reserved += need
+        self.filling = head
+        self.pieces = math.ceil(self.prompt[head] / plant.chunk_tokens) if plant.chunk_tokens else 1
+        self.piece_s = self.prompt[head] * plant.prefill_per_token_s * self.noise[head] / self.pieces
+
+    def _step(self) -> None:
+        """As many steps at once as nothing happens in: KV grows by the batch with each."""
+        plant, b, m = self.plant, len(self.running), self._pace()
+        each = m * (plant.step_s + plant.per_sequence_s * b + plant.per_kv_token_s * self.live)
+        grows = m * plant.per_kv_token_s * b
+        most = 1 << 40
+        if self.filling >= 0:
+            each += m * self.piece_s
+            most = self.pieces
+        if self.running:
+            most = min(most, self.running[0][0] - self.steps)
+        if self.filling < 0 and not self.waiting and self.following < len(self.arrived_s):
+            most = min(most, _steps_until(self.arrived_s[self.following] - self.now_s, each, grows))
+        self.now_s += most * each + grows * most * (most - 1) / 2
+        self.steps += most
+        self.live += b * most
+        if self.filling >= 0:
+            self.pieces -= most
+
+    def _begin_decoding(self) -> None:
+        heapq.heappush(self.running, (self.steps + self.output[self.filling], self.filling))
+        self.decode_s[self.filling] = self.now_s
+        self.live += self.prompt[self.filling]
+        self.filling = -1
 
 
 def _steps_until(left_s: float, each: float, grows: float) -> int:
@@ -164,9 +188,9 @@ _CALM_REQUESTS = 30
 def of_one(plant: Plant, load: Load, request: int, served: Told) -> Floats:
     """Delay in seconds that one request imposed on each of the others, (n,).
 
-    Serving again without it leaves the engine's steps at another phase for good, which moves every later answer by part of a step,
-    either way, and has nothing to do with congestion. So what comes after thirty requests in a row that arrived when it was gone
-    and were moved by less than a step is not counted.
+    Serving again without it leaves the engine's steps at another phase for good, which moves every later answer by part of a
+    step, either way, and has nothing to do with congestion. So what comes after thirty requests in a row that arrived when it
+    was gone and were moved by less than a step is not counted.
     """
     delay = external(plant, load, one_of(len(load.prompt), request), served)
     gone_s = load.arrived_s[request] + served.latency_s[request]
@@ -190,9 +214,9 @@ def utilisation(plant: Plant, load: Load) -> float:
 
 def faster(plant: Plant, by: float) -> Plant:
     """The same engine, everything so many times as fast."""
-    return Plant(
-        plant.prefill_per_token_s / by, plant.step_s / by, plant.per_sequence_s / by, plant.per_kv_token_s / by, plant.chunk_tokens,
-        plant.batch_max, plant.kv_max, plant.pace, plant.pace_s,
+    return replace(
+        plant, prefill_per_token_s=plant.prefill_per_token_s / by, step_s=plant.step_s / by,
+        per_sequence_s=plant.per_sequence_s / by, per_kv_token_s=plant.per_kv_token_s / by,
     )  # fmt: skip
 
 

@@ -32,9 +32,9 @@ class Group(NamedTuple):
 class Seen:
     """An engine's requests in a window. `groups` are what `served.group` codes; the other arrays (n,) go with `served`.
 
-    `trace_id` and `span_id` are hexadecimal. `batch` is what the engine itself says of how many it served at once (NaN: nothing),
-    `output_tokens`, `proposed` and `accepted` of decoding. `deadline_s` by group, None where nobody states one. `left_out`: requests
-    that do not tell what is needed. `is_cut`: that there were more than are read.
+    `trace_id` and `span_id` are hexadecimal. `batch` is what the engine itself says of how many it served at once (NaN:
+    nothing), `output_tokens`, `proposed` and `accepted` of decoding. `deadline_s` by group, None where nobody states one.
+    `left_out`: requests that do not tell what is needed. `is_cut`: that there were more than are read.
     """
 
     engine: str
@@ -128,10 +128,10 @@ def _arrays(engine: str, rows: Sequence[tuple[Group, tuple[Any, ...]]], *, is_cu
         at, queue, prefill, decode, fresh, steps, kv, lam, np.array([code[group] for group, _ in told], dtype=np.int64),
         np.array(chain, dtype=np.int64),
     )  # fmt: skip
+    trace_id, span_id = (tuple(row[place].hex() for _, row in told) for place in (0, 1))
     return Seen(
-        engine, served, groups, tuple(row[0].hex() for _, row in told), tuple(row[1].hex() for _, row in told), batch, context, output,
-        np.nan_to_num(proposed), np.nan_to_num(accepted), tuple(deadlines.get(k) for k in range(len(groups))),
-        len(rows) - len(told), is_cut,
+        engine, served, groups, trace_id, span_id, batch, context, output, np.nan_to_num(proposed), np.nan_to_num(accepted),
+        tuple(deadlines.get(k) for k in range(len(groups))), len(rows) - len(told), is_cut,
     )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def _lambdas(connection: psycopg.Connection, tenant_id: int) -> dict[str, tuple[
 
 
 def _lambda(task_class: str, stated: float | None, solved: dict[str, tuple[float | None, str]]) -> float | None:
-    """λ of a task: a dual that holds (0 where its SLA is slack), else what policy stated when it was settled, else the vector's."""
+    """λ of a task: a dual that holds (0 where its SLA is slack), else what policy stated when it settled, else the vector's."""
     matching = [
         pattern
         for pattern in solved

@@ -26,9 +26,9 @@ class Change:
 def change(level: Floats, seed: int = 0) -> Change:
     """Where a series changed its level for good.
 
-    Shape: (h,), one value for each hour in which there was something, in order. The largest excursion of the summed ranks decides,
-    against those of the same ranks in random order, so that neither few large values nor many zeros matter.
-    Source: Pettitt 1979, with the permutation law in place of the approximate one.
+    Shape: (h,), one value for each hour in which there was something, in order. The largest excursion of the summed ranks
+    decides, against those of the same ranks in random order, so that neither few large values nor many zeros matter. Source:
+    Pettitt 1979, with the permutation law in place of the approximate one.
     """
     h = len(level)
     whole = float(level.mean()) if h else 0.0

@@ -1,4 +1,4 @@
-"""What a look at an engine shows beside its dollars: who waits, the engine as fitted, two further tests, and what may be wrong."""
+"""What a look at an engine shows beside its dollars: who waits, the fitted engine, two further tests, and what may be wrong."""
 
 from __future__ import annotations
 
@@ -53,22 +53,20 @@ def weaknesses_of(seen: Seen, engine: Engine) -> tuple[str, ...]:
     unseen = _unseen(seen)
     if unseen > 0.05:
         found.append(
-            f"{100 * unseen:.0f} % of what the engine says that it served at once has no spans here: delays by it are not told apart."
+            f"{100 * unseen:.0f} % of what the engine says it served at once has no spans here: delays by it are not told apart."
         )
     replayed = latencies(engine, jobs(served, engine))
     off = float(np.nansum(np.abs(replayed - served.latency_s)) / max(1e-9, float(served.latency_s.sum())))
     if off > 0.05:
         found.append(
-            f"Replayed with nobody left out, latencies differ by {100 * off:.0f} % from what was seen: the engine has rules of its own."
+            f"Replayed with nobody left out, latencies are {100 * off:.0f} % off what was seen: the engine has rules of its own."
         )
     over = overtaken(served)
     if over > 0.05:
         found.append(f"{100 * over:.0f} % of requests were overtaken: the replay serves who came first.")
     unpriced = ~np.isfinite(served.lam)
     if unpriced.any():
-        found.append(
-            f"Nobody states what a second is worth to {100 * float(unpriced.mean()):.0f} % of the requests: theirs are not counted."
-        )
+        found.append(f"{100 * float(unpriced.mean()):.0f} % of the requests have no λ: their delay is not counted.")
     if seen.left_out:
         found.append(f"{seen.left_out} requests do not tell their times and tokens.")
     if seen.is_cut:
@@ -106,28 +104,27 @@ def _fingerprint(seen: Seen, mask: Bools) -> Json:
 
 
 def _speculation(seen: Seen, engine: Engine, group: Group) -> Json:
-    """Drafting by the length of the context, over the tenant's own requests; the length from which on it costs more than it brings."""
+    """Drafting by the length of the context, over the tenant's own requests, and from which length on it does not pay."""
     own = np.isin(seen.served.group, [k for k, one in enumerate(seen.groups) if one.tenant_id == group.tenant_id])
     drafts = own & (seen.proposed > 0) & np.isfinite(seen.context_tokens)
     if not drafts.any():
         return None
     cost = draft_cost(seen.served, engine, seen.proposed)
     per_step: Floats = seen.proposed[drafts] / seen.served.steps[drafts]
-    found = make_or_buy(
-        seen.context_tokens[drafts], seen.proposed[drafts], seen.accepted[drafts], break_even=0.0 if cost is None else max(0.0, cost[0]),
-        drafted=float(np.median(per_step)),
-    )  # fmt: skip
+    break_even, drafted = (0.0 if cost is None else max(0.0, cost[0])), float(np.median(per_step))
+    of = (seen.context_tokens[drafts], seen.proposed[drafts], seen.accepted[drafts])
+    found = make_or_buy(*of, break_even=break_even, drafted=drafted)
     return {"acceptance": [list(band) for band in found.acceptance], **_threshold(found, known=cost is not None)}
 
 
 def _threshold(found: Speculation, *, known: bool) -> dict[str, Json]:
     if not known:
-        return {"answer": "a draft's time is not known: all requests drafted alike. Drafting pays where a draft takes less of a step's "
-                "time than is accepted."}  # fmt: skip
+        why = "a draft's time is not known, since all requests drafted alike"
+        return {"answer": f"{why}: drafting pays while it is a smaller share of a step than the share of drafts accepted"}
     low, high = (None if bound is None else _number(bound) for bound in (found.low, found.high))
     return {
-        "answer": found.answer, "break_even": found.break_even, "off_from_tokens": found.off_from_tokens, "low": low, "high": high,
-        "saved_share": found.saved_share,
+        "answer": found.answer, "break_even": found.break_even, "off_from_tokens": found.off_from_tokens, "low": low,
+        "high": high, "saved_share": found.saved_share,
     }  # fmt: skip
 
 

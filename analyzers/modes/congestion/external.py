@@ -1,7 +1,7 @@
 """The delay that requests impose on others, in seconds and at the victims' λ: what is not in a flat price (eq. 2, 9).
 
-Imposed by a group: the latency of everybody else as it was, less their latency in a replay without the group. Imposed by one request:
-the same without that one, which is its marginal external delay and what the first-best price of it would be.
+Imposed by a group: the latency of everybody else as it was, less their latency in a replay without the group. Imposed by one
+request: the same without that one, which is its marginal external delay and what the first-best price of it would be.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from analyzers.modes.congestion.timeline import Served
 
 _Z = 1.959963984540054
 MODEL_ERROR = 0.05
-"""What the rules of the replay leave out, as a share of a delay: measured against engines whose truth is known (docs/modes.md)."""
+"""What the rules of the replay leave out, as a share of a delay: measured against engines whose truth is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,8 @@ FELT_SHARE = 0.05
 def is_felt(one: Imposed, latency_s: Floats, lam: Floats, tests: int = 1) -> bool:
     """Whether a culprit is in others' way: dollars that are certainly above zero, and delays that somebody would notice.
 
-    Shapes: (n,). Those whose seconds have no price are left out on both sides. `tests`: how many culprits are judged at once, whose
-    errors are shared out among them (Bonferroni).
+    Shapes: (n,). Those whose seconds have no price are left out on both sides. `tests`: how many culprits are judged at once,
+    whose errors are shared out among them (Bonferroni).
     """
     priced = np.isfinite(lam) & (lam > 0)
     victims = priced & (one.delay_s != 0)

@@ -1,9 +1,9 @@
 """Prediction 3 as a test: do short requests slow down with *other* tenants' long contexts, over and above the daily rhythm?
 
 Everybody comes by day, so latency and everybody's volume rise together although nobody is in anybody's way. The test therefore
-compares like with like: what the hour of the day, the day, and the volume of all short traffic explain is taken out of both sides,
-and what is left of others' long contexts is exchanged between days at the same hour, which keeps the rhythm and what neighbouring
-windows have in common. Source: Freedman & Lane 1983 (permuting residuals); Winkler et al. 2014 (blocks).
+compares like with like: what the hour of the day, the day, and the volume of all short traffic explain is taken out of both
+sides, and what is left of others' long contexts is exchanged between days at the same hour, which keeps the rhythm and what
+neighbouring windows have in common. Source: Freedman & Lane 1983 (permuting residuals); Winkler et al. 2014 (blocks).
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def fingerprint(
 ) -> Fingerprint:
     """Test one tenant's short requests, one window of time per row, (w,), in order of time.
 
-    `latency_s`: their mean latency in the window (take it by token where requests differ much); `others_long_tokens`: tokens of other
-    tenants' long contexts in it; `volume` (w, v): further traffic to be held fixed, such as its own tokens and others' short ones;
-    `stratum`: the hour of the day, a code; `day`: which day, a code. Windows of one day and stratum stay together when they change
-    places. Raises: InputError.
+    `latency_s`: their mean latency in the window (take it by token where requests differ much); `others_long_tokens`: tokens of
+    other tenants' long contexts in it; `volume` (w, v): further traffic to be held fixed, such as its own tokens and others'
+    short ones; `stratum`: the hour of the day, a code; `day`: which day, a code. Windows of one day and stratum stay together
+    when they change places. Raises: InputError.
     """
     y = floats(latency_s, "latency_s", shape=(-1,))
     w = len(y)
@@ -90,7 +90,8 @@ def fingerprint(
 
 
 def _exchanged(hour: Ints, block: Ints, rng: np.random.Generator) -> Ints:
-    """Rows to take others' tokens from: the blocks of one hour in another order of days, each window from the same place in its block.
+    """Rows to take others' tokens from: the blocks of one hour in another order of days, each window from the same place in its
+    block.
 
     Blocks with other numbers of windows give their last window again, or leave some out.
     """
@@ -160,9 +161,9 @@ class Windows:
 def windows(served: Served, short: Bools, long: Bools, lasts_s: float, begins_s: float = 0.0, day_s: float = 86_400.0) -> Windows:
     """Cut time in windows and sum up the requests of one tenant that are `short` (n,) and those of others that are `long` (n,).
 
-    Latency is what is left of it after the request's own tokens are taken out, plus the mean, so that a window with longer answers is
-    not a slow one. Others' long tokens are those that came in the window or in the one before. The volume held fixed is of the short
-    ones, and of all that are neither. Days of `day_s` begin at `begins_s`, with 24 hours each.
+    Latency is what is left of it after the request's own tokens are taken out, plus the mean, so that a window with longer
+    answers is not a slow one. Others' long tokens are those that came in the window or in the one before. The volume held fixed
+    is of the short ones, and of all that are neither. Days of `day_s` begin at `begins_s`, with 24 hours each.
     """
     place = np.floor((served.arrived_s - begins_s) / lasts_s).astype(np.int64)
     first = int(place[0]) if len(place) else 0
@@ -170,7 +171,7 @@ def windows(served: Served, short: Bools, long: Bools, lasts_s: float, begins_s:
     place = place - first
 
     def by_window(mask: Bools, weight: Floats) -> Floats:
-        return np.bincount(place[mask], weight[mask], count)
+        return np.bincount(place[mask], weight[mask], count).astype(np.float64)
 
     n = by_window(short, np.ones(len(place)))
     latency = np.zeros(len(place))

@@ -1,8 +1,9 @@
 """What a decode step costs on an engine, fitted to its own spans: by batch, by KV in use, and while a prefill runs.
 
-A step takes m·(a + b·batch + c·kv) seconds, where m is the pace of the hour: an engine that is slower at noon for reasons of its own is
-slower for everybody, and that is nobody's doing. While a prompt is prefilled, decoding goes on at the share w·step/(1 + w·step) of its
-speed: w = 0 is an engine that stalls, a large w one that mixes small pieces of prefill with its steps.
+A step takes m·(a + b·batch + c·kv) seconds, where m is the pace of the hour: an engine that is slower at noon for reasons of
+its own is slower for everybody, and that is nobody's doing. While a prompt is prefilled, decoding goes on at the share
+w·step/(1 + w·step) of its speed: w = 0 is an engine that stalls, a large w one that mixes small pieces of prefill with its
+steps.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Engine:
     """A fitted engine. `step_s`, `per_sequence_s` and `per_kv_token_s` are a, b, c; `mixing` is w; `pace` is m by block.
 
     `prefill_s` and `prefill_per_token_s` give a prompt's prefill by its tokens. `lanes` prompts are prefilled at once,
-    `batch_max` sequences run and `kv_max` tokens are held at most (infinite: never seen to bind). `covariance` (4, 4) of a, b, c, w.
-    `misfit` is the median relative error of decode times.
+    `batch_max` sequences run and `kv_max` tokens are held at most (infinite: never seen to bind). `covariance` (4, 4) of a, b,
+    c, w. `misfit` is the median relative error of decode times.
     """
 
     step_s: float
@@ -55,7 +56,7 @@ class Engine:
 
 def rates(parameters: Floats, pace: Floats, line: Timeline) -> tuple[Floats, Floats]:
     """Decode steps per second, and prefill per second of it, in each stretch."""
-    a, b, c, w = parameters
+    a, b, c, w = parameters.tolist()
     step = pace[line.block] * (a + b * np.maximum(line.decoding, 1.0) + c * line.kv)
     beside = 1.0 / (1.0 + w * step)
     return np.where(line.prefilling > 0, w * beside, 1.0 / step), beside
@@ -97,7 +98,7 @@ def fit(served: Served, parts: Blocks | None = None) -> Engine | None:
         pace = _pace(pace, allowed(x), n_steps, block)
     if found is None:
         return None
-    covariance = _covariance(found.jac, residual(x)) * np.outer(unit, unit)
+    covariance = _covariance(np.asarray(found.jac, dtype=np.float64), residual(x)) * np.outer(unit, unit)
     misfit = float(np.median(np.abs(allowed(x) / n_steps - 1.0)))
     a, b, c, w = (x * unit).tolist()
     alpha, beta = _prefill(served)
@@ -147,9 +148,9 @@ def _prefill(served: Served) -> tuple[float, float]:
 def _limits(served: Served, line: Timeline, step_s: float) -> tuple[int, float, float]:
     """How many prompts at once, and the limits of batch and KV (infinite where nobody ever waited for them).
 
-    KV: between what was held at most just after somebody was let in beside others, and the least that whoever waited, although a
-    prompt could have been prefilled and places were free, would have needed. Batch: what was reached while somebody waited whom KV
-    did not keep out.
+    KV: between what was held at most just after somebody was let in beside others, and the least that whoever waited, although
+    a prompt could have been prefilled and places were free, would have needed. Batch: what was reached while somebody waited
+    whom KV did not keep out.
     """
     solid = line.lasts_s > 3 * step_s
     busy = line.prefilling[solid & (line.prefilling > 0)]

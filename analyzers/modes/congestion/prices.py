@@ -1,8 +1,8 @@
 """Shadow prices of an engine's prefill, decode and KV: what one unit more would cost others in delay, hour by hour.
 
-At random times of the hour a request more is replayed that asks for one resource only, and the delay of all others is priced at their λ.
-Prefill: a prompt without output. Decode: output without context. KV: the same output with context, less the one without. They name
-their constraint: time in prefill, steps of decoding, room in KV.
+At random times of the hour a request more is replayed that asks for one resource only, and the delay of all others is priced at
+their λ. Prefill: a prompt without output. Decode: output without context. KV: the same output with context, less the one
+without. They name their constraint: time in prefill, steps of decoding, room in KV.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """The prices of one part of time, `begins_s` and on: of a token prefilled, of a token decoded, of a token held for a second."""
+    """The prices of one part of time from `begins_s` on: of a token prefilled, decoded, and held in KV for a second."""
 
     begins_s: float
     prefill_usd_per_token: Price

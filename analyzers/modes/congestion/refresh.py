@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from analyzers.effects.estimate import Floats
+from analyzers.effects.estimate import Bools, Floats
 from analyzers.modes.congestion.books import Seen, engines_of, read, tenants
-from analyzers.modes.congestion.external import imposed, total
+from analyzers.modes.congestion.external import Imposed, imposed, total
 from analyzers.modes.congestion.fit import Engine, fit
 from analyzers.modes.congestion.prices import Hour, Price, prices, unit
 from analyzers.modes.look import Window
@@ -126,27 +126,28 @@ def _store_delays(connection: psycopg.Connection, seen: Seen, engine: Engine, du
     days = np.floor(served.arrived_s / _DAY_S).astype(np.int64)
     first = int(due.day.timestamp() // _DAY_S)
     victim_of = np.array([group.tenant_id for group in seen.groups], dtype=np.int64)[served.group]
+    victims = np.unique(victim_of).tolist()
     rows: list[dict[str, Any]] = []
-    for group, one in zip(
-        seen.groups, imposed(served, engine, [seen.of(g.tenant_id, g.task_class) for g in seen.groups]), strict=True
-    ):
+    masks = [seen.of(group.tenant_id, group.task_class) for group in seen.groups]
+    for group, one in zip(seen.groups, imposed(served, engine, masks), strict=True):
+        key = {"tenant_id": group.tenant_id, "engine": seen.engine, "task_class": group.task_class}
         for day in np.unique(days[days >= first]).tolist():
-            for victim in sorted({other.tenant_id for other in seen.groups}):
-                of = (days == day) & (victim_of == victim) & (one.delay_s != 0)
-                if not of.any():
-                    continue
-                usd = total(one, np.where(of, served.lam, np.nan))
-                rows.append(
-                    {
-                        "tenant_id": group.tenant_id, "engine": seen.engine, "task_class": group.task_class, "victim_tenant_id": victim,
-                        "day": datetime.fromtimestamp(day * _DAY_S, UTC).date(), "requests": int(of.sum()),
-                        "delay_s": float(one.delay_s[of].sum()), "usd": _exact(usd.value), "usd_low": _exact(usd.low),
-                        "usd_high": _exact(usd.high), "unpriced_s": float(one.delay_s[of & ~np.isfinite(served.lam)].sum()),
-                    }
-                )  # fmt: skip
+            for victim in victims:
+                of: Bools = (days == day) & (victim_of == victim) & (one.delay_s != 0)
+                if of.any():
+                    when = datetime.fromtimestamp(day * _DAY_S, UTC).date()
+                    rows.append({**key, "day": when, "victim_tenant_id": victim, **_measured(one, of, served.lam)})
     with connection.cursor() as cursor:
         cursor.executemany(_SQL["put_externality"], rows)
     return len(rows)
+
+
+def _measured(one: Imposed, of: Bools, lam: Floats) -> dict[str, Any]:
+    usd = total(one, np.where(of, lam, np.nan))
+    return {
+        "requests": int(of.sum()), "delay_s": float(one.delay_s[of].sum()), "usd": _exact(usd.value), "usd_low": _exact(usd.low),
+        "usd_high": _exact(usd.high), "unpriced_s": float(one.delay_s[of & ~np.isfinite(lam)].sum()),
+    }  # fmt: skip
 
 
 def _exact(usd: float) -> Decimal:

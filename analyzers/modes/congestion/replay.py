@@ -1,8 +1,9 @@
 """The same requests served again by the fitted engine, without some of them.
 
-What each request asked of the engine is taken from how it was served (its prefill in seconds of an engine that does nothing else,
-its steps by the time it decoded), so that with nobody left out the replay gives what was observed as far as the engine's rules hold:
-first come, first served; a place and room in KV are needed; a prefill slows decoding; a step is slower the more there is in it.
+What each request asked of the engine is taken from how it was served (its prefill in seconds of an engine that does nothing
+else, its steps by the time it decoded), so that with nobody left out the replay gives what was observed as far as the engine's
+rules hold: first come, first served; a place and room in KV are needed; a prefill slows decoding; a step is slower the more
+there is in it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from analyzers.modes.congestion.timeline import Blocks, Served, timeline
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """What the requests ask of the engine, as plain lists, which a loop reads fastest. `again` is the request that follows, or -1."""
+    """What the requests ask of the engine, as plain lists, which a loop reads fastest.
+
+    `again`: the request that follows, or -1. `heads`: those that follow none, in order of arrival.
+    """
 
     arrived_s: list[float]
     prefill_s: list[float]
@@ -52,6 +56,9 @@ def jobs(served: Served, engine: Engine) -> Jobs:
     )
 
 
+_ARRIVES, _TURNS, _ENDS, _CUT = range(4)  # what happens next; a turn is from prefill to decoding
+
+
 class _Rules(NamedTuple):
     """The engine, ready for the loop."""
 
@@ -70,8 +77,8 @@ class Run:
     """A replay under way. `latency_s` is filled as requests end; those that are left out stay NaN."""
 
     __slots__ = (
-        "absent", "asked", "began_s", "decoding", "ended", "jobs", "kv", "latency_s", "next_head", "now_s", "prefilled",
-        "prefilling", "rules", "stepped", "waiting",
+        "absent", "asked", "began_s", "decoding", "ended", "jobs", "kv", "latency_s", "next_head", "now_s", "piece",
+        "prefilled", "prefilling", "rules", "stepped", "waiting",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, work: Jobs, absent: Bools | None = None) -> None:
@@ -89,16 +96,17 @@ class Run:
         self.asked: list[tuple[float, int]] = []
         if work.heads:
             self.now_s = work.arrived_s[work.heads[0]]
+        self.piece = self._piece()
 
     def copy(self) -> Run:
         """Another run from here on; what has ended is not copied."""
-        other = Run.__new__(Run)
+        other: Run = Run.__new__(Run)
         other.rules, other.jobs, other.absent = self.rules, self.jobs, bytearray(self.absent)
         other.latency_s, other.ended = {}, []
         inside = [i for _, i in self.decoding] + [i for _, i in self.prefilling] + list(self.waiting)
         other.began_s = {i: self.began_s[i] for i in inside}
         other.now_s, other.stepped, other.prefilled = self.now_s, self.stepped, self.prefilled
-        other.kv, other.next_head = self.kv, self.next_head
+        other.kv, other.next_head, other.piece = self.kv, self.next_head, self.piece
         other.waiting, other.decoding = deque(self.waiting), list(self.decoding)
         other.prefilling, other.asked = list(self.prefilling), list(self.asked)
         return other
@@ -119,48 +127,58 @@ class Run:
 
     def until(self, arrival: int = -1, ends: int = -1) -> None:
         """Go on until just before a request arrives, until so many more have ended, or to the end of all."""
-        a, b, c, w, pace, parts, lanes, batch_max, kv_max = self.rules
-        work = self.jobs
+        a, b, c, w, pace, parts, lanes, _, _ = self.rules
         decoding, prefilling, waiting = self.decoding, self.prefilling, self.waiting
         enough = len(self.ended) + ends if ends >= 0 else -1
-        piece = math.floor((self.now_s - parts.begins_s) / parts.lasts_s + 1e-12)
         while len(self.ended) != enough:
-            while waiting and len(prefilling) < lanes:
-                inside = len(decoding) + len(prefilling)
-                if inside and (inside >= batch_max or self.kv + work.kv[waiting[0]] > kv_max * (1 + 1e-9)):
-                    break
-                admitted = waiting.popleft()
-                self.kv += work.kv[admitted]
-                heapq.heappush(prefilling, (self.prefilled + work.prefill_s[admitted], admitted))
-            step = pace[piece % parts.count] * (a + b * (len(decoding) or 1) + c * self.kv)
+            while waiting and len(prefilling) < lanes and self._fits(waiting[0]):
+                self._admit(waiting.popleft())
+            step = pace[self.piece % parts.count] * (a + b * (len(decoding) or 1) + c * self.kv)
             beside = 1.0 / (1.0 + w * step)
             speed = w * beside if prefilling else 1.0 / step
             at_s, comes = self.coming()
-            event, lasts = 0, at_s - self.now_s
+            event, lasts = _ARRIVES, at_s - self.now_s
             if prefilling and (left := max(0.0, (prefilling[0][0] - self.prefilled) / beside)) < lasts:
-                event, lasts = 1, left
+                event, lasts = _TURNS, left
             if decoding and speed > 0 and (left := max(0.0, (decoding[0][0] - self.stepped) / speed)) < lasts:
-                event, lasts = 2, left
-            if (cut := parts.begins_s + (piece + 1) * parts.lasts_s - self.now_s) < lasts and (decoding or prefilling):
-                event, lasts = 3, max(0.0, cut)
-            if event == 0 and (comes < 0 or comes == arrival):
+                event, lasts = _ENDS, left
+            if (decoding or prefilling) and (cut := parts.begins_s + (self.piece + 1) * parts.lasts_s - self.now_s) < lasts:
+                event, lasts = _CUT, max(0.0, cut)
+            if event == _ARRIVES and (comes < 0 or comes == arrival):
                 return
             self.now_s += lasts
             if prefilling:
                 self.prefilled += lasts * beside
             if decoding:
                 self.stepped += lasts * speed
-            if event == 0:
-                self._arrives(comes)
-                if not (decoding or prefilling):
-                    piece = math.floor((self.now_s - parts.begins_s) / parts.lasts_s + 1e-12)
-            elif event == 1:
-                _, turned = heapq.heappop(prefilling)
-                heapq.heappush(decoding, (self.stepped + work.steps[turned], turned))
-            elif event == 2:
-                self._ends(heapq.heappop(decoding)[1])
-            else:
-                piece += 1
+            self._happens(event, comes)
+
+    def _fits(self, request: int) -> bool:
+        inside = len(self.decoding) + len(self.prefilling)
+        room = inside < self.rules.batch_max and self.kv + self.jobs.kv[request] <= self.rules.kv_max * (1 + 1e-9)
+        return room or not inside
+
+    def _admit(self, request: int) -> None:
+        self.kv += self.jobs.kv[request]
+        heapq.heappush(self.prefilling, (self.prefilled + self.jobs.prefill_s[request], request))
+
+    def _happens(self, event: int, comes: int) -> None:
+        if event == _ARRIVES:
+            self._arrives(comes)
+            if not (self.decoding or self.prefilling):
+                self.piece = self._piece()
+        elif event == _TURNS:
+            turned = heapq.heappop(self.prefilling)[1]
+            heapq.heappush(self.decoding, (self.stepped + self.jobs.steps[turned], turned))
+        elif event == _ENDS:
+            self._ends(heapq.heappop(self.decoding)[1])
+        else:
+            self.piece += 1
+
+    def _piece(self) -> int:
+        """Of the pieces of time in which the pace may differ, the one it is now, counted on without end."""
+        parts = self.rules.parts
+        return math.floor((self.now_s - parts.begins_s) / parts.lasts_s + 1e-12)
 
     def _arrives(self, request: int) -> None:
         if self.asked and self.asked[0][1] == request:

@@ -1,8 +1,9 @@
 """Speculative decoding as make or buy: drafts are bought with time, and the acceptance rate is what they fetch.
 
-A step that drafts k tokens yields 1 + k·α of them and takes 1 + k·c times as long as a plain one, c being the time of a draft as a share
-of a plain step: drafting pays where α > c. Acceptance falls with the length of the context, so there is a length from which on it should
-be off. Source of the speed-up: Leviathan, Kalman & Matias 2023, with the tokens per step as counted rather than modelled.
+A step that drafts k tokens yields 1 + k·α of them and takes 1 + k·c times as long as a plain one, c being the time of a draft
+as a share of a plain step: drafting pays where α > c. Acceptance falls with the length of the context, so there is a length
+from which on it should be off. Source of the speed-up: Leviathan, Kalman & Matias 2023, with the tokens per step as counted
+rather than modelled.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.isotonic import IsotonicRegression
+from scipy import optimize
 
 from analyzers.effects.estimate import Bools, Floats, floats
 from analyzers.modes.congestion.fit import Engine
@@ -26,11 +27,12 @@ Answer: TypeAlias = Literal["drafting pays everywhere", "drafting pays nowhere",
 
 @dataclass(frozen=True, slots=True)
 class Speculation:
-    """`off_from_tokens` with its 95 % interval: contexts as long or longer should be decoded without drafts; None unless the answer
-    is that there is such a length (an infinite bound: not in sight).
+    """`off_from_tokens` with its 95 % interval: contexts as long or longer should be decoded without drafts; None unless the
+    answer is that there is such a length (an infinite bound: not in sight).
 
-    `break_even` is the acceptance at which drafting pays for itself, c. `acceptance` has, for bands of context, the upper edge in
-    tokens, the accepted share, and the requests. `saved_share` is the decode time of those above the length that would be saved.
+    `break_even` is the acceptance at which drafting pays for itself, c. `acceptance` has, for bands of context, the upper edge
+    in tokens, the accepted share, and the requests. `saved_share` is the decode time of those above the length that would be
+    saved.
     """
 
     answer: Answer
@@ -55,9 +57,9 @@ def make_or_buy(
 ) -> Speculation:
     """From which context on drafting costs more than it brings.
 
-    Shapes: (n,), one request per row: context, drafted and accepted tokens (rows without drafts are left out). `break_even`: c, the
-    time of a draft as a share of a plain step (see `draft_cost`); `drafted`: k, drafts per step. Acceptance is a falling step function
-    of the context, weighted by drafts; the interval is a bootstrap over requests. Raises: InputError.
+    Shapes: (n,), one request per row: context, drafted and accepted tokens (rows without drafts are left out). `break_even`: c,
+    the time of a draft as a share of a plain step (see `draft_cost`); `drafted`: k, drafts per step. Acceptance is a falling
+    step function of the context, weighted by drafts; the interval is a bootstrap over requests. Raises: InputError.
     """
     context = floats(context_tokens, "context_tokens", shape=(-1,))
     n = len(context)
@@ -84,7 +86,8 @@ def make_or_buy(
 
 
 def draft_cost(served: Served, engine: Engine, proposed: Floats) -> tuple[float, float] | None:
-    """c, the time of one draft as a share of a plain step, and its standard error, from requests that drafted more or fewer (or none).
+    """c, the time of one draft as a share of a plain step, and its standard error, from requests that drafted more or fewer (or
+    none).
 
     Shapes: proposed (n,), drafted tokens; 0 without. The excess of each decode time over what the engine's steps would take is
     regressed on drafts per step. None when all drafted alike, since a draft's time cannot be told from a step's then.
@@ -97,7 +100,7 @@ def draft_cost(served: Served, engine: Engine, proposed: Floats) -> tuple[float,
         return None
     line = timeline(served, engine.parts)
     beside = np.maximum(line.decoding, 1.0)
-    busy, seats, held = (line.until(rate) for rate in (line.prefilling > 0, beside, line.kv))
+    busy, seats, held = (line.until(rate) for rate in ((line.prefilling > 0).astype(float), beside, line.kv))
     begins, ends = line.decodes[known], line.ends[known]
     lasted = np.maximum(served.decode_s[known], 1e-9)
     each = served.decode_s[known] / served.steps[known]
@@ -118,10 +121,12 @@ def draft_cost(served: Served, engine: Engine, proposed: Floats) -> tuple[float,
 
 def _crossing(context: Floats, offered: Floats, taken: Floats, break_even: float) -> float:
     """The least context from which acceptance stays below break-even; infinite when it never does."""
-    fitted = IsotonicRegression(increasing=False).fit(context, taken / offered, sample_weight=offered)
-    ordered = np.sort(context)
-    below = fitted.predict(ordered) < break_even
-    return float(ordered[int(np.argmax(below))]) if below.any() else math.inf
+    order = np.argsort(context, kind="stable")
+    lengths, first = np.unique(context[order], return_index=True)
+    drafts = np.add.reduceat(offered[order], first)
+    share = optimize.isotonic_regression(np.add.reduceat(taken[order], first) / drafts, weights=drafts, increasing=False).x
+    below = np.asarray(share, dtype=np.float64) < break_even
+    return float(lengths[int(np.argmax(below))]) if bool(below.any()) else math.inf
 
 
 def _again(context: Floats, offered: Floats, taken: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:

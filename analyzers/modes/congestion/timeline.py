@@ -14,10 +14,10 @@ from analyzers.effects.estimate import Bools, Floats, InputError, Ints
 class Served:
     """Requests as one engine served them, in order of arrival; shapes (n,).
 
-    Times in seconds since any common instant. `steps`: decode steps, which are output tokens less accepted drafts. `prefill_tokens`:
-    of the prompt (NaN: not told). `kv_tokens`: held from admission to the end. `lam`: the price of a second of the request's task in
-    USD (NaN: nobody states one). `group`: whose request it is, a code. `chain`: requests of one chain that follow each other were
-    asked for one after the other, the next as long after the answer as it was; -1 stands alone.
+    Times in seconds since any common instant. `steps`: decode steps, which are output tokens less accepted drafts.
+    `prefill_tokens`: of the prompt (NaN: not told). `kv_tokens`: held from admission to the end. `lam`: the price of a second
+    of the request's task in USD (NaN: nobody states one). `group`: whose request it is, a code. `chain`: requests of one chain
+    that follow each other were asked for one after the other, the next as long after the answer as it was; -1 stands alone.
     """
 
     arrived_s: Floats
@@ -84,8 +84,8 @@ class Served:
 class Timeline:
     """Stretches of time in which nothing began or ended; shapes (m,), and (n,) for the places of each request's events.
 
-    `lasts_s` of each stretch, `decoding` sequences, `prefilling` requests, `kv` tokens held, and `block`, the part of the day or of
-    the period in which it lies. `admitted`, `decodes`, `ends`: at which boundary (0 … m) each request's event lies.
+    `lasts_s` of each stretch, `decoding` sequences, `prefilling` requests, `kv` tokens held, and `block`, the part of the day
+    or of the period in which it lies. `admitted`, `decodes`, `ends`: at which boundary (0 … m) each request's event lies.
     """
 
     lasts_s: Floats
@@ -104,7 +104,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Parts of time in which an engine may be slower as a whole: `count` pieces of `lasts_s`, again and again from `begins_s` on."""
+    """Parts of time in which an engine may be slower as a whole: `count` pieces of `lasts_s`, over and over from `begins_s`."""
 
     begins_s: float
     lasts_s: float
@@ -148,7 +148,7 @@ def timeline(served: Served, parts: Blocks) -> Timeline:
     held = np.bincount(a, served.kv_tokens, m) - np.bincount(e, served.kv_tokens, m)
     middle = (at[:-1] + at[1:]) / 2
     return Timeline(
-        np.diff(at),
+        np.asarray(np.diff(at), dtype=np.float64),
         np.cumsum(decoded - ended)[:-1].astype(float),
         np.cumsum(began - decoded)[:-1].astype(float),
         np.maximum(np.cumsum(held)[:-1], 0.0),
