@@ -100,6 +100,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="rows whose title holds these words")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/modes.md")
     given = parser.parse_args()
+    missing = [path for path in _paths(given.data) if not path.is_file()] if given.data else []
+    if missing:
+        print(f"{missing[0]} is not there: give the folder that holds serving/ with --data, or leave it out", file=sys.stderr)
+        return 2
     economies = [*(recorded(given.data) if given.data else ()), *drawn()]
     lines, broken = [*HEADER], False
     print(*HEADER, sep="\n")
@@ -164,7 +168,7 @@ def spans(load: Load, told: Told) -> Served:
 
 def recorded(folder: Path) -> list[Economy]:
     """The rows over recorded arrivals."""
-    traces = [_read(folder / "serving" / f"azure_llm_2023_{name}.csv") for name in ("conv", "code")]
+    traces = [_read(path) for path in _paths(folder)]
 
     def asked(rng: np.random.Generator) -> Load:
         return _asked([_cut(trace, rng) for trace in traces], rng)
@@ -176,6 +180,10 @@ def recorded(folder: Path) -> list[Economy]:
         Economy("null: recorded arrivals, ample capacity", "nothing", lambda rng: _ample(asked(rng), rng, daily=False)),
         Economy(slow, "nothing", lambda rng: _ample(asked(rng), rng, daily=True)),
     ]  # fmt: skip
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [folder / "serving" / f"azure_llm_2023_{name}.csv" for name in ("conv", "code")]
 
 
 def drawn() -> list[Economy]:

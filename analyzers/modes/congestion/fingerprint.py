@@ -21,7 +21,7 @@ Verdict: TypeAlias = Literal["found", "not found", "not enough evidence"]
 
 WINDOWS_MIN = 48
 _EXCHANGES_MIN = 3  # blocks of one stratum that can change places
-_DRAWS = 999
+_DRAWS = 499
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,10 +56,11 @@ class Engine:
 
 def rates(parameters: Floats, pace: Floats, line: Timeline) -> tuple[Floats, Floats]:
     """Decode steps per second, and prefill per second of it, in each stretch."""
-    a, b, c, w = parameters.tolist()
+    a, b, c, w = (float(one) for one in parameters)
     step = pace[line.block] * (a + b * np.maximum(line.decoding, 1.0) + c * line.kv)
-    beside = 1.0 / (1.0 + w * step)
-    return np.where(line.prefilling > 0, w * beside, 1.0 / step), beside
+    beside: Floats = 1.0 / (1.0 + w * step)
+    decode: Floats = np.where(line.prefilling > 0, w * beside, 1.0 / step)
+    return decode, beside
 
 
 def fit(served: Served, parts: Blocks | None = None) -> Engine | None:

@@ -58,6 +58,8 @@ def jobs(served: Served, engine: Engine) -> Jobs:
 
 _ARRIVES, _TURNS, _ENDS, _CUT = range(4)  # what happens next; a turn is from prefill to decoding
 
+_SAME_STEP = 1e-6  # those that end with one step leave together, before the next prefill can hold them up
+
 
 class _Rules(NamedTuple):
     """The engine, ready for the loop."""
@@ -129,8 +131,8 @@ class Run:
         """Go on until just before a request arrives, until so many more have ended, or to the end of all."""
         a, b, c, w, pace, parts, lanes, _, _ = self.rules
         decoding, prefilling, waiting = self.decoding, self.prefilling, self.waiting
-        enough = len(self.ended) + ends if ends >= 0 else -1
-        while len(self.ended) != enough:
+        enough = len(self.ended) + ends if ends >= 0 else math.inf
+        while len(self.ended) < enough:
             while waiting and len(prefilling) < lanes and self._fits(waiting[0]):
                 self._admit(waiting.popleft())
             step = pace[self.piece % parts.count] * (a + b * (len(decoding) or 1) + c * self.kv)
@@ -172,6 +174,8 @@ class Run:
             heapq.heappush(self.decoding, (self.stepped + self.jobs.steps[turned], turned))
         elif event == _ENDS:
             self._ends(heapq.heappop(self.decoding)[1])
+            while self.decoding and self.decoding[0][0] <= self.stepped + _SAME_STEP:
+                self._ends(heapq.heappop(self.decoding)[1])
         else:
             self.piece += 1
 
