@@ -1,4 +1,4 @@
-"""An engine's spans become looks, prices and externalities: through the collector, out of the books, and without naming the victims."""
+"""An engine's spans become looks, prices and externalities: out of the books, and without naming the victims."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from analyzers.modes.congestion.refresh import refresh_engine_prices
 from analyzers.modes.look import Look, Window
@@ -112,14 +113,15 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
     assert hours[0][4] == 24
     culprit, delay_s, usd = one(
         reader,
-        "select tenant, sum(delay_s), sum(usd) from ledger.externalities where victim = 'quick' and task_class = 'report' group by 1",
+        "select tenant, sum(delay_s), sum(usd) from ledger.externalities where victim = 'quick' and task_class = 'report'"
+        " group by 1",
     )
     assert culprit == "heavy"
     assert float(usd) == pytest.approx(0.0005 * delay_s)
     assert float(usd) == pytest.approx(sum(of.usd for of in heavy.days), rel=1e-6)
     assert written >= 2 * 3 * HOURS
 
-    served = {price.resource: price for price in read_prices(reader, "quick").engines}
+    served = {price.resource: price for price in read_prices(writer, "quick").engines}
     assert {resource: (price.unit, price.valid_from) for resource, price in served.items()} == {
         "prefill": ("token", AT + timedelta(hours=HOURS - 1)),
         "decode": ("token", AT + timedelta(hours=HOURS - 1)),
@@ -155,8 +157,8 @@ def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg
         for minute, value in enumerate(values):
             writer.execute(
                 "insert into pigou.metric_point (tenant_id, name, at, series_id, kind, value, attributes, resource_id)"
-                ' values (%s, %s, %s, gen_random_uuid(), \'gauge\', %s, \'{"model_name": "m7", "engine": "0"}\', gen_random_uuid())',
-                (tenant_id, name, AT + timedelta(minutes=minute), value),
+                " values (%s, %s, %s, gen_random_uuid(), 'gauge', %s, %s, gen_random_uuid())",
+                (tenant_id, name, AT + timedelta(minutes=minute), value, Jsonb({"model_name": "m7", "engine": "0"})),
             )
     (found,) = looks(writer, "metered")
     assert (found.place.segment, found.status, found.n) == ("engine m7 0", "not_identified", 4)

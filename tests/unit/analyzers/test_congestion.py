@@ -50,8 +50,8 @@ def play(chains: list[list[tuple[Arrival, float]]], engine: EngineParameters = P
     flat = sorted(((arrival, service, k) for k, one in enumerate(seen) for arrival, service in one), key=lambda row: row[0].at_s)
     table = np.array(
         [
-            (a.at_s, s.queue_s, s.prefill_s, s.decode_s, a.prompt_tokens, a.output_tokens / tokens_per_step(engine, a.prompt_tokens),
-             a.kv_tokens, k % 2, k)
+            (a.at_s, s.queue_s, s.prefill_s, s.decode_s, a.prompt_tokens,
+             a.output_tokens / tokens_per_step(engine, a.prompt_tokens), a.kv_tokens, k % 2, k)
             for a, s, k in flat
         ]
     )  # fmt: skip
@@ -131,8 +131,8 @@ def test_a_queue_of_two_on_paper() -> None:
 def test_a_prefill_that_is_mixed_in_slows_decoding_only_by_its_share() -> None:
     # w·step = 1: while a prompt is prefilled, both go at half their speed.
     seen = Served(
-        np.array([0.0, 2.0]), np.zeros(2), np.array([1.0, 1.0]), np.array([3.5, 1.0]), np.array([9e3, 9e3]), np.array([300.0, 100.0]),
-        np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([0, 1]), np.array([-1, -1]),
+        np.array([0.0, 2.0]), np.zeros(2), np.array([1.0, 1.0]), np.array([3.5, 1.0]), np.array([9e3, 9e3]),
+        np.array([300.0, 100.0]), np.array([1.0, 1.0]), np.array([1.0, 1.0]), np.array([0, 1]), np.array([-1, -1]),
     )  # fmt: skip
     engine = replace(known(), step_s=0.01, per_sequence_s=0.0, per_kv_token_s=0.0, mixing=100.0)
     assert external.imposed(seen, engine, [seen.group == 1])[0].delay_s == pytest.approx([0.5, 0.0])
@@ -287,7 +287,7 @@ def drafted(n: int = 600, k: float = 3.0) -> tuple[Floats, Floats, Floats]:
     """Contexts, proposed and accepted tokens: three in five are accepted below 20,000 tokens, one in five above."""
     rng = np.random.default_rng(1)
     context = rng.uniform(1_000, 40_000, n)
-    proposed = k * rng.integers(20, 60, n)
+    proposed: Floats = k * rng.integers(20, 60, n).astype(np.float64)
     return context, proposed, rng.binomial(proposed.astype(np.int64), np.where(context < 20_000, 0.6, 0.2)).astype(float)
 
 
