@@ -157,14 +157,14 @@ def _sentence(culprit: _Culprit, per_day: Money, delay_s: float, *, felt: bool) 
 def _change(culprit: _Culprit, later: list[tuple[int, float]], usd_per_task: float, *, felt: bool) -> str:
     if not felt:
         return "Nothing."
-    charge = f"charge {usd_per_task:,.2g} USD a task for the delay, or give them an engine or a lower priority of their own"
+    dues = f"charge {usd_per_task:,.2g} USD a task for the delay, or give them an engine or a lower priority of their own"
     best = min(later, key=lambda one: one[1], default=None)
     now = culprit.usd.value / culprit.days
     if best is None or best[1] > 0.7 * now:
-        return f"{charge[0].upper()}{charge[1:]}."
+        return f"{dues[0].upper()}{dues[1:]}."
     hour = _usual_hour(culprit)
     when = f"around {(hour + best[0]) % 24:02d}:00 UTC instead of {hour:02d}:00"
-    return f"Run them {best[0]} hours later, {when}: that leaves {max(best[1], 0.0):,.2f} USD a day of it. Or {charge}."
+    return f"Run them {best[0]} hours later, {when}: that leaves {max(best[1], 0.0):,.2f} USD a day of it. Or {dues}."
 
 
 def _usual_hour(culprit: _Culprit) -> int:

@@ -61,7 +61,7 @@ def once(kind: Kind, rng: np.random.Generator) -> Fingerprint:
     return fingerprint(
         made.latency_s,
         made.others_long_tokens,
-        volume=made.volume,
+        traffic=made.traffic,
         stratum=made.stratum,
         day=made.day,
         seed=int(rng.integers(1 << 31)),

@@ -1,7 +1,7 @@
 """Prediction 3 as a test: do short requests slow down with *other* tenants' long contexts, over and above the daily rhythm?
 
-Everybody comes by day, so latency and everybody's volume rise together although nobody is in anybody's way. The test therefore
-compares like with like: what the hour of the day, the day, and the volume of all short traffic explain is taken out of both
+Everybody comes by day, so latency and everybody's traffic rise together although nobody is in anybody's way. The test therefore
+compares like with like: what the hour of the day, the day, and all further traffic explain is taken out of both
 sides, and what is left of others' long contexts is exchanged between days at the same hour, which keeps the rhythm and what
 neighbouring windows have in common. Source: Freedman & Lane 1983 (permuting residuals); Winkler et al. 2014 (blocks).
 """
@@ -46,7 +46,7 @@ def fingerprint(
     latency_s: ArrayLike,
     others_long_tokens: ArrayLike,
     *,
-    volume: ArrayLike,
+    traffic: ArrayLike,
     stratum: ArrayLike,
     day: ArrayLike,
     level: float = 0.95,
@@ -55,14 +55,14 @@ def fingerprint(
     """Test one tenant's short requests, one window of time per row, (w,), in order of time.
 
     `latency_s`: their mean latency in the window (take it by token where requests differ much); `others_long_tokens`: tokens of
-    other tenants' long contexts in it; `volume` (w, v): further traffic to be held fixed, such as its own tokens and others'
+    other tenants' long contexts in it; `traffic` (w, v): further traffic to be held fixed, such as its own tokens and others'
     short ones; `stratum`: the hour of the day, a code; `day`: which day, a code. Windows of one day and stratum stay together
     when they change places. Raises: InputError.
     """
     y = floats(latency_s, "latency_s", shape=(-1,))
     w = len(y)
     x = floats(others_long_tokens, "others_long_tokens", shape=(w,)) / 1000
-    more = floats(volume, "volume", shape=(w, -1))
+    more = floats(traffic, "traffic", shape=(w, -1))
     hour, date = _codes(stratum, w, "stratum"), _codes(day, w, "day")
     block = np.unique(hour * (int(date.max(initial=0)) + 1) + date, return_inverse=True)[1].astype(np.int64)
     days = int(date.max(initial=-1)) + 1
@@ -149,11 +149,11 @@ def _nothing(windows: int, why: str) -> Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What `fingerprint` asks for, by window of time in which the tenant's short requests came; shapes (w,), volume (w, 2)."""
+    """What `fingerprint` asks for, by window of time in which the tenant's short requests came; shapes (w,), traffic (w, 2)."""
 
     latency_s: Floats
     others_long_tokens: Floats
-    volume: Floats
+    traffic: Floats
     stratum: Ints
     day: Ints
 
@@ -162,7 +162,7 @@ def windows(served: Served, short: Bools, long: Bools, lasts_s: float, begins_s:
     """Cut time in windows and sum up the requests of one tenant that are `short` (n,) and those of others that are `long` (n,).
 
     Latency is what is left of it after the request's own tokens are taken out, plus the mean, so that a window with longer
-    answers is not a slow one. Others' long tokens are those that came in the window or in the one before. The volume held fixed
+    answers is not a slow one. Others' long tokens are those that came in the window or in the one before. The traffic held fixed
     is of the short ones, and of all that are neither. Days of `day_s` begin at `begins_s`, with 24 hours each.
     """
     place = np.floor((served.arrived_s - begins_s) / lasts_s).astype(np.int64)
@@ -181,9 +181,9 @@ def windows(served: Served, short: Bools, long: Bools, lasts_s: float, begins_s:
         latency[short] = beyond + float(served.latency_s[short].mean())
     others = by_window(long, served.kv_tokens)
     others = others + np.r_[0.0, others[:-1]]
-    volume = np.column_stack([by_window(short, served.kv_tokens), by_window(~short & ~long, served.kv_tokens)])
+    traffic = np.column_stack([by_window(short, served.kv_tokens), by_window(~short & ~long, served.kv_tokens)])
     at = (np.arange(count) + first) * lasts_s
     kept = n > 0
     hour = np.floor(np.mod(at, day_s) / (day_s / 24)).astype(np.int64)
     day = np.floor(at / day_s).astype(np.int64)
-    return Windows(by_window(short, latency)[kept] / n[kept], others[kept], volume[kept], hour[kept], day[kept])
+    return Windows(by_window(short, latency)[kept] / n[kept], others[kept], traffic[kept], hour[kept], day[kept])
