@@ -177,6 +177,7 @@ def recorded(folder: Path) -> list[Economy]:
     return [
         Economy("recorded arrivals, prefill stalls decoding", "found", lambda rng: _shared(asked(rng), rng, 0)),
         Economy("recorded arrivals, chunked prefill", "found", lambda rng: _shared(asked(rng), rng, _chunk(rng))),
+        Economy("recorded arrivals, prompts prefilled together", "found", lambda rng: _shared(asked(rng), rng, 512, 8)),
         Economy("null: recorded arrivals, ample capacity", "nothing", lambda rng: _ample(asked(rng), rng, daily=False)),
         Economy(slow, "nothing", lambda rng: _ample(asked(rng), rng, daily=True)),
     ]  # fmt: skip
@@ -239,12 +240,13 @@ def _asked(traces: list[Trace], rng: np.random.Generator) -> Load:
     return Load(at[order], prompt[order], output[order], tenant, lam[tenant], np.exp(rng.normal(0, 0.05, len(at))))
 
 
-def _shared(load: Load, rng: np.random.Generator, chunk: int) -> tuple[Plant, Load]:
+def _shared(load: Load, rng: np.random.Generator, chunk: int, together: int = 1) -> tuple[Plant, Load]:
     """An engine that the load keeps busy for half to nine tenths of its time, and whose pace wanders by a few per cent."""
     plant = Plant(
         step_s=0.02 * rng.uniform(0.7, 1.4), per_sequence_s=0.0004 * rng.uniform(0.3, 3),
-        per_kv_token_s=1.5e-7 * rng.uniform(0.3, 3), chunk_tokens=chunk, batch_max=int(rng.choice([16, 32, 64])),
-        kv_max=float(rng.choice([60_000, 120_000, 240_000])), pace=tuple(np.exp(rng.normal(0, 0.03, 7))), pace_s=47.0,
+        per_kv_token_s=1.5e-7 * rng.uniform(0.3, 3), chunk_tokens=chunk, together=together,
+        batch_max=int(rng.choice([16, 32, 64])), kv_max=float(rng.choice([60_000, 120_000, 240_000])),
+        pace=tuple(np.exp(rng.normal(0, 0.03, 7))), pace_s=47.0,
     )  # fmt: skip
     return faster(plant, utilisation(plant, load) / rng.uniform(0.5, 0.9)), load
 

@@ -21,14 +21,16 @@ from analyzers.effects.estimate import Bools, Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """The constants of an engine. `chunk_tokens` 0: a prefill stalls decoding. `pace` is how much slower everything is in each of
-    equal pieces of `pace_s` seconds, again and again: noise, or a machine that is shared with something else."""
+    """The constants of an engine. `chunk_tokens` 0: a prefill stalls decoding. Up to `together` prompts are prefilled at once,
+    and end together. `pace` is how much slower everything is in each of equal pieces of `pace_s` seconds, again and again:
+    noise, or a machine that is shared with something else."""
 
     prefill_per_token_s: float = 1 / 9_000
     step_s: float = 0.02
     per_sequence_s: float = 0.0004
     per_kv_token_s: float = 1.5e-7
     chunk_tokens: int = 0
+    together: int = 1
     batch_max: int = 48
     kv_max: float = 160_000.0
     pace: tuple[float, ...] = (1.0,)
@@ -88,29 +90,30 @@ class _State:
         self.waiting: deque[int] = deque()
         self.running: list[tuple[int, int]] = []
         self.now_s, self.steps, self.reserved, self.live, self.following = 0.0, 0, 0, 0, 0
-        self.filling, self.pieces, self.piece_s = -1, 0, 0.0
+        self.filling: list[int] = []
+        self.pieces, self.piece_s = 0, 0.0
 
     def goes_on(self) -> bool:
         """Take in who came, admit, and run until the next event; False when all is done."""
         while self.following < len(self.arrived_s) and self.arrived_s[self.following] <= self.now_s:
             self.waiting.append(self.following)
             self.following += 1
-        if self.filling < 0 and self.waiting:
+        if not self.filling and self.waiting:
             self._admit()
         began_s = self.now_s
-        if self.filling >= 0 and not self.plant.chunk_tokens:
+        if self.filling and not self.plant.chunk_tokens:
             self.now_s += self._pace() * self.piece_s
             self.pieces = 0
-        elif self.filling >= 0 or self.running:
+        elif self.filling or self.running:
             self._step()
         elif self.following < len(self.arrived_s):
             self.now_s = self.arrived_s[self.following]
         else:
             return False
-        if self.filling >= 0:
-            self.prefill_s[self.filling] += self.now_s - began_s
-            if self.pieces == 0:
-                self._begin_decoding()
+        for request in self.filling:
+            self.prefill_s[request] += self.now_s - began_s
+        if self.pieces == 0:
+            self._begin_decoding()
         while self.running and self.running[0][0] <= self.steps:
             done = heapq.heappop(self.running)[1]
             self.decode_s[done] = self.now_s - self.decode_s[done]
@@ -122,17 +125,22 @@ class _State:
         return self.plant.pace[int(self.now_s / self.plant.pace_s) % len(self.plant.pace)]
 
     def _admit(self) -> None:
-        head, plant = self.waiting[0], self.plant
-        need = self.prompt[head] + self.output[head]
-        if self.running and (len(self.running) >= plant.batch_max or self.reserved + need > plant.kv_max):
-            return
-        self.waiting.popleft()
-        self.queue_s[head] = self.now_s - self.arrived_s[head]
-        self.batch[head] = len(self.running) + 1.0
-        self.reserved += need
-        self.filling = head
-        self.pieces = math.ceil(self.prompt[head] / plant.chunk_tokens) if plant.chunk_tokens else 1
-        self.piece_s = self.prompt[head] * plant.prefill_per_token_s * self.noise[head] / self.pieces
+        plant, work = self.plant, 0.0
+        while self.waiting and len(self.filling) < plant.together and self._fits(self.waiting[0]):
+            head = self.waiting.popleft()
+            self.queue_s[head] = self.now_s - self.arrived_s[head]
+            self.batch[head] = len(self.running) + len(self.filling) + 1.0
+            self.reserved += self.prompt[head] + self.output[head]
+            self.filling.append(head)
+            work += self.prompt[head] * plant.prefill_per_token_s * self.noise[head]
+        tokens = sum(self.prompt[request] for request in self.filling)
+        self.pieces = math.ceil(tokens / plant.chunk_tokens) if plant.chunk_tokens else 1
+        self.piece_s = work / max(1, self.pieces)
+
+    def _fits(self, request: int) -> bool:
+        inside = len(self.running) + len(self.filling)
+        need = self.prompt[request] + self.output[request]
+        return not inside or (inside < self.plant.batch_max and self.reserved + need <= self.plant.kv_max)
 
     def _step(self) -> None:
         """As many steps at once as nothing happens in: KV grows by the batch with each."""
@@ -140,24 +148,25 @@ class _State:
         each = m * (plant.step_s + plant.per_sequence_s * b + plant.per_kv_token_s * self.live)
         grows = m * plant.per_kv_token_s * b
         most = 1 << 40
-        if self.filling >= 0:
+        if self.filling:
             each += m * self.piece_s
             most = self.pieces
         if self.running:
             most = min(most, self.running[0][0] - self.steps)
-        if self.filling < 0 and not self.waiting and self.following < len(self.arrived_s):
+        if not self.filling and not self.waiting and self.following < len(self.arrived_s):
             most = min(most, _steps_until(self.arrived_s[self.following] - self.now_s, each, grows))
         self.now_s += most * each + grows * most * (most - 1) / 2
         self.steps += most
         self.live += b * most
-        if self.filling >= 0:
+        if self.filling:
             self.pieces -= most
 
     def _begin_decoding(self) -> None:
-        heapq.heappush(self.running, (self.steps + self.output[self.filling], self.filling))
-        self.decode_s[self.filling] = self.now_s
-        self.live += self.prompt[self.filling]
-        self.filling = -1
+        for request in self.filling:
+            heapq.heappush(self.running, (self.steps + self.output[request], request))
+            self.decode_s[request] = self.now_s
+            self.live += self.prompt[request]
+        self.filling.clear()
 
 
 def _steps_until(left_s: float, each: float, grows: float) -> int:

@@ -22,6 +22,7 @@ _ROUNDS = 4
 _SHRINK = 25.0  # a block's pace counts as so many requests at pace 1 beside its own
 _STEPS_ERROR = 1.0  # a span's times are exact to about a step
 _SHARE_ERROR = 0.03
+_GANG_SHARE = 0.8  # of the time that prompts share
 _TICK_S = 1e-4  # spans' times are told in microseconds: who leaves and who enters at once may seem to be there together
 
 
@@ -29,9 +30,9 @@ _TICK_S = 1e-4  # spans' times are told in microseconds: who leaves and who ente
 class Engine:
     """A fitted engine. `step_s`, `per_sequence_s` and `per_kv_token_s` are a, b, c; `mixing` is w; `pace` is m by block.
 
-    `prefill_s` and `prefill_per_token_s` give a prompt's prefill by its tokens. `lanes` prompts are prefilled at once,
-    `batch_max` sequences run and `kv_max` tokens are held at most (infinite: never seen to bind). `covariance` (4, 4) of a, b,
-    c, w. `misfit` is the median relative error of decode times.
+    `prefill_s` and `prefill_per_token_s` give a prompt's prefill by its tokens. `lanes` prompts are prefilled at once, and
+    share the time; `in_gangs`: they begin and end together; `batch_max` sequences run and `kv_max` tokens are held at most
+    (infinite: never seen to bind). `covariance` (4, 4) of a, b, c, w. `misfit` is the median relative error of decode times.
     """
 
     step_s: float
@@ -41,6 +42,7 @@ class Engine:
     pace: Floats
     parts: Blocks
     lanes: int
+    in_gangs: bool
     batch_max: float
     kv_max: float
     prefill_s: float
@@ -55,7 +57,7 @@ class Engine:
 
 
 def rates(parameters: Floats, pace: Floats, line: Timeline) -> tuple[Floats, Floats]:
-    """Decode steps per second, and prefill per second of it, in each stretch."""
+    """Decode steps per second, and how much of a second's prefill gets done in one, in each stretch."""
     a, b, c, w = (float(one) for one in parameters)
     step = pace[line.block] * (a + b * np.maximum(line.decoding, 1.0) + c * line.kv)
     beside: Floats = 1.0 / (1.0 + w * step)
@@ -104,7 +106,8 @@ def fit(served: Served, parts: Blocks | None = None) -> Engine | None:
     a, b, c, w = (x * unit).tolist()
     alpha, beta = _prefill(served)
     lanes, batch_max, kv_max = _limits(served, line, a + b)
-    return Engine(a, b, c, w, pace, parts, lanes, batch_max, kv_max, alpha, beta, covariance, int(known.sum()), misfit)
+    gangs = lanes > 1 and _in_gangs(served, line)
+    return Engine(a, b, c, w, pace, parts, lanes, gangs, batch_max, kv_max, alpha, beta, covariance, int(known.sum()), misfit)
 
 
 def _pace(pace: Floats, allowed: Floats, steps: Floats, block: Ints) -> Floats:
@@ -144,6 +147,22 @@ def _prefill(served: Served) -> tuple[float, float]:
         bound = 1.345 * max(float(np.median(off)) / 0.6745, 1e-12)
         weight = base * np.minimum(1.0, bound / np.maximum(off, 1e-15))
     return float(line[0]), float(max(line[1], 0.0))
+
+
+def gangs(served: Served) -> Ints:
+    """Which requests were admitted at the same moment as others: the code of each one's gang, shape (n,)."""
+    return np.unique(np.round(served.admitted_s / _TICK_S), return_inverse=True)[1].astype(np.int64)
+
+
+def _in_gangs(served: Served, line: Timeline) -> bool:
+    """Whether prompts that are prefilled at once mostly begin and end together."""
+    gang = gangs(served)
+    size = np.bincount(gang)
+    apart = np.abs(served.decoding_s - (np.bincount(gang, served.decoding_s) / size)[gang]) > _TICK_S
+    together = (size[gang] > 1) & ~apart
+    many = line.prefilling > 1
+    shared = float((line.prefilling * line.lasts_s)[many].sum())
+    return shared > 0 and float(served.prefill_s[together].sum()) >= _GANG_SHARE * shared
 
 
 def _limits(served: Served, line: Timeline, step_s: float) -> tuple[int, float, float]:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats
-from analyzers.modes.congestion.fit import Engine, rates
-from analyzers.modes.congestion.timeline import Blocks, Served, timeline
+from analyzers.modes.congestion.fit import Engine, gangs, rates
+from analyzers.modes.congestion.timeline import Blocks, Served, Timeline, timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ def jobs(served: Served, engine: Engine) -> Jobs:
     """The work of each request by what it was seen to take."""
     line = timeline(served, engine.parts)
     decode, prefill = rates(engine.parameters(), engine.pace, line)
-    stepped, filled = line.until(decode), line.until(prefill)
+    stepped = line.until(decode)
     again, gap = served.follows()
     followed = np.zeros(len(again), dtype=bool)
     followed[again[again >= 0]] = True
     return Jobs(
         served.arrived_s.tolist(),
-        (filled[line.decodes] - filled[line.admitted]).tolist(),
+        _prefills(served, engine, line, prefill).tolist(),
         (stepped[line.ends] - stepped[line.decodes]).tolist(),
         served.kv_tokens.tolist(),
         again.tolist(),
@@ -71,8 +71,21 @@ class _Rules(NamedTuple):
     pace: list[float]
     parts: Blocks
     lanes: int
+    in_gangs: bool
     batch_max: float
     kv_max: float
+
+
+def _prefills(served: Served, engine: Engine, line: Timeline, rate: Floats) -> Floats:
+    """The seconds of prefill that each request took of the engine; prompts share them by their tokens in a gang, else evenly."""
+    if not engine.in_gangs:
+        filled = line.until(rate / np.maximum(line.prefilling, 1.0))
+        return filled[line.decodes] - filled[line.admitted]
+    filled = line.until(rate)
+    gang = gangs(served)
+    known = np.isfinite(served.prefill_tokens)
+    tokens = np.where(known, served.prefill_tokens, np.nanmean(served.prefill_tokens) if known.any() else 1.0) + 1.0
+    return (filled[line.decodes] - filled[line.admitted]) * tokens / np.bincount(gang, tokens)[gang]
 
 
 class Run:
@@ -85,7 +98,9 @@ class Run:
 
     def __init__(self, engine: Engine, work: Jobs, absent: Bools | None = None) -> None:
         a, b, c, w = engine.parameters().tolist()
-        self.rules = _Rules(a, b, c, w, engine.pace.tolist(), engine.parts, engine.lanes, engine.batch_max, engine.kv_max)
+        self.rules = _Rules(
+            a, b, c, w, engine.pace.tolist(), engine.parts, engine.lanes, engine.in_gangs, engine.batch_max, engine.kv_max
+        )
         self.jobs = work
         self.absent = bytearray(len(work.arrived_s)) if absent is None else bytearray(absent.astype(np.uint8).tobytes())
         self.latency_s: dict[int, float] = {}
@@ -129,15 +144,16 @@ class Run:
 
     def until(self, arrival: int = -1, ends: int = -1) -> None:
         """Go on until just before a request arrives, until so many more have ended, or to the end of all."""
-        a, b, c, w, pace, parts, lanes, _, _ = self.rules
+        a, b, c, w, pace, parts, _, in_gangs, _, _ = self.rules
         decoding, prefilling, waiting = self.decoding, self.prefilling, self.waiting
         enough = len(self.ended) + ends if ends >= 0 else math.inf
         while len(self.ended) < enough:
-            while waiting and len(prefilling) < lanes and self._fits(waiting[0]):
-                self._admit(waiting.popleft())
+            if waiting and len(prefilling) < self.rules.lanes:
+                self._admit()
             step = pace[self.piece % parts.count] * (a + b * (len(decoding) or 1) + c * self.kv)
             beside = 1.0 / (1.0 + w * step)
             speed = w * beside if prefilling else 1.0 / step
+            beside /= 1 if in_gangs else len(prefilling) or 1
             at_s, comes = self.coming()
             event, lasts = _ARRIVES, at_s - self.now_s
             if prefilling and (left := max(0.0, (prefilling[0][0] - self.prefilled) / beside)) < lasts:
@@ -160,9 +176,18 @@ class Run:
         room = inside < self.rules.batch_max and self.kv + self.jobs.kv[request] <= self.rules.kv_max * (1 + 1e-9)
         return room or not inside
 
-    def _admit(self, request: int) -> None:
-        self.kv += self.jobs.kv[request]
-        heapq.heappush(self.prefilling, (self.prefilled + self.jobs.prefill_s[request], request))
+    def _admit(self) -> None:
+        """Let in who fits, in order; a gang only when none is under way, and it ends when the work of all of it is done."""
+        if self.rules.in_gangs and self.prefilling:
+            return
+        done_s = self.prefilled
+        while self.waiting and len(self.prefilling) < self.rules.lanes and self._fits(self.waiting[0]):
+            request = self.waiting.popleft()
+            self.kv += self.jobs.kv[request]
+            done_s = self.jobs.prefill_s[request] + (done_s if self.rules.in_gangs else self.prefilled)
+            heapq.heappush(self.prefilling, (done_s, request))
+        if self.rules.in_gangs:
+            self.prefilling[:] = [(done_s, request) for _, request in self.prefilling]
 
     def _happens(self, event: int, comes: int) -> None:
         if event == _ARRIVES:
@@ -170,8 +195,10 @@ class Run:
             if not (self.decoding or self.prefilling):
                 self.piece = self._piece()
         elif event == _TURNS:
-            turned = heapq.heappop(self.prefilling)[1]
-            heapq.heappush(self.decoding, (self.stepped + self.jobs.steps[turned], turned))
+            done_s = self.prefilling[0][0]
+            while self.prefilling and self.prefilling[0][0] <= done_s + 1e-9:
+                turned = heapq.heappop(self.prefilling)[1]
+                heapq.heappush(self.decoding, (self.stepped + self.jobs.steps[turned], turned))
         elif event == _ENDS:
             self._ends(heapq.heappop(self.decoding)[1])
             while self.decoding and self.decoding[0][0] <= self.stepped + _SAME_STEP:

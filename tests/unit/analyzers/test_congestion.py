@@ -63,7 +63,7 @@ def play(chains: list[list[tuple[Arrival, float]]], engine: EngineParameters = P
 def known(engine: EngineParameters = PLAIN) -> Engine:
     """The economy's engine, as if it had been fitted without error."""
     return Engine(
-        engine.step_s, engine.step_per_sequence_s, engine.step_per_kv_token_s, 0.0, np.ones(1), Blocks(0.0, 1e9, 1), 1,
+        engine.step_s, engine.step_per_sequence_s, engine.step_per_kv_token_s, 0.0, np.ones(1), Blocks(0.0, 1e9, 1), 1, False,
         engine.batch_max, engine.kv_capacity_tokens, 0.0, 1 / engine.prefill_tokens_per_s, np.zeros((4, 4)), 100, 0.0,
     )  # fmt: skip
 
@@ -136,6 +136,20 @@ def test_a_prefill_that_is_mixed_in_slows_decoding_only_by_its_share() -> None:
     )  # fmt: skip
     engine = replace(known(), step_s=0.01, per_sequence_s=0.0, per_kv_token_s=0.0, mixing=100.0)
     assert external.imposed(seen, engine, [seen.group == 1])[0].delay_s == pytest.approx([0.5, 0.0])
+
+
+def test_prompts_that_are_prefilled_together_share_the_time_by_their_tokens() -> None:
+    # The first is prefilled for 1 s; the other two come meanwhile and are prefilled together: 3 s for 9,000 and 18,000 tokens.
+    seen = Served(
+        np.array([0.0, 0.2, 0.4]), np.array([0.0, 0.8, 0.6]), np.array([1.0, 3.0, 3.0]), np.array([4.0, 1.0, 1.0]),
+        np.array([9e3, 9e3, 18e3]) - 1, np.full(3, 100.0), np.ones(3), np.ones(3), np.arange(3), np.full(3, -1),
+    )  # fmt: skip
+    engine = replace(known(), step_s=0.01, per_sequence_s=0.0, per_kv_token_s=0.0, lanes=8, in_gangs=True)
+    masks: list[Bools] = [seen.group == 0, seen.group == 2]
+    first, last = external.imposed(seen, engine, masks)
+    assert last.delay_s == pytest.approx([2.0, 2.0, 0.0])
+    # Without the first, the second is prefilled alone from 0.2 s on, and the third after it; both have ended 4.2 s after the start.
+    assert first.delay_s == pytest.approx([0.0, 4.8 - 4.0, 4.6 - 3.8])
 
 
 def test_an_interval_widens_with_what_is_not_known_of_the_engine() -> None:
