@@ -81,7 +81,7 @@ def _looks(seen: Seen, tenant_id: int, window: Window) -> list[Look]:
 def _culprit(seen: Seen, engine: Engine, group: Group, window: Window, mask: Bools, imposed: Imposed) -> _Culprit:
     """With the time since when it costs others what it costs them now."""
     first_s = float(seen.served.arrived_s[mask][0])
-    since_s = max(window.since.timestamp(), np.floor(first_s / _DAY_S) * _DAY_S)
+    since_s = max(window.since.timestamp(), first_s // _DAY_S * _DAY_S)
     days = max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
     usd = external.total(imposed, seen.served.lam)
     if usd.value >= _WORTH_A_LOOK_USD * days:

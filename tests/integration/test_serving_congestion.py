@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
@@ -97,6 +98,7 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
     )
     (quick,) = looks(writer, "quick")
     assert (quick.is_discovery, quick.usd_per_day, quick.change) == (False, 0.0, "Nothing.")  # those whom it delays can wait
+    assert msgspec.json.encode([heavy, quick])  # as findings are stored: numbers are Python's
     assert looks(writer, "heavy") == [heavy]
 
     now = AT + timedelta(hours=HOURS, minutes=20)
