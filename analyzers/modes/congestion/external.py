@@ -16,9 +16,10 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import Bools, Floats, Ints
 from analyzers.modes.congestion.fit import Engine
 from analyzers.modes.congestion.replay import Run, jobs, latencies
-from analyzers.modes.congestion.timeline import Served
+from analyzers.modes.congestion.timeline import Served, timeline
 
 _Z = 1.959963984540054
+_UNMOVED = 0.002
 MODEL_ERROR = 0.05
 """What the rules of the replay leave out, as a share of a delay: measured against engines whose truth is known."""
 
@@ -43,7 +44,7 @@ class Money:
 
 def imposed(served: Served, engine: Engine, culprits: Sequence[Bools]) -> list[Imposed]:
     """What each culprit, a mask (n,) over requests, imposed on all others."""
-    parts = [_delays(served, one, culprits) for one in [engine, *_neighbours(engine)]]
+    parts = [_delays(served, one, culprits) for one in [engine, *_neighbours(served, engine)]]
     return [
         Imposed(parts[0][k], np.array([part[k] - parts[0][k] for part in parts[1:]]).reshape(-1, len(served.arrived_s)))
         for k in range(len(culprits))
@@ -72,16 +73,34 @@ def _delays(served: Served, engine: Engine, culprits: Sequence[Bools]) -> list[F
     return found
 
 
-def _neighbours(engine: Engine) -> Iterator[Engine]:
-    """Engines one standard error away, along the axes in which the parameters are uncertain independently of each other."""
+def _neighbours(served: Served, engine: Engine) -> Iterator[Engine]:
+    """Engines one standard error away, along the axes in which the parameters are uncertain independently of each other.
+
+    Axes along which no part of a usual step moves by more than `_UNMOVED` of it are left out: they cannot matter beside the
+    error of the rules, and each costs as many replays as there are culprits.
+    """
     unit = np.sqrt(np.maximum(np.diag(engine.covariance), 1e-300))
     values, vectors = np.linalg.eigh(engine.covariance / np.outer(unit, unit))
+    usual = _usual(served, engine)
     for value, vector in zip(values, vectors.T, strict=True):
         if value <= 0:
             continue
-        moved = engine.parameters() + math.sqrt(value) * vector * unit
-        a, b, c, w = np.maximum(moved, [0.3 * engine.step_s, 0.0, 0.0, 0.0]).tolist()
+        step = math.sqrt(value) * vector * unit
+        if float(np.abs(step * usual).max()) < _UNMOVED:
+            continue
+        a, b, c, w = np.maximum(engine.parameters() + step, [0.3 * engine.step_s, 0.0, 0.0, 0.0]).tolist()
         yield replace(engine, step_s=a, per_sequence_s=b, per_kv_token_s=c, mixing=w)
+
+
+def _usual(served: Served, engine: Engine) -> Floats:
+    """By how much of a usual step it changes with one of each parameter."""
+    line = timeline(served, engine.parts)
+    weight = line.lasts_s * (line.decoding > 0)
+    if float(weight.sum()) <= 0:
+        return np.zeros(4)
+    batch, kv = float(np.average(line.decoding, weights=weight)), float(np.average(line.kv, weights=weight))
+    step_s = engine.step_s + engine.per_sequence_s * batch + engine.per_kv_token_s * kv
+    return np.array([1 / step_s, batch / step_s, kv / step_s, step_s])
 
 
 def moved(served: Served, engine: Engine, culprit: Bools, later_s: Sequence[float]) -> list[Floats]:
