@@ -60,7 +60,7 @@ def test_an_economy_of_each_kind_is_played_and_printed(place: int) -> None:
 
 
 def test_a_broken_promise_is_seen() -> None:
-    tally = congestion.Tally(1, 10, [0.5, 0.1], [True], [0.95], [True], [True])
+    tally = congestion.Tally(1, 10, [0.5, 0.1], [True], [0.95], [0.95], [True], [True])
     assert not tally.kept("found")
     assert not tally.kept("nothing")
     assert "NO: ≤ 5 % raise one" in tally.row("x", "nothing")
