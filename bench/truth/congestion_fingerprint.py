@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -102,7 +103,7 @@ def _served(kind: Kind, load: Load, rate: Floats, rng: np.random.Generator) -> T
     )
     apart = [serve(ample, load, mask) for mask in (load.tenant == 2, load.tenant != 2)]
     if kind == "null":  # a prompt's piece in a step is too small to be felt
-        return serve(Plant(1e-7, ample.step_s, 1e-6, 0.0, 0, 512, 1e8, ample.pace, HOUR_S), load)
+        return serve(replace(ample, prefill_per_token_s=1e-7, chunk_tokens=0), load)
     own: Bools = load.tenant == 2
     long, rest = apart[1], apart[0]
     pairs = (
