@@ -102,7 +102,7 @@ def opened(context: BrowserContext, served: Served, address: str = "/") -> Page:
 
 def settled(page: Page) -> None:
     """Wait until no skeleton is left and no question is open."""
-    expect(page.locator(".panel-heading").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".panel-heading:visible").first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".page .mantine-Skeleton-root")).to_have_count(0)
     page.wait_for_load_state("networkidle")
 

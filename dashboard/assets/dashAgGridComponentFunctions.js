@@ -18,6 +18,13 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   pigou.decisionOf = (row) =>
     "/decision?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + encodeURIComponent(row.decision_id);
 
+  pigou.alertOf = (row) => {
+    const asked = new URLSearchParams(window.location.search);
+    asked.set("tenant", row.tenant);
+    asked.set("alert", row.alert_id);
+    return "/alerts?" + asked;
+  };
+
   // With a modifier key the browser opens a link as ever.
   const follow = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -35,6 +42,16 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   const STATUS = { unpriced: "act", suspense: "act", duplicate: "dim" };
   dagcomponentfuncs.StatusCell = (props) =>
     h("span", { className: "status " + (STATUS[props.value] || ""), title: props.data.reason || "" }, props.value);
+
+  dagcomponentfuncs.AlertCell = (props) =>
+    h("a", { href: pigou.alertOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  // Shapes tell grades apart: a triangle, a dot, a ring.
+  const GRADES = { critical: "▲", warning: "●", info: "○" };
+  dagcomponentfuncs.SeverityCell = (props) =>
+    h("span", { className: "grade grade-" + props.value }, h("span", { "aria-hidden": true }, (GRADES[props.value] || "○") + " "), props.value);
+
+  dagcomponentfuncs.SentenceCell = (props) => h("span", { title: props.value }, props.value);
 
   dagcomponentfuncs.CodeCell = (props) => h("span", { className: "cell-code", title: props.value }, props.value);
 

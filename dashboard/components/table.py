@@ -11,9 +11,23 @@ import dash_ag_grid as dag
 from dashboard import formats
 
 Kind: TypeAlias = Literal[
-    "text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "decision", "code"
+    "text",
+    "usd",
+    "tokens",
+    "duration",
+    "count",
+    "quantity",
+    "share",
+    "time",
+    "status",
+    "link",
+    "decision",
+    "alert",
+    "code",
+    "severity",
+    "sentence",
 ]
-Opens: TypeAlias = Literal["trace", "decision"]
+Opens: TypeAlias = Literal["trace", "decision", "alert"]
 _NUMBERS = ("usd", "tokens", "duration", "count", "quantity")
 _ROW_PX, _HEAD_PX = 36, 40
 ROWS_IN_SIGHT = 14
@@ -21,6 +35,9 @@ _CELLS: dict[Kind, dict[str, object]] = {  # cells that are more than text, and 
     "status": {},
     "link": {"sortingOrder": ["desc", "asc"]},  # links stand on times: the newest first
     "decision": {"sortingOrder": ["desc", "asc"]},
+    "alert": {"sortingOrder": ["desc", "asc"]},
+    "severity": {},
+    "sentence": {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"},
     "code": {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"},
 }
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from dashboard.pages import allocation, calls, decision, decisions, ingest, ledger, spend, trace
+from dashboard.pages import alerts, allocation, calls, decision, decisions, ingest, ledger, spend, trace
 from dashboard.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     spend.PAGE,
+    alerts.PAGE,
     allocation.PAGE,
     decisions.PAGE,
     calls.PAGE,
