@@ -392,7 +392,7 @@ select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
 -- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
 create or replace view ledger.alerts as
 select t.tenant, a.alert_id, a.rule, a.subject, a.state, a.opened_at, a.last_seen_at, a.quiet_since, a.resolved_at, a.muted_until,
-       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity
+       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity, a.told_value
   from pigou.alert a join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.alert_events as
@@ -405,7 +405,7 @@ select t.tenant, e.alert_id, e.event_id, e.at, a.rule, a.subject, e.event, e.is_
 create or replace view ledger.alert_rules as
 select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all who have none of their own
        r.rule, r.revision, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
-       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity
+       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity, r.grown_by
   from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
 
 -- Settled traces: what each was worth, cost, and how long it took. value_usd is V; net_usd is eq. 1 for what was done, V·Q − C − λ·L − ρ·R,
@@ -616,6 +616,55 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.mainte
        case when now() >= least(m.ends_at, m.ended_at) then 'over' when now() < m.begins_at then 'planned' else 'going on' end as state,
        m.who, m.note, m.recorded_at, m.ended_at, m.ended_by
   from pigou.maintenance m left join pigou.tenant t on t.tenant_id = m.tenant_id;
+
+-- Where dollars are lost, since when, and what became of it; resolved ones too, as they were last found wrong. alert_id: the alert that
+-- tells of it, while that is not resolved.
+create or replace view ledger.findings as
+select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence, f.status,
+       f.sentence, f.change, f.layer, f.kind, f.task_class, f.agent, f.subject, f.band, f.since, f.until, f.n, f.tasks,
+       f.materiality_usd_per_day, f.inequality, f.method, f.seen_at, f.looked_at, f.quiet_since, f.resolved_at, f.resolution,
+       f.told_usd_per_day, f.former_finding_id, a.alert_id
+  from pigou.finding f
+  join pigou.tenant t on t.tenant_id = f.tenant_id
+  left join pigou.alert a
+    on a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
+   and a.state <> 'resolved' and f.status <> 'resolved';
+
+create or replace view ledger.finding_events as
+select t.tenant, e.finding_id, e.event_id, e.at, f.mode, f.segment, e.event, e.who, e.note, e.usd_per_day, e.low, e.high
+  from pigou.finding_event e
+  join pigou.finding f on f.tenant_id = e.tenant_id and f.finding_id = e.finding_id
+  join pigou.tenant t on t.tenant_id = e.tenant_id;
+
+-- The latest look at each place, findings or not. finding_id: what it is part of, while that is not resolved.
+create or replace view ledger.looks as
+select t.tenant, l.mode, l.segment, l.looked_at, l.status, l.usd_per_day, l.low, l.high, l.is_discovery, l.sentence, l.change,
+       l.layer, l.kind, l.task_class, l.agent, l.subject, l.band, l.since, l.until, l.n, l.tasks, l.materiality_usd_per_day,
+       l.inequality, l.method, l.evidence, f.finding_id
+  from pigou.look l
+  join pigou.tenant t on t.tenant_id = l.tenant_id
+  left join pigou.finding f
+    on f.tenant_id = l.tenant_id and f.mode = l.mode and f.segment = l.segment and f.status <> 'resolved';
+
+-- Cases of each finding to look at; usd is null where a case's own dollars are not known.
+create or replace view ledger.finding_examples as
+select t.tenant, f.finding_id, x.place as example, x.trace_id, x.decision_id, x.span_id, x.usd, f.mode, f.segment, f.status
+  from pigou.finding f
+  join pigou.tenant t on t.tenant_id = f.tenant_id
+ cross join lateral rows from (
+       jsonb_to_recordset(f.evidence -> 'examples') as (trace_id text, decision_id uuid, span_id text, usd numeric)
+       ) with ordinality x (trace_id, decision_id, span_id, usd, place);
+
+-- When each mode last looked, and what came of it. problem: why it could not look.
+create or replace view ledger.detections as
+select t.tenant, d.mode, d.looked_at, d.since, d.until, d.took_s, d.places, d.opened, d.resolved, d.problem
+  from pigou.detection d join pigou.tenant t on t.tenant_id = d.tenant_id;
+
+-- From how many dollars a day on a loss is a finding, with its history; a tenant's own wins over that for all.
+create or replace view ledger.materiality as
+select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revision, m.usd_per_day, m.source, m.recorded_at,
+       m.revision = max(m.revision) over (partition by m.tenant_id) as is_in_force
+  from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;
