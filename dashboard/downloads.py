@@ -44,7 +44,8 @@ def _values(trace: str, filters: views.Filters) -> dict[str, str]:
     """The literals that queries of one thing name, as far as the address has them."""
     named = {"trace_id": trace} if _TRACE.fullmatch(trace) else {}
     named |= {"decision_id": filters.decision} if filters.decision else {}
-    return named | ({"alert_id": str(filters.alert)} if filters.alert else {})
+    named |= {"alert_id": str(filters.alert)} if filters.alert else {}
+    return named | ({"finding_id": str(filters.finding)} if filters.finding else {})
 
 
 def _streamed(books: Books, asked: Statement) -> Response:

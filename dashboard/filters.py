@@ -35,7 +35,15 @@ ALERT_DIMENSIONS = {
     "severity": "Severity",
     "tenant": "Tenant",
 }
-EVERY_DIMENSION = DIMENSIONS | DECISION_DIMENSIONS | ALERT_DIMENSIONS
+# What findings are told apart by.
+FINDING_DIMENSIONS = {
+    "mode": "Mode",
+    "layer": "Layer",
+    "task_class": "Task class",
+    "agent": "Agent",
+    "tenant": "Tenant",
+}
+EVERY_DIMENSION = DIMENSIONS | DECISION_DIMENSIONS | ALERT_DIMENSIONS | FINDING_DIMENSIONS
 RANGES = {
     "3h": ("Last 3 hours", timedelta(hours=3)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -74,7 +82,7 @@ class Filters:
     """One view of the books.
 
     `where` keeps, per dimension, the values shown; None among them means "not attributed". `decision` is the id of the one shown,
-    `alert` the number of the one shown.
+    `alert` and `finding` the number of the one shown.
     """
 
     range: str | None = RANGE
@@ -87,6 +95,7 @@ class Filters:
     live: bool = False
     decision: str | None = None
     alert: int | None = None
+    finding: int | None = None
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -117,7 +126,7 @@ class Filters:
     def within(self, dimensions: Collection[str]) -> "Filters":
         """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
         where = {name: kept for name, kept in self.where.items() if name in dimensions}
-        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None)
+        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None)
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
@@ -152,6 +161,8 @@ class Filters:
             pairs.append(("sort", self.sort))
         if self.decision:
             pairs.append(("id", self.decision))
+        if self.finding and not self.decision:
+            pairs.append(("id", str(self.finding)))
         if self.alert:
             pairs.append(("alert", str(self.alert)))
         if self.live:
@@ -234,8 +245,11 @@ def _text(value: str) -> str | None:
     return value.replace("\0", "") or None
 
 
-def _decision(value: str) -> dict[str, Any] | None:
-    """The id of a decision as the database writes it, or None when it is no such id."""
+def _identity(value: str) -> dict[str, Any] | None:
+    """The id of a decision as the database writes it, or the number of a finding; None when it is neither."""
+    number = _number(value)
+    if number is not None:
+        return {"finding": number}
     try:
         return {"decision": str(UUID(value))}
     except ValueError:
@@ -243,12 +257,17 @@ def _decision(value: str) -> dict[str, Any] | None:
 
 
 def _alert(value: str) -> dict[str, Any] | None:
-    """The number of an alert, from 1 and of at most nine digits, or None when it is no such number."""
-    return {"alert": int(value)} if value.isascii() and value.isdigit() and len(value) < 10 and int(value) else None
+    number = _number(value)
+    return None if number is None else {"alert": number}
+
+
+def _number(value: str) -> int | None:
+    """A number as the books give them to alerts and findings: from 1, and of at most nine digits."""
+    return int(value) or None if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
 # What of an address names one thing.
-_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _decision, "alert": _alert}
+_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert}
 
 
 def _moment(value: str) -> datetime | None:

@@ -19,7 +19,7 @@ from psycopg import sql
 from dashboard.filters import ALERT_STATES, DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
 from ledger.queries import queries
 
-FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts")
+FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings")
 ROWS_SHOWN = 1000
 _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
@@ -130,18 +130,18 @@ def _conditions(filters: Filters, window: Window, time_column: str, *dimensions:
         if dimension in ("status", "verdict"):
             known = STATUSES if dimension == "status" else VERDICTS
             conditions += [f"status = {_literal(filters.status)}"] if filters.status in known else []
-        elif dimension == "state":
-            conditions += _in_state(filters.status)
+        elif dimension in ("state", "standing_status"):
+            conditions += _in_state(dimension.removeprefix("standing_"), filters.status)
         elif kept := filters.where.get(dimension.rpartition(".")[2]):
             conditions.append(_among(dimension, kept))
     return "\n   and ".join(conditions) or "true"
 
 
-def _in_state(state: str | None) -> list[str]:
-    """Alerts in a state; those that are not resolved where none is asked for."""
+def _in_state(column: str, state: str | None) -> list[str]:
+    """Alerts or findings in a state; those that are not resolved where none is asked for."""
     if state == "every":
         return []
-    return [f"state = {_literal(state)}"] if state in ALERT_STATES else ["state <> 'resolved'"]
+    return [f"{column} = {_literal(state)}"] if state in ALERT_STATES else [f"{column} <> 'resolved'"]
 
 
 def _overlap(window: Window, begun: str, ended: str) -> str:

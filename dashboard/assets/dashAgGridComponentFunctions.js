@@ -25,6 +25,9 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
     return "/alerts?" + asked;
   };
 
+  pigou.findingOf = (row) =>
+    "/finding?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + row.finding_id;
+
   // With a modifier key the browser opens a link as ever.
   const follow = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -37,7 +40,7 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   };
 
   dagcomponentfuncs.DecisionCell = (props) =>
-    h("a", { href: pigou.decisionOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+    props.data.decision_id === null ? "–" : h("a", { href: pigou.decisionOf(props.data), onClick: follow, className: "cell-link" }, props.value);
 
   const STATUS = { unpriced: "act", suspense: "act", duplicate: "dim" };
   dagcomponentfuncs.StatusCell = (props) =>
@@ -45,6 +48,21 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
 
   dagcomponentfuncs.AlertCell = (props) =>
     h("a", { href: pigou.alertOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.FindingCell = (props) =>
+    h("a", { href: pigou.findingOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  // A bar for each day, from zero up; days without a loss are a line.
+  dagcomponentfuncs.SparkCell = (props) => {
+    const days = String(props.value || "").split(",").filter((day) => day !== "").map(Number);
+    if (!days.length) return "–";
+    const most = Math.max(...days, 1e-9);
+    const bars = days.map((day, place) => {
+      const height = Math.max((Math.max(day, 0) / most) * 18, 1);
+      return h("rect", { key: place, x: place * 4, y: 20 - height, width: 3, height });
+    });
+    return h("svg", { className: "spark", width: days.length * 4, height: 20, "aria-hidden": true }, ...bars);
+  };
 
   // Shapes tell grades apart: a triangle, a dot, a ring.
   const GRADES = { critical: "▲", warning: "●", info: "○" };

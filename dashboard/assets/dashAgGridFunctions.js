@@ -59,6 +59,7 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   };
   dagfuncs.openTrace = (params) => open(params, window.pigou.traceOf);
   dagfuncs.openAlert = (params) => open(params, window.pigou.alertOf);
+  dagfuncs.openFinding = (params) => open(params, window.pigou.findingOf);
   dagfuncs.openDecision = (params) => open(params, window.pigou.decisionOf);
 
   // The unrounded number under the pointer; a dash says why it is one.

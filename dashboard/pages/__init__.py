@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from dashboard.pages import alerts, allocation, calls, decision, decisions, ingest, ledger, spend, trace
+from dashboard.pages import alerts, allocation, calls, decision, decisions, finding, findings, ingest, ledger, spend, trace
 from dashboard.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     spend.PAGE,
+    findings.PAGE,
     alerts.PAGE,
     allocation.PAGE,
     decisions.PAGE,
@@ -15,6 +16,7 @@ PAGES: tuple[Page, ...] = (
     ingest.PAGE,
     trace.PAGE,
     decision.PAGE,
+    finding.PAGE,
 )
 
 
