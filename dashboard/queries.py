@@ -19,7 +19,7 @@ from psycopg import sql
 from dashboard.filters import ALERT_STATES, DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
 from ledger.queries import queries
 
-FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings")
+FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview")
 ROWS_SHOWN = 1000
 _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
@@ -56,6 +56,7 @@ def statement(
         "order": lambda: _order(filters.sort if filters.sort.removeprefix("-") in SORTS else "-started_at"),
         "decision order": lambda: _order(filters.decision_sort),
         "days": lambda: _days(span),
+        "week ago": lambda: _literal(now - timedelta(days=7)),
         "spend": lambda: _rolled_up("spend", span, bucket),
         "statuses": lambda: _rolled_up("statuses", span, bucket),
         "limit": lambda: "all" if limit is None else str(int(limit)),

@@ -92,7 +92,7 @@ def window(browser: Browser, width: int, height: int) -> Generator[tuple[Browser
     context.close()
 
 
-def opened(context: BrowserContext, served: Served, address: str = "/") -> Page:
+def opened(context: BrowserContext, served: Served, address: str = "/spend") -> Page:
     """A page with all its panels drawn."""
     page = context.new_page()
     page.goto(served.url + address)

@@ -61,6 +61,13 @@ def interval_bar(value: object, low: object, high: object, reach: float) -> Comp
     )
 
 
+def spark(values: Sequence[float], said: str) -> Component:
+    """Small bars beside a sentence, one per day; `said` is for those who do not see them."""
+    most = max([*values, 1e-9])
+    bars = [html.Span(style={"height": f"{max(value, 0) / most * 100:.0f}%"}) for value in values]
+    return labelled(html.Span(bars, className="spark-bars", role="img", title=said), said)
+
+
 def series_row(color: str, label: str, amount: str, share_of_all: str, title: str = "", href: str | None = None) -> Component:
     """A series of a figure beside it: its shade, name and sum, in place of a legend; a link where it can be narrowed to."""
     inside = [

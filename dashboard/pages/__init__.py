@@ -2,15 +2,29 @@
 
 from collections.abc import Sequence
 
-from dashboard.pages import alerts, allocation, calls, decision, decisions, finding, findings, ingest, ledger, spend, trace
+from dashboard.pages import (
+    alerts,
+    allocation,
+    calls,
+    decision,
+    decisions,
+    finding,
+    findings,
+    ingest,
+    ledger,
+    overview,
+    spend,
+    trace,
+)
 from dashboard.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
-    spend.PAGE,
+    overview.PAGE,
     findings.PAGE,
     alerts.PAGE,
     allocation.PAGE,
     decisions.PAGE,
+    spend.PAGE,
     calls.PAGE,
     ledger.PAGE,
     ingest.PAGE,

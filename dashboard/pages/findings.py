@@ -1,7 +1,6 @@
 """Findings: where dollars are lost by the rule of allocation, by failure mode, with what was looked at and is right."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import cast
 
 from dash import dcc, html
@@ -18,7 +17,6 @@ from dashboard.pages.page import Page
 from dashboard.queries import ROWS_SHOWN
 
 Row = dict[str, object]
-_WEEK = timedelta(days=7)
 _COLUMNS = (
     Column("sentence", "What is wrong", "sentence", 380, grow=3),
     Column("usd_per_day", "USD a day", "usd", 124, tooltip="What is lost, and so what the change would save"),
@@ -47,7 +45,7 @@ _LOOK_COLUMNS = (
 
 def headline(view: View) -> Children:
     """What the findings lose together, and how that changed within a week."""
-    total = view.ask("findings_total", values={"week_ago": view.now - _WEEK}).only()
+    total = view.ask("findings_total").only()
     if not total["findings"]:
         return _nothing_found(view)
     amount = html.Strong(formats.usd_estimate(total["usd_per_day"], total["low"], total["high"]), className="number")

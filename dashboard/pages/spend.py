@@ -1,4 +1,4 @@
-"""The first page: what was spent, where it went, on which tokens, and how far to trust it."""
+"""Spend: what was spent, where it went, on which tokens, and how far to trust it."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -192,7 +192,7 @@ def _register(shell: Shell) -> None:
 
 
 PAGE = Page(
-    path="/",
+    path="/spend",
     name="spend",
     label="Spend",
     register=_register,

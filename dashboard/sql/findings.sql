@@ -9,8 +9,8 @@ select sum(usd_per_day) as usd_per_day,
        sum(new_usd_per_day) as new_usd_per_day
   from (select tenant, task_class, sum(usd_per_day) as usd_per_day, sum(usd_per_day - low) as below_usd, sum(high - usd_per_day) as above_usd,
                count(*) as findings,
-               count(*) filter (where opened_at >= {week_ago}) as new_findings,
-               sum(usd_per_day) filter (where opened_at >= {week_ago}) as new_usd_per_day
+               count(*) filter (where opened_at >= {week ago}) as new_findings,
+               sum(usd_per_day) filter (where opened_at >= {week ago}) as new_usd_per_day
           from ledger.findings
          where status <> 'resolved' and {overlap opened_at resolved_at} and {filters - tenant mode layer task_class agent}
          group by tenant, task_class) as classes;

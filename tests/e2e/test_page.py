@@ -91,7 +91,7 @@ def shown_total(page: Page) -> str:
 
 
 def test_the_sql_shown_runs_and_gives_what_is_drawn(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?by=model")
+    page = opened(context, served, "/spend?by=model")
     headline, kinds = page.locator("h1").inner_text(), said(page.locator("#section-token_kinds").inner_text())
     for panel in ("over_time", "combinations", "breakdown"):
         where = "where dimension = 'model'" if panel == "breakdown" else ""
@@ -126,7 +126,7 @@ def test_a_value_narrows_the_page_and_back_widens_it(context: BrowserContext, se
 
 
 def test_a_bar_narrows_the_page_to_its_series(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?by=tenant")
+    page = opened(context, served, "/spend?by=tenant")
     expect(page.locator(".panel-over_time .plotly .trace.bars").first).to_be_visible()
     name, x, y = page.evaluate(TALLEST_BAR_OF_THE_SECOND_SERIES)
     page.mouse.move(x, y)
@@ -167,19 +167,19 @@ def test_controls_write_the_address(context: BrowserContext, served: Served) -> 
 
 
 def test_the_address_alone_brings_the_view_back(context: BrowserContext, served: Served) -> None:
-    address = "/?range=7d&tenant=acme&tenant=globex&by=agent,model"
+    address = "/spend?range=7d&tenant=acme&tenant=globex&by=agent,model"
     first, second = opened(context, served, address), opened(context, served, address)
     assert first.locator("h1").inner_text() == second.locator("h1").inner_text()
     assert "by 2 tenants" in first.locator("h1").inner_text()
 
 
 def test_what_an_address_gets_wrong_is_said(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?range=fortnight")
+    page = opened(context, served, "/spend?range=fortnight")
     expect(page.locator(".problems")).to_contain_text("range=fortnight")
 
 
 def test_a_range_without_calls_leads_to_those_there_are(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z")
+    page = opened(context, served, "/spend?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z")
     expect(page.locator("h1")).to_have_text("No calls from 1 Jan 2020 to 31 Jan 2020 UTC.")
     page.get_by_role("link", name="Show them").click()
     expect(page.locator("h1")).to_contain_text("spent from")
@@ -287,7 +287,7 @@ def test_a_table_can_be_taken_away_as_csv(context: BrowserContext, served: Serve
 
 
 def test_live_data_slides_in_and_what_is_read_stays(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?live=1")
+    page = opened(context, served, "/spend?live=1")
     expect(page.locator(".panel-over_time .plotly .trace.bars").first).to_be_visible()
     expect(page.locator("#section-combinations .ag-row").first).to_be_visible()
     read = ["#section-token_kinds h2", ".panel-over_time .js-plotly-plot", "#section-combinations .ag-root"]
