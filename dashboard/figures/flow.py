@@ -140,6 +140,12 @@ def _color(node: Node) -> str:
     return theme.UNKNOWN if name in (OTHERS, NOT_ATTRIBUTED) else theme.COMPUTE
 
 
+def _label(node: Node, usd: float) -> str:
+    """Name and dollars; of classes the name only, since the labels of the ends stand before them."""
+    name = label_of(node[1], 24)
+    return name if node[0] == END - 1 else f"{name} {formats.usd(round(usd, 2))}"
+
+
 def _pale(color: str) -> str:
     red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.28)"

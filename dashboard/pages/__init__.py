@@ -13,6 +13,7 @@ from dashboard.pages import (
     ingest,
     ledger,
     overview,
+    prices,
     spend,
     trace,
 )
@@ -24,6 +25,7 @@ PAGES: tuple[Page, ...] = (
     alerts.PAGE,
     allocation.PAGE,
     decisions.PAGE,
+    prices.PAGE,
     spend.PAGE,
     calls.PAGE,
     ledger.PAGE,
