@@ -20,6 +20,7 @@ from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
 from cli.explain import explain
+from cli.findings import findings_app
 from cli.home import Home, home_at
 from cli.maintenance import maintenance_app
 from cli.outcomes import outcomes_app
@@ -66,6 +67,7 @@ app.add_typer(retention_app)
 app.add_typer(uses_app)
 app.add_typer(budgets_app)
 app.add_typer(alerts_app)
+app.add_typer(findings_app)
 app.add_typer(prices_app)
 app.command()(quote)
 app.add_typer(assignments_app)

@@ -23,7 +23,7 @@ select pg_advisory_xact_lock(hashtextextended('pigou.alert_rule', 0))
 -- name: rule_in_force
 -- The thresholds a further revision starts from: the tenant's own, else those for all; and the newest revision of the tenant's own.
 select r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for, r.stay_for,
-       r.renotify_every, r.is_on, r.severity,
+       r.renotify_every, r.is_on, r.severity, r.grown_by,
        (select coalesce(max(o.revision), 0) from pigou.alert_rule o where o.tenant_id = %(tenant_id)s and o.rule = %(rule)s) as revision
   from pigou.alert_rule r
  where r.rule = %(rule)s and r.tenant_id in (0, %(tenant_id)s)
@@ -32,10 +32,10 @@ select r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open
 -- name: add_rule
 -- A further revision of a rule's thresholds.
 insert into pigou.alert_rule (tenant_id, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for, close_evaluations,
-                              close_for, stay_for, renotify_every, is_on, severity, source)
+                              close_for, stay_for, renotify_every, is_on, severity, grown_by, source)
 values (%(tenant_id)s, %(rule)s, %(revision)s, %(open_at)s, %(close_at)s, %(evidence_min)s, %(open_evaluations)s, %(open_for)s,
         %(close_evaluations)s, %(close_for)s, %(stay_for)s, %(renotify_every)s, %(is_on)s, %(severity)s,
-        %(source)s)
+        %(grown_by)s, %(source)s)
 
 -- name: list_alerts
 -- A tenant's alerts in some states, newest first.
