@@ -87,9 +87,7 @@ def sankey(flow: Flow, key: str, budgets: dict[str, str] | None = None) -> Figur
                 "arrangement": "snap",
                 "valueformat": "$,.2f",
                 "node": {
-                    "label": [
-                        f"{label_of(name, 24)} {formats.usd(round(flow.nodes[column, name], 2))}" for column, name in order
-                    ],
+                    "label": [_label(node, flow.nodes[node]) for node in order],
                     "color": [_color(node) for node in order],
                     "pad": 16,
                     "thickness": 12,

@@ -23,6 +23,8 @@ _PAGES = {  # where more is to be seen of what a rule looks at
     "books_check": ("/ledger", "trial_balance", "The trial balance"),
     "budget_overrun": ("/spend", "headline", "What was spent"),
     "budget_pace": ("/spend", "headline", "What was spent"),
+    "spend_anomaly": ("/spend", "over_time", "What was spent"),
+    "misallocation": ("/findings", "findings", "The finding"),
     "delivery": ("/alerts", "alert_channels", "Who is told"),
 }
 
@@ -93,6 +95,8 @@ def _see(row: Row) -> Children:
     said: Children = []
     if str(row["rule"]) in _PAGES:
         path, panel, label = _PAGES[str(row["rule"])]
+        if row["rule"] == "misallocation":
+            tenant = tenant.only("mode", str(row["subject"]).partition(":")[0])
         said.append(dcc.Link(label, href=f"{path}{tenant.search()}#section-{panel}", className="act"))
     if row["former_alert_id"] is not None:
         before = replace(tenant, alert=cast(int, row["former_alert_id"])).search()

@@ -39,6 +39,8 @@ _SAID: dict[str, Callable[[Decimal], str]] = {
     "budget_pace": _of_budget("forecast"),
     "ingest_silence": lambda value: f"{_plain(value)} × 5{formats.THIN_SPACE}min",
     "books_check": _counted("commodity", "commodities"),
+    "misallocation": lambda value: f"{formats.usd(value)} a day",
+    "spend_anomaly": lambda value: f"{_plain(value)} × its usual spread",
     "delivery": _counted("minute"),
 }
 

@@ -4,23 +4,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from dash import ALL, Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash import dcc, html
 from dash.development.base_component import Component
-from flask import request
 
-from dashboard import acts, formats
-from dashboard import filters as views
-from dashboard.components.act_bar import BUTTONS, CHOOSE, MUTES, act_bar
+from dashboard import formats
+from dashboard.components.act_bar import act_bar
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.filters import ALERT_DIMENSIONS
+from dashboard.pages import acting
 from dashboard.pages.alert import absent, alert, alert_deliveries, alert_history
 from dashboard.pages.alert_words import for_all, value_said
-from dashboard.pages.page import Page, Shell
+from dashboard.pages.page import Page
 from dashboard.queries import ROWS_SHOWN
 
 Row = dict[str, object]
-_ACTS_AT_ONCE = 500
 _COLUMNS = (
     Column("message", "What is wrong", "sentence", 380, grow=3),
     Column("severity", "Severity", "severity", 96),
@@ -175,100 +173,13 @@ def _channel(row: Row) -> Row:
     return {**row, "tenants": None, "rules": None, "whose": f"{whose}: {', '.join(rules)}" if rules else whose}
 
 
-def _register(shell: Shell) -> None:
-    @shell.app.callback(
-        Output("act-chosen", "children"),
-        Output("act-bar", "className"),
-        Input({"type": "grid", "name": ALL}, "selectedRows"),
-        Input("url", "search"),
-    )
-    def chosen(selected: list[list[Row] | None], search: str | None) -> tuple[str, str]:
-        if views.parse(search).alert is not None:
-            return "This alert:", "act-bar"
-        count = len(_ticked(selected))
-        return (f"{formats.count(count, 'alert')} ticked:", "act-bar") if count else (CHOOSE, "act-bar idle")
-
-    @shell.app.callback(
-        Output("act-said", "children"),
-        Output("act-note", "value"),
-        Output("tick", "n_intervals", allow_duplicate=True),
-        Input({"type": "act", "act": ALL}, "n_clicks"),
-        State({"type": "grid", "name": ALL}, "selectedRows"),
-        State("url", "search"),
-        State("act-who", "value"),
-        State("act-note", "value"),
-        State("act-length", "value"),
-        State("tick", "n_intervals"),
-        prevent_initial_call=True,
-    )
-    def press(
-        _clicks: list[int | None],
-        selected: list[list[Row] | None],
-        search: str | None,
-        who: str | None,
-        note: str | None,
-        length: str | None,
-        ticks: int | None,
-    ) -> object:
-        pressed = cast("dict[str, str] | None", ctx.triggered_id)
-        if pressed is None or pressed["act"] not in BUTTONS or not ctx.triggered[0]["value"]:
-            return no_update, no_update, no_update
-        what: acts.Act = pressed["act"]
-        targets = _targets(views.parse(search), _ticked(selected))
-        missing = acts.refusal(request.host, request.headers.get("Sec-Fetch-Site")) or _missing(what, targets, who, note)
-        if missing:
-            return missing, no_update, no_update
-        until = shell.clock() + MUTES.get(length or "4h", MUTES["4h"])[1] if what == "mute" else None
-        answers = [
-            (target, acts.act(shell.collector, target, what, who=(who or "").strip(), note=note, until=until))
-            for target in targets
-        ]
-        failed = [(target, reason) for target, reason in answers if reason]
-        if _ticked(selected) and not failed:
-            set_props({"type": "grid", "name": "alerts"}, {"selectedRows": []})
-        return _told(what, len(targets), failed, until), note if failed else "", (ticks or 0) + 1
-
-
-def _ticked(selected: list[list[Row] | None]) -> list[Row]:
-    return [row for rows in selected for row in rows or () if "alert_id" in row]
-
-
-def _targets(filters: views.Filters, ticked: list[Row]) -> list[acts.Target]:
-    """The alert of the address, else those that are ticked."""
-    tenants = filters.where.get("tenant", ())
-    if filters.alert is not None:
-        return [acts.Target(tenants[0], filters.alert)] if tenants and tenants[0] else []
-    return [acts.Target(str(row["tenant"]), int(cast(int, row["alert_id"]))) for row in ticked[:_ACTS_AT_ONCE]]
-
-
-def _missing(what: acts.Act, targets: list[acts.Target], who: str | None, note: str | None) -> str | None:
-    if not targets:
-        return "Nothing was done: tick the alerts it is about."
-    if not (who or "").strip():
-        return "Nothing was done: write your name, it is kept in the history."
-    if what == "note" and not (note or "").strip():
-        return "Nothing was done: write the note first."
-    return None
-
-
-def _told(what: acts.Act, whole: int, failed: list[tuple[acts.Target, str]], until: datetime | None) -> str:
-    done = whole - len(failed)
-    words = {"acknowledge": "acknowledged", "mute": "muted", "resolve": "resolved", "note": "noted"}
-    said = f"{formats.count(done, 'alert')} {words[what]}"
-    said += f" until {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
-    if not failed:
-        return f"{said}."
-    target, reason = failed[0]
-    return f"{said}; {len(failed):,} not, the first of them {target.alert_id} of {target.tenant}: {reason}."
-
-
 PAGE = Page(
     path="/alerts",
     name="alerts",
     label="Alerts",
     dimensions=ALERT_DIMENSIONS,
     offers="alert_filter_values",
-    register=_register,
+    register=acting.register,
     around=lambda: [act_bar()],
     panels=(
         Panel("alert", "", alert, skeleton_px=110),

@@ -7,6 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard import formats
+from dashboard.components.act_bar import act_bar
 from dashboard.components.marks import fact, graph
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
@@ -73,9 +74,7 @@ def change(view: View) -> Children:
     if row["alert_id"] is not None:
         filters = replace(Filters(where={"tenant": (str(row["tenant"]),)}), alert=cast(int, row["alert_id"]))
         said.append(
-            html.P(
-                dcc.Link("Acknowledge or mute its alert", href=f"/alerts{filters.search()}", className="act"), className="note"
-            )
+            html.P(dcc.Link("Its alert, and who was told", href=f"/alerts{filters.search()}", className="act"), className="note")
         )
     return said
 
@@ -225,6 +224,7 @@ PAGE = Page(
     name="finding",
     under="/findings",
     filtered=False,
+    around=lambda: [act_bar()],
     dimensions=FINDING_DIMENSIONS,
     panels=(
         Panel("finding_verdict", "", verdict, skeleton_px=110),

@@ -35,8 +35,8 @@ def quote(view: View) -> Children:
         {"value": f"{row['tenant']}|{row['task_class']}", "label": f"{row['task_class']} ({row['tenant']})"} for row in rows
     ]
     choice = dmc.Select(
-        id="quote-class", data=classes, value=f"{first['tenant']}|{first['task_class']}", allowDeselect=False, searchable=True, size="xs", w=240,
-        label="At the prices of",
+        id="quote-class", data=classes, value=f"{first['tenant']}|{first['task_class']}", label="At the prices of",
+        allowDeselect=False, searchable=True, size="xs", w=240,
     )  # fmt: skip
     tried = [
         dmc.TextInput(id=f"quote-{name}", placeholder="as it holds", size="xs", w=120, label=said) for name, said, _ in _PRICES
