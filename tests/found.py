@@ -6,7 +6,10 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from ledger.database import connect
+from tests.integration.delivering import open_alert
 
+JUDGED_AT = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
+"""When the books that tests share are looked at."""
 HOSTILE = "<script>alert(2)</script>\u202e 🜄"
 
 # mode, layer, kind, task class, subject, dollars a day, low, high, status
@@ -66,6 +69,16 @@ def find(dsn: str, now: datetime | None = None) -> str:
         connection.execute(_LOOK.encode(), {**unknown, "look_status": "not_enough_evidence", "is_discovery": False})
         connection.execute(b"analyze pigou.finding")
     return str(row[1])
+
+
+def warn(dsn: str) -> None:
+    """Two alerts of the first tenant and one of the second, as the clock opens them; one says hostile things."""
+    with connect(dsn, "writer") as connection:
+        tenants = connection.execute("select tenant from pigou.tenant where tenant_id > 0 order by tenant_id limit 2").fetchall()
+        first, second = (str(tenant) for (tenant,) in tenants)
+        open_alert(connection, tenant=first, severity="critical", rule="books_check", subject="cash")
+        open_alert(connection, tenant=first, subject=HOSTILE)
+        open_alert(connection, tenant=second)
 
 
 def _values(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from psycopg.conninfo import make_conninfo
 
@@ -39,12 +40,16 @@ class Served:
 
 
 @contextmanager
-def dashboard(dsn: str) -> Generator[str]:
-    """The dashboard's own process on a free port, until the end of the block; it must end cleanly."""
+def dashboard(dsn: str, collector: str | None = None) -> Generator[str]:
+    """The dashboard's own process on a free port, until the end of the block; it must end cleanly.
+
+    `collector` is where it asks for what people do on its pages.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "dashboard", "--dsn", dsn, "--port", str(port), "--otlp-endpoint", ENDPOINT]
+    command += ["--collector", collector] if collector else []
     process = subprocess.Popen(command)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -105,6 +110,17 @@ def settled(page: Page) -> None:
     expect(page.locator(".panel-heading:visible").first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".page .mantine-Skeleton-root")).to_have_count(0)
     page.wait_for_load_state("networkidle")
+
+
+def violations(page: Page, colours_only: bool = False) -> list[str]:
+    """What axe-core finds on a page that is serious or critical, with the first element of each; or of its colours only."""
+    options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if colours_only else {})
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:120]} {one['nodes'][0]['failureSummary'][:160]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def shown_sql(page: Page, panel: str, query: str | None = None) -> str:

@@ -12,7 +12,7 @@ from dashboard import filters as views
 from dashboard import formats, theme
 from dashboard.books import BooksUnavailable
 from dashboard.components.labelled import labelled
-from dashboard.components.panel import Children, View, nothing, trouble
+from dashboard.components.panel import Children, View, trouble
 from dashboard.components.terms import term
 from dashboard.figures.options import TERMS
 from dashboard.pages.page import Shell
@@ -27,15 +27,14 @@ _OPTIONS_MAX = 20
 def quote(view: View) -> Children:
     """The controls; what eq. 1 answers follows them."""
     rows = list(view.ask("price_vector"))
-    if not rows:
-        return [nothing("No price is stated or solved yet.")]
     known = [row for row in rows if all(row[column] is not None for _, _, column in _PRICES)]
-    first = (known or rows)[0]
+    first = next(iter(known or rows), None)
     classes = [
         {"value": f"{row['tenant']}|{row['task_class']}", "label": f"{row['task_class']} ({row['tenant']})"} for row in rows
     ]
     choice = dmc.Select(
-        id="quote-class", data=classes, value=f"{first['tenant']}|{first['task_class']}", label="At the prices of",
+        id="quote-class", data=classes, value=None if first is None else f"{first['tenant']}|{first['task_class']}",
+        label="At the prices of", placeholder="none is stated or solved yet",
         allowDeselect=False, searchable=True, size="xs", w=240,
     )  # fmt: skip
     tried = [
@@ -71,10 +70,11 @@ def register(shell: Shell) -> None:
         view = View(shell.books, views.parse(search), shell.clock(), "/prices", "")
         tenant, _, task_class = (of or "").partition("|")
         try:
-            row = view.ask("price_of_class", values={"tenant": tenant, "task_class": task_class}).first()
+            rows = list(view.ask("price_vector", limit=None))
         except BooksUnavailable as error:
             return trouble(error)
-        return answered(row or {}, menu or "", (v, per_second, rho))
+        row = next((row for row in rows if (row["tenant"], row["task_class"]) == (tenant, task_class)), {})
+        return answered(row, menu or "", (v, per_second, rho))
 
 
 def answered(row: Row, menu: str, tried: tuple[str | None, str | None, str | None]) -> Children:

@@ -15,9 +15,3 @@ select v.tenant, x.name, x.kind, x."limit" as limit_set, x.used, x.slack, x.pric
  where upper_inf(v.valid) and {filters - v.tenant}
  group by v.tenant, x.name, x.kind, x."limit", x.used, x.slack, x.price, x.is_binding
  order by x.is_binding desc, x.slack, v.tenant, x.name;
-
--- name: price_of_class
--- The prices that hold for the tasks of one class, for a quote.
-select tenant, task_class, v_usd, v_stated_usd, lambda_usd_per_s, rho, budget_worth, v_source, lambda_source, rho_source
-  from ledger.price_vector
- where upper_inf(valid) and tenant = {tenant} and task_class = {task_class};
