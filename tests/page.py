@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -112,15 +113,17 @@ def settled(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def violations(page: Page, colours_only: bool = False) -> list[str]:
-    """What axe-core finds on a page that is serious or critical, with the first element of each; or of its colours only."""
-    options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if colours_only else {})
-    found = Axe().run(page, options=options).response["violations"]
-    return [
-        f"{one['id']}: {one['nodes'][0]['html'][:120]} {one['nodes'][0]['failureSummary'][:160]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
+def read_in_both_schemes(page: Page) -> None:
+    """Show a page in dark and in light: its paper must be so, and axe-core must find nothing serious or critical."""
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(int(part) for part in re.findall(r"\d+", paper)[:3]) > 380) == (scheme == "light")
+        options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if scheme == "light" else {})
+        found = Axe().run(page, options=options).response["violations"]
+        grave = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not grave, [(one["id"], one["nodes"][0]["html"][:120], one["nodes"][0]["failureSummary"][:160]) for one in grave]
 
 
 def shown_sql(page: Page, panel: str, query: str | None = None) -> str:
