@@ -15,12 +15,30 @@ from typing import Any, NamedTuple, TypeAlias
 import psycopg
 
 from analyzers.findings.store import Became, Of, store
+from analyzers.modes import (
+    cache_misuse,
+    over_delegation,
+    over_routing,
+    serving_congestion,
+    stale_rollouts,
+    under_routing,
+    under_verification,
+)
+from analyzers.modes.congestion.refresh import refresh_engine_prices
 from analyzers.modes.look import LookAt, Mode, Window
 from ledger.queries import queries
 
 log = logging.getLogger("pigou.analyzers")
 
-MODES: dict[Mode, LookAt] = {}
+MODES: dict[Mode, LookAt] = {
+    "over_routing": over_routing.look,
+    "under_routing": under_routing.look,
+    "over_delegation": over_delegation.look,
+    "under_verification": under_verification.look,
+    "serving_congestion": serving_congestion.look,
+    "stale_rollouts": stale_rollouts.look,
+    "cache_misuse": cache_misuse.look,
+}
 """The modes that look, in the order in which they do."""
 
 LOOKS_BACK = timedelta(days=28)
@@ -76,6 +94,7 @@ def detect(
             places, opened, resolved = places + became.places, opened + became.opened, resolved + became.resolved
         progress("detect", number, len(due))
     if since is None and until is None:
+        refresh_engine_prices(connection, now)
         connection.execute(_SQL["mark_detected"], {"began": began})
     return Detected(places, opened, resolved, tuple(problems))
 
