@@ -26,6 +26,7 @@ TASKS = "tasks as they were"
 USES = ("read", "plan", "act", "verify")
 _TASKS_PER_TERM = 15  # below this many for each term of a translog the form is Cobb–Douglas
 _TASKS_MIN = 10  # for each term of a Cobb–Douglas
+_SAME = 1e-9  # relative: amounts that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ def team_production(
         raise InputError("outcome and tokens must not be negative")
     dollars = amounts * floats(price_usd, "price_usd")
     context = np.zeros((n, 0)) if controls is None else floats(controls, "controls", shape=(n, -1))
-    context = context[:, context.std(axis=0) > 0]
+    context = independent(context)
     tasks = own_clusters(clusters, n)
-    varied = [k for k in range(kinds) if n and amounts[:, k].std() > 0]
+    varied = [k for k in range(kinds) if n and np.ptp(amounts[:, k]) > _SAME * amounts[:, k].max()]
     chosen = form or _form(len(np.unique(tasks)), len(varied), context.shape[1])
     refusal = _refusal(quality, tasks, len(varied) + context.shape[1], assignment, chosen, level)
     if refusal is not None:
@@ -117,6 +118,25 @@ def team_production(
     pairs = [(j, k) for j in range(len(varied)) for k in range(j, len(varied))] if chosen == "translog" else []
     fit = _fit(quality, logs, pairs, context)
     return _answer(fit, quality, amounts, dollars, logs, pairs, tasks, varied, uses, chosen, level)
+
+
+def independent(columns: Floats) -> Floats:
+    """The columns, scaled, of which none is constant or follows from those before it; a fit of the others is not unique."""
+    kept: list[Floats] = []
+    basis: list[Floats] = []
+    for column in columns.T:
+        centred = column - column.mean()
+        length = float(np.linalg.norm(centred))
+        if length <= _SAME * max(float(np.linalg.norm(column)), 1e-300):
+            continue
+        left = centred / length
+        for _ in range(2):  # twice is enough (Kahan): rounding of the first is taken out by the second
+            for one in basis:
+                left = left - one * float(one @ left)
+        if float(np.linalg.norm(left)) > 1e-6:
+            kept.append(centred / length)
+            basis.append(left / float(np.linalg.norm(left)))
+    return np.column_stack(kept) if kept else np.zeros((len(columns), 0))
 
 
 def allocation(elasticities: ArrayLike, price_usd: ArrayLike, budget_usd: float) -> Floats:
