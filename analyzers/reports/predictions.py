@@ -23,7 +23,7 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Estimate, Floats
 from analyzers.effects.production import USES
 from analyzers.modes.congestion.books import Seen, engines_of, read
-from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows
+from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows, within_hours
 from analyzers.modes.look import Window
 from analyzers.reports.books import SQL, Spent, assignments, regret, spent
 
@@ -32,7 +32,7 @@ _LONG_TIMES = 4.0
 """A context is long for a tenant that is so many times its own median."""
 _WINDOW_S = 300.0
 _MORE_MAX = 100.0
-_FINGERPRINT, _WINDOWS = "fingerprint, hours exchanged between days", "windows of five minutes"
+_FINGERPRINT, _WINDOWS = "fingerprint within hours, exchanged between days", "windows of five minutes"
 CLAIMS = (
     "with V held fixed, more verifying lowers realised risk until a dollar of it saves no more than a dollar",
     "a router that minimises cost loses most on the rare requests of high value",
@@ -146,7 +146,7 @@ def _lacks(of: Spent, told: bool, varied: Sequence[str], classes: Sequence[str])
     if not len(of.tasks):
         return "no task with calls is settled in this time", "tasks, with outcomes and prices"
     if np.isnan(of.v_usd).all():
-        return "V is not known", "state V on tasks (allocation.value) or in the price policy (`pigou policy`)"
+        return "V is not known", "state V on tasks (allocation.task.value_usd) or in the price policy (`pigou policy`)"
     if not told:
         return (
             "no loss is known of any task",
@@ -232,7 +232,7 @@ def crowding(seen: Seen, tenant_id: int) -> tuple[Prediction, str]:
     if not long.any():
         why = f"no other tenant sent contexts of {length:,.0f} tokens, {_LONG_TIMES:.0f} times this tenant's median"
         return _unseen(why, "nothing, while its own contexts are as long as anybody's")
-    made = windows(seen.served, short, long, _WINDOW_S)
+    made = within_hours(windows(seen.served, short, long, _WINDOW_S))
     test = fingerprint(made.latency_s, made.others_long_tokens, traffic=made.traffic, stratum=made.stratum, day=made.day)
     return told(test, f"contexts of {length:,.0f} tokens and more are long"), "more days with traffic of several tenants"
 

@@ -55,7 +55,7 @@ def _of_class(of: Spent, tenant: str, task_class: str, assignment: Assignment) -
     elif all(use.per_dollar.value is None for use in made.uses):
         settled = "more tasks with an outcome and priced calls"
     elif np.isnan(of.v_usd[mask]).all():
-        settled = "state V on tasks (allocation.value) or in the price policy (`pigou policy`)"
+        settled = "state V on tasks (allocation.task.value_usd) or in the price policy (`pigou policy`)"
     return Produced(tenant, task_class, int(mask.sum()), assignment, made, settled)
 
 
