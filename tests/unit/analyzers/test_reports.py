@@ -78,11 +78,12 @@ def seen(slope: float, days: int = 5) -> Seen:
     """Three short requests of tenant 1 in every ten minutes, and long ones of tenant 2 now and then."""
     rng = np.random.default_rng(2)
     at = np.arange(days * 144) * 600.0
-    short = np.repeat(at, 3) + np.tile([1.0, 2.0, 3.0], len(at))
+    short = np.repeat(at, 3) + np.tile(np.array([1.0, 2.0, 3.0]), len(at))
     sends = rng.random(len(at)) < 0.4
     long = at[sends]
     delay = slope * np.repeat(sends, 3) + rng.normal(0, 0.2, len(short)) + 5.0
-    when, whose = np.concatenate([short, long]), np.repeat([0, 1], [len(short), len(long)])
+    when = np.asarray(np.concatenate([short, long]), dtype=np.float64)
+    whose = np.repeat([0, 1], [len(short), len(long)])
     decode, kv = np.concatenate([delay, np.full(len(long), 60.0)]), np.where(whose == 0, 1_000.0, 90_000.0)
     order = np.argsort(when, kind="stable")
     n = len(order)
