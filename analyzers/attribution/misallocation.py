@@ -44,7 +44,7 @@ _MODES = {  # kind → mode when the best option costs more, and when it costs l
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What one segment lost: see `segments.Segment`. `cost_usd`: what its policy would save in cost, below 0 where it spends more."""
+    """What one segment lost: see `segments.Segment`. `cost_usd`: what its policy saves in cost, below 0 where it spends more."""
 
     band: str
     regret: Estimate
@@ -58,10 +58,10 @@ class Lost:
 class DecisionSet:
     """n decisions that were appraised together, as far as the period's sum needs them.
 
-    Shapes (n,): `tasks`, the same number for the same task in every set of the period; `decided_at`, seconds; `chosen` and `best`,
-    options' codes, best −1 where not known; `regret_usd`, NaN where there is none; `pull`, see `Appraised`; `segment`, a code into
-    `segments`; `is_explored`, taken at random to learn; `is_counted`, of the period that is asked about (the others were appraised
-    with them, and say how much of a segment's loss is the period's).
+    Shapes (n,): `tasks`, the same number for the same task in every set of the period; `decided_at`, seconds; `chosen` and
+    `best`, options' codes, best −1 where not known; `regret_usd`, NaN where there is none; `pull`, see `Appraised`; `segment`, a
+    code into `segments`; `is_explored`, taken at random to learn; `is_counted`, of the period that is asked about (the others
+    were appraised with them, and say how much of a segment's loss is the period's).
     """
 
     name: str
@@ -129,7 +129,7 @@ class Misallocation:
 
 
 def mode_of(kind: str, cost_usd: float) -> str:
-    """The failure mode that a segment's loss is: by kind, and by whether the better options cost more or less (`Lost.cost_usd`)."""
+    """The failure mode that a segment's loss is: by kind, and by whether the better options cost less (`Lost.cost_usd`)."""
     dearer, cheaper = _MODES.get(kind, (kind, kind))
     return cheaper if cost_usd > 0 else dearer
 

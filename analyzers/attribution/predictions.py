@@ -38,8 +38,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Banded:
-    """What `n` decisions for the cheapest option lost on tasks of one value band, which begins at `low_usd`. `of` names the
-    decisions that they were compared with: bands of one comparison are held against each other. `why`: why `regret` is unknown."""
+    """What `n` decisions for the cheapest option lost on tasks of one value band, which begins at `low_usd`.
+
+    `of` names the comparison: its bands are held against each other. `why`: why `regret` is unknown.
+    """
 
     of: str
     band: str

@@ -46,7 +46,7 @@ def table(replications: int, seed: int, only: str) -> tuple[list[str], bool]:
     """The rows, printed as they are made, and whether a promise is broken."""
     lines, broken = [*HEADER], False
     print("", *HEADER, sep="\n")
-    for place, (title, kind, how) in enumerate(_ROWS):
+    for title, kind, how in _ROWS:
         if only not in title:
             continue
         began = time.monotonic()
