@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
+from scipy import special
 
 from analyzers.attribution.contrast import Contrast
 from analyzers.attribution.fit import FOLDS, Fit
@@ -51,8 +52,8 @@ class Segment:
     total of each term (V·ΔQ, −ΔC, −λ·ΔL, −ρ·ΔR), in USD, that add up to it. `downstream`: ΔC of the whole tasks less ΔC of the
     decisions' own calls, in USD; None where own costs are not known. `options`: each option's total against the chosen one, in
     their order; None for the chosen one and where nothing is known. `most_usd`: the same as `regret` with each decision's best
-    looking option taken at its word: too much on average, and so a ceiling for sums. `status` judges the interval against
-    `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a finding among all segments of a run
+    looking option taken at its word, and what no model tells apart known: too much on average, and so a ceiling for sums. `status`
+    judges the interval against `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a finding among all segments of a run
     (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or nothing was clearly lost.
     """
 
@@ -146,7 +147,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
     name = fit.choices.options[chosen]
     made = Segment(
         f"{name}, {band.label}", band, name, best, len(rows), tasks, regret, changes, downstream, options,
-        _most(pool, evident), status, why, needs,
+        _most(fit, pool, evident), status, why, needs,
         materiality_usd * len(rows),
     )  # fmt: skip
     return Found(made, rows, chosen, evident, pulls)
@@ -202,9 +203,7 @@ def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contra
     return steps if plainer is None else _steps(lending, donors, own, chosen, evident, plainer)
 
 
-def _steps(
-    lending: Lending, donors: Ints, own: Bools, chosen: int, evident: dict[int, Contrast], best: Ints
-) -> list[Contrast]:
+def _steps(lending: Lending, donors: Ints, own: Bools, chosen: int, evident: dict[int, Contrast], best: Ints) -> list[Contrast]:
     """The contrasts of a policy, given by the place of each donor's option, −1 for staying."""
     steps: list[Contrast] = []
     for place, option in enumerate(evident):
@@ -227,8 +226,8 @@ def _reach(steps: list[Contrast]) -> float:
 
 
 def _plainer(worth: Floats, asked: Bools, best: Ints, fold: Ints, reach: float, reaches: list[float]) -> Ints | None:
-    """The policy with one option for all in those folds where, from other tasks, its lower limit is the higher; None where it is in
-    none. Telling decisions apart divides the evidence. Only widths of intervals are taken from the fold's own tasks."""
+    """The policy with one option for all in those folds where, from other tasks, its lower limit is the higher; None where it is
+    in none. Telling decisions apart divides the evidence. Only widths of intervals are taken from the fold's own tasks."""
     chosen, changed = best.copy(), False
     for k in range(FOLDS):
         here = fold == k
@@ -257,8 +256,8 @@ def _worth(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, price
 
 
 def _doubt(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, prices: Floats) -> Floats:
-    """Shape (rows,): what giving a decision to an option adds to the variance of the sum, in USD²: of one outcome at these prices,
-    times e_chosen/e_option, since one task that took the option speaks for so many."""
+    """Shape (rows,): what giving a decision to an option adds to the variance of the sum, in USD²: of one outcome at these
+    prices, times e_chosen/e_option, since one task that took the option speaks for so many."""
     own = [part.moves and part.name != "own" for part in fit.parts]
     deviations = np.array([each.arms[0].deviation(place) if own[place] else 0.0 for place in range(len(own))])
     variance = ((prices * deviations[:, None]) ** 2).sum(axis=0)
@@ -266,8 +265,8 @@ def _doubt(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, price
 
 
 def _prudent(worth: Floats, doubt: Floats, asked: Bools) -> Ints:
-    """Shape (rows,): the place of the best option of each row, −1 for staying, given what options are worth and how much each adds
-    to the variance of the sum over the rows that are asked about, (K, rows).
+    """Shape (rows,): the place of the best option of each row, −1 for staying, given what options are worth and how much each
+    adds to the variance of the sum over the rows that are asked about, (K, rows).
 
     Best is what adds most to the sum less `_PRUDENCE` standard errors of it: where options are nearly alike, the one that more
     is known of. The error's slope is that of the first choice made so.
@@ -306,13 +305,22 @@ def _regret(
     return basis.found(value, together * apart, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
 
 
-def _most(pool: Ints, evident: dict[int, Contrast]) -> float:
-    """Sum over the segment's decisions of the best looking option's gain, in USD."""
+def _most(fit: Fit, pool: Ints, evident: dict[int, Contrast]) -> float:
+    """Sum over the segment's decisions of the best looking option's gain, in USD, were it known what no model tells apart.
+
+    Formula: E max(0, m + s·Z), with the gain m and the deviation s of unseen effects at the decision's prices.
+    """
     gain = np.zeros(len(pool))
-    for each in evident.values():
+    for option, each in evident.items():
         places = np.searchsorted(pool, each.decisions)  # rows of a pool stand in order
-        worth = (each.prices() * each.changed).sum(axis=0)
-        gain[places] = np.maximum(gain[places], worth)
+        prices = each.prices()
+        worth = (prices * each.changed).sum(axis=0)
+        unseen = np.array([part.unseen[option] + part.unseen[each.base] if part.moves else 0.0 for part in fit.parts])
+        deviation = np.maximum(np.sqrt(unseen @ prices**2), 1e-12)
+        ratio = worth / deviation
+        below = np.asarray(special.ndtr(ratio), dtype=np.float64)
+        expected = worth * below + deviation * np.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi)
+        gain[places] = np.maximum(gain[places], expected)
     return float(gain.sum())
 
 

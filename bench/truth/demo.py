@@ -52,9 +52,17 @@ def main() -> int:
     """Run the fortnights, print the table; exit 1 when a promise is broken."""
     cases = [
         Case(
-            "the demo's fortnight, 300 tasks a day", 4_200, "found", partial(_once, 300, ("route", "verify", "confirm", "reuse", "cache"))
+            "the demo's fortnight, 300 tasks a day",
+            4_200,
+            "found",
+            partial(_once, 300, ("route", "verify", "confirm", "reuse", "cache")),
         ),
-        Case("the same, 3,000 tasks a day", 42_000, "found", partial(_once, 3_000, ("route", "verify", "confirm", "reuse", "cache"))),
+        Case(
+            "the same, 3,000 tasks a day",
+            42_000,
+            "found",
+            partial(_once, 3_000, ("route", "verify", "confirm", "reuse", "cache")),
+        ),
         Case("routes alone, 3,000 tasks a day", 42_000, "found", partial(_once, 3_000, ("route",))),
         Case("reuse, which is never explored", 4_200, "refuse", partial(_once, 300, ("reuse",))),
     ]
