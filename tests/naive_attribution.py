@@ -66,7 +66,7 @@ def lent(
 
 
 def unseen(prices: Sequence[Numbers], variances: Sequence[float], decisions: Sequence[int], measured: int) -> float:
-    """Variance of a sum over decisions of effects that differ unseen, where what is known is the mean of the `measured` ones: Σ over
+    """Variance of a sum over decisions of effects that differ unseen, where the mean of the `measured` ones is known: Σ over
     terms of g·Σ_i (p_i − Σp/N)², with p = 0 for decisions that are not asked about."""
     total = 0.0
     for price, variance in zip(prices, variances, strict=True):
