@@ -54,8 +54,8 @@ class Segment:
     their order; None for the chosen one and where nothing is known. `most_usd`: the same as `regret` with each decision's best
     looking option taken at its word, and what no model tells apart known: too much on average, and so a ceiling for
     sums. `status` judges the interval against `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a
-    finding among all segments of a run (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or nothing
-    was clearly lost.
+    finding among all segments of a run (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or
+    nothing was clearly lost.
     """
 
     label: str
