@@ -355,7 +355,39 @@ create or replace view ledger.use_rules as
 select case when u.tenant_id = 0 then null else t.tenant end as tenant, u.ordinal, u.field, u.pattern, u.layer, u.use, u.action_class
   from pigou.use_rule u left join pigou.tenant t using (tenant_id);
 
--- Every budget in force, and where it stands in the period that holds now. Forecasts are a simple run rate.
+-- How much of what is usually spent between two times is spent by `at`: by a tenant's spend in each hour of the week, over the whole
+-- weeks before, five at most. Null when fewer than two are known, or over more than ten weeks, in which weeks even out.
+create or replace function ledger.usual_share(of_tenant text, since timestamptz, at timestamptz, until timestamptz) returns numeric
+language sql stable parallel safe as $$
+    with known as (
+        select least(5, floor(extract(epoch from date_trunc('hour', at, 'UTC') - min(e.first_hour)) / 604800)::integer) as weeks
+          from ledger.extent e where e.tenant = of_tenant
+    ),
+    profile as (
+        select (extract(epoch from h.hour) / 3600)::bigint % 168 as slot, sum(h.cost_usd) as usd
+          from known k
+          join ledger.spend_hourly h
+            on h.tenant = of_tenant and h.hour < date_trunc('hour', at, 'UTC')
+           and h.hour >= date_trunc('hour', at, 'UTC') - k.weeks * interval '7 days'
+         where k.weeks >= 2 and until - since <= interval '70 days'
+         group by 1
+    ),
+    hours as (                                                -- no hour is without weight: a tenth of it is spread evenly
+        select p.hour, coalesce(s.usd, 0) + 0.1 * (select sum(usd) from profile) / 168 as usd
+          from generate_series(date_trunc('hour', since, 'UTC'), until - interval '1 microsecond', '1 hour') p (hour)
+          left join profile s on s.slot = (extract(epoch from p.hour) / 3600)::bigint % 168
+         where exists (select from profile where usd > 0)
+    ),
+    parts as (
+        select usd * extract(epoch from least(hour + interval '1 hour', until) - greatest(hour, since)) as usd,
+               usd * greatest(0, extract(epoch from least(hour + interval '1 hour', until, at) - greatest(hour, since))) as spent_usd
+          from hours
+    )
+    select sum(spent_usd) / nullif(sum(usd), 0) from parts
+$$;
+
+-- Every budget in force, and where it stands in the period that holds now. pace and forecast_usd are a simple run rate; usual_forecast_usd
+-- knows the hours of the week.
 create or replace view ledger.budgets as
 select t.tenant, b.budget, b.revision, b.period, b.time_zone, b.layer, b.use, b.agent, b.model, b.task_class,
        b.period_from, b.period_until, b.amount_usd, b.spent_usd, b.held_usd, b.amount_usd - b.spent_usd - b.held_usd as left_usd,
@@ -363,11 +395,13 @@ select t.tenant, b.budget, b.revision, b.period, b.time_zone, b.layer, b.use, b.
        round(b.spent_usd / b.amount_usd, 6) as spent_share, round(e.elapsed_share, 6) as elapsed_share,
        round(b.spent_usd / b.amount_usd / nullif(e.elapsed_share, 0), 6) as pace,
        round(b.spent_usd / nullif(e.elapsed_share, 0), 12) as forecast_usd,
-       lower(b.valid) as valid_from, upper(b.valid) as valid_until
+       lower(b.valid) as valid_from, upper(b.valid) as valid_until,
+       round(u.share, 6) as usual_share, round(b.spent_usd / nullif(u.share, 0), 12) as usual_forecast_usd
   from pigou.budgets_at(now()) b
   join pigou.tenant t using (tenant_id)
  cross join lateral (select extract(epoch from now() - b.period_from) / extract(epoch from b.period_until - b.period_from)
-                            as elapsed_share) e;
+                            as elapsed_share) e
+ cross join lateral (select ledger.usual_share(t.tenant, b.period_from, now(), b.period_until) as share) u;
 
 -- What was spent in each period, by revision: a later revision leaves what was reported of an earlier one as it was.
 create or replace view ledger.budget_periods as
@@ -392,7 +426,7 @@ select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
 -- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
 create or replace view ledger.alerts as
 select t.tenant, a.alert_id, a.rule, a.subject, a.state, a.opened_at, a.last_seen_at, a.quiet_since, a.resolved_at, a.muted_until,
-       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity
+       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity, a.told_value
   from pigou.alert a join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.alert_events as
@@ -405,7 +439,7 @@ select t.tenant, e.alert_id, e.event_id, e.at, a.rule, a.subject, e.event, e.is_
 create or replace view ledger.alert_rules as
 select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all who have none of their own
        r.rule, r.revision, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
-       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity
+       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity, r.grown_by
   from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
 
 -- Settled traces: what each was worth, cost, and how long it took. value_usd is V; net_usd is eq. 1 for what was done, V·Q − C − λ·L − ρ·R,
@@ -553,6 +587,31 @@ select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex')
                       n (name, said)) v) x
  where r.layer = 'supply' and r.role = 'call';
 
+-- Shadow prices of shared engines by hour: what one unit more would have cost others in delay, at their λ.
+create or replace view ledger.engine_prices as
+select t.tenant, p.engine, p.valid_from as hour,
+       max(p.price) filter (where p.resource = 'prefill') as prefill_usd_per_token,
+       max(p.price_low) filter (where p.resource = 'prefill') as prefill_low,
+       max(p.price_high) filter (where p.resource = 'prefill') as prefill_high,
+       max(p.price) filter (where p.resource = 'decode') as decode_usd_per_token,
+       max(p.price_low) filter (where p.resource = 'decode') as decode_low,
+       max(p.price_high) filter (where p.resource = 'decode') as decode_high,
+       max(p.price) filter (where p.resource = 'kv') as kv_usd_per_token_s,
+       max(p.price_low) filter (where p.resource = 'kv') as kv_low,
+       max(p.price_high) filter (where p.resource = 'kv') as kv_high,
+       max(p.probes) as n, max(p.source) as source
+  from pigou.engine_price p join pigou.tenant t using (tenant_id)
+ group by t.tenant, p.tenant_id, p.engine, p.valid_from;
+
+-- Who delayed whom on a shared engine, by the day on which the victims came: a class of tasks of one tenant, and all that another (or the
+-- same one, in its other classes) asked for.
+create or replace view ledger.externalities as
+select t.tenant, x.engine, x.day, x.task_class, v.tenant as victim, x.requests, x.delay_s, x.usd, x.usd_low, x.usd_high, x.unpriced_s,
+       x.measured_at
+  from pigou.externality x
+  join pigou.tenant t using (tenant_id)
+  join pigou.tenant v on v.tenant_id = x.victim_tenant_id;
+
 -- What the operator knows of how decisions are made.
 create or replace view ledger.assignments as
 select case when a.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants
@@ -617,7 +676,56 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.mainte
        m.who, m.note, m.recorded_at, m.ended_at, m.ended_by
   from pigou.maintenance m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
+-- Where dollars are lost, since when, and what became of it; resolved ones too, as they were last found wrong. alert_id: the alert that
+-- tells of it, while that is not resolved.
+create or replace view ledger.findings as
+select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence, f.status,
+       f.sentence, f.change, f.layer, f.kind, f.task_class, f.agent, f.subject, f.band, f.since, f.until, f.n, f.tasks,
+       f.materiality_usd_per_day, f.inequality, f.method, f.seen_at, f.looked_at, f.quiet_since, f.resolved_at, f.resolution,
+       f.told_usd_per_day, f.former_finding_id, a.alert_id
+  from pigou.finding f
+  join pigou.tenant t on t.tenant_id = f.tenant_id
+  left join pigou.alert a
+    on a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
+   and a.state <> 'resolved' and f.status <> 'resolved';
+
+create or replace view ledger.finding_events as
+select t.tenant, e.finding_id, e.event_id, e.at, f.mode, f.segment, e.event, e.who, e.note, e.usd_per_day, e.low, e.high
+  from pigou.finding_event e
+  join pigou.finding f on f.tenant_id = e.tenant_id and f.finding_id = e.finding_id
+  join pigou.tenant t on t.tenant_id = e.tenant_id;
+
+-- The latest look at each place, findings or not. finding_id: what it is part of, while that is not resolved.
+create or replace view ledger.looks as
+select t.tenant, l.mode, l.segment, l.looked_at, l.status, l.usd_per_day, l.low, l.high, l.is_discovery, l.sentence, l.change,
+       l.layer, l.kind, l.task_class, l.agent, l.subject, l.band, l.since, l.until, l.n, l.tasks, l.materiality_usd_per_day,
+       l.inequality, l.method, l.evidence, f.finding_id
+  from pigou.look l
+  join pigou.tenant t on t.tenant_id = l.tenant_id
+  left join pigou.finding f
+    on f.tenant_id = l.tenant_id and f.mode = l.mode and f.segment = l.segment and f.status <> 'resolved';
+
+-- Cases of each finding to look at; usd is null where a case's own dollars are not known.
+create or replace view ledger.finding_examples as
+select t.tenant, f.finding_id, x.place as example, x.trace_id, x.decision_id, x.span_id, x.usd, f.mode, f.segment, f.status
+  from pigou.finding f
+  join pigou.tenant t on t.tenant_id = f.tenant_id
+ cross join lateral rows from (
+       jsonb_to_recordset(f.evidence -> 'examples') as (trace_id text, decision_id uuid, span_id text, usd numeric)
+       ) with ordinality x (trace_id, decision_id, span_id, usd, place);
+
+-- When each mode last looked, and what came of it. problem: why it could not look.
+create or replace view ledger.detections as
+select t.tenant, d.mode, d.looked_at, d.since, d.until, d.took_s, d.places, d.opened, d.resolved, d.problem
+  from pigou.detection d join pigou.tenant t on t.tenant_id = d.tenant_id;
+
+-- From how many dollars a day on a loss is a finding, with its history; a tenant's own wins over that for all.
+create or replace view ledger.materiality as
+select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revision, m.usd_per_day, m.source, m.recorded_at,
+       m.revision = max(m.revision) over (partition by m.tenant_id) as is_in_force
+  from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
+
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;
 grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.spend(timestamptz, timestamptz),
-    ledger.statuses(timestamptz, timestamptz) to pigou_reader, pigou_writer;
+    ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz) to pigou_reader, pigou_writer;
