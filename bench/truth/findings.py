@@ -1,6 +1,6 @@
 """Which of the demo's misallocations its decisions give away, and how many dollars they are said to lose.
 
-usage: python -m bench truth faults [--replications 500] [--seed 1] [--only WORDS] [--write]
+usage: python -m bench truth findings [--replications 500] [--seed 1] [--only WORDS] [--write]
 
 Fortnights are played as `truth demo` plays them. A row is an injected fault that a decision of a task commits, over all value
 bands: what was truly lost, the median of what the appraisal says, how often any of it is a finding (false discoveries controlled
@@ -28,7 +28,7 @@ _COLUMNS = ("misallocation", "replications", "lost", "said, median", "found", "w
 
 def main() -> int:
     """Play the fortnights and print the table."""
-    options = arguments("faults", __doc__ or "")
+    options = arguments("findings", __doc__ or "")
     faults = [fault for fault in FAULTS if fault.decision in KINDS and options.only in fault.key.replace("_", " ")]
     rows: dict[str, list[tuple[float, float, bool]]] = defaultdict(list)
     with threadpool_limits(1):
@@ -45,7 +45,7 @@ def main() -> int:
         lines.append("| " + " | ".join(map(str, (*cells, f"{found.mean():.0%}", f"{near.mean():.0%}"))) + " |")
     print(*lines, sep="\n")
     if options.write:
-        write("faults", lines, options)
+        write("findings", lines, options)
     return 0
 
 
