@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from analyzers.modes.standing_regret import Standing
 
-
 RARELY = 0.1
 """Share of cases below which what was not chosen is hardly known of any more."""
 
