@@ -21,6 +21,7 @@ Subject: TypeAlias = Literal["writes never repaid", "missed hits"]
 SEQUENCES_MIN = 12
 """Sequences below which a place is not judged."""
 _CALIBRATED_MIN = 5
+_LOST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +205,8 @@ def _half_width(known: _Known, place: int, part: Bools) -> float | None:
     gross = known.expected.read * prompts.read_gain
     size = int(prompts.sequence.max(initial=-1)) + 1
     aims = np.bincount(prompts.sequence[part], weights=gross[part], minlength=size)
-    if part.any() and {known.expected.evidence[s] for s in np.unique(prompts.stratum[part])} <= {
-        "equal writes",
-        "keys",
-        "growing prompts",
-    }:
-        return 0.1 * float(aims.sum())
+    if part.any() and "worked" not in _evidence(known, part):
+        return _LOST_SHARE * float(aims.sum())
     worked = np.bincount(prompts.sequence[at_work], weights=gross[at_work], minlength=size)
     misses = np.bincount(prompts.sequence[at_work], weights=known.lost_usd[at_work], minlength=size)
     use = worked > 0
@@ -250,7 +247,7 @@ def _evidence(known: _Known, rows: Bools) -> tuple[str, ...]:
 def _by_call(known: _Known, rows: Bools) -> tuple[Ints, Floats]:
     """Calls that wrote, with what of their premiums was not repaid."""
     made = known.writes
-    chosen = rows[known.write_call] & made.is_closed
+    chosen = rows[known.write_call] & made.is_closed & ~np.isnan(made.premium_usd - made.saved_usd)
     sums = np.zeros(len(known.prompts))
     np.add.at(sums, known.write_call[chosen], (made.premium_usd - made.saved_usd)[chosen])
     calls = np.unique(known.write_call[chosen])
