@@ -35,13 +35,12 @@ _HARMFUL = ("churn", "off", "off for half")
 _PROVIDERS = (
     Provider("fixed", 60.0),
     Provider("fixed", 300.0),
-    Provider("fixed", 1_800.0),
     Provider("memoryless", 100.0),
     Provider("memoryless", 600.0),
     Provider("capacity", 600.0, 3_000),
     Provider("capacity", 3_600.0, 10_000),
 )
-_RESENT = {"memoryless": 4}  # its losses are drawn, so what could have been is a mean
+_RESENT = {"memoryless": 2}  # its losses are drawn, so what could have been is a mean
 
 
 @dataclass

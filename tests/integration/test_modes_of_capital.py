@@ -114,7 +114,9 @@ def test_stale_batches_are_found_at_their_trainer(books_of_capital: str) -> None
     assert found.since == pytest.approx(AT + timedelta(days=DAYS / 2), abs=timedelta(seconds=120))
     assert found.usd_per_day == pytest.approx(300 * 0.0008 * 7 * _TASKS / 2 / (DAYS / 2), rel=0.1)
     assert found.detail["reference_lag"] == 1.0
-    [first, last] = found.detail["by_lag"]  # pyright: ignore[reportGeneralTypeIssues, reportAssignmentType]
+    by_lag = found.detail["by_lag"]
+    assert isinstance(by_lag, list)
+    last = by_lag[-1]
     assert isinstance(last, dict)
     assert (last["lag"], last["updates"]) == (8.0, _TASKS / 2)
     spent = found.detail["spent_past_the_point_usd_per_day"]

@@ -23,7 +23,8 @@ def made(n: int = 1, **given: object) -> Prompts:
     """Calls of one place, 100 s apart, of 10,000 tokens that nothing is cached of, but for what is given."""
     values: dict[str, object] = {
         "at_s": np.arange(n) * 100.0, "whole": np.full(n, 10_000.0), "read": np.zeros(n), "written": np.zeros(n),
-        "output": np.full(n, 100.0), "is_told": np.ones(n, dtype=bool), "input_rate": np.full(n, 3e-6), "read_rate": np.full(n, 0.3e-6),
+        "output": np.full(n, 100.0), "is_told": np.ones(n, dtype=bool), "input_rate": np.full(n, 3e-6),
+        "read_rate": np.full(n, 0.3e-6),
         "write_rate": np.full(n, 3.75e-6), "lifetime_s": np.full(n, 300.0), "keys": tuple(() for _ in range(n)),
         "value_usd": np.full(n, np.nan),
         **{name: np.zeros(n, dtype=np.int64) for name in ("sequence", "stratum", "place", "provider", "upstream")},

@@ -113,8 +113,8 @@ def test_what_only_looks_stale_is_not_found(story: Story) -> None:
 
 
 def test_updates_without_a_measured_gain_are_not_judged() -> None:
-    n, unknown = 40, np.full(40, np.nan)
-    assert stale(Updates(np.arange(n) * 1.0, np.arange(n) % 5.0, unknown, unknown, unknown, unknown)) is None
+    lag, unknown = np.tile([0.0, 1.0, 2.0, 3.0], 10), np.full(40, np.nan)
+    assert stale(Updates(np.arange(40.0), lag, unknown, unknown, unknown, unknown)) is None
 
 
 def test_tokens_bring_what_they_bring() -> None:
