@@ -94,8 +94,9 @@ def read(connection: psycopg.Connection, tenant_id: int, window: Window, kinds: 
     means: dict[tuple[int, int], list[Means]] = defaultdict(list)
     for comparison, segment, place, *numbers in connection.execute(SQL["option_means"], of):
         if comparison in options:
-            means[comparison, segment].append(Means(options[comparison][place], *numbers))
-    costs = {
+            option = str(options[int(comparison)][int(place)])
+            means[comparison, segment].append(Means(option, *numbers))
+    costs: dict[tuple[int, str], float] = {
         (comparison, options[comparison][place]): cost
         for comparison, place, cost in connection.execute(SQL["option_costs"], of)
         if cost is not None and comparison in options

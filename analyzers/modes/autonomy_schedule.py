@@ -25,7 +25,9 @@ CONFIRMATIONS: tuple[Confirmation, ...] = get_args(Confirmation)
 TAIL = 0.05
 """Share of the worst cases whose mean is told of classes that cannot be undone."""
 
-_USUAL: dict[str, Confirmation] = {"read": "none", "draft": "none", "execute": "self", "commit": "self"}
+_USUAL: dict[str, Confirmation] = {
+    "read": "none", "draft": "none", "execute": "self", "commit": "self", "deploy": "multi_party", "transfer": "multi_party",
+}  # fmt: skip
 _ORDINARY: Confirmation = "human"
 
 
@@ -44,12 +46,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What a confirmation is thought to bring and take on average in `n` appraised decisions (USD; None where unknown)."""
+    """What a confirmation is thought to bring and take on average in `n` decisions, `sure` of them appraised (USD; None where
+    unknown)."""
 
     action_class: str
     task_class: str | None
     confirmation: str
     n: int
+    sure: int
     quality: float | None
     cost_usd: float | None
     latency_usd: float | None
@@ -89,21 +93,25 @@ class Row:
     why: str
 
 
-def schedule(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Row]:
+def schedule(connection: psycopg.Connection, tenant_id: int, window: Window, rho_irreversible: float = 0.0) -> list[Row]:
     """The autonomy schedule of a tenant from what it did in a window, by class of action and class of tasks."""
     of = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
     done = [Done(*row) for row in connection.execute(SQL["actions"], of)]
     weighed = [Weighed(*row) for row in connection.execute(SQL["confirmed_options"], of)]
-    return rows(done, weighed)
+    return rows(done, weighed, rho_irreversible)
 
 
-def rows(done: Sequence[Done], weighed: Sequence[Weighed]) -> list[Row]:
-    """The schedule of what was done, by what is thought of its confirmations. Pure."""
+def rows(done: Sequence[Done], weighed: Sequence[Weighed], rho_irreversible: float = 0.0) -> list[Row]:
+    """The schedule of what was done, by what is thought of its confirmations. Pure.
+
+    `rho_irreversible`: ρ_irr, what a USD of the mean loss of the worst twentieth counts, beside its risk, where an action cannot
+    be undone; 0 takes risk by its expectation alone.
+    """
     cells: dict[tuple[str, str], list[Done]] = defaultdict(list)
     for each in done:
         cells[each.action_class, each.task_class or ""].append(each)
     return [
-        _row(cell, [one for one in weighed if (one.action_class, one.task_class or "") == key])
+        _row(cell, [one for one in weighed if (one.action_class, one.task_class or "") == key], rho_irreversible)
         for key, cell in sorted(cells.items())
     ]
 
@@ -116,26 +124,19 @@ def usual(action_class: str, is_reversible: bool | None) -> Confirmation:
     return _USUAL.get(action_class, _ORDINARY)
 
 
-def _row(cell: Sequence[Done], weighed: Sequence[Weighed]) -> Row:
+def _row(cell: Sequence[Done], weighed: Sequence[Weighed], rho_irreversible: float) -> Row:
     action_class, actions = cell[0].action_class, sum(each.actions for each in cell)
     stated = [each.is_reversible for each in cell if each.is_reversible is not None]
     is_reversible = all(stated) if stated else None
-    now = {name: sum(each.actions for each in cell if (each.confirmation or "unknown") == name) / actions
-           for name in sorted({each.confirmation or "unknown" for each in cell}, key=_order)}  # fmt: skip
-    best, gain, why = _best(weighed, now, is_reversible)
-    fallen_back = usual(action_class, is_reversible)
+    names = sorted({each.confirmation or "unknown" for each in cell}, key=_order)
+    of = {name: [each for each in cell if (each.confirmation or "unknown") == name] for name in names}
+    now = {name: sum(each.actions for each in some) / actions for name, some in of.items()}
+    borne = tuple(_borne(name, some, is_reversible) for name, some in of.items())
+    best, gain, why = _best(weighed, now, borne, rho_irreversible if is_reversible is False else 0.0)
+    recommended = best or usual(action_class, is_reversible)
     return Row(
-        action_class,
-        cell[0].task_class,
-        is_reversible,
-        actions,
-        now,
-        best or fallen_back,
-        best is not None,
-        gain,
-        tuple(_borne(name, [each for each in cell if (each.confirmation or "unknown") == name], is_reversible) for name in now),
-        why,
-    )
+        action_class, cell[0].task_class, is_reversible, actions, now, recommended, best is not None, gain, borne, why
+    )  # fmt: skip
 
 
 def _order(confirmation: str) -> int:
@@ -143,38 +144,47 @@ def _order(confirmation: str) -> int:
 
 
 def _best(
-    weighed: Sequence[Weighed], now: dict[str, float], is_reversible: bool | None
+    weighed: Sequence[Weighed], now: dict[str, float], borne: Sequence[Borne], rho_irreversible: float
 ) -> tuple[Confirmation | None, float | None, str]:
     """The confirmation that eq. 6 recommends, what it gains per action over today's mix, and why; None where too little is
     known."""
-    known = [
-        each for each in weighed if None not in (each.quality, each.cost_usd, each.v_usd) and each.confirmation in CONFIRMATIONS
-    ]
-    if len(known) < 2:
-        reason = (
-            "confirmations were not appraised against each other"
-            if weighed
-            else "it was always confirmed alike, so that nothing can be compared"
-        )
-        undone = "; it cannot be undone" if is_reversible is False else ""
-        return None, None, f"{reason}: what is usual for such a class{undone}"
+    known = [one for one in weighed if None not in (one.quality, one.cost_usd, one.v_usd) and one.confirmation in CONFIRMATIONS]
+    worst = {one.confirmation: one.worst.value for one in borne if one.worst is not None and one.worst.value is not None}
+    if rho_irreversible > 0:
+        known = [one for one in known if one.confirmation in worst]
+    if len(known) < 2 or not any(one.sure for one in known):
+        return None, None, f"what is usual for such a class: {_unappraised(weighed, now)}"
     # The least autonomy first, so that of equals it wins. Oversight is the wait for whoever confirms.
     levels = [
-        Level(each.confirmation, each.quality or 0.0, each.cost_usd or 0.0, each.risk_usd or 0.0, each.latency_usd or 0.0)
-        for each in sorted(known, key=lambda each: -_order(each.confirmation))
+        Level(
+            one.confirmation,
+            one.quality or 0.0,
+            one.cost_usd or 0.0,
+            one.risk_usd or 0.0,
+            one.latency_usd or 0.0,
+            worst.get(one.confirmation, 0.0) if rho_irreversible > 0 else 0.0,
+        )
+        for one in sorted(known, key=lambda one: -_order(one.confirmation))
     ]
-    v_usd = sum((each.v_usd or 0.0) * each.n for each in known) / sum(each.n for each in known)
-    chosen = best_level(levels, v_usd, 1.0)
+    v_usd = sum((one.v_usd or 0.0) * one.n for one in known) / sum(one.n for one in known)
+    chosen = best_level(levels, v_usd, 1.0, rho_irreversible)
     worth = {level.name: utility for level, utility in zip(levels, chosen.utility_usd, strict=True)}
     mix = [(share, worth[name]) for name, share in now.items() if name in worth]
     covered = sum(share for share, _ in mix)
     gain = worth[chosen.best] - sum(share * utility for share, utility in mix) / covered if covered > 0 else None
     ahead = worth[chosen.best] - max(utility for name, utility in worth.items() if name != chosen.best)
-    return (
-        cast(Confirmation, chosen.best),
-        gain,
-        f"worth {ahead:.3g} USD more per action than the next best, by eq. 6 over {known[0].n} decisions",
+    why = (
+        f"by eq. 6 worth {ahead:.3g} USD more per action than the next best ({known[0].sure} of {known[0].n} decisions are sure)"
     )
+    return cast(Confirmation, chosen.best), gain, why
+
+
+def _unappraised(weighed: Sequence[Weighed], now: dict[str, float]) -> str:
+    if weighed:
+        return "too little is known of its confirmations"
+    if set(now) <= {"none", "self"} and len(now) > 1:
+        return "to confirm oneself is to verify, which is appraised as that"
+    return "it was always confirmed alike" if len(now) == 1 else "its confirmations are no decisions that could be compared"
 
 
 def _borne(confirmation: str, cell: Sequence[Done], is_reversible: bool | None) -> Borne:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import psycopg
 
 from analyzers.modes import autonomy_schedule, wording
-from analyzers.modes.appraised import read
+from analyzers.modes.appraised import Appraised, read
 from analyzers.modes.autonomy_schedule import CONFIRMATIONS
 from analyzers.modes.look import Json, Look, Window
 from analyzers.modes.places import Found, Told, amounts, gathered, numbers, of_chosen
@@ -30,13 +30,22 @@ def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
     """Every class of action that could have been confirmed by more than it was, and every class of tasks in which work was
     handed on."""
     of = read(connection, tenant_id, window, ("confirm", "delegate"))
-    unasked = gathered(of, "over_delegation", _is_less_confirmed, _named, by_subject=True)
-    chains = gathered(
-        of, "over_delegation", lambda part: part.kind == "delegate" and part.chosen == _HANDED, lambda part, _subject: part.chosen
-    )
+    unasked, chains = places(of)
     rows = autonomy_schedule.schedule(connection, tenant_id, window) if unasked else []
     answered = [look_of(connection, found, _told_unasked(found, rows)) for found in unasked]
     return answered + [look_of(connection, found, _told_chain(found)) for found in chains]
+
+
+def places(of: Appraised) -> tuple[list[Found], list[Found]]:
+    """Actions that could have been confirmed by more, and work that was handed on."""
+    return (
+        gathered(of, "over_delegation", _is_less_confirmed, _named, by_subject=True),
+        gathered(of, "over_delegation", _is_handed_on, lambda part, _subject: part.chosen),
+    )
+
+
+def _is_handed_on(part: Part) -> bool:
+    return part.kind == "delegate" and part.chosen == _HANDED and part.best in ("", _ALONE)
 
 
 def _level(option: str) -> int:

@@ -27,24 +27,25 @@ def looks(
     connection: psycopg.Connection, tenant_id: int, window: Window, mode: Mode, told: Callable[[Found], Told]
 ) -> list[Look]:
     """The looks of one of the two modes at a tenant's routes."""
-    of = read(connection, tenant_id, window, KINDS)
+    answered: list[Look] = []
+    for found in places(read(connection, tenant_id, window, KINDS), mode):
+        words = told(found)
+        if found.standing.is_discovery:
+            words = replace(words, detail={**words.detail, **_detail(connection, found)})
+        answered.append(look(connection, found, words))
+    return answered
+
+
+def places(of: Appraised, mode: Mode) -> list[Found]:
+    """The places of one of the two modes; two where an option is too dear for some tasks and too cheap for others."""
     over = mode == "over_routing"
     found = gathered(of, mode, lambda part: over in directions(of, part), lambda part, _subject: part.chosen)
     both = {(part.task_class, part.chosen) for part in of.parts if part.stands and directions(of, part) == {not over}}
-    answered: list[Look] = []
-    for each in found:
-        # Where an option is too dear for some tasks and too cheap for others, it is two places.
-        band = (
-            ""
-            if (each.place.task_class, each.standing.parts[0].chosen) not in both
-            else ("low values" if over else "high values")
-        )
-        named = replace(each, place=replace(each.place, band=band))
-        words = told(named)
-        if named.standing.is_discovery:
-            words = replace(words, detail={**words.detail, **_detail(connection, named)})
-        answered.append(look(connection, named, words))
-    return answered
+    band = "low values" if over else "high values"
+    return [
+        replace(each, place=replace(each.place, band=band)) if (each.place.task_class, each.place.subject) in both else each
+        for each in found
+    ]
 
 
 def directions(of: Appraised, part: Part) -> set[bool]:

@@ -87,8 +87,8 @@ class Standing:
 
     `usd_per_day` with `low` and `high`: None unless `status` is appraised. `counted`: the segments whose dollars these are;
     `left_out`: decisions of the others. `decisions` since then that count. `explored`: decisions since then that were taken to
-    learn. `is_exploration`: all of them were, as far as one can tell. `share`: of the chances to choose so badly that were taken
-    since.
+    learn. `is_exploration`: all of them were, as far as one can tell. `share`: of the chances to choose what is known to be
+    worse, those that were taken since; NaN where there was none.
     """
 
     parts: tuple[Part, ...]
@@ -96,6 +96,7 @@ class Standing:
     since: datetime
     until: datetime
     onset: Onset
+    share: float
     usd_per_day: float | None
     low: float | None
     high: float | None
@@ -108,11 +109,6 @@ class Standing:
     terms: tuple[Term, ...]
     days: tuple[Day, ...]
     downstream: tuple[float, float, float] | None
-
-    @property
-    def share(self) -> float:
-        """Of the chances to choose what is worse, those that were taken since `since`; NaN where there was none."""
-        return self.onset.after
 
     @property
     def n(self) -> int:
@@ -147,16 +143,19 @@ def standing(
         raise InputError("a place has segments, all of one chosen option")
     rows = [_Rows.of(part, flows, subject) for part in parts]
     bins = max(1, math.ceil((window.until - window.since).total_seconds() / bin_s))
-    taken, chances, first_s = _chances(parts, everyone, flows, bins, subject)
-    when = onset(taken, chances)
-    since = _since(when, rows, first_s, window, bin_s)
+    seen = _chances(parts, everyone, flows, bins, subject)
+    when = onset(seen.taken, seen.let_pass + seen.taken)
+    since = _since(when, rows, seen.first_s, window, bin_s)
+    share = seen.share(when.place)
     logged = all(part.assignment == "logged" for part in parts)
-    is_exploration = not logged and when.after < EXPLORED_MAX
-    counted, status = _counted(parts)
+    is_exploration = not logged and share < EXPLORED_MAX
     shares = {id(each.part): each.share(when.place, explored=is_exploration) for each in rows}
+    counted, status = _counted(parts)
     days = max((window.until - since).total_seconds(), 1.0) / _DAY_S
     value, low, high = _sum(counted, shares)
     known = status == "appraised"
+    # What is left of a finding once tries to learn are taken away has to be worth knowing still.
+    material = sum(each.part.materiality_usd * each.policy_share(when.place) for each in rows if each.part in counted)
     kept = [each for each in rows if each.part in counted]
     return Standing(
         parts=tuple(parts),
@@ -164,11 +163,12 @@ def standing(
         since=since,
         until=window.until,
         onset=when,
+        share=share,
         usd_per_day=value / days if known else None,
         low=low / days if known else None,
         high=high / days if known else None,
         status=status,
-        is_discovery=known and low > 0 and any(part.stands and shares[id(part)] > 0 for part in counted),
+        is_discovery=known and low > 0 and value >= material and any(part.stands and shares[id(part)] > 0 for part in counted),
         decisions=sum(each.count(when.place, explored=False) for each in kept),
         explored=sum(each.count(when.place, explored=True) for each in rows),
         is_exploration=is_exploration,
@@ -184,7 +184,7 @@ class _Rows:
     """The flow of one segment."""
 
     part: Part
-    best_is_other: Bools
+    is_not_best: Bools  # its option, as far as is known
     is_explored: Bools
     bin: Ints
     n: Floats
@@ -196,8 +196,15 @@ class _Rows:
         flow = flows.get(part.comparison, EMPTY)
         mine = (flow.segment == part.segment) & _about(flow, subject)
         chosen = part.options.index(part.chosen) if part.chosen in part.options else -1
-        other = (flow.best[mine] >= 0) & (flow.best[mine] != chosen)
-        return cls(part, other, flow.is_explored[mine], flow.bin[mine], flow.n[mine], flow.usd[mine], flow.first_s[mine])
+        return cls(
+            part,
+            flow.best[mine] != chosen,
+            flow.is_explored[mine],
+            flow.bin[mine],
+            flow.n[mine],
+            flow.usd[mine],
+            flow.first_s[mine],
+        )
 
     def share(self, since: int, *, explored: bool) -> float:
         """Share of the segment's regret that was lost from a bin on by what was not explored; nothing where all of it was."""
@@ -207,6 +214,10 @@ class _Rows:
         if self.part.regret_usd is not None and self.part.regret_usd > 0:
             return min(1.0, float(np.nansum(self.usd[inside])) / self.part.regret_usd)
         return min(1.0, float(self.n[inside].sum()) / max(1, self.part.n))
+
+    def policy_share(self, since: int) -> float:
+        """Share of the segment's decisions that were made from a bin on and not explored."""
+        return min(1.0, self.count(since, explored=False) / max(1, self.part.n))
 
     def count(self, since: int, *, explored: bool) -> int:
         """Decisions from a bin on."""
@@ -226,12 +237,28 @@ def _about(flow: Flow, subject: str | None) -> Bools:
     return flow.subject == (flow.subjects.index(subject) if subject in flow.subjects else -1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chances:
+    """By bin, shapes (b,): how often the place's option was taken where it is not known to be the best, of these how often
+    another is known to be better, and how often something else was taken where it is not known to be the best. `first_s`: of the
+    first decision."""
+
+    taken: Floats
+    known_worse: Floats
+    let_pass: Floats
+    first_s: float
+
+    def share(self, since: int) -> float:
+        """Of the chances to choose what is known to be worse those that were taken from a bin on; NaN where there was none."""
+        worse, passed = float(self.known_worse[since:].sum()), float(self.let_pass[since:].sum())
+        return worse / (worse + passed) if worse + passed > 0 else math.nan
+
+
 def _chances(
     parts: Sequence[Part], everyone: Sequence[Part], flows: Mapping[int, Flow], bins: int, subject: str | None
-) -> tuple[Floats, Floats, float]:
-    """By bin: how often the place's option was chosen where it was not known to be the best, of how often it was not; and when
-    the first decision was made. What was explored to learn is among them: it is what the share was before a policy changed."""
-    taken, chances, first_s = np.zeros(bins), np.zeros(bins), math.inf
+) -> _Chances:
+    """What was explored to learn is among them: it is what the share was before a policy changed."""
+    taken, worse, passed, first_s = np.zeros(bins), np.zeros(bins), np.zeros(bins), math.inf
     chosen = parts[0].chosen
     for comparison in dict.fromkeys(part.comparison for part in parts):
         flow = flows.get(comparison, EMPTY)
@@ -243,9 +270,9 @@ def _chances(
             first_s = min(first_s, float(flow.first_s[of].min()))
         of &= (flow.best != code) & (flow.bin >= 0) & (flow.bin < bins)
         mine = of & np.isin(flow.segment, [part.segment for part in parts if part.comparison == comparison])
-        chances += np.bincount(flow.bin[of], weights=flow.n[of], minlength=bins)
-        taken += np.bincount(flow.bin[mine], weights=flow.n[mine], minlength=bins)
-    return taken, chances, first_s
+        for sums, rows in ((taken, mine), (worse, mine & (flow.best >= 0)), (passed, of & ~mine)):
+            np.add.at(sums, flow.bin[rows], flow.n[rows])
+    return _Chances(taken, worse, passed, first_s)
 
 
 def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, bin_s: float) -> datetime:
@@ -256,36 +283,35 @@ def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, b
     if not when.has_risen:
         return begins
     bad = [float(each.first_s[inside].min()) for each in rows
-           if (inside := each.best_is_other & ~each.is_explored & (each.bin >= when.place)).any()]  # fmt: skip
+           if (inside := each.is_not_best & ~each.is_explored & (each.bin >= when.place)).any()]  # fmt: skip
     return max(begins, datetime.fromtimestamp(min(bad), UTC)) if bad else begins
 
 
 def _counted(parts: Sequence[Part]) -> tuple[list[Part], Status]:
-    stand = [part for part in parts if part.stands]
-    if stand:
-        return stand, "appraised"
-    decided = [part for part in parts if part.status == "appraised" and part.regret_usd is not None]
+    """The segments whose dollars are told: of a place that stands all with a number, else those that are appraised."""
+    numbered = [part for part in parts if part.regret_usd is not None]
+    decided = [part for part in numbered if part.status == "appraised"]
     if decided:
-        return decided, "appraised"
+        return numbered if any(part.stands for part in parts) else decided, "appraised"
     if any(part.status == "not_enough_evidence" for part in parts):
         return [], "not_enough_evidence"
     return [], "not_identified"
 
 
 def _sum(counted: Sequence[Part], shares: Mapping[int, float]) -> tuple[float, float, float]:
+    """Regrets with their limits. None is truly below 0, so that no segment takes from the lower limit of the others."""
     sums: dict[int, list[float]] = {}
     for part in counted:
         if part.regret_usd is None or part.low_usd is None or part.high_usd is None:
             continue
         of = sums.setdefault(part.comparison, [0.0, 0.0, 0.0])
-        for place, number in enumerate((part.regret_usd, part.regret_usd - part.low_usd, part.high_usd - part.regret_usd)):
+        for place, number in enumerate((part.regret_usd, max(part.low_usd, 0.0), part.high_usd)):
             of[place] += shares[id(part)] * number
-    value = sum(of[0] for of in sums.values())
-    return (
-        value,
-        value - math.sqrt(sum(of[1] ** 2 for of in sums.values())),
-        value + math.sqrt(sum(of[2] ** 2 for of in sums.values())),
-    )
+    values = [(max(value, low), low, max(high, low)) for value, low, high in sums.values()]
+    value = sum(of[0] for of in values)
+    below = math.sqrt(sum((of[0] - of[1]) ** 2 for of in values))
+    above = math.sqrt(sum(max(of[2] - of[0], 0.0) ** 2 for of in values))
+    return value, value - below, value + above
 
 
 def _terms(counted: Sequence[Part], shares: Mapping[int, float], days: float) -> tuple[Term, ...]:

@@ -14,7 +14,7 @@ from analyzers.attribution.production import spending
 from analyzers.effects.estimate import Floats, InputError
 from analyzers.effects.production import USES
 from analyzers.modes import wording
-from analyzers.modes.appraised import SQL, Means, read
+from analyzers.modes.appraised import SQL, Appraised, Means, read
 from analyzers.modes.look import Json, Look, Window
 from analyzers.modes.places import Found, Told, amounts, gathered, numbers, of_chosen
 from analyzers.modes.places import look as look_of
@@ -29,8 +29,7 @@ _ROWS_MAX = 20_000
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
     """Every number of passes that could have been larger, and every number that could have been smaller."""
     of = read(connection, tenant_id, window, ("verify",))
-    fewer = gathered(of, "under_verification", _may_be_too_few, lambda part, _subject: passes(part.chosen))
-    more = gathered(of, "under_verification", _may_be_too_many, lambda part, _subject: f"{passes(part.chosen)}, too many")
+    fewer, more = places(of)
     answered: list[Look] = []
     for found, is_reverse in [*((each, False) for each in fewer), *((each, True) for each in more)]:
         told = _told_worthless(found) if is_reverse else _told_unchecked(found)
@@ -38,6 +37,14 @@ def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
             told.detail.update(_margins(connection, found))
         answered.append(look_of(connection, found, told))
     return answered
+
+
+def places(of: Appraised) -> tuple[list[Found], list[Found]]:
+    """Where more passes may be better, and where fewer may be."""
+    return (
+        gathered(of, "under_verification", _may_be_too_few, lambda part, _subject: passes(part.chosen)),
+        gathered(of, "under_verification", _may_be_too_many, lambda part, _subject: f"{passes(part.chosen)}, too many"),
+    )
 
 
 def passes(option: str) -> str:

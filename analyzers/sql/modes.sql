@@ -160,7 +160,7 @@ select action_class, is_reversible, confirmation, task_class, sum(actions)::bigi
 select coalesce((select r.attributes->>'allocation.action.class' from pigou.record r
                   where r.tenant_id = d.tenant_id and r.trace_id = d.trace_id and r.span_id = d.span_id and r.started_at = d.decided_at), '')
            as action_class,
-       d.task_class, d.options[o.place] as option, count(*) as n,
+       d.task_class, d.options[o.place] as option, count(*) as n, count(*) filter (where a.status = 'appraised') as sure,
        avg(a.option_value[o.place] / nullif(t.value_usd, 0)::float8) as quality,
        avg(a.option_cost[o.place]) as cost_usd,
        avg(a.option_latency[o.place]) as latency_usd,

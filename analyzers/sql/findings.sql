@@ -1,0 +1,118 @@
+-- name: tenants
+-- Whom to look at: what is material for each, and the last hour with calls, after which there is nothing to look at.
+select t.tenant_id, t.tenant, m.usd_per_day,
+       (select max(s.hour) + interval '1 hour' from pigou.spend_hour s where s.tenant_id = t.tenant_id) as last_at
+  from pigou.tenant t
+ cross join lateral (
+       select usd_per_day from pigou.materiality where tenant_id in (0, t.tenant_id)
+        order by tenant_id desc, revision desc limit 1) m
+ where t.tenant_id <> 0
+ order by t.tenant_id
+
+-- name: now
+-- The database's clock.
+select clock_timestamp()
+
+-- name: begin
+-- One writes findings at a time, until its transaction ends; and what time it is.
+select clock_timestamp() from (select pg_advisory_xact_lock(hashtextextended('pigou.detect', 0))) locked
+
+-- name: put_looks
+-- The latest look at each place.
+insert into pigou.look (tenant_id, mode, segment, layer, kind, task_class, subject, agent, band, looked_at, since, until, n, tasks,
+                        status, usd_per_day, low, high, is_discovery, materiality_usd_per_day, sentence, change, inequality, method,
+                        evidence)
+select %(tenant_id)s, %(mode)s, x.segment, x.layer, x.kind, x.task_class, x.subject, x.agent, x.band, %(now)s, x.since, x.until, x.n,
+       x.tasks, x.status, x.usd_per_day, x.low, x.high, x.is_discovery, x.materiality_usd_per_day, x.sentence, x.change,
+       x.inequality, x.method, x.evidence
+  from jsonb_to_recordset(%(rows)s::jsonb) x (
+       segment text, layer text, kind text, task_class text, subject text, agent text, band text, since timestamptz,
+       until timestamptz, n bigint, tasks bigint, status text, usd_per_day numeric, low numeric, high numeric, is_discovery boolean,
+       materiality_usd_per_day numeric, sentence text, change text, inequality text, method text, evidence jsonb)
+on conflict (tenant_id, mode, segment) do update
+   set layer = excluded.layer, kind = excluded.kind, task_class = excluded.task_class, subject = excluded.subject,
+       agent = excluded.agent, band = excluded.band, looked_at = excluded.looked_at, since = excluded.since, until = excluded.until,
+       n = excluded.n, tasks = excluded.tasks, status = excluded.status, usd_per_day = excluded.usd_per_day, low = excluded.low,
+       high = excluded.high, is_discovery = excluded.is_discovery, materiality_usd_per_day = excluded.materiality_usd_per_day,
+       sentence = excluded.sentence, change = excluded.change, inequality = excluded.inequality, method = excluded.method,
+       evidence = excluded.evidence
+
+-- name: forget_looks
+-- Places that there was nothing to look at any more.
+delete from pigou.look where tenant_id = %(tenant_id)s and mode = %(mode)s and looked_at <> %(now)s
+
+-- name: standing
+-- The findings that are not resolved, held until what becomes of them is written.
+select segment, finding_id, status, opened_at, seen_at, looked_at, until, told_usd_per_day::float8 as told_usd_per_day, quiet_since,
+       quiet
+  from pigou.finding where tenant_id = %(tenant_id)s and mode = %(mode)s and status <> 'resolved'
+ order by finding_id
+   for update
+
+-- name: keep_findings
+-- What became of findings that were there; what was found wrong now is told as this look tells it.
+update pigou.finding f
+   set status = x.status, seen_at = x.seen_at, looked_at = x.looked_at, quiet_since = x.quiet_since, quiet = x.quiet,
+       resolved_at = x.resolved_at, resolution = x.resolution, told_usd_per_day = x.told_usd_per_day,
+       since = w.since, until = w.until, usd_per_day = w.usd_per_day, low = w.low, high = w.high, n = w.n, tasks = w.tasks,
+       materiality_usd_per_day = w.materiality_usd_per_day, sentence = w.sentence, change = w.change, inequality = w.inequality,
+       method = w.method, evidence = w.evidence
+  from jsonb_to_recordset(%(rows)s::jsonb) x (
+       finding_id integer, segment text, status text, seen_at timestamptz, looked_at timestamptz, quiet_since timestamptz,
+       quiet integer, resolved_at timestamptz, resolution text, told_usd_per_day numeric)
+  join pigou.finding k on k.tenant_id = %(tenant_id)s and k.finding_id = x.finding_id
+  left join pigou.look l
+    on l.tenant_id = %(tenant_id)s and l.mode = %(mode)s and l.segment = x.segment and x.seen_at = %(now)s
+ cross join lateral (
+       select coalesce(l.since, k.since) as since, coalesce(l.until, k.until) as until,
+              coalesce(l.usd_per_day, k.usd_per_day) as usd_per_day, coalesce(l.low, k.low) as low, coalesce(l.high, k.high) as high,
+              coalesce(l.n, k.n) as n, coalesce(l.tasks, k.tasks) as tasks,
+              coalesce(l.materiality_usd_per_day, k.materiality_usd_per_day) as materiality_usd_per_day,
+              coalesce(l.sentence, k.sentence) as sentence, coalesce(l.change, k.change) as change,
+              coalesce(l.inequality, k.inequality) as inequality, coalesce(l.method, k.method) as method,
+              coalesce(l.evidence, k.evidence) as evidence) w
+ where f.tenant_id = %(tenant_id)s and f.finding_id = x.finding_id
+
+-- name: add_events
+-- What a look did to findings that were there.
+insert into pigou.finding_event (tenant_id, finding_id, event_id, at, event, note, usd_per_day, low, high)
+select %(tenant_id)s, x.finding_id,
+       (select max(e.event_id) + 1 from pigou.finding_event e where e.tenant_id = %(tenant_id)s and e.finding_id = x.finding_id),
+       %(now)s, x.event, x.note, x.usd_per_day, x.low, x.high
+  from jsonb_to_recordset(%(rows)s::jsonb) x (
+       finding_id integer, event text, note text, usd_per_day numeric, low numeric, high numeric)
+
+-- name: open_findings
+-- New findings with their first events; each knows the one before it at the same place.
+with opened as (
+    insert into pigou.finding (tenant_id, finding_id, mode, segment, layer, kind, task_class, subject, agent, band, status, opened_at,
+                               seen_at, looked_at, since, until, usd_per_day, low, high, n, tasks, told_usd_per_day,
+                               materiality_usd_per_day, sentence, change, inequality, method, evidence, former_finding_id)
+    select l.tenant_id,
+           (select coalesce(max(f.finding_id), 0) from pigou.finding f where f.tenant_id = l.tenant_id)
+             + row_number() over (order by l.usd_per_day desc, l.segment),
+           l.mode, l.segment, l.layer, l.kind, l.task_class, l.subject, l.agent, l.band, 'open', %(now)s, %(now)s, %(now)s, l.since,
+           l.until, l.usd_per_day, l.low, l.high, l.n, l.tasks, l.usd_per_day, l.materiality_usd_per_day, l.sentence, l.change,
+           l.inequality, l.method, l.evidence,
+           (select max(f.finding_id) from pigou.finding f
+             where f.tenant_id = l.tenant_id and f.mode = l.mode and f.segment = l.segment)
+      from jsonb_to_recordset(%(rows)s::jsonb) x (segment text)
+      join pigou.look l on l.tenant_id = %(tenant_id)s and l.mode = %(mode)s and l.segment = x.segment
+    returning tenant_id, finding_id, usd_per_day, low, high, former_finding_id
+)
+insert into pigou.finding_event (tenant_id, finding_id, event_id, at, event, usd_per_day, low, high)
+select tenant_id, finding_id, 1, %(now)s, case when former_finding_id is null then 'opened' else 'reopened' end, usd_per_day, low, high
+  from opened
+
+-- name: note_detection
+-- That a mode has looked, what came of it, or why it could not.
+insert into pigou.detection (tenant_id, mode, looked_at, since, until, took_s, places, opened, resolved, problem)
+values (%(tenant_id)s, %(mode)s, %(now)s, %(since)s, %(until)s, %(took_s)s, %(places)s, %(opened)s, %(resolved)s, %(problem)s)
+on conflict (tenant_id, mode) do update
+   set looked_at = excluded.looked_at, since = excluded.since, until = excluded.until, took_s = excluded.took_s,
+       places = excluded.places, opened = excluded.opened, resolved = excluded.resolved, problem = excluded.problem
+
+-- name: mark_detected
+-- When a detection began that looked at everything.
+insert into pigou.setting (setting, value) values ('detected_from', %(began)s::text)
+on conflict (setting) do update set value = excluded.value
