@@ -88,7 +88,7 @@ def look(prompts: Prompts, since_s: float, until_s: float) -> Looked:
     touches = touches_of(prompts)
     lifetime = np.maximum(np.where(np.isnan(prompts.lifetime_s), LIFETIME_S, prompts.lifetime_s), reach)
     made = writes(touches, until_s, lifetime[touches.call])
-    starts = np.where(np.isfinite(since), since, since_s)
+    starts = np.where(np.isfinite(since), since, _first_seen(prompts, since_s))
     known = _Known(
         prompts,
         sent,
@@ -134,9 +134,19 @@ def _onsets(prompts: Prompts, sent: Resends, reach: Floats, since_s: float) -> F
     return since
 
 
+def _first_seen(prompts: Prompts, since_s: float) -> Floats:
+    """When the first call of the call's place was seen, from `since_s` on (n,): days before it are no days without a loss."""
+    first = np.full(int(prompts.place.max(initial=-1)) + 1, np.inf)
+    inside = prompts.at_s >= since_s
+    np.minimum.at(first, prompts.place[inside], prompts.at_s[inside])
+    return first[prompts.place]
+
+
 def _judge(known: _Known, place: int, since_s: float) -> list[Judged]:
     prompts = known.prompts
     rows = (prompts.place == place) & (prompts.at_s >= np.maximum(known.since_s, since_s))
+    if not rows.any():
+        return []
     size = int(prompts.sequence.max(initial=-1)) + 1
     read, written = (
         np.bincount(prompts.sequence[rows], weights=x[rows], minlength=size) for x in (prompts.read, prompts.written)
