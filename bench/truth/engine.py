@@ -211,7 +211,7 @@ def of_some(plant: Plant, load: Load, requests: Ints, served: Told) -> Floats:
     whole_s: list[float] = served.latency_s.tolist()
     state = _State(plant, load, np.arange(len(load.prompt)))
     delays = np.zeros((len(requests), len(load.prompt)))
-    for row, request in zip(delays, requests.tolist(), strict=True):
+    for row, request in zip(delays, [int(one) for one in requests], strict=True):
         while state.now_s < state.arrived_s[request]:
             state.goes_on()
         other = state.without(request)
