@@ -12,7 +12,7 @@ import time
 
 import psycopg
 
-from analyzers.appraising import PAUSE_S, Appraising, appraise_once
+from analyzers.appraising import FIRST_AFTER_S, Appraising, appraise_once
 from analyzers.delivery.deliverer import WITHIN_S, Deliverer
 from analyzers.delivery.outbox import has_news
 from analyzers.pipeline import Round, run_round
@@ -45,7 +45,7 @@ def main() -> int:
     threading.excepthook = _end
     deliverer = Deliverer(arguments.dsn, dict(os.environ), arguments.delivery_within_s)
     deliverer.start()
-    appraising = Appraising(arguments.dsn, dict(os.environ), first_after_s=PAUSE_S)
+    appraising = Appraising(arguments.dsn, dict(os.environ), first_after_s=FIRST_AFTER_S)
     _run_clock(arguments.dsn, arguments.interval_s, stop, deliverer, appraising)
     appraising.stop()
     deliverer.stop()

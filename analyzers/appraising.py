@@ -1,4 +1,4 @@
-"""Appraisals and prices of tasks beside the clock, in a process that takes the memory of its models along when it ends."""
+"""Appraisals, findings and prices beside the clock, in a process that takes the memory of its models along when it ends."""
 
 from __future__ import annotations
 
@@ -11,32 +11,42 @@ from collections.abc import Mapping
 
 import psycopg
 
+from analyzers.alerts import evaluate
+from analyzers.pace import PAUSE_MIN_S, pause_after
 from ledger.database import connect
 from ledger.errors import LedgerError
 from ledger.queries import queries
 
 log = logging.getLogger("pigou.analyzers")
 
-PAUSE_S = 60.0
-"""At least this long between two, and ten times what the last one took, so that they get a tenth of a core."""
+FIRST_AFTER_S = 60.0
+"""Not while everything starts."""
 
 _SQL = queries("analyzers", "appraise")
 _PRICES = queries("analyzers", "prices")
 
 
+def run_line(connection: psycopg.Connection) -> None:
+    """Settle, appraise, detect, tell what was found at once rather than in the clock's next round, and price."""
+    from analyzers.appraise import appraise  # models and solvers, which the clock does without
+    from analyzers.detect import detect
+    from analyzers.prices.refresh import refresh_prices
+
+    appraise(connection)
+    detect(connection)
+    evaluate(connection)
+    refresh_prices(connection)
+
+
 def appraise_once(dsn: str) -> int:
-    """Appraise what has changed, look at the prices that are due, and answer the exit code.
+    """Appraise what has changed, find what is lost, tell of it, look at the prices that are due, and answer the exit code.
 
     It yields to whatever else the machine has to do.
     """
-    from analyzers.appraise import appraise  # models and solvers, which the clock does without
-    from analyzers.prices.refresh import refresh_prices
-
     os.nice(10)
     try:
         with connect(dsn, "writer", application="pigou-appraisal") as connection:
-            appraise(connection)
-            refresh_prices(connection)
+            run_line(connection)
     except (psycopg.Error, LedgerError) as error:
         log.error("this appraisal failed and is tried again: %s", error)
         return 1
@@ -46,7 +56,9 @@ def appraise_once(dsn: str) -> int:
 class Appraising:
     """Starts an appraisal when tasks were settled since the last one, or prices are due; one at a time."""
 
-    def __init__(self, dsn: str, environment: Mapping[str, str], pause_s: float = PAUSE_S, first_after_s: float = 0.0) -> None:
+    def __init__(
+        self, dsn: str, environment: Mapping[str, str], pause_s: float = PAUSE_MIN_S, first_after_s: float = 0.0
+    ) -> None:
         # The address goes by the environment: a password on a command line is for everyone to see.
         self._environment = {**environment, "PIGOU_DATABASE_URL": dsn}
         self._pause_s = pause_s
@@ -69,7 +81,7 @@ class Appraising:
                 log.error("an appraisal ended with %s and is tried again", self._child.returncode)
                 self._retry_at = now + self._pause_s
             self._child = None
-            self._not_before = now + max(self._pause_s, 10 * (now - self._began))
+            self._not_before = now + max(self._pause_s, pause_after(now - self._began))
         if now < self._retry_at or not (
             self._are_prices_due(connection) or (now >= self._not_before and self._is_due(connection))
         ):

@@ -9,20 +9,36 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
 
 from analyzers.findings.store import Became, Of, store
+from analyzers.modes import (
+    cache_misuse,
+    over_delegation,
+    over_routing,
+    serving_congestion,
+    stale_rollouts,
+    under_routing,
+    under_verification,
+)
+from analyzers.modes.congestion.refresh import refresh_engine_prices
 from analyzers.modes.look import LookAt, Mode, Window
-from analyzers.pace import pause_after
 from ledger.queries import queries
 
 log = logging.getLogger("pigou.analyzers")
 
-MODES: dict[Mode, LookAt] = {}
+MODES: dict[Mode, LookAt] = {
+    "over_routing": over_routing.look,
+    "under_routing": under_routing.look,
+    "over_delegation": over_delegation.look,
+    "under_verification": under_verification.look,
+    "serving_congestion": serving_congestion.look,
+    "stale_rollouts": stale_rollouts.look,
+    "cache_misuse": cache_misuse.look,
+}
 """The modes that look, in the order in which they do."""
 
 LOOKS_BACK = timedelta(days=28)
@@ -32,8 +48,7 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 _SQL = queries("analyzers", "findings")
 
 
-@dataclass(frozen=True, slots=True)
-class Detected:
+class Detected(NamedTuple):
     """What one detection did. `problems`: (tenant, mode, why it could not look)."""
 
     places: int = 0
@@ -47,6 +62,7 @@ class _Tenant(NamedTuple):
     tenant: str
     materiality_usd_per_day: float
     window: Window
+    evidence_since: datetime
 
 
 def detect(
@@ -56,51 +72,41 @@ def detect(
     *,
     modes: Mapping[Mode, LookAt] | None = None,
     now: datetime | None = None,
-    is_paced: bool = False,
     progress: Progress = lambda _step, _done, _total: None,
 ) -> Detected:
     """Let every mode look at every tenant, and write what becomes of its findings.
 
-    What is looked at ends with a tenant's last hour with calls and goes back four weeks, unless `since` and `until` say
-    otherwise. `modes` None: all there are. `now` stands for the clock in simulations. `is_paced`: a mode that took long rests
-    after it. Wants an idle connection in autocommit.
+    What is looked at ends with a tenant's last hour with calls (now, if that was more than four weeks ago) and goes back four
+    weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations. Wants
+    an idle connection in autocommit.
     """
     modes = MODES if modes is None else modes
-    at = now or datetime.now(UTC)
-    tenants = _tenants(connection, since, until, at)
-    due: list[tuple[_Tenant, Mode]] = [
-        (tenant, mode) for tenant in tenants for mode in _due(connection, tenant, modes, at, is_paced=is_paced)
-    ]
+    began = now or _clock(connection, "now")
+    tenants = _tenants(connection, since, until, began)
+    due: list[tuple[_Tenant, Mode, LookAt]] = [(tenant, mode, look_at) for tenant in tenants for mode, look_at in modes.items()]
     places = opened = resolved = 0
     problems: list[tuple[str, str, str]] = []
-    for number, (tenant, mode) in enumerate(due, 1):
-        became = _detect_one(connection, tenant, mode, modes[mode], now)
+    for number, (tenant, mode, look_at) in enumerate(due, 1):
+        became = _detect_one(connection, tenant, mode, look_at, now)
         if isinstance(became, str):
             problems.append((tenant.tenant, mode, became))
         else:
             places, opened, resolved = places + became.places, opened + became.opened, resolved + became.resolved
         progress("detect", number, len(due))
+    if since is None and until is None:
+        refresh_engine_prices(connection, now)
+        connection.execute(_SQL["mark_detected"], {"began": began})
     return Detected(places, opened, resolved, tuple(problems))
 
 
 def _tenants(connection: psycopg.Connection, since: datetime | None, until: datetime | None, now: datetime) -> list[_Tenant]:
     found: list[_Tenant] = []
     for tenant_id, tenant, materiality, last_at in connection.execute(_SQL["tenants"]).fetchall():
-        last = until or (min(last_at, now) if last_at else now)
-        found.append(_Tenant(tenant_id, tenant, float(materiality), Window(since or last - LOOKS_BACK, last)))
+        last = until or (min(last_at, now) if last_at is not None and last_at > now - LOOKS_BACK else now)
+        window = Window(since or last - LOOKS_BACK, last)
+        if window.since < last:
+            found.append(_Tenant(tenant_id, tenant, float(materiality), window, min(window.since, last - LOOKS_BACK)))
     return found
-
-
-def _due(
-    connection: psycopg.Connection, tenant: _Tenant, modes: Mapping[Mode, LookAt], now: datetime, *, is_paced: bool
-) -> list[Mode]:
-    if not is_paced:
-        return list(modes)
-    last = {
-        mode: looked_at + timedelta(seconds=pause_after(took_s))
-        for mode, looked_at, took_s in connection.execute(_SQL["detections"], {"tenant_id": tenant.tenant_id}).fetchall()
-    }
-    return [mode for mode in modes if mode not in last or last[mode] <= now]
 
 
 def _detect_one(
@@ -114,26 +120,27 @@ def _detect_one(
     try:
         with connection.transaction():
             looks = look_at(connection, tenant.tenant_id, tenant.window)
-            at = now or _begin(connection)
-            became = store(connection, Of(tenant.tenant_id, mode, tenant.window, tenant.materiality_usd_per_day, at), looks)
+            at = now or _clock(connection, "begin")
+            of = Of(tenant.tenant_id, mode, tenant.materiality_usd_per_day, tenant.evidence_since, at)
+            became = store(connection, of, looks)
             took_s = time.monotonic() - began
             connection.execute(
                 _SQL["note_detection"], {**stated, "now": at, "took_s": took_s, **became._asdict(), "problem": None}
             )
-    except Exception as error:
+    except Exception as error:  # of a mode: recorded with its reason, and the others go on
         if connection.closed:
             raise
         log.exception("%s cannot look at %s", mode, tenant.tenant)
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         nothing = Became(0, 0, 0)._asdict()
-        at, took_s = now or datetime.now(UTC), time.monotonic() - began
+        at, took_s = now or _clock(connection, "now"), time.monotonic() - began
         connection.execute(_SQL["note_detection"], {**stated, "now": at, "took_s": took_s, **nothing, "problem": problem})
         return problem
     return became
 
 
-def _begin(connection: psycopg.Connection) -> datetime:
-    row = connection.execute(_SQL["begin"]).fetchone()
+def _clock(connection: psycopg.Connection, query: str) -> datetime:
+    row = connection.execute(_SQL[query]).fetchone()
     if row is None:
         raise RuntimeError("the database did not say what time it is")
     return row[0]

@@ -10,19 +10,19 @@ PROMISED_S = 60.0
 """From the moment that the evidence is there to the alert."""
 REST_S = 12.0
 """Of these, what the clock around the work takes: its interval (2 s, more under load) before a run and the alert after it."""
-PAUSE_MIN_S = 5.0
+PAUSE_MIN_S = 10.0
 _SHARE = 10.0
+_EASES_S = 40.0
 
 
 def pause_after(took_s: float) -> float:
     """Seconds to rest after work that took so long.
 
-    Ten times as long, for a tenth of a core; less where the promise would be broken by that, but never less than half of what it
-    took. Work that takes longer than 19 s cannot keep the promise at two thirds of a core either, and rests as others do.
+    Ten times as long, for a tenth of a core; less where that would break the promise, which can be kept while the work takes
+    19 s at most. What takes longer rests the longer, until a tenth of a core is enough again (400 s).
     """
-    leisurely, kept = _SHARE * took_s, PROMISED_S - REST_S - 2 * took_s
-    pause = min(leisurely, kept) if kept >= took_s / 2 else leisurely
-    return max(PAUSE_MIN_S, pause)
+    kept = PROMISED_S - REST_S - 2 * took_s
+    return max(PAUSE_MIN_S, min(_SHARE * took_s, max(kept, took_s**2 / _EASES_S)))
 
 
 def waits_at_most(took_s: float) -> float:

@@ -127,7 +127,7 @@ def list_rules(home: HomeOption = None, chosen: FormatOption = Format.TABLE) -> 
     with open_database("reader", home) as books:
         query = """
             select distinct on (rule, tenant) tenant, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for,
-                   close_evaluations, close_for, stay_for, renotify_every, severity, is_on, source
+                   close_evaluations, close_for, stay_for, renotify_every, grown_by, severity, is_on, source
               from ledger.alert_rules order by rule, tenant nulls first, revision desc"""
         write_cursor(books.execute(query), chosen)
 
@@ -146,6 +146,9 @@ def set_rule(
     open_for: Annotated[timedelta | None, _duration("--open-for", "How long it must be wrong")] = None,
     close_for: Annotated[timedelta | None, _duration("--close-for", "How long it must be right")] = None,
     stay_for: Annotated[timedelta | None, _duration("--stay-for", "How long an alert stays at least")] = None,
+    grown_by: Annotated[
+        Decimal | None, _number("--grown-by", "An open alert is told again when its value is so many times what was last told.")
+    ] = None,
     severity: Annotated[
         SeverityName | None, typer.Option("--severity", help="How grave it is; channels may ask for a least one.")
     ] = None,
@@ -158,7 +161,7 @@ def set_rule(
         revision = state_rule(
             books, rule, tenant, "pigou alerts set", open_at=open_at, close_at=close_at, evidence_min=evidence,
             renotify_every=renotify, open_for=open_for, close_for=close_for, stay_for=stay_for, is_on=on,
-            severity=severity and severity.value,
+            severity=severity and severity.value, grown_by=grown_by,
         )  # fmt: skip
     say(f"{rule} for {tenant or 'all'}: revision {revision}")
 

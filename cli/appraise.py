@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 _OF_COMPARISONS = ("tenant", "layer", "kind", "task_class")
 _OF_SEGMENTS = (*_OF_COMPARISONS, "chosen", "best", "value_band")
 _OF_DECISIONS = (*_OF_SEGMENTS, "agent", "model", "day", "assignment")
-_STEPS = {"settle": "settling tasks", "decide": "deriving decisions", "appraise": "appraising decisions"}
+_STEPS = {
+    "settle": "settling tasks",
+    "decide": "deriving decisions",
+    "appraise": "appraising decisions",
+    "detect": "looking for what is lost",
+}
 
 
 def appraise(
@@ -31,20 +36,30 @@ def appraise(
     until: UntilOption = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of what is drawn; equal seeds give equal numbers.")] = 0,
 ) -> None:
-    """Appraise what was decided: settle tasks, derive decisions, and say what each was worth and what was lost.
+    """Appraise what was decided: settle tasks, derive decisions, say what each was worth, and find what is lost every day.
 
     What has not changed since the last time is not done again. A run that is stopped goes on where it was.
     """
+    from analyzers.alerts import evaluate
     from analyzers.appraise import appraise as run
+    from analyzers.detect import detect
 
     if since is not None and until is not None and until < since:
         raise CommandError(f"--until {until} is before --since {since}", "name the first day and the last", exit_code=2)
+    first, last = _midnight(since), _midnight(until + timedelta(days=1)) if until else None
     with open_database("writer", home) as books, _progress() as told:
-        done = run(books, _midnight(since), _midnight(until + timedelta(days=1)) if until else None, seed, told)
+        done = run(books, first, last, seed, told)
+        detected = detect(books, first, last, progress=told)
+        evaluate(books)
     say(
         f"{done.tasks} tasks settled, {done.derived} decisions derived, {done.appraised} appraised in {done.comparisons}"
-        f" comparisons ({done.unchanged} as before), {done.discoveries} findings"
+        f" comparisons ({done.unchanged} as before), {done.discoveries} segments stand; {detected.places} places looked at,"
+        f" {detected.opened} findings opened, {detected.resolved} resolved"
     )
+    for owner, mode, problem in detected.problems:
+        remark(f"{mode} cannot look at {owner}: {problem}")
+    if detected.problems:
+        raise typer.Exit(1)
 
 
 def regret(
@@ -103,7 +118,7 @@ _COVERAGE = """
        round(coalesce(sum(n) filter (where status = 'not_enough_evidence'), 0) / sum(n)::numeric, 3) as not_enough_evidence,
        round(coalesce(sum(n) filter (where status = 'not_identified'), 0) / sum(n)::numeric, 3) as not_identified"""
 _SETTLED_BY = """
-       count(*) filter (where is_discovery) as findings, max(needs_outcomes) as needs_outcomes,
+       count(*) filter (where is_discovery) as standing, max(needs_outcomes) as needs_outcomes,
        round(max(needs_exploration)::numeric, 3) as needs_exploration"""
 
 # The texts below are put together of constants of this module.
@@ -123,7 +138,7 @@ sums as (
 )
 select {{columns}}decisions, appraised, not_enough_evidence, not_identified, regret_usd,
        round(regret_usd - below_usd * together, 6) as regret_low_usd,
-       round(regret_usd + above_usd * together, 6) as regret_high_usd, findings, needs_outcomes, needs_exploration
+       round(regret_usd + above_usd * together, 6) as regret_high_usd, standing, needs_outcomes, needs_exploration
   from (select s.*, greatest(1, coalesce(j.error_usd / nullif(s.apart_usd, 0), 1)) as together
           from sums s left join joint j on true{{matched}}) s
  order by regret_usd desc nulls last, decisions desc"""  # noqa: S608

@@ -69,7 +69,7 @@ def list_budgets(home: HomeOption = None, tenant: TenantOption = None, chosen: F
     with open_database("reader", home) as books:
         query = """
             select tenant, budget, period, period_from, period_until, amount_usd, spent_usd, held_usd, left_usd, unpriced_calls,
-                   pace, forecast_usd
+                   pace, forecast_usd, usual_forecast_usd
               from ledger.budgets where %(tenant)s::text is null or tenant = %(tenant)s order by tenant, budget"""
         write_cursor(books.execute(query, {"tenant": tenant}), chosen)
 

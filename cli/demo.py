@@ -16,8 +16,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 from cli.errors import CommandError
-from cli.home import DATABASE_VARIABLE, HOME_VARIABLE, Home, Running, demo_home, home_at
-from cli.options import HomeOption
+from cli.home import DATABASE_VARIABLE, HOME_VARIABLE, Home, Running, connected, demo_home, home_at
+from cli.options import Format, HomeOption
 from cli.supervise import Supervisor, module_part
 from cli.terminal import remark, say
 from cli.up import Addresses, HostOption, port_option, ready_line, run, usual_or_free
@@ -156,16 +156,29 @@ def _read_progress(file: Path) -> tuple[int, int]:
 
 
 def _show(home: Home, running: Running, *, named: bool) -> None:
-    """Three things to try, then the addresses; the page stands last."""
+    """What was found of what was injected, four things to try, then the addresses; the page stands last."""
+    _compare(home, running)
     pigou = "pigou" if shutil.which("pigou") else shlex.quote(os.path.relpath(sys.argv[0]))
     at = f" --home {shlex.quote(str(home.path))}" if named else ""
     query = "select layer, use, sum(cost_usd) from ledger.calls group by 1, 2 order by 3 desc nulls last"
     say("In another terminal, try:")
     say(f'  {pigou} sql{at} "{query}"')
     say(f"  {pigou} statement{at} expenses:action --tenant acme --by-day")
+    say(f"  {pigou} findings list{at}")
     say(f"  {pigou} check{at}")
     say(f"Your own agent's spend joins it: OTEL_EXPORTER_OTLP_ENDPOINT={running.http_url}")
     say(ready_line(running))
+
+
+def _compare(home: Home, running: Running) -> None:
+    truth = home.path / "truth.json"
+    if not truth.exists():  # the play was broken off
+        return
+    from cli.compare import compare, read_truth
+    from cli.findings import write_compared
+
+    with connected(running.dsn, "reader") as books:
+        write_compared(compare(books, read_truth(truth)), Format.TABLE)
 
 
 def _this_hour() -> datetime:

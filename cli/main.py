@@ -13,6 +13,7 @@ import typer
 from cli.alerts import alerts_app
 from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
+from cli.autonomy import autonomy_app
 from cli.books import accounts, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.channels import channels_app
@@ -20,6 +21,7 @@ from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
 from cli.explain import explain
+from cli.findings import findings_app
 from cli.home import Home, home_at
 from cli.maintenance import maintenance_app
 from cli.outcomes import outcomes_app
@@ -66,9 +68,11 @@ app.add_typer(retention_app)
 app.add_typer(uses_app)
 app.add_typer(budgets_app)
 app.add_typer(alerts_app)
+app.add_typer(findings_app)
 app.add_typer(prices_app)
 app.command()(quote)
 app.add_typer(assignments_app)
+app.add_typer(autonomy_app)
 app.add_typer(tasks_app)
 app.add_typer(outcomes_app)
 app.add_typer(policy_app)

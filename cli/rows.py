@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -59,6 +59,21 @@ def write_text(columns: Sequence[str], rows: Iterable[Sequence[str | None]], cho
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL, highlight=False)
     console.print(table, soft_wrap=not sys.stdout.isatty())
     console.print(f"({count} {'row' if count == 1 else 'rows'})", style="dim")
+
+
+def write_records(
+    records: Sequence[Mapping[str, str | int | Decimal | None]], columns: Sequence[str], chosen: Format, numbers: Collection[str]
+) -> None:
+    """Write records that come from no query. `numbers`: columns that are aligned right."""
+    if chosen is Format.JSON:
+        import msgspec
+
+        encoder = msgspec.json.Encoder(decimal_format="number")
+        lines = [encoder.encode({name: record[name] for name in columns}).decode() for record in records]
+        sys.stdout.write("[\n " + ",\n ".join(lines) + "\n]\n" if lines else "[]\n")
+        return
+    rows = [[None if record[name] is None else str(record[name]) for name in columns] for record in records]
+    write_text(columns, rows, chosen, [name in numbers for name in columns])
 
 
 def _texts(cursor: psycopg.Cursor[Any]) -> Iterable[list[str | None]]:

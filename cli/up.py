@@ -226,7 +226,7 @@ def parts_of(addresses: Addresses, dsn: str, home: Home) -> list[Part]:
             module_part(
                 "dashboard",
                 "dashboard",
-                ["--dsn", dsn, "--host", host, "--port", str(port)],
+                ["--dsn", dsn, "--host", host, "--port", str(port), "--otlp-endpoint", addresses.http_url],
                 answers=answers_http(reach, port),
             )
         )

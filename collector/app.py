@@ -13,6 +13,7 @@ from collector.alert_api import alert_router
 from collector.budget_api import budget_router
 from collector.decompress import COMPRESSIONS
 from collector.export import Answer, Encoding, Export
+from collector.finding_api import finding_router
 from collector.inbox import Overloaded
 from collector.outcome_api import outcome_router
 from collector.pipeline import Pipeline
@@ -57,6 +58,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     app.include_router(outcome_router(settings.dsn, settings.default_tenant))
     app.include_router(price_router(settings.dsn, settings.default_tenant))
     app.include_router(alert_router(settings.dsn, settings.default_tenant))
+    app.include_router(finding_router(settings.dsn, settings.default_tenant))
     for path in _PATHS:
         app.add_api_route(path, export, methods=["POST"], response_class=Response)
 

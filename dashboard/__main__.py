@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page's questions queue for a moment by design
     books = Books(given.dsn, connections_max=CONNECTIONS)
-    app = create_app(books, Settings(endpoint=given.otlp_endpoint))
+    app = create_app(books, Settings(endpoint=given.otlp_endpoint, collector=given.collector or given.otlp_endpoint))
     signal.signal(signal.SIGTERM, _stop)
     try:
         server = create_server(app.server, host=given.host, port=given.port, threads=THREADS, ident="pigou")
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=4320, help="port to listen on")
     parser.add_argument(
         "--otlp-endpoint", default="http://127.0.0.1:4318", help="where agents send their telemetry, as shown to newcomers"
+    )
+    parser.add_argument(
+        "--collector", help="where the collector answers this process, for what is done on pages (default: the OTLP endpoint)"
     )
     return parser
 

@@ -43,9 +43,13 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the pages need to know of the installation: where agents send their telemetry."""
+    """What the pages need to know of the installation.
+
+    `endpoint` is where agents send their telemetry, as newcomers are told; `collector` where the pages ask the collector to act.
+    """
 
     endpoint: str = "http://127.0.0.1:4318"
+    collector: str = "http://127.0.0.1:4318"
 
 
 def _utc_now() -> datetime:
@@ -73,7 +77,7 @@ def create_app(books: Books, settings: Settings | None = None, clock: Clock = _u
         ],
     )
     app.layout = _shell()
-    navigation.register(app, PAGES, books, settings.endpoint, clock)
+    navigation.register(app, PAGES, books, settings.endpoint, settings.collector, clock)
     downloads.register(app.server, books, clock)
     return app
 

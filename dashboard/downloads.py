@@ -27,9 +27,7 @@ def register(server: Flask, books: Books, clock: Callable[[], datetime]) -> None
             return _refusal(404, f"there is no table named {name}")
         filters = views.parse(request.query_string.decode("ascii", "replace"))
         try:
-            asked = statement(
-                name, filters, clock(), limit=ROWS_IN_A_CSV, values=_values(request.args.get("trace", ""), filters.decision)
-            )
+            asked = statement(name, filters, clock(), limit=ROWS_IN_A_CSV, values=_values(request.args.get("trace", ""), filters))
         except KeyError as missing:
             return _refusal(400, f"{name} needs {missing.args[0]}")
         return _streamed(books, asked)
@@ -42,9 +40,12 @@ def register(server: Flask, books: Books, clock: Callable[[], datetime]) -> None
         return response
 
 
-def _values(trace: str, decision: str | None) -> dict[str, str]:
+def _values(trace: str, filters: views.Filters) -> dict[str, str]:
+    """The literals that queries of one thing name, as far as the address has them."""
     named = {"trace_id": trace} if _TRACE.fullmatch(trace) else {}
-    return {**named, "decision_id": decision} if decision else named
+    named |= {"decision_id": filters.decision} if filters.decision else {}
+    named |= {"alert_id": str(filters.alert)} if filters.alert else {}
+    return named | ({"finding_id": str(filters.finding)} if filters.finding else {})
 
 
 def _streamed(books: Books, asked: Statement) -> Response:

@@ -3,9 +3,10 @@
 The URL is the only state: a link shared is a view shared, and the browser's back button undoes a filter.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
 
@@ -28,7 +29,21 @@ DECISION_DIMENSIONS = {
     "agent": "Agent",
     "tenant": "Tenant",
 }
-EVERY_DIMENSION = DIMENSIONS | DECISION_DIMENSIONS
+# What alerts are told apart by.
+ALERT_DIMENSIONS = {
+    "rule": "Rule",
+    "severity": "Severity",
+    "tenant": "Tenant",
+}
+# What findings are told apart by.
+FINDING_DIMENSIONS = {
+    "mode": "Mode",
+    "layer": "Layer",
+    "task_class": "Task class",
+    "agent": "Agent",
+    "tenant": "Tenant",
+}
+EVERY_DIMENSION = DIMENSIONS | DECISION_DIMENSIONS | ALERT_DIMENSIONS | FINDING_DIMENSIONS
 RANGES = {
     "3h": ("Last 3 hours", timedelta(hours=3)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -41,6 +56,7 @@ RANGES = {
 RANGE = "14d"
 STATUSES = ("booked", "unpriced", "suspense", "duplicate")
 SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
+ALERT_STATES = ("open", "acknowledged", "muted", "resolved", "every")  # without one of them: what is not resolved
 VERDICTS = ("appraised", "not_enough_evidence", "not_identified")
 DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_usd", "risk_usd", "net_usd", "propensity")
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
@@ -65,7 +81,8 @@ class Window:
 class Filters:
     """One view of the books.
 
-    `where` keeps, per dimension, the values shown; None among them means "not attributed". `decision` is the id of the one shown.
+    `where` keeps, per dimension, the values shown; None among them means "not attributed". `decision` is the id of the one shown,
+    `alert` and `finding` the number of the one shown.
     """
 
     range: str | None = RANGE
@@ -77,6 +94,8 @@ class Filters:
     sort: str = "-started_at"
     live: bool = False
     decision: str | None = None
+    alert: int | None = None
+    finding: int | None = None
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -107,7 +126,7 @@ class Filters:
     def within(self, dimensions: Collection[str]) -> "Filters":
         """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
         where = {name: kept for name, kept in self.where.items() if name in dimensions}
-        return replace(self, where=where, status=None, sort="-started_at", decision=None)
+        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None)
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
@@ -142,6 +161,10 @@ class Filters:
             pairs.append(("sort", self.sort))
         if self.decision:
             pairs.append(("id", self.decision))
+        if self.finding and not self.decision:
+            pairs.append(("id", str(self.finding)))
+        if self.alert:
+            pairs.append(("alert", str(self.alert)))
         if self.live:
             pairs.append(("live", "1"))
         return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
@@ -161,12 +184,12 @@ def parse(search: str | None) -> Filters:
             filters = replace(filters, **{name: at})
         elif name == "by" and (by := tuple(dict.fromkeys(part for part in value.split(",") if part in DIMENSIONS))):
             filters = replace(filters, by=by)
-        elif name == "status" and value in (*STATUSES, *VERDICTS):
+        elif name == "status" and value in (*STATUSES, *VERDICTS, *ALERT_STATES):
             filters = replace(filters, status=value)
         elif name == "sort" and value.removeprefix("-") in (*SORTS, *DECISION_SORTS):
             filters = replace(filters, sort=value)
-        elif name == "id" and (decision := _identity(value)):
-            filters = replace(filters, decision=decision)
+        elif name in _SINGLE and (one := _SINGLE[name](value)):
+            filters = replace(filters, **one)
         elif name == "live":
             filters = replace(filters, live=value == "1")
         else:
@@ -222,12 +245,29 @@ def _text(value: str) -> str | None:
     return value.replace("\0", "") or None
 
 
-def _identity(value: str) -> str | None:
-    """The id of a decision as the database writes it, or None when it is no such id."""
+def _identity(value: str) -> dict[str, Any] | None:
+    """The id of a decision as the database writes it, or the number of a finding; None when it is neither."""
+    number = _number(value)
+    if number is not None:
+        return {"finding": number}
     try:
-        return str(UUID(value))
+        return {"decision": str(UUID(value))}
     except ValueError:
         return None
+
+
+def _alert(value: str) -> dict[str, Any] | None:
+    number = _number(value)
+    return None if number is None else {"alert": number}
+
+
+def _number(value: str) -> int | None:
+    """A number as the books give them to alerts and findings: from 1, and of at most nine digits."""
+    return int(value) or None if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+# What of an address names one thing.
+_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert}
 
 
 def _moment(value: str) -> datetime | None:

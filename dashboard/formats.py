@@ -134,11 +134,15 @@ def day(value: datetime) -> str:
 
 def minutes_ago(minute: datetime, now: datetime) -> str:
     """How long ago a minute was, in one unit: `less than two minutes ago`, `14 min ago`, `3 h ago`."""
-    passed = now - minute
+    return f"{lasting(now - minute)} ago"
+
+
+def lasting(passed: timedelta) -> str:
+    """A length of time in one unit: `less than two minutes`, `14 min`, `3 h`, `5 d`."""
     for span, letter in ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
         if passed >= max(span, timedelta(minutes=2)):
-            return f"{passed // span}{THIN_SPACE}{letter} ago"
-    return "less than two minutes ago"
+            return f"{passed // span}{THIN_SPACE}{letter}"
+    return "less than two minutes"
 
 
 def _unit(low: Number, high: Number) -> int:

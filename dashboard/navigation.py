@@ -17,11 +17,14 @@ from dashboard.components.refresh import Shape, changed, take_apart
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
 from dashboard.pages import Page, page_at
+from dashboard.pages.page import Shell
 
 Answer = Any  # what a Dash callback gives back: components, values of properties, or no_update
 
 
-def register(app: Dash, pages: Sequence[Page], books: Books, endpoint: str, clock: Callable[[], datetime]) -> None:
+def register(
+    app: Dash, pages: Sequence[Page], books: Books, endpoint: str, collector: str, clock: Callable[[], datetime]
+) -> None:
     """Tie the pages to the URL."""
     panels = {panel.name: panel for page in pages for panel in page.panels}
     _show_pages(app, pages, books, clock)
@@ -31,7 +34,7 @@ def register(app: Dash, pages: Sequence[Page], books: Books, endpoint: str, cloc
     _show_sql(app)
     for page in pages:
         if page.register is not None:
-            page.register(app, books, clock)
+            page.register(Shell(app, books, clock, collector))
 
 
 def _show_pages(app: Dash, pages: Sequence[Page], books: Books, clock: Callable[[], datetime]) -> None:

@@ -2,10 +2,10 @@
 
 The statements stand in `sql/*.sql` and read views of schema `ledger` only. In them, braces mark what a page fills in:
 `{filters hour tenant model}` becomes the conditions of the view's time column (`-` for none) and of those dimensions,
-`{name}` a quoted literal, `{days}` a row with the days of the window that the books know, and a few names (`dimension`,
-`order`…) a piece that is checked against a fixed list.
-`{standing}` is the query of that name. `{spend}` and `{statuses}` are the sums that answer for the window: what was spent is
-never summed from single rows.
+`{overlap begun ended}` those of lives between two columns that reach into the window, `{name}` a quoted literal, `{days}` a row
+with the days of the window that the books know, and a few names (`dimension`, `order`…) a piece that is checked against a fixed
+list. `{standing}` is the query of that name. `{spend}` and `{statuses}` are the sums that answer for the window: what was spent
+is never summed from single rows.
 """
 
 import re
@@ -16,10 +16,10 @@ from functools import cache
 
 from psycopg import sql
 
-from dashboard.filters import DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
+from dashboard.filters import ALERT_STATES, DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
 from ledger.queries import queries
 
-FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions")
+FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices")
 ROWS_SHOWN = 1000
 _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
@@ -56,6 +56,7 @@ def statement(
         "order": lambda: _order(filters.sort if filters.sort.removeprefix("-") in SORTS else "-started_at"),
         "decision order": lambda: _order(filters.decision_sort),
         "days": lambda: _days(span),
+        "week ago": lambda: _literal(now - timedelta(days=7)),
         "spend": lambda: _rolled_up("spend", span, bucket),
         "statuses": lambda: _rolled_up("statuses", span, bucket),
         "limit": lambda: "all" if limit is None else str(int(limit)),
@@ -65,6 +66,8 @@ def statement(
         asked = place[1]
         if asked.startswith("filters "):
             return _conditions(filters, span, *asked.split()[1:])
+        if asked.startswith("overlap "):
+            return _overlap(span, *asked.split()[1:])
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
     pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
@@ -128,8 +131,25 @@ def _conditions(filters: Filters, window: Window, time_column: str, *dimensions:
         if dimension in ("status", "verdict"):
             known = STATUSES if dimension == "status" else VERDICTS
             conditions += [f"status = {_literal(filters.status)}"] if filters.status in known else []
+        elif dimension in ("state", "standing_status"):
+            conditions += _in_state(dimension.removeprefix("standing_"), filters.status)
         elif kept := filters.where.get(dimension.rpartition(".")[2]):
             conditions.append(_among(dimension, kept))
+    return "\n   and ".join(conditions) or "true"
+
+
+def _in_state(column: str, state: str | None) -> list[str]:
+    """Alerts or findings in a state; those that are not resolved where none is asked for."""
+    if state == "every":
+        return []
+    return [f"{column} = {_literal(state)}"] if state in ALERT_STATES else [f"{column} <> 'resolved'"]
+
+
+def _overlap(window: Window, begun: str, ended: str) -> str:
+    """Conditions on lives that have not ended before the window, nor begun after it."""
+    conditions = [] if window.until is None else [f"{begun} < {_bound(begun, window.until)}"]
+    if window.since is not None:
+        conditions.append(f"({ended} is null or {ended} >= {_bound(ended, window.since)})")
     return "\n   and ".join(conditions) or "true"
 
 

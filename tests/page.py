@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from psycopg.conninfo import make_conninfo
 
@@ -39,12 +41,16 @@ class Served:
 
 
 @contextmanager
-def dashboard(dsn: str) -> Generator[str]:
-    """The dashboard's own process on a free port, until the end of the block; it must end cleanly."""
+def dashboard(dsn: str, collector: str | None = None) -> Generator[str]:
+    """The dashboard's own process on a free port, until the end of the block; it must end cleanly.
+
+    `collector` is where it asks for what people do on its pages.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "dashboard", "--dsn", dsn, "--port", str(port), "--otlp-endpoint", ENDPOINT]
+    command += ["--collector", collector] if collector else []
     process = subprocess.Popen(command)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -92,7 +98,7 @@ def window(browser: Browser, width: int, height: int) -> Generator[tuple[Browser
     context.close()
 
 
-def opened(context: BrowserContext, served: Served, address: str = "/") -> Page:
+def opened(context: BrowserContext, served: Served, address: str = "/spend") -> Page:
     """A page with all its panels drawn."""
     page = context.new_page()
     page.goto(served.url + address)
@@ -102,9 +108,22 @@ def opened(context: BrowserContext, served: Served, address: str = "/") -> Page:
 
 def settled(page: Page) -> None:
     """Wait until no skeleton is left and no question is open."""
-    expect(page.locator(".panel-heading").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".panel-heading:visible").first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".page .mantine-Skeleton-root")).to_have_count(0)
     page.wait_for_load_state("networkidle")
+
+
+def read_in_both_schemes(page: Page) -> None:
+    """Show a page in dark and in light: its paper must be so, and axe-core must find nothing serious or critical."""
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(int(part) for part in re.findall(r"\d+", paper)[:3]) > 380) == (scheme == "light")
+        options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if scheme == "light" else {})
+        found = Axe().run(page, options=options).response["violations"]
+        grave = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not grave, [(one["id"], one["nodes"][0]["html"][:120], one["nodes"][0]["failureSummary"][:160]) for one in grave]
 
 
 def shown_sql(page: Page, panel: str, query: str | None = None) -> str:

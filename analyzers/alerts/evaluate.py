@@ -16,7 +16,7 @@ from ledger.queries import queries
 _SQL = queries("analyzers", "alerts")
 _OBSERVE = queries("analyzers", "alert_rules")
 
-# How often each rule's statement runs at most. The trial balance reads every balance.
+# How often each rule's statement runs at most. The trial balance reads every balance, anomalies five weeks of hours.
 _EVERY_S = {
     "budget_overrun": 10,
     "budget_pace": 60,
@@ -26,6 +26,8 @@ _EVERY_S = {
     "ingest_silence": 15,
     "books_check": 300,
     "delivery": 30,
+    "misallocation": 5,
+    "spend_anomaly": 300,
 }
 
 

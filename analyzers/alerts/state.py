@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 State: TypeAlias = Literal["open", "acknowledged", "muted", "resolved"]
-EventName: TypeAlias = Literal["opened", "told again", "unmuted", "resolved"]
+EventName: TypeAlias = Literal["opened", "told again", "grew", "unmuted", "resolved"]
 Severity: TypeAlias = Literal["info", "warning", "critical"]
 
 
@@ -36,6 +36,7 @@ class Rule(msgspec.Struct, frozen=True):
     renotify_every: timedelta
     is_on: bool
     severity: Severity = "warning"
+    grown_by: Decimal | None = None
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -73,6 +74,7 @@ class Alert(msgspec.Struct, frozen=True):
     mend: str
     severity: Severity = "warning"
     resolved_at: datetime | None = None
+    told_value: Decimal | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -103,7 +105,7 @@ def step(standing: Standing, seen: Seen | None, rule: Rule, now: datetime) -> tu
     opened = Alert(
         alert_id=None, state="open", opened_at=now, last_seen_at=now, quiet_since=None, quiet=0, muted_until=None,
         notified_at=now, notifications=1, evaluations=pending.evaluations, value=seen.value, threshold=rule.open_at,
-        message=seen.message, mend=seen.mend, severity=rule.severity,
+        message=seen.message, mend=seen.mend, severity=rule.severity, told_value=seen.value,
     )  # fmt: skip
     return opened, Event("opened", is_to_be_told=True)
 
@@ -118,6 +120,8 @@ def _step_alert(alert: Alert, seen: Seen | None, rule: Rule, now: datetime) -> t
         return alert, None
     if alert.state == "muted" and alert.muted_until is not None and now >= alert.muted_until:
         return _told(msgspec.structs.replace(alert, state="open", muted_until=None), now), Event("unmuted", is_to_be_told=True)
+    if _has_grown(alert, rule):
+        return _told(msgspec.structs.replace(alert, state="open"), now), Event("grew", is_to_be_told=True)
     if alert.state == "open" and alert.quiet == 0 and now - alert.notified_at >= rule.renotify_every:
         return _told(alert, now), Event("told again", is_to_be_told=True)
     return alert, None
@@ -137,8 +141,15 @@ def _looked_at(alert: Alert, seen: Seen | None, rule: Rule, now: datetime) -> Al
     )  # fmt: skip
 
 
+def _has_grown(alert: Alert, rule: Rule) -> bool:
+    """Whether it is so much worse than what was last told that whoever acknowledged that should hear of it again."""
+    if rule.grown_by is None or alert.told_value is None or alert.told_value <= 0 or alert.state == "muted" or alert.quiet:
+        return False
+    return alert.value >= rule.grown_by * alert.told_value
+
+
 def _told(alert: Alert, now: datetime) -> Alert:
-    return msgspec.structs.replace(alert, notified_at=now, notifications=alert.notifications + 1)
+    return msgspec.structs.replace(alert, notified_at=now, notifications=alert.notifications + 1, told_value=alert.value)
 
 
 def _resolved(alert: Alert, now: datetime) -> Alert:

@@ -10,10 +10,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from analyzers.attribution.contrast import Contrast, contrast
+from analyzers.attribution.contrast import Contrast
 from analyzers.attribution.fit import FOLDS, Fit
+from analyzers.attribution.lending import Lending
 from analyzers.effects import intervals, multiplicity, power
-from analyzers.effects.estimate import Basis, Estimate, Floats, InputError, Ints, Needs
+from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs
 from analyzers.effects.observational import SUPPORT_MIN
 from analyzers.effects.scores import EFFECTIVE_MIN
 
@@ -22,6 +23,7 @@ Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"
 _SHARES_MANY = (0.05, 0.35, 0.65, 0.95)  # quantiles of V between bands: both tails are bands of their own
 _SHARES_FEW = (0.5, 0.95)
 _MANY, _FEW = 2_000, 300  # decisions from which the decision set is cut at these
+_PRUDENCE = 1.0  # standard errors of the sum that a policy is worth less
 _VALUES_MAX = 6  # different values up to which each is a band
 
 
@@ -108,19 +110,21 @@ def bands(v_usd: Floats, edges: Sequence[float] | None = None) -> tuple[tuple[Ba
     return tuple(Band(low, high) for low, high in pairwise(limits)), places
 
 
-def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: float) -> Found | None:
-    """The segment of `pool` (rows of one value band) that chose `chosen`; None where nobody did.
+def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_usd: float) -> Found | None:
+    """The segment of `pool` (rows of one value band) that chose `chosen`; None where nobody did. What other bands know of the
+    options is lent to it.
 
     Its regret is the gain of the best policy known *from other tasks*: eq. 4 at each decision's own V and context, cross-fitted,
     so that choosing among noisy options does not flatter it. The upper limit is the largest of the policy's and of each single
     option's. `materiality_usd` is per decision.
     """
+    fit = lending.fit
     rows = pool[fit.choices.chosen[pool] == chosen]
     if len(rows) == 0:
         return None
     tasks = len(rows) if fit.alone else len(np.unique(fit.tasks[rows]))
     every = {
-        b: contrast(fit, pool, b, chosen)
+        b: lending.contrast(pool, b, chosen)
         for b in range(len(fit.choices.options))
         if b != chosen and not unidentified(fit, pool, b, chosen)
     }
@@ -130,7 +134,7 @@ def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: floa
     pulls: list[tuple[Ints, Floats]] = []
     best, changes, downstream = "", {}, None
     if evident:
-        steps = _policy(fit, pool, chosen, evident)
+        steps = _policy(lending, pool, chosen, evident)
         regret, pulls = _regret(fit, steps, totals, basis)
         gainer = max(totals, key=lambda b: totals[b].numbers()[0])
         best = fit.choices.options[gainer] if totals[gainer].numbers()[0] > 0 else ""
@@ -178,25 +182,107 @@ def unidentified(fit: Fit, pool: Ints, option: int, chosen: int) -> str:
     return fit.unidentified[option] or fit.unidentified[chosen]
 
 
-def _policy(fit: Fit, pool: Ints, chosen: int, evident: dict[int, Contrast]) -> list[Contrast]:
-    """The contrasts that switching by eq. 4 consists of: each alternative where it looks best from other tasks."""
-    best, gain = np.full(len(pool), chosen), np.zeros(len(pool))
-    prices = np.stack([part.price[pool] for part in fit.parts])
-    fold = fit.fold[pool]
-    for option, each in evident.items():
-        offsets = np.stack([each.arms[0].without(k) - each.arms[1].without(k) for k in range(FOLDS)], axis=1)[:, fold]
-        for place, part in enumerate(fit.parts):
-            offsets[place] += part.fitted[pool, option] - part.fitted[pool, chosen]
-        worth = np.where(fit.supported[pool, option] & fit.supported[pool, chosen], (prices * offsets).sum(axis=0), -np.inf)
-        better = worth > gain
-        best[better], gain[better] = option, worth[better]
+def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contrast]) -> list[Contrast]:
+    """The contrasts that switching by eq. 4 consists of: each alternative where it looks best from other tasks.
+
+    Decisions of other bands lend what they know where the policy would decide alike on them, were they worth what these are.
+    """
+    fit, donors = lending.fit, lending.donors(pool)
+    own = np.isin(donors, pool, assume_unique=True)
+    prices = np.stack([part.price[donors] for part in fit.parts])
+    for place, part in enumerate(fit.parts):
+        if part.name == "quality" and not own.all():
+            prices[place, ~own] = float(part.price[pool].mean())
+    worth = np.stack([_worth(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
+    doubt = np.stack([_doubt(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
+    asked = own & (fit.choices.chosen[donors] == chosen)
+    best = _prudent(worth, doubt, asked)
+    steps = _steps(lending, donors, own, chosen, evident, best)
+    plainer = _plainer(worth, asked, best, fit.fold[donors], _reach(steps), [_reach([each]) for each in evident.values()])
+    return steps if plainer is None else _steps(lending, donors, own, chosen, evident, plainer)
+
+
+def _steps(
+    lending: Lending, donors: Ints, own: Bools, chosen: int, evident: dict[int, Contrast], best: Ints
+) -> list[Contrast]:
+    """The contrasts of a policy, given by the place of each donor's option, −1 for staying."""
     steps: list[Contrast] = []
-    for option, each in evident.items():
-        inside = pool[best == option]
-        step = each if len(inside) == len(pool) else contrast(fit, inside, option, chosen)
+    for place, option in enumerate(evident):
+        alike = best == place
+        inside = donors[alike & own]
+        whole = alike | ~(lending.fit.supported[donors, option] & lending.fit.supported[donors, chosen])
+        step = evident[option] if whole.all() else lending.contrast(inside, option, chosen, donors[alike])
+        if step is None or not step.is_evident:  # too little is known just there: what is known on the whole, and less sure
+            step = lending.contrast(inside, option, chosen)
+            step = None if step is None else replace(step, elsewhere=True)
         if step is not None and step.is_evident:
             steps.append(step)
     return steps
+
+
+def _reach(steps: list[Contrast]) -> float:
+    """How far below its value the limit of a policy's gain lies, in USD; infinite where nothing is known."""
+    apart = [each.gain.numbers() for each in steps]
+    return math.sqrt(sum((value - low) ** 2 for value, _, low, _ in apart)) if apart else math.inf
+
+
+def _plainer(worth: Floats, asked: Bools, best: Ints, fold: Ints, reach: float, reaches: list[float]) -> Ints | None:
+    """The policy with one option for all in those folds where, from other tasks, its lower limit is the higher; None where it is in
+    none. Telling decisions apart divides the evidence. Only widths of intervals are taken from the fold's own tasks."""
+    chosen, changed = best.copy(), False
+    for k in range(FOLDS):
+        here = fold == k
+        of = asked & here
+        scale = float(asked.sum()) / max(1, int(of.sum()))
+        taken = of & (best >= 0)
+        told = scale * float(worth[best[taken], np.flatnonzero(taken)].sum()) - reach if taken.any() else 0.0
+        limits = [
+            scale * float(np.where(np.isfinite(gains[of]), gains[of], 0.0).sum()) - width
+            for gains, width in zip(worth, reaches, strict=True)
+        ]
+        single = int(np.argmax(limits))
+        if limits[single] > max(told, 0.0):
+            chosen[here] = np.where(np.isfinite(worth[single, here]), single, -1)
+            changed = True
+    return chosen if changed else None
+
+
+def _worth(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, prices: Floats) -> Floats:
+    """Shape (rows,): what an option gains in each decision at these prices (P, rows), as other tasks tell; −∞ without support."""
+    offsets = np.stack([each.arms[0].without(k) - each.arms[1].without(k) for k in range(FOLDS)], axis=1)[:, fit.fold[rows]]
+    for place, part in enumerate(fit.parts):
+        offsets[place] += part.fitted[rows, option] - part.fitted[rows, chosen]
+    supported = fit.supported[rows, option] & fit.supported[rows, chosen]
+    return np.where(supported, (prices * offsets).sum(axis=0), -np.inf)
+
+
+def _doubt(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, prices: Floats) -> Floats:
+    """Shape (rows,): what giving a decision to an option adds to the variance of the sum, in USD²: of one outcome at these prices,
+    times e_chosen/e_option, since one task that took the option speaks for so many."""
+    own = [part.moves and part.name != "own" for part in fit.parts]
+    deviations = np.array([each.arms[0].deviation(place) if own[place] else 0.0 for place in range(len(own))])
+    variance = ((prices * deviations[:, None]) ** 2).sum(axis=0)
+    return variance * fit.shared[rows, chosen] / np.maximum(fit.shared[rows, option], 1e-6)
+
+
+def _prudent(worth: Floats, doubt: Floats, asked: Bools) -> Ints:
+    """Shape (rows,): the place of the best option of each row, −1 for staying, given what options are worth and how much each adds
+    to the variance of the sum over the rows that are asked about, (K, rows).
+
+    Best is what adds most to the sum less `_PRUDENCE` standard errors of it: where options are nearly alike, the one that more
+    is known of. The error's slope is that of the first choice made so.
+    """
+    error = math.sqrt(max(float(np.where(np.isfinite(worth), doubt, 0.0)[:, asked].sum(axis=1).min()), 1e-300))
+    best = np.full(worth.shape[1], -1)
+    for _ in range(2):
+        left = worth - _PRUDENCE * doubt / (2 * error)
+        best = left.argmax(axis=0)
+        best = np.where(np.take_along_axis(worth, best[None], axis=0)[0] > 0, best, -1)
+        taken = asked & (best >= 0)
+        if not taken.any():
+            break
+        error = math.sqrt(max(float(doubt[best[taken], np.flatnonzero(taken)].sum()), 1e-300))
+    return best
 
 
 def _regret(
@@ -213,10 +299,11 @@ def _regret(
         return basis.found(value, error, low, max(high, ceiling), degrees=found[0].degrees), pulls
     joint = _spread(fit, value, pulls)
     apart = math.sqrt(sum(each.numbers()[1] ** 2 for each in found))
-    together = joint.standard_error / apart if apart > 0 else 1.0  # decisions of one task in several steps move together
+    measured = math.sqrt(max(0.0, apart**2 - sum(step.unseen() for step in steps)))
+    together = joint.standard_error / measured if measured > 0 else 1.0  # decisions of one task in several steps move together
     below = together * math.sqrt(sum((each.numbers()[0] - each.numbers()[2]) ** 2 for each in found))
     above = together * math.sqrt(sum((each.numbers()[3] - each.numbers()[0]) ** 2 for each in found))
-    return basis.found(value, joint.standard_error, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
+    return basis.found(value, together * apart, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
 
 
 def _most(pool: Ints, evident: dict[int, Contrast]) -> float:

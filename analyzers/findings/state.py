@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from analyzers.modes.look import Look, Window
+from analyzers.modes.look import Look
 
 Status: TypeAlias = Literal["open", "acknowledged", "resolved"]
 EventName: TypeAlias = Literal["opened", "grew", "resolved"]
@@ -66,12 +66,12 @@ def verdict(look: Look, materiality: float) -> Verdict:
 
 
 def step(
-    finding: Finding | None, look: Look | None, materiality: float, window: Window, now: datetime
+    finding: Finding | None, look: Look | None, materiality: float, evidence_since: datetime, now: datetime
 ) -> tuple[Finding | None, EventName | None]:
     """What a place's standing becomes by a look at it, and what happened by that.
 
-    `look` is None when nothing was there to look at.
-    `window` is what was looked at. Without evidence a finding stays as it is until the window has left all that it rests on.
+    `look` is None when nothing was there to look at. Without evidence a finding stays as it is until all that it rests on is
+    older than `evidence_since`, when nobody would look at it any more.
     """
     says = verdict(look, materiality) if look is not None else "unknown"
     if finding is None:
@@ -79,7 +79,7 @@ def step(
             return None, None
         return Finding(None, "open", now, now, now, look.until, look.usd_per_day), "opened"
     if look is None or says == "unknown":
-        return _without_evidence(finding, window, now, is_looked_at=look is not None)
+        return _without_evidence(finding, evidence_since, now, is_looked_at=look is not None)
     finding = msgspec.structs.replace(finding, looked_at=now)
     if says in {"right", "cleared"}:
         return _quiet(finding, now, is_cleared=says == "cleared")
@@ -92,10 +92,12 @@ def step(
     return finding, None
 
 
-def _without_evidence(finding: Finding, window: Window, now: datetime, *, is_looked_at: bool) -> tuple[Finding, EventName | None]:
+def _without_evidence(
+    finding: Finding, evidence_since: datetime, now: datetime, *, is_looked_at: bool
+) -> tuple[Finding, EventName | None]:
     if is_looked_at:
         finding = msgspec.structs.replace(finding, looked_at=now)
-    if finding.until <= window.since and now - finding.opened_at >= STAY_FOR:
+    if finding.until <= evidence_since and now - finding.opened_at >= STAY_FOR:
         return _resolved(finding, now, "gone"), "resolved"
     return finding, None
 
@@ -116,12 +118,12 @@ def _resolved(finding: Finding, now: datetime, resolution: Resolution) -> Findin
 def _is_over(look: Look, materiality: float) -> bool:
     """Whether the mean of the past week's whole days, as far as they have intervals, is surely below materiality.
 
-    Days are taken as independent. Days on which nothing happened are not in the mean: they say nothing of the next one.
+    Days before it began are not in the mean, or what is new would look mended; nor are days on which nothing happened, which say
+    nothing of the next one. Days are taken as independent.
     """
+    from_day = max(look.until - RECENT - timedelta(days=1), look.since - timedelta(microseconds=1))
     recent = [
-        (day.usd, day.high)
-        for day in look.days
-        if day.high is not None and look.until - RECENT - timedelta(days=1) < day.day <= look.until - timedelta(days=1)
+        (day.usd, day.high) for day in look.days if day.high is not None and from_day < day.day <= look.until - timedelta(days=1)
     ]
     if len(recent) < RECENT_DAYS_MIN:
         return False

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import psycopg
 from psycopg.rows import dict_row
 
 from analyzers.findings.state import EventName, Finding, step
-from analyzers.modes.look import Look, Mode, Window
+from analyzers.modes.look import Look, Mode
 from ledger.queries import queries
 
 _SQL = queries("analyzers", "findings")
@@ -33,12 +34,12 @@ class Became(NamedTuple):
 
 
 class Of(NamedTuple):
-    """Whose looks, by which mode, within what, held against what, and when."""
+    """Whose looks, by which mode, held against what, from when on evidence counts, and when."""
 
     tenant_id: int
     mode: Mode
-    window: Window
     materiality_usd_per_day: float
+    evidence_since: datetime
     now: datetime
 
 
@@ -51,7 +52,7 @@ def store(connection: psycopg.Connection, of: Of, looks: Sequence[Look]) -> Beca
     by_segment = {look.place.segment: look for look in looks}
     standing = _standing(connection, key)
     changes = [
-        (segment, *step(standing.get(segment), by_segment.get(segment), of.materiality_usd_per_day, of.window, of.now))
+        (segment, *step(standing.get(segment), by_segment.get(segment), of.materiality_usd_per_day, of.evidence_since, of.now))
         for segment in sorted(standing.keys() | by_segment.keys())
     ]
     happened = _write(connection, key, changes, by_segment)
@@ -128,5 +129,12 @@ def _numbers(look: Look | None) -> dict[str, float | None]:
 
 
 def _encoded(rows: Sequence[dict[str, Any]]) -> str:
-    """As JSON, in which what is no number (NaN) is null."""
-    return msgspec.json.encode(rows).decode()
+    """As JSON, in which what is no number (NaN) is null, and numpy's numbers are numbers."""
+    return msgspec.json.encode(rows, enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    number: Any = value  # numpy's type says nothing of what it holds
+    if isinstance(value, np.generic):
+        return number.item()
+    raise Refused(f"{value!r} in what a look tells")

@@ -10,15 +10,16 @@ select b.tenant_id, b.budget, b.spent_usd / b.amount_usd, b.calls,
   from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
 
 -- name: budget_pace
--- What will be spent of each budget by its period's end if it goes on so, as a share of its amount. A twentieth of the period must
--- have passed; what is overrun already is the other rule's.
-select b.tenant_id, b.budget, b.spent_usd / e.elapsed / b.amount_usd, b.calls,
-       format('budget %%s of %%s: at this pace %%s USD are spent by %%s, of %%s', b.budget, t.tenant, round(b.spent_usd / e.elapsed, 2),
+-- What will be spent of each budget by its period's end if it goes on so, as a share of its amount: by the usual hours of the week where
+-- they are known, else by time. A twentieth of the period must have passed; what is overrun already is the other rule's.
+select b.tenant_id, b.budget, b.spent_usd / u.passed / b.amount_usd, b.calls,
+       format('budget %%s of %%s: at this pace %%s USD are spent by %%s, of %%s', b.budget, t.tenant, round(b.spent_usd / u.passed, 2),
               b.period_until, round(b.amount_usd, 2)),
        format('spend less per day, or raise it: pigou budgets set %%s --tenant %%s --amount USD', b.budget, quote_literal(t.tenant))
   from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
  cross join lateral (select extract(epoch from %(now)s - b.period_from) / extract(epoch from b.period_until - b.period_from) as elapsed) e
- where e.elapsed >= 0.05 and b.spent_usd < b.amount_usd
+ cross join lateral (select coalesce(ledger.usual_share(t.tenant, b.period_from, %(now)s, b.period_until), e.elapsed) as passed) u
+ where e.elapsed >= 0.05 and u.passed >= 0.05 and b.spent_usd < b.amount_usd
 
 -- name: unpriced_share
 -- The share of a tenant's calls of the past day that have no price.
@@ -125,3 +126,73 @@ select f.tenant_id, f.channel, extract(epoch from max(f.waited)) / 60, max(f.att
          where s.failing_since is not null and c.kind = 'alertmanager' and c.is_on) f
   join pigou.tenant t on t.tenant_id = f.tenant_id
  group by f.tenant_id, f.channel, t.tenant
+
+-- name: misallocation
+-- Dollars a day of each finding that is not resolved. It has had its evidence, materiality and hysteresis where it was found.
+select f.tenant_id, f.mode || ': ' || f.segment, f.usd_per_day, greatest(f.n, 1),
+       format('%%s; %%s: %%s USD a day (95 %%%% interval %%s to %%s) since %%s', regexp_replace(f.sentence, '[.\s]+$', ''), t.tenant,
+              round(f.usd_per_day, 2), round(f.low, 2), round(f.high, 2), to_char(f.since at time zone 'UTC', 'YYYY-MM-DD')),
+       format('%%s; see pigou findings show %%s --tenant %%s', regexp_replace(f.change, '[.\s]+$', ''), f.finding_id, quote_literal(t.tenant))
+  from pigou.finding f join pigou.tenant t using (tenant_id)
+ where f.status <> 'resolved'
+
+-- name: spend_anomaly
+-- By how many of its usual spreads the spend of a layer or an agent, in the past whole hour and in the past 24, lies above what is usual
+-- at that time of the week: the median of the five weeks before, as far as the subject goes back. The spread is the median deviation of
+-- the former days from the medians of their own weekdays, a tenth of what is usual at least, and so much that an excess below what is
+-- material is none.
+with age as materialized (
+    select s.tenant_id, g.subject, (extract(epoch from date_trunc('hour', %(now)s, 'UTC') - s.hour) / 3600)::integer - 1 as hours_ago,
+           sum(s.cost_usd)::float8 as usd
+      from pigou.spend_hour s
+      join pigou.spend_key k on k.tenant_id = s.tenant_id and k.key_id = s.key_id
+     cross join lateral (values ('layer ' || k.layer), ('agent ' || k.agent)) g (subject)
+     where s.hour >= date_trunc('hour', %(now)s, 'UTC') - interval '36 days' and s.hour < date_trunc('hour', %(now)s, 'UTC')
+       and s.cost_known > 0 and g.subject is not null
+     group by 1, 2, 3
+),
+seen as (
+    select tenant_id, subject, max(hours_ago) + 1 as known_hours from age group by 1, 2
+),
+spent as (
+    select tenant_id, subject, 24 as hours, hours_ago / 24 as days_ago, sum(usd) as usd from age group by 1, 2, 4
+    union all
+    select tenant_id, subject, 1, hours_ago / 24, usd from age where hours_ago %% 24 = 0
+),
+filled as (                                                  -- nothing spent on a day that is known is nought
+    select s.tenant_id, s.subject, w.hours, d.days_ago, coalesce(p.usd, 0) as usd
+      from seen s
+     cross join (values (1), (24)) w (hours)
+     cross join generate_series(0, 35) d (days_ago)
+      left join spent p on p.tenant_id = s.tenant_id and p.subject = s.subject and p.hours = w.hours and p.days_ago = d.days_ago
+     where d.days_ago = 0 or d.days_ago * 24 + w.hours <= s.known_hours
+),
+usual as (
+    select tenant_id, subject, hours, days_ago %% 7 as weekday, count(*) as weeks, percentile_cont(0.5) within group (order by usd) as usd
+      from filled where days_ago > 0 group by 1, 2, 3, 4
+),
+spread as (
+    select f.tenant_id, f.subject, f.hours,
+           1.4826 * percentile_cont(0.5) within group (order by abs(f.usd - u.usd) * sqrt(u.weeks / greatest(u.weeks - 1, 1)::float8)) as usd
+      from filled f
+      join usual u on u.tenant_id = f.tenant_id and u.subject = f.subject and u.hours = f.hours and u.weekday = f.days_ago %% 7
+     where f.days_ago > 0
+     group by 1, 2, 3
+)
+select f.tenant_id, f.subject || case f.hours when 1 then ', past hour' else ', past day' end,
+       round(((f.usd - u.usd) / s.usd)::numeric, 4), u.weeks,
+       format('%%s of %%s spent %%s USD in the %%s before %%s; at this time of the week %%s is usual (spread %%s, by %%s weeks)', f.subject,
+              t.tenant, round(f.usd::numeric, 2), case f.hours when 1 then 'hour' else '24 hours' end,
+              to_char(date_trunc('hour', %(now)s, 'UTC') at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), round(u.usd::numeric, 2),
+              round(s.usd::numeric, 2), u.weeks),
+       format('see what it went to: pigou sql "select agent, use, model, sum(cost_usd) from ledger.spend_hourly where tenant = %%s'
+              ' and hour >= ''%%s'' group by 1, 2, 3 order by 4 desc nulls last"', quote_literal(t.tenant),
+              to_char((date_trunc('hour', %(now)s, 'UTC') - f.hours * interval '1 hour') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'))
+  from filled f
+  join pigou.tenant t on t.tenant_id = f.tenant_id
+  join usual u on u.tenant_id = f.tenant_id and u.subject = f.subject and u.hours = f.hours and u.weekday = 0
+  join spread d on d.tenant_id = f.tenant_id and d.subject = f.subject and d.hours = f.hours
+ cross join lateral (select usd_per_day::float8 as usd from pigou.materiality where tenant_id in (0, f.tenant_id)
+                      order by tenant_id desc, revision desc limit 1) m
+ cross join lateral (select greatest(d.usd, 0.1 * u.usd, m.usd / 6) as usd) s
+ where f.days_ago = 0

@@ -18,7 +18,7 @@ on conflict (setting) do update set value = excluded.value
 -- name: rules
 -- The thresholds in force per tenant: its own newest revision, else the newest for all.
 select t.tenant_id, r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
-       r.stay_for, r.renotify_every, r.is_on, r.severity
+       r.stay_for, r.renotify_every, r.is_on, r.severity, r.grown_by
   from pigou.tenant t
  cross join lateral (
        select distinct on (rule) * from pigou.alert_rule
@@ -33,7 +33,7 @@ select tenant_id, rule, subject, since, evaluations from pigou.alert_pending whe
 -- name: unresolved
 -- The alerts that are not resolved, held until the evaluation is written.
 select tenant_id, rule, subject, alert_id, state, opened_at, last_seen_at, quiet_since, quiet, muted_until, notified_at, notifications,
-       evaluations, value, threshold, message, mend, severity
+       evaluations, value, threshold, message, mend, severity, told_value
   from pigou.alert where state <> 'resolved' and rule = any(%(rules)s::text[])
  order by tenant_id, alert_id
    for update
@@ -56,11 +56,12 @@ delete from pigou.alert_pending p
 update pigou.alert a
    set state = x.state, last_seen_at = x.last_seen_at, quiet_since = x.quiet_since, quiet = x.quiet, muted_until = x.muted_until,
        notified_at = x.notified_at, notifications = x.notifications, evaluations = x.evaluations, value = x.value,
-       threshold = x.threshold, message = x.message, mend = x.mend, severity = x.severity, resolved_at = x.resolved_at
+       threshold = x.threshold, message = x.message, mend = x.mend, severity = x.severity, resolved_at = x.resolved_at,
+       told_value = x.told_value
   from jsonb_to_recordset(%(rows)s::jsonb) x (
        tenant_id integer, alert_id integer, state text, last_seen_at timestamptz, quiet_since timestamptz, quiet integer,
        muted_until timestamptz, notified_at timestamptz, notifications integer, evaluations bigint, value numeric, threshold numeric,
-       message text, mend text, severity text, resolved_at timestamptz)
+       message text, mend text, severity text, resolved_at timestamptz, told_value numeric)
  where a.tenant_id = x.tenant_id and a.alert_id = x.alert_id
 
 -- name: add_events
@@ -75,17 +76,17 @@ select x.tenant_id, x.alert_id, (select max(e.event_id) + 1 from pigou.alert_eve
 -- New alerts with their first events; each knows the one before it of the same subject.
 with opened as (
     insert into pigou.alert (tenant_id, alert_id, rule, subject, state, opened_at, last_seen_at, notified_at, notifications, evaluations,
-                             value, threshold, message, mend, severity, former_alert_id)
+                             value, threshold, message, mend, severity, told_value, former_alert_id)
     select x.tenant_id,
            (select coalesce(max(a.alert_id), 0) from pigou.alert a where a.tenant_id = x.tenant_id)
              + row_number() over (partition by x.tenant_id order by x.rule, x.subject),
            x.rule, x.subject, x.state, x.opened_at, x.last_seen_at, x.notified_at, x.notifications, x.evaluations,
-           x.value, x.threshold, x.message, x.mend, x.severity,
+           x.value, x.threshold, x.message, x.mend, x.severity, x.told_value,
            (select max(a.alert_id) from pigou.alert a where a.tenant_id = x.tenant_id and a.rule = x.rule and a.subject = x.subject)
       from jsonb_to_recordset(%(rows)s::jsonb) x (
            tenant_id integer, rule text, subject text, state text, opened_at timestamptz, last_seen_at timestamptz,
            notified_at timestamptz, notifications integer, evaluations bigint, value numeric, threshold numeric, message text, mend text,
-           severity text)
+           severity text, told_value numeric)
     returning tenant_id, alert_id, opened_at, value, former_alert_id
 )
 insert into pigou.alert_event (tenant_id, alert_id, event_id, at, event, is_to_be_told, value)

@@ -108,9 +108,12 @@ update pigou.segment s
 select date_trunc('month', decided_at) as month from appraisal_stage group by 1 order by 1
 
 -- name: appraisal_is_due
--- Whether tasks were settled since the last appraisal of everything that came to its end began.
-select exists (select from pigou.task
-                where settled_at > coalesce((select value::timestamptz from pigou.setting where setting = 'appraised_from'), '-infinity'))
+-- Whether tasks were settled since the last appraisal of everything that came to its end began, or nobody has looked for findings since.
+select exists (select from pigou.task where settled_at > coalesce(a.appraised_from, '-infinity'))
+       or coalesce(a.appraised_from > coalesce(a.detected_from, '-infinity'), false)
+  from (select max(value::timestamptz) filter (where setting = 'appraised_from') as appraised_from,
+               max(value::timestamptz) filter (where setting = 'detected_from') as detected_from
+          from pigou.setting where setting in ('appraised_from', 'detected_from')) a
 
 -- name: now
 -- The database's clock.

@@ -9,9 +9,9 @@ select t.tenant_id, t.tenant, m.usd_per_day,
  where t.tenant_id <> 0
  order by t.tenant_id
 
--- name: detections
--- When each mode last looked at a tenant, and how long it took.
-select mode, looked_at, took_s from pigou.detection where tenant_id = %(tenant_id)s
+-- name: now
+-- The database's clock.
+select clock_timestamp()
 
 -- name: begin
 -- One writes findings at a time, until its transaction ends; and what time it is.
@@ -111,3 +111,8 @@ values (%(tenant_id)s, %(mode)s, %(now)s, %(since)s, %(until)s, %(took_s)s, %(pl
 on conflict (tenant_id, mode) do update
    set looked_at = excluded.looked_at, since = excluded.since, until = excluded.until, took_s = excluded.took_s,
        places = excluded.places, opened = excluded.opened, resolved = excluded.resolved, problem = excluded.problem
+
+-- name: mark_detected
+-- When a detection began that looked at everything.
+insert into pigou.setting (setting, value) values ('detected_from', %(began)s::text)
+on conflict (setting) do update set value = excluded.value

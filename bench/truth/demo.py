@@ -20,10 +20,11 @@ import numpy as np
 
 from analyzers.attribution.appraise import appraise
 from analyzers.attribution.choices import Choices
+from analyzers.decisions.load import UNMOVED
 from bench.truth.command import Case, run
 from bench.truth.tally import Known, Tally
 from economy.agents import OUTCOME_SHARE, Run, begin, graded
-from economy.appraisal import Appraisal, confirm_options, expect, reuse_options, route_options, verify_options
+from economy.appraisal import Appraisal, cache_options, confirm_options, expect, reuse_options, route_options, verify_options
 from economy.parameters import DIFFICULTIES, RHO, ROUTE_EXPLORATION
 from economy.policy import rule
 from economy.tasks import stream
@@ -51,9 +52,17 @@ def main() -> int:
     """Run the fortnights, print the table; exit 1 when a promise is broken."""
     cases = [
         Case(
-            "the demo's fortnight, 300 tasks a day", 4_200, "found", partial(_once, 300, ("route", "verify", "confirm", "reuse"))
+            "the demo's fortnight, 300 tasks a day",
+            4_200,
+            "found",
+            partial(_once, 300, ("route", "verify", "confirm", "reuse", "cache")),
         ),
-        Case("the same, 3,000 tasks a day", 42_000, "found", partial(_once, 3_000, ("route", "verify", "confirm", "reuse"))),
+        Case(
+            "the same, 3,000 tasks a day",
+            42_000,
+            "found",
+            partial(_once, 3_000, ("route", "verify", "confirm", "reuse", "cache")),
+        ),
         Case("routes alone, 3,000 tasks a day", 42_000, "found", partial(_once, 3_000, ("route",))),
         Case("reuse, which is never explored", 4_200, "refuse", partial(_once, 300, ("reuse",))),
     ]
@@ -89,11 +98,12 @@ def _decisions(one: Run, dice: Random) -> list[tuple[str, _Made]]:
         menu = {m: 1 - ROUTE_EXPLORATION if m == intended else ROUTE_EXPLORATION / others for m in cell.kind.menu}
         found.append(("route", choice.model, route_options(cell, choice), menu))
         found.append(("verify", str(choice.verify), verify_options(cell, choice), None))
+        found.append(("cache", choice.caching, cache_options(cell, choice), None))
         asking = confirm_options(cell, choice)
         if asking and cell.kind.action is not None:
             found.append(("confirm", cell.kind.action.confirmation if choice.confirm else "none", asking, None))
     mean = reuse_options(cell, choice)["reuse"].quality if one.reused else expect(cell, choice).quality
-    quality = float(dice.random() < mean) if cell.kind.agent != "research" or one.reused else graded(mean, dice)
+    quality = graded(cell.kind.agent, mean, dice)
     if dice.random() >= OUTCOME_SHARE[cell.kind.agent]:
         quality = float("nan")
     noise = 1 + 0.2 * (2 * dice.random() - 1), 1 + 0.3 * (2 * dice.random() - 1)
@@ -128,4 +138,5 @@ def _choices(kind: str, made: list[_Made]) -> Choices:
         "logged" if logged else "recorded",
         features,
         tuple(f"context-{k}" for k in range(features.shape[1])),
+        UNMOVED.get(kind, ()),
     )

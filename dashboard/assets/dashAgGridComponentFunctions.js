@@ -18,6 +18,16 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   pigou.decisionOf = (row) =>
     "/decision?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + encodeURIComponent(row.decision_id);
 
+  pigou.alertOf = (row) => {
+    const asked = new URLSearchParams(window.location.search);
+    asked.set("tenant", row.tenant);
+    asked.set("alert", row.alert_id);
+    return "/alerts?" + asked;
+  };
+
+  pigou.findingOf = (row) =>
+    "/finding?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + row.finding_id;
+
   // With a modifier key the browser opens a link as ever.
   const follow = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -30,11 +40,36 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   };
 
   dagcomponentfuncs.DecisionCell = (props) =>
-    h("a", { href: pigou.decisionOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+    props.data.decision_id === null ? "–" : h("a", { href: pigou.decisionOf(props.data), onClick: follow, className: "cell-link" }, props.value);
 
   const STATUS = { unpriced: "act", suspense: "act", duplicate: "dim" };
   dagcomponentfuncs.StatusCell = (props) =>
     h("span", { className: "status " + (STATUS[props.value] || ""), title: props.data.reason || "" }, props.value);
+
+  dagcomponentfuncs.AlertCell = (props) =>
+    h("a", { href: pigou.alertOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.FindingCell = (props) =>
+    h("a", { href: pigou.findingOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  // A bar for each day, from zero up; days without a loss are a line.
+  dagcomponentfuncs.SparkCell = (props) => {
+    const days = String(props.value || "").split(",").filter((day) => day !== "").map(Number);
+    if (!days.length) return "–";
+    const most = Math.max(...days, 1e-9);
+    const bars = days.map((day, place) => {
+      const height = Math.max((Math.max(day, 0) / most) * 18, 1);
+      return h("rect", { key: place, x: place * 4, y: 20 - height, width: 3, height });
+    });
+    return h("svg", { className: "spark", width: days.length * 4, height: 20, "aria-hidden": true }, ...bars);
+  };
+
+  // Shapes tell grades apart: a triangle, a dot, a ring.
+  const GRADES = { critical: "▲", warning: "●", info: "○" };
+  dagcomponentfuncs.SeverityCell = (props) =>
+    h("span", { className: "grade grade-" + props.value }, h("span", { "aria-hidden": true }, (GRADES[props.value] || "○") + " "), props.value);
+
+  dagcomponentfuncs.SentenceCell = (props) => h("span", { title: props.value }, props.value);
 
   dagcomponentfuncs.CodeCell = (props) => h("span", { className: "cell-code", title: props.value }, props.value);
 

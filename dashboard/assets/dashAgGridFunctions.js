@@ -54,10 +54,12 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
 
   // A click anywhere on a row goes where its link goes; on the link itself the link does it.
   const open = (params, address) => {
-    if (params.event.target.closest("a") || String(window.getSelection())) return;
+    if (params.event.target.closest("a, .ag-selection-checkbox, [col-id^='ag-Grid-Selection']") || String(window.getSelection())) return;
     window.pigou.go(address(params.data));
   };
   dagfuncs.openTrace = (params) => open(params, window.pigou.traceOf);
+  dagfuncs.openAlert = (params) => open(params, window.pigou.alertOf);
+  dagfuncs.openFinding = (params) => open(params, window.pigou.findingOf);
   dagfuncs.openDecision = (params) => open(params, window.pigou.decisionOf);
 
   // The unrounded number under the pointer; a dash says why it is one.

@@ -50,6 +50,24 @@ def share_row(
     return dcc.Link(inside, href=href, className=name, title=title)
 
 
+def interval_bar(value: object, low: object, high: object, reach: float) -> Component:
+    """A thin bar from 0 to a value, with a line over its interval; `reach` is the whole width, in the same unit."""
+    usd, bottom, top = (float(formats.number(end) or 0) for end in (value, low, high))
+    whole = reach or 1.0
+    whisker = {"left": f"{max(bottom, 0) / whole * 100:.2f}%", "width": f"{max(top - max(bottom, 0), 0) / whole * 100:.2f}%"}
+    bar = {"left": "0", "width": f"{max(usd, 0) / whole * 100:.2f}%"}
+    return html.Span(
+        [html.Span(className="net", style=bar), html.Span(className="whisker", style=whisker)], className="from-zero"
+    )
+
+
+def spark(values: Sequence[float], said: str) -> Component:
+    """Small bars beside a sentence, one per day; `said` is for those who do not see them."""
+    most = max([*values, 1e-9])
+    bars = [html.Span(style={"height": f"{max(value, 0) / most * 100:.0f}%"}) for value in values]
+    return labelled(html.Span(bars, className="spark-bars", role="img", title=said), said)
+
+
 def series_row(color: str, label: str, amount: str, share_of_all: str, title: str = "", href: str | None = None) -> Component:
     """A series of a figure beside it: its shade, name and sum, in place of a legend; a link where it can be narrowed to."""
     inside = [

@@ -11,9 +11,10 @@ import dash_ag_grid as dag
 from dashboard import formats
 
 Kind: TypeAlias = Literal[
-    "text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "decision", "code"
-]
-Opens: TypeAlias = Literal["trace", "decision"]
+    "text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "decision", "alert", "finding",
+    "code", "severity", "sentence", "spark",
+]  # fmt: skip
+Opens: TypeAlias = Literal["trace", "decision", "alert", "finding"]
 _NUMBERS = ("usd", "tokens", "duration", "count", "quantity")
 _ROW_PX, _HEAD_PX = 36, 40
 ROWS_IN_SIGHT = 14
@@ -21,6 +22,11 @@ _CELLS: dict[Kind, dict[str, object]] = {  # cells that are more than text, and 
     "status": {},
     "link": {"sortingOrder": ["desc", "asc"]},  # links stand on times: the newest first
     "decision": {"sortingOrder": ["desc", "asc"]},
+    "alert": {"sortingOrder": ["desc", "asc"]},
+    "finding": {"sortingOrder": ["desc", "asc"]},
+    "severity": {},
+    "spark": {},
+    "sentence": {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"},
     "code": {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"},
 }
 
@@ -121,7 +127,7 @@ def _definition(column: Column, sorted_by: str | None) -> dict[str, object]:
     elif column.kind == "share":
         definition |= {"type": "rightAligned", "cellClass": "number", "sortable": False}
     elif column.kind == "time":
-        definition |= {"cellClass": "number", "sortingOrder": ["desc", "asc"]}
+        definition |= {"sortingOrder": ["desc", "asc"], "valueFormatter": {"function": "said(params.value)"}}
     else:
         definition |= {"valueFormatter": {"function": "said(params.value)"}, "tooltipField": column.field}
     if column.width:

@@ -2,18 +2,37 @@
 
 from collections.abc import Sequence
 
-from dashboard.pages import allocation, calls, decision, decisions, ingest, ledger, spend, trace
+from dashboard.pages import (
+    alerts,
+    allocation,
+    calls,
+    decision,
+    decisions,
+    finding,
+    findings,
+    ingest,
+    ledger,
+    overview,
+    prices,
+    spend,
+    trace,
+)
 from dashboard.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
-    spend.PAGE,
+    overview.PAGE,
+    findings.PAGE,
+    alerts.PAGE,
     allocation.PAGE,
     decisions.PAGE,
+    prices.PAGE,
+    spend.PAGE,
     calls.PAGE,
     ledger.PAGE,
     ingest.PAGE,
     trace.PAGE,
     decision.PAGE,
+    finding.PAGE,
 )
 
 

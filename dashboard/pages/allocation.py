@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import filters as views
@@ -19,7 +19,7 @@ from dashboard.figures.heat import Cell, HeatMap, heat_map
 from dashboard.filters import DECISION_DIMENSIONS, VERDICTS
 from dashboard.pages.allocation_headline import headline
 from dashboard.pages.allocation_prices import prices
-from dashboard.pages.page import Page
+from dashboard.pages.page import Page, Shell
 
 VERDICT_WORDS = {
     "appraised": "judged",
@@ -253,8 +253,8 @@ def _share_line(known: object, whole: int, said: str) -> Component:
     return sentence([f"{known:,} of {whole:,} {said} ({formats.share(known, whole)})."], act=known != whole)
 
 
-def _register(app: Dash, _books: object, _clock: object) -> None:
-    @app.callback(
+def _register(shell: Shell) -> None:
+    @shell.app.callback(
         Output("url", "href", allow_duplicate=True),
         Input({"type": "graph", "name": "equimarginal"}, "clickData"),
         State("url", "search"),

@@ -42,13 +42,13 @@ def _recoverable(view: View, total: dict[str, object], spend: object) -> Childre
     )
     said: Children = [amount, " a day recoverable ", html.Span(f"({formats.usd_interval(low, high)})", className="number")]
     if spend:
-        said.append(f", {_against(usd, spend)} what was spent {when}")
+        said.append(f", {against(usd, spend)} what was spent {when}")
     else:
         said.append(f" {when}")
     return said
 
 
-def _against(usd: object, spend: object) -> str:
+def against(usd: object, spend: object) -> str:
     """Dollars against those spent: a share, or how many times as much."""
     times = float(formats.number(usd) or 0) / float(formats.number(spend) or 1)
     return f"{formats.share(usd, spend)} of" if times < 1.5 else f"{times:.1f} times"

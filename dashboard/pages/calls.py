@@ -1,21 +1,18 @@
 """Every model call, one row each; a click opens its trace."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard import formats
-from dashboard.books import Books
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.filters import SORTS, STATUSES
-from dashboard.pages.page import Page
+from dashboard.pages.page import Page, Shell
 from dashboard.queries import ROWS_SHOWN
 
 _COLUMNS = (
@@ -109,8 +106,8 @@ def _how_many(shown: int, whole: int, sort: str) -> str:
     return f"The {order} {shown:,} of {whole:,} calls; the CSV has every one. Click a call to see its trace."
 
 
-def _register(app: Dash, _books: Books, _clock: Callable[[], datetime]) -> None:
-    @app.callback(
+def _register(shell: Shell) -> None:
+    @shell.app.callback(
         Output("url", "search", allow_duplicate=True),
         Input({"type": "grid", "name": "calls"}, "columnState"),
         State("url", "search"),

@@ -1,22 +1,19 @@
 """Decisions, one row each, those that lost most first; a click opens one."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import cast
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard import formats
-from dashboard.books import Books
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.components.terms import MEANINGS
 from dashboard.filters import DECISION_DIMENSIONS, DECISION_SORTS, VERDICTS
 from dashboard.pages.allocation import VERDICT_WORDS
-from dashboard.pages.page import Page
+from dashboard.pages.page import Page, Shell
 from dashboard.queries import ROWS_SHOWN
 
 _COLUMNS = (
@@ -110,8 +107,8 @@ def _how_many(shown: int, whole: int, sort: str) -> str:
     return f"The {shown:,} {order}, of {whole:,} decisions; the CSV has every one. Click one to see its options."
 
 
-def _register(app: Dash, _books: Books, _clock: Callable[[], datetime]) -> None:
-    @app.callback(
+def _register(shell: Shell) -> None:
+    @shell.app.callback(
         Output("url", "search", allow_duplicate=True),
         Input({"type": "grid", "name": "decisions"}, "columnState"),
         State("url", "search"),

@@ -13,6 +13,16 @@ from dashboard.filters import DIMENSIONS
 
 
 @dataclass(frozen=True, slots=True)
+class Shell:
+    """What a page's own callbacks stand on: the application, the books, the clock, and where the collector answers."""
+
+    app: Dash
+    books: Books
+    clock: Callable[[], datetime]
+    collector: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page. `path` ends in `/` where an id follows it.
 
@@ -29,7 +39,7 @@ class Page:
     filtered: bool = True
     dimensions: Mapping[str, str] = field(default_factory=lambda: DIMENSIONS)
     offers: str = "filter_values"
-    register: Callable[[Dash, Books, Callable[[], datetime]], None] | None = None
+    register: Callable[[Shell], None] | None = None
     around: Callable[[], list[Component]] | None = None
 
     def layout(self) -> Component:

@@ -1,18 +1,16 @@
-"""The first page: what was spent, where it went, on which tokens, and how far to trust it."""
+"""Spend: what was spent, where it went, on which tokens, and how far to trust it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import cast
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard import formats, theme
-from dashboard.books import Books
 from dashboard.components.marks import graph, known_or, percent_of, series_row, share_row
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
@@ -20,7 +18,7 @@ from dashboard.figures.spend import Series, series_of, spend_over_time, tokens_o
 from dashboard.filters import DIMENSIONS, Window
 from dashboard.frame import Frame
 from dashboard.pages.headline import headline
-from dashboard.pages.page import Page
+from dashboard.pages.page import Page, Shell
 from dashboard.pages.trust import trust
 from dashboard.queries import bucket_of
 
@@ -183,8 +181,8 @@ def _value_row(view: View, dimension: str, row: dict[str, object], whole: object
     )
 
 
-def _register(app: Dash, _books: Books, _clock: Callable[[], datetime]) -> None:
-    @app.callback(
+def _register(shell: Shell) -> None:
+    @shell.app.callback(
         Output("url", "search", allow_duplicate=True), Input("cross", "value"), State("url", "search"), prevent_initial_call=True
     )
     def regroup(chosen: list[str] | None, search: str | None) -> object:
@@ -194,7 +192,7 @@ def _register(app: Dash, _books: Books, _clock: Callable[[], datetime]) -> None:
 
 
 PAGE = Page(
-    path="/",
+    path="/spend",
     name="spend",
     label="Spend",
     register=_register,

@@ -1,22 +1,20 @@
 """One trace: its spans in time, with what each cost; and one span with everything it said."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, cast
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard import formats
-from dashboard.books import Books, BooksUnavailable
+from dashboard.books import BooksUnavailable
 from dashboard.components.marks import fact
 from dashboard.components.panel import Children, Panel, View, nothing, trouble
 from dashboard.components.table import Column, table
 from dashboard.figures.waterfall import Bar, waterfall
-from dashboard.pages.page import Page
+from dashboard.pages.page import Page, Shell
 from dashboard.pages.span import span_details
 from dashboard.pages.trace_decisions import trace_decisions
 
@@ -173,8 +171,8 @@ def _trace_id(path: str) -> str:
     return path.removeprefix(PAGE.path).strip("/").replace("\0", "")
 
 
-def _register(app: Dash, books: Books, clock: Callable[[], datetime]) -> None:
-    @app.callback(
+def _register(shell: Shell) -> None:
+    @shell.app.callback(
         Output("span-drawer", "opened"),
         Output("span-drawer", "title"),
         Output("span-body", "children"),
@@ -187,7 +185,7 @@ def _register(app: Dash, books: Books, clock: Callable[[], datetime]) -> None:
         if not clicked or not pathname:
             return no_update, no_update, no_update
         span_id = str(clicked["rowId"]).split("|")[0]
-        view = View(books, views.parse(search), clock(), pathname, "")
+        view = View(shell.books, views.parse(search), shell.clock(), pathname, "")
         try:
             title, body = span_details(view, _trace_id(pathname), span_id)
         except BooksUnavailable as error:

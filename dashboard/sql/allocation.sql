@@ -163,7 +163,7 @@ select sum(cost_usd) / max(days) as usd_per_day
 -- name: price_vector
 -- The prices in force: V, λ and ρ, each as stated by policy or solved as the dual of a constraint; a slack constraint has price 0.
 select tenant, task_class, v_usd, v_low_usd, v_high_usd, v_source,
-       lambda_usd_per_s, lambda_low, lambda_high, lambda_source, rho, rho_low, rho_high, rho_source, "constraint", slack, why
+       lambda_usd_per_s, lambda_low, lambda_high, lambda_source, rho, rho_low, rho_high, rho_source, "constraint", slack, budget_worth, why
   from ledger.price_vector
  where upper_inf(valid) and {filters - tenant}
  order by tenant, task_class

@@ -16,6 +16,21 @@ insert into pigou.alert_event (tenant_id, alert_id, event_id, at, event, is_to_b
 select %(tenant_id)s, %(alert_id)s, max(event_id) + 1, clock_timestamp(), %(event)s, %(event)s = 'resolved', %(who)s, %(note)s
   from pigou.alert_event where tenant_id = %(tenant_id)s and alert_id = %(alert_id)s
 
+-- name: acknowledge_finding
+-- Whoever acknowledges the alert of a finding acknowledges the finding.
+with acknowledged as (
+    update pigou.finding f set status = 'acknowledged'
+      from pigou.alert a
+     where a.tenant_id = %(tenant_id)s and a.alert_id = %(alert_id)s and a.rule = 'misallocation'
+       and f.tenant_id = a.tenant_id and f.status = 'open' and f.mode || ': ' || f.segment = a.subject
+    returning f.tenant_id, f.finding_id, f.usd_per_day, f.low, f.high
+)
+insert into pigou.finding_event (tenant_id, finding_id, event_id, at, event, who, note, usd_per_day, low, high)
+select k.tenant_id, k.finding_id,
+       (select max(e.event_id) + 1 from pigou.finding_event e where e.tenant_id = k.tenant_id and e.finding_id = k.finding_id),
+       clock_timestamp(), 'acknowledged', %(who)s, %(note)s, k.usd_per_day, k.low, k.high
+  from acknowledged k
+
 -- name: lock_rule
 -- One states thresholds at a time, until its transaction ends.
 select pg_advisory_xact_lock(hashtextextended('pigou.alert_rule', 0))
@@ -23,7 +38,7 @@ select pg_advisory_xact_lock(hashtextextended('pigou.alert_rule', 0))
 -- name: rule_in_force
 -- The thresholds a further revision starts from: the tenant's own, else those for all; and the newest revision of the tenant's own.
 select r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for, r.stay_for,
-       r.renotify_every, r.is_on, r.severity,
+       r.renotify_every, r.is_on, r.severity, r.grown_by,
        (select coalesce(max(o.revision), 0) from pigou.alert_rule o where o.tenant_id = %(tenant_id)s and o.rule = %(rule)s) as revision
   from pigou.alert_rule r
  where r.rule = %(rule)s and r.tenant_id in (0, %(tenant_id)s)
@@ -32,10 +47,10 @@ select r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open
 -- name: add_rule
 -- A further revision of a rule's thresholds.
 insert into pigou.alert_rule (tenant_id, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for, close_evaluations,
-                              close_for, stay_for, renotify_every, is_on, severity, source)
+                              close_for, stay_for, renotify_every, is_on, severity, grown_by, source)
 values (%(tenant_id)s, %(rule)s, %(revision)s, %(open_at)s, %(close_at)s, %(evidence_min)s, %(open_evaluations)s, %(open_for)s,
         %(close_evaluations)s, %(close_for)s, %(stay_for)s, %(renotify_every)s, %(is_on)s, %(severity)s,
-        %(source)s)
+        %(grown_by)s, %(source)s)
 
 -- name: list_alerts
 -- A tenant's alerts in some states, newest first.

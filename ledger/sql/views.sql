@@ -355,7 +355,39 @@ create or replace view ledger.use_rules as
 select case when u.tenant_id = 0 then null else t.tenant end as tenant, u.ordinal, u.field, u.pattern, u.layer, u.use, u.action_class
   from pigou.use_rule u left join pigou.tenant t using (tenant_id);
 
--- Every budget in force, and where it stands in the period that holds now. Forecasts are a simple run rate.
+-- How much of what is usually spent between two times is spent by `at`: by a tenant's spend in each hour of the week, over the whole
+-- weeks before, five at most. Null when fewer than two are known, or over more than ten weeks, in which weeks even out.
+create or replace function ledger.usual_share(of_tenant text, since timestamptz, at timestamptz, until timestamptz) returns numeric
+language sql stable parallel safe as $$
+    with known as (
+        select least(5, floor(extract(epoch from date_trunc('hour', at, 'UTC') - min(e.first_hour)) / 604800)::integer) as weeks
+          from ledger.extent e where e.tenant = of_tenant
+    ),
+    profile as (
+        select (extract(epoch from h.hour) / 3600)::bigint % 168 as slot, sum(h.cost_usd) as usd
+          from known k
+          join ledger.spend_hourly h
+            on h.tenant = of_tenant and h.hour < date_trunc('hour', at, 'UTC')
+           and h.hour >= date_trunc('hour', at, 'UTC') - k.weeks * interval '7 days'
+         where k.weeks >= 2 and until - since <= interval '70 days'
+         group by 1
+    ),
+    hours as (                                                -- no hour is without weight: a tenth of it is spread evenly
+        select p.hour, coalesce(s.usd, 0) + 0.1 * (select sum(usd) from profile) / 168 as usd
+          from generate_series(date_trunc('hour', since, 'UTC'), until - interval '1 microsecond', '1 hour') p (hour)
+          left join profile s on s.slot = (extract(epoch from p.hour) / 3600)::bigint % 168
+         where exists (select from profile where usd > 0)
+    ),
+    parts as (
+        select usd * extract(epoch from least(hour + interval '1 hour', until) - greatest(hour, since)) as usd,
+               usd * greatest(0, extract(epoch from least(hour + interval '1 hour', until, at) - greatest(hour, since))) as spent_usd
+          from hours
+    )
+    select sum(spent_usd) / nullif(sum(usd), 0) from parts
+$$;
+
+-- Every budget in force, and where it stands in the period that holds now. pace and forecast_usd are a simple run rate; usual_forecast_usd
+-- knows the hours of the week.
 create or replace view ledger.budgets as
 select t.tenant, b.budget, b.revision, b.period, b.time_zone, b.layer, b.use, b.agent, b.model, b.task_class,
        b.period_from, b.period_until, b.amount_usd, b.spent_usd, b.held_usd, b.amount_usd - b.spent_usd - b.held_usd as left_usd,
@@ -363,11 +395,13 @@ select t.tenant, b.budget, b.revision, b.period, b.time_zone, b.layer, b.use, b.
        round(b.spent_usd / b.amount_usd, 6) as spent_share, round(e.elapsed_share, 6) as elapsed_share,
        round(b.spent_usd / b.amount_usd / nullif(e.elapsed_share, 0), 6) as pace,
        round(b.spent_usd / nullif(e.elapsed_share, 0), 12) as forecast_usd,
-       lower(b.valid) as valid_from, upper(b.valid) as valid_until
+       lower(b.valid) as valid_from, upper(b.valid) as valid_until,
+       round(u.share, 6) as usual_share, round(b.spent_usd / nullif(u.share, 0), 12) as usual_forecast_usd
   from pigou.budgets_at(now()) b
   join pigou.tenant t using (tenant_id)
  cross join lateral (select extract(epoch from now() - b.period_from) / extract(epoch from b.period_until - b.period_from)
-                            as elapsed_share) e;
+                            as elapsed_share) e
+ cross join lateral (select ledger.usual_share(t.tenant, b.period_from, now(), b.period_until) as share) u;
 
 -- What was spent in each period, by revision: a later revision leaves what was reported of an earlier one as it was.
 create or replace view ledger.budget_periods as
@@ -694,4 +728,4 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;
 grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.spend(timestamptz, timestamptz),
-    ledger.statuses(timestamptz, timestamptz) to pigou_reader, pigou_writer;
+    ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz) to pigou_reader, pigou_writer;

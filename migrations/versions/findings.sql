@@ -137,11 +137,11 @@ alter table pigou.alert_event add constraint alert_event_is_known check
     (event in ('opened', 'reopened', 'told again', 'grew', 'escalated', 'acknowledged', 'muted', 'unmuted', 'noted', 'resolved'));
 
 -- misallocation: dollars a day of each finding, which has its own evidence and hysteresis. spend_anomaly: by how many times its usual
--- spread spend is above what is usual; evidence: hours of former weeks it is compared with.
+-- spread spend is above what is usual; evidence: weeks of its past.
 insert into pigou.alert_rule (tenant_id, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for, close_evaluations,
                               close_for, stay_for, renotify_every, is_on, source, severity, grown_by)
 values (0, 'misallocation', 1, 0, 0, 1, 1, '0', 1, '0', '0', '7 days', true, 'pigou', 'warning', 2),
-       (0, 'spend_anomaly', 1, 6, 3, 9, 2, '0', 3, '1 hour', '6 hours', '1 day', true, 'pigou', 'warning', null);
+       (0, 'spend_anomaly', 1, 6, 3, 4, 1, '0', 3, '1 hour', '6 hours', '1 day', true, 'pigou', 'warning', null);
 
 grant select, insert on pigou.materiality, pigou.detection, pigou.look, pigou.finding, pigou.finding_event to pigou_writer;
 grant update on pigou.detection, pigou.look, pigou.finding to pigou_writer;

@@ -17,7 +17,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from dashboard import formats
 from tests.agent_traffic import export, feed, fill, trace_spans
 from tests.browser import chromium
-from tests.page import ENDPOINT, PATIENCE_MS, READY_S, Served, dashboard, database, opened, said, settled, shown_sql, window
+from tests.page import (
+    ENDPOINT, PATIENCE_MS, READY_S, Served, dashboard, database, opened, read_in_both_schemes, said, settled, shown_sql, window,
+)  # fmt: skip
 
 TALLEST_BAR_OF_THE_SECOND_SERIES = """() => {
     const plot = document.querySelector('.panel-over_time .js-plotly-plot');
@@ -91,7 +93,7 @@ def shown_total(page: Page) -> str:
 
 
 def test_the_sql_shown_runs_and_gives_what_is_drawn(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?by=model")
+    page = opened(context, served, "/spend?by=model")
     headline, kinds = page.locator("h1").inner_text(), said(page.locator("#section-token_kinds").inner_text())
     for panel in ("over_time", "combinations", "breakdown"):
         where = "where dimension = 'model'" if panel == "breakdown" else ""
@@ -126,7 +128,7 @@ def test_a_value_narrows_the_page_and_back_widens_it(context: BrowserContext, se
 
 
 def test_a_bar_narrows_the_page_to_its_series(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?by=tenant")
+    page = opened(context, served, "/spend?by=tenant")
     expect(page.locator(".panel-over_time .plotly .trace.bars").first).to_be_visible()
     name, x, y = page.evaluate(TALLEST_BAR_OF_THE_SECOND_SERIES)
     page.mouse.move(x, y)
@@ -167,19 +169,19 @@ def test_controls_write_the_address(context: BrowserContext, served: Served) -> 
 
 
 def test_the_address_alone_brings_the_view_back(context: BrowserContext, served: Served) -> None:
-    address = "/?range=7d&tenant=acme&tenant=globex&by=agent,model"
+    address = "/spend?range=7d&tenant=acme&tenant=globex&by=agent,model"
     first, second = opened(context, served, address), opened(context, served, address)
     assert first.locator("h1").inner_text() == second.locator("h1").inner_text()
     assert "by 2 tenants" in first.locator("h1").inner_text()
 
 
 def test_what_an_address_gets_wrong_is_said(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?range=fortnight")
+    page = opened(context, served, "/spend?range=fortnight")
     expect(page.locator(".problems")).to_contain_text("range=fortnight")
 
 
 def test_a_range_without_calls_leads_to_those_there_are(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z")
+    page = opened(context, served, "/spend?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z")
     expect(page.locator("h1")).to_have_text("No calls from 1 Jan 2020 to 31 Jan 2020 UTC.")
     page.get_by_role("link", name="Show them").click()
     expect(page.locator("h1")).to_contain_text("spent from")
@@ -287,7 +289,7 @@ def test_a_table_can_be_taken_away_as_csv(context: BrowserContext, served: Serve
 
 
 def test_live_data_slides_in_and_what_is_read_stays(context: BrowserContext, served: Served) -> None:
-    page = opened(context, served, "/?live=1")
+    page = opened(context, served, "/spend?live=1")
     expect(page.locator(".panel-over_time .plotly .trace.bars").first).to_be_visible()
     expect(page.locator("#section-combinations .ag-row").first).to_be_visible()
     read = ["#section-token_kinds h2", ".panel-over_time .js-plotly-plot", "#section-combinations .ag-root"]
@@ -312,11 +314,7 @@ def test_a_phone_shows_every_page_in_light_and_dark(browser: Browser, served: Se
             page.locator(".links").get_by_role("link", name=name).click()
             expect(page.locator(".link.here")).to_have_text(name)
             settled(page)
-            for scheme in ("dark", "light"):
-                page.emulate_media(color_scheme=scheme)
-                expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
-                paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-                assert (sum(int(part) for part in re.findall(r"\d+", paper)[:3]) > 380) == (scheme == "light")
+            read_in_both_schemes(page)
             assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, name
         assert not faults
 

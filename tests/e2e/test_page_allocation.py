@@ -13,10 +13,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 from dashboard import formats
 from tests.agent_traffic import fill
 from tests.appraised import HOSTILE, judge
+from tests.books import serving
 from tests.browser import chromium
-from tests.page import PATIENCE_MS, Served, dashboard, database, opened, settled, shown_sql, window
+from tests.found import find, warn
+from tests.page import PATIENCE_MS, Served, dashboard, database, opened, read_in_both_schemes, settled, shown_sql, window
 
-PAGES = ("/allocation", "/decisions", "/decision?id=")
+PAGES = ("/", "/findings", "/finding?id=1", "/alerts", "/alerts?alert=2", "/prices", "/allocation", "/decisions", "/decision?id=")
 PLACE_OF_A_DOT = """kind => {
     const plot = document.querySelector('.panel-equimarginal .js-plotly-plot');
     const index = plot.data.findIndex(trace => trace.customdata[0][0] === kind);
@@ -27,11 +29,13 @@ PLACE_OF_A_DOT = """kind => {
 
 @pytest.fixture(scope="module")
 def served(server: str, template: str) -> Iterator[Served]:
-    """A dashboard over a fortnight of traffic whose decisions are judged."""
+    """A dashboard over a fortnight of traffic whose decisions are judged, with findings and alerts, beside a collector."""
     with database(server, template, "pigou_page_allocation") as dsn:
         fill(dsn, datetime.now(UTC), traces=60)
         judge(dsn)
-        with dashboard(dsn) as url:
+        find(dsn)
+        warn(dsn)
+        with serving(dsn) as collector, dashboard(dsn, f"http://{collector.http}") as url:
             yield Served(url, dsn)
 
 
@@ -90,6 +94,62 @@ def test_the_headline_leads_to_the_decision_that_loses_most_and_to_its_trace(con
     expect(page).to_have_url(address)
 
 
+def test_the_overview_leads_to_the_biggest_finding_its_decision_and_trace(context: BrowserContext, served: Served) -> None:
+    page = opened(context, served, "/")
+    question = shown_sql(page, "overview_headline", "findings_total")
+    ((usd, low, high),) = served.sql(f"select usd_per_day, low, high from ({question}\n) as shown")
+    expect(page.locator("h1")).to_contain_text(f"{formats.usd_estimate(usd, low, high)} a day recoverable")
+    page.locator("h1 a").click()
+    expect(page).to_have_url(re.compile(r"/finding\?tenant=\w+&id=1$"))
+    settled(page)
+    question = shown_sql(page, "finding_terms")
+    ((cost, least, most),) = served.sql(f"select usd_per_day, low, high from ({question}\n) as shown where name = 'ΔC'")
+    drawn = page.locator(".panel-finding_terms .annotation-text", has_text="ΔC")
+    expect(drawn).to_contain_text(f"{formats.usd_estimate(cost, least, most)} ({formats.usd_interval(least, most)})")
+    page.locator(".panel-finding_examples [col-id='decision_id'] .cell-link").click()
+    expect(page).to_have_url(re.compile(r"/decision\?tenant=\w+&id=[0-9a-f-]{36}"))
+    settled(page)
+    page.locator(".panel-decision_verdict a[href^='/trace/']").click()
+    expect(page.locator(".panel-trace_spans .ag-row").first).to_be_visible()
+
+
+def test_alerts_are_triaged(context: BrowserContext, served: Served) -> None:
+    page = opened(context, served, "/alerts")
+    expect(page.locator("h1")).to_contain_text("3 alerts not resolved, 1 of them critical; nobody looks after any of them")
+    page.locator(".panel-alerts .ag-header-select-all input").check()
+    expect(page.locator("#act-chosen")).to_have_text("3 alerts ticked:")
+    page.locator(".act-acknowledge").click()
+    expect(page.locator("#act-said")).to_contain_text("write your name")
+    page.locator("#act-who").fill("ann")
+    page.locator("#act-note").fill("<b>looking</b>")
+    page.locator(".act-acknowledge").click()
+    expect(page.locator("#act-said")).to_have_text("3 alerts acknowledged.")
+    expect(page.locator("h1")).not_to_contain_text("nobody")
+    page.locator(".panel-alerts .ag-row", has_text="critical").locator("[col-id='message']").click()
+    expect(page).to_have_url(re.compile(r"/alerts\?tenant=\w+&alert=1$"))
+    expect(page.locator(".panel-alert_history .ag-row").first).to_contain_text("<b>looking</b>")
+    page.locator(".act-resolve").click()
+    expect(page.locator("#act-said")).to_have_text("1 alert resolved.")
+    page.get_by_role("link", name="Alerts", exact=True).last.click()
+    expect(page.locator(".panel-alerts .ag-center-cols-container .ag-row")).to_have_count(2)
+    ((who, state),) = served.sql(
+        "select e.who, a.state from ledger.alerts a join ledger.alert_events e using (tenant, alert_id)"
+        " where a.severity = 'critical' and e.event = 'resolved'"
+    )
+    assert (who, state) == ("ann", "resolved")
+
+
+def test_a_quote_follows_the_menu_and_the_prices_tried(context: BrowserContext, served: Served) -> None:
+    page = opened(context, served, "/prices")
+    page.locator("#quote-menu").fill("small, 0.9, 0.002, 2, 0\nlarge, 0.96, 0.05, 6, 0")
+    page.locator("#quote-v").fill("10")
+    page.locator("#quote-lambda").fill("0.001")
+    page.locator("#quote-rho").fill("1")
+    expect(page.locator("#quote-answer")).to_contain_text("Choose large")
+    page.locator("#quote-v").fill("0.1")
+    expect(page.locator("#quote-answer")).to_contain_text("Choose small")
+
+
 def test_a_dot_of_the_line_leads_to_its_decisions(context: BrowserContext, served: Served) -> None:
     page = opened(context, served, "/allocation?range=30d")
     expect(page.locator(".panel-equimarginal .scatterlayer .point").first).to_be_visible()
@@ -122,7 +182,7 @@ def test_decisions_are_filtered_and_ordered_through_the_address(context: Browser
     page.get_by_role("option", name="confirm").click()
     expect(page).to_have_url(re.compile(r"kind=confirm&status=not_enough_evidence&sort=-decided_at"))
     page.locator(".links").get_by_role("link", name="Spend").click()
-    expect(page).to_have_url(re.compile(r"/$"))
+    expect(page).to_have_url(re.compile(r"/spend$"))
 
 
 def test_hostile_names_are_shown_and_do_nothing(context: BrowserContext, served: Served) -> None:
@@ -139,9 +199,7 @@ def test_a_phone_shows_every_page_in_light_and_dark(context: BrowserContext, ser
     for address in PAGES:
         page.goto(served.url + address + (decided(served, "verify") if address.endswith("=") else ""))
         settled(page)
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        read_in_both_schemes(page)
         assert overflow(page) <= 0, address
 
 

@@ -6,10 +6,15 @@ import os
 import time
 
 import psycopg
+import pytest
 
-from analyzers.appraising import Appraising
-from tests.books import one
+from analyzers.appraising import Appraising, run_line
+from analyzers.detect import MODES
+from analyzers.modes.look import Mode
+from ledger.queries import queries
+from tests.books import one, rows
 from tests.integration.test_appraise import make
+from tests.looked import look_of
 
 MARK = "select value from pigou.setting where setting = 'appraised_from'"
 
@@ -37,6 +42,21 @@ def test_what_was_settled_is_appraised_once(dsn: str, writer: psycopg.Connection
     again = Appraising(dsn, dict(os.environ))
     assert again.turn(writer)
     until_it_ended(again, writer)
+
+
+def test_what_is_found_is_told_in_one_go(
+    writer: psycopg.Connection, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the evidence to the alert there is no pause but that before the run, which `analyzers/pace.py` bounds."""
+    make(owner, 40)
+    mode: Mode = "over_routing"
+    monkeypatch.setitem(MODES, mode, lambda _connection, _tenant_id, _window: [look_of(4)])
+    run_line(writer)
+    told = "select a.rule, a.state, f.mode from ledger.alerts a join ledger.findings f using (tenant, alert_id)"
+    assert set(rows(writer, told)) == {("misallocation", "open", mode)}
+    assert not Appraising("", {}).turn(writer), "nothing is due any more"
+    owner.execute("update pigou.setting set value = '2020-01-01' where setting = 'detected_from'")
+    assert writer.execute(queries("analyzers", "appraise")["appraisal_is_due"]).fetchone() == (True,), "nobody has looked since"
 
 
 def test_the_one_under_way_ends_with_the_clock(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import cast
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from dashboard import formats
 from dashboard.app import create_app
@@ -22,24 +19,8 @@ from dashboard.figures.heat import heat_map
 from dashboard.filters import DECISION_SORTS, parse
 from dashboard.pages import allocation, decision, decisions, trace
 from ledger.database import connect
-from tests.agent_traffic import fill
-from tests.appraised import HOSTILE, judge
-
-NOW = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
-NAME = "pigou_dashboard_allocation"
-
-
-@pytest.fixture(scope="module")
-def judged(server: str, template: str) -> Iterator[str]:
-    """A database in which every task has a decision, shared by the tests of this file: they only read."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database {NAME} template {template}".encode())
-    dsn = make_conninfo(server, dbname=NAME)
-    fill(dsn, NOW, traces=50)
-    assert judge(dsn) > 40
-    yield dsn
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"drop database {NAME} with (force)".encode())
+from tests.appraised import HOSTILE
+from tests.found import JUDGED_AT as NOW
 
 
 @pytest.fixture(scope="module")

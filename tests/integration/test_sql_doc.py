@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
+from analyzers.modes.look import Place
 from analyzers.pipeline import run_round
 from collector.export import Export
 from ledger.alerts import set_rule
@@ -20,6 +21,7 @@ from ledger.price_policies import add_policies, stated_policy
 from ledger.price_vector import Limits, constrain
 from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
 from tests.integration.delivering import channel, state
+from tests.looked import found, look_of
 from tests.price_vectors import SLA, put_vector
 from tests.settled import appraise_some
 from tests.tidy.tree import ROOT
@@ -112,6 +114,8 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
             for minutes in (60, 61, 62):
                 evaluate(writer, AT + timedelta(minutes=minutes))
         appraise_some(dsn)
+        with connect(dsn, "writer") as writer:
+            found(writer, [look_of(4), look_of(None, Place("demand", "route", "support.refund", "large"))])
         with connect(dsn, "reader") as connection:
             yield connection
 

@@ -133,6 +133,31 @@ def test_what_is_told(
     assert later(replace(alert, state=state, muted_until=until), value, hours)[1:] == (event, told)
 
 
+GROWING = replace(RULE, grown_by=Decimal(2), renotify_every=timedelta(days=30))
+
+
+@pytest.mark.parametrize(
+    ("state", "value", "rule", "event"),
+    [
+        ("open", 0.0599, GROWING, None),
+        ("open", 0.06, GROWING, "grew"),
+        ("acknowledged", 0.06, GROWING, "grew"),
+        ("muted", 0.5, GROWING, None),
+        ("acknowledged", 0.5, RULE, None),
+    ],
+)
+def test_what_has_doubled_is_told_again(state: str, value: float, rule: Rule, event: str | None) -> None:
+    alert = replace(opened(), state=state, muted_until=BEGAN + timedelta(days=9) if state == "muted" else None)
+    standing, happened, told = later(alert, value, 1, rule)
+    assert (happened, told) == (event, True if event else None)
+    assert isinstance(standing, Alert)
+    assert (standing.state, standing.told_value) == (("open", Decimal("0.06")) if event else (state, Decimal("0.03")))
+
+
+def test_what_grows_is_told_once_for_each_doubling() -> None:
+    assert names(play([WRONG] * 3 + [0.05, 0.06, 0.119, 0.03, 0.119, 0.12, RIGHT, 0.3], GROWING)[1]) == ["opened", *["grew"] * 3]
+
+
 @pytest.mark.parametrize(("state", "told"), [("open", True), ("acknowledged", True), ("muted", False)])
 def test_resolved_by_the_clock(state: str, told: bool) -> None:
     alert = replace(

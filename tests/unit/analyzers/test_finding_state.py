@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 
 from analyzers.findings.state import STAY_FOR, Finding, step, verdict
 from analyzers.findings.store import Refused, check
-from analyzers.modes.look import Day, Look, Place, Window
+from analyzers.modes.look import Day, Look, Place
 from analyzers.pace import PROMISED_S, pause_after, waits_at_most
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MATERIALITY = 2.0
 LOOK = Look(
-    mode="over_routing", place=Place("demand", "route", "support.faq", "large"), since=BEGAN - 28 * DAY, until=BEGAN, n=100, tasks=90,
-    status="appraised", usd_per_day=4.0, low=3.0, high=5.0, is_discovery=True, sentence="s", change="c", inequality="i", method="m",
+    mode="over_routing", place=Place("demand", "route", "support.faq", "large"), since=BEGAN - 28 * DAY, until=BEGAN, n=100,
+    tasks=90, status="appraised", usd_per_day=4.0, low=3.0, high=5.0, is_discovery=True, sentence="s", change="c", inequality="i",
+    method="m",
 )  # fmt: skip
 UNKNOWN = replace(LOOK, status="not_enough_evidence", usd_per_day=None, low=None, high=None, is_discovery=False)
 
@@ -41,9 +42,8 @@ def play(looks: Iterable[Look | None], every: timedelta = HOUR) -> tuple[Finding
     happened: list[tuple[timedelta, str]] = []
     for number, look in enumerate(looks):
         now = BEGAN + number * every
-        window = Window(now - 28 * DAY, now)
         seen = None if look is None else replace(look, until=now)
-        finding, event = step(finding, seen, MATERIALITY, window, now)
+        finding, event = step(finding, seen, MATERIALITY, now - 28 * DAY, now)
         if event is not None:
             happened.append((now - BEGAN, event))
         if finding is not None:
@@ -100,6 +100,13 @@ def test_what_the_past_week_says(of: tuple[Day, ...], says: str) -> None:
     assert verdict(replace(WRONG, days=of), MATERIALITY) == says
 
 
+@pytest.mark.parametrize(("ago", "says"), [(1, "wrong"), (2, "wrong"), (4, "wrong"), (9, "cleared")])
+def test_what_is_new_is_not_mended(ago: int, says: str) -> None:
+    """Five good days and two bad ones are a mean of 1.5; the good ones do not count when it began after them."""
+    began = replace(WRONG, days=days(*[0.1] * 5, 5.0, 5.0), since=BEGAN - ago * DAY)
+    assert verdict(began, MATERIALITY) == says
+
+
 def test_today_is_no_day_yet() -> None:
     """At six in the morning a quarter of the day's loss is there: it does not count as a cheap day."""
     began = days(*[2.1] * 7, 0.1, half=0.1, until=BEGAN + DAY)
@@ -142,10 +149,10 @@ def test_what_has_grown_is_open_again() -> None:
     finding, _ = play([WRONG])
     assert finding is not None
     seen = msgspec.structs.replace(finding, status="acknowledged")
-    grown, event = step(seen, at(8.5), MATERIALITY, Window(BEGAN - 28 * DAY, BEGAN), BEGAN + HOUR)
+    grown, event = step(seen, at(8.5), MATERIALITY, BEGAN - 28 * DAY, BEGAN + HOUR)
     assert grown is not None
     assert (grown.status, grown.told_usd_per_day, event) == ("open", 8.5, "grew")
-    same, event = step(seen, at(7.0), MATERIALITY, Window(BEGAN - 28 * DAY, BEGAN), BEGAN + HOUR)
+    same, event = step(seen, at(7.0), MATERIALITY, BEGAN - 28 * DAY, BEGAN + HOUR)
     assert same is not None
     assert (same.status, same.told_usd_per_day, event) == ("acknowledged", 4.0, None)
 
@@ -153,8 +160,8 @@ def test_what_has_grown_is_open_again() -> None:
 def test_another_materiality_makes_another_of_it() -> None:
     finding, _ = play([WRONG])
     after = BEGAN + 2 * DAY
-    assert step(finding, replace(WRONG, until=after), 11.0, Window(BEGAN, after), after)[1] == "resolved"
-    assert step(None, WRONG, 4.1, Window(BEGAN, after), after) == (None, None)
+    assert step(finding, replace(WRONG, until=after), 11.0, BEGAN, after)[1] == "resolved"
+    assert step(None, WRONG, 4.1, BEGAN, after) == (None, None)
 
 
 # ── months ───────────────────────────────────────────────────────────────────────────────────────────
@@ -225,9 +232,11 @@ def test_looks_that_contradict_themselves_are_refused(looks: list[Look], why: st
 @pytest.mark.parametrize("took_s", [0.0, 0.3, 1.0, 4.0, 8.0, 15.0, 19.0])
 def test_evidence_waits_a_minute_at_most(took_s: float) -> None:
     assert waits_at_most(took_s) <= PROMISED_S
-    assert pause_after(took_s) >= took_s / 2
 
 
-@pytest.mark.parametrize(("took_s", "pause_s"), [(0.0, 5.0), (1.0, 10.0), (4.0, 40.0), (10.0, 28.0), (30.0, 300.0)])
+@pytest.mark.parametrize(
+    ("took_s", "pause_s"),
+    [(0.0, 10.0), (1.0, 10.0), (2.0, 20.0), (4.0, 40.0), (10.0, 28.0), (20.0, 10.0), (60.0, 90.0), (600, 6000)],
+)
 def test_how_long_it_rests(took_s: float, pause_s: float) -> None:
     assert pause_after(took_s) == pause_s

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from dashboard.filters import (
+    ALERT_STATES,
     BY,
     DECISION_DIMENSIONS,
     DECISION_SORTS,
@@ -37,10 +38,11 @@ places = some.dictionaries(
     some.sampled_from(sorted(RANGES)),
     places,
     some.permutations(sorted(DIMENSIONS)).map(lambda all_of_them: tuple(all_of_them[:3])),
-    some.sampled_from((None, *STATUSES, *VERDICTS)),
+    some.sampled_from((None, *STATUSES, *VERDICTS, *ALERT_STATES)),
     some.sampled_from((*SORTS, *DECISION_SORTS)),
     some.booleans(),
     some.one_of(some.none(), some.uuids().map(str)),
+    some.one_of(some.none(), some.integers(1, 10**9 - 1)),
 )
 def test_a_view_survives_its_address(
     span: str,
@@ -50,8 +52,11 @@ def test_a_view_survives_its_address(
     sort: str,
     live: bool,
     decision: str | None,
+    number: int | None,
 ) -> None:
-    view = Filters(range=span, where=where, by=by, status=status, sort=f"-{sort}", live=live, decision=decision)
+    view = Filters(range=span, where=where, by=by, status=status, sort=f"-{sort}", live=live, decision=decision, alert=number)
+    assert parse(view.search()) == view
+    view = Filters(range=span, where=where, status=status, finding=number)
     assert parse(view.search()) == view
 
 
@@ -97,6 +102,18 @@ def test_decisions_are_ordered_by_what_decisions_have() -> None:
 def test_an_id_is_that_of_a_decision_or_named_as_a_mistake() -> None:
     assert parse("?id=0193B7A0-0000-7000-8000-00000000000F").decision == "0193b7a0-0000-7000-8000-00000000000f"
     assert parse("?id=%27%3B+drop+table").problems == ("id='; drop table",)
+
+
+def test_a_number_is_that_of_a_finding_or_an_alert() -> None:
+    assert (parse("?id=12").finding, parse("?id=12").decision) == (12, None)
+    assert parse("?tenant=acme&alert=7").alert == 7
+    assert parse("?alert=0&alert=-1&alert=1e3&alert=12345678901&alert=²").problems == (
+        "alert=0",
+        "alert=-1",
+        "alert=1e3",
+        "alert=12345678901",
+        "alert=²",
+    )
 
 
 def test_a_range_that_ends_before_it_begins_is_named() -> None:

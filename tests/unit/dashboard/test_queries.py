@@ -11,7 +11,9 @@ from dashboard.filters import Filters, Window, parse
 from dashboard.queries import bucket_of, named, statement
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
-VALUES: dict[str, str | datetime] = {"trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW, "decision_id": "ef"}
+VALUES: dict[str, str | datetime] = {
+    "trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW, "decision_id": "ef", "alert_id": "1", "finding_id": "1",
+}  # fmt: skip
 _SOURCE = re.compile(r"\b(?:from|join)\s+(?!lateral\b|\(|max\b|min\b)([a-z_.]+)")
 
 

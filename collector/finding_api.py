@@ -1,0 +1,258 @@
+"""Findings over HTTP: where dollars are lost every day, and what people do about it.
+
+    GET  /v1/findings                            a tenant's, newest first
+    GET  /v1/findings/{finding_id}               one, with its history
+    POST /v1/findings/{finding_id}/acknowledge   somebody looks after it
+    POST /v1/findings/{finding_id}/note          something is to be known of it
+
+They read and act through `ledger/findings.py`, as the command line does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+import anyio.to_thread
+import psycopg
+from fastapi import APIRouter, HTTPException, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from collector.alert_api import Name, Number
+from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from ledger import findings
+from ledger.errors import DatabaseUnavailable
+from ledger.pool import Connections
+
+_BODY_LIMIT_BYTES = 16 * 1024
+_NUMBER_MAX = 2**31 - 1
+
+T = TypeVar("T")
+Status = Literal["open", "acknowledged", "resolved"]
+FindingId = Annotated[int, Path(ge=1, le=_NUMBER_MAX, description="The finding's number, within its tenant.")]
+ModeName = Literal[
+    "over_routing",
+    "under_routing",
+    "over_delegation",
+    "under_verification",
+    "serving_congestion",
+    "stale_rollouts",
+    "cache_misuse",
+]
+
+
+class TermAnswer(BaseModel):
+    """One side or summand of the inequality, in USD a day; null: not known."""
+
+    name: str
+    usd_per_day: float | None
+    low: float | None
+    high: float | None
+
+
+class ExampleAnswer(BaseModel):
+    """A case to look at."""
+
+    trace_id: str
+    usd: float | None
+    decision_id: UUID | None
+    span_id: str | None
+
+
+class DayAnswer(BaseModel):
+    """What was lost on one day."""
+
+    day: datetime
+    usd: float
+    low: float | None
+    high: float | None
+
+
+class EvidenceAnswer(BaseModel):
+    """Why to believe it. `detail` is the mode's own."""
+
+    terms: list[TermAnswer]
+    weaknesses: list[str]
+    examples: list[ExampleAnswer]
+    days: list[DayAnswer]
+    detail: dict[str, Any]
+
+
+class FindingAnswer(BaseModel):
+    """A finding as `ledger.findings` has it: what is lost, in USD a day with its 95 % interval, where, since when, what to do."""
+
+    tenant: str
+    finding_id: int
+    mode: ModeName
+    segment: str
+    status: Status
+    opened_at: datetime
+    usd_per_day: Number
+    low: Number
+    high: Number
+    sentence: str
+    change: str
+    evidence: EvidenceAnswer
+    layer: Literal["demand", "action", "supply", "capital"]
+    kind: str
+    task_class: str | None
+    agent: str | None
+    subject: str
+    band: str
+    since: datetime
+    until: datetime
+    n: int
+    tasks: int
+    materiality_usd_per_day: Number
+    inequality: str
+    method: str
+    seen_at: datetime
+    looked_at: datetime
+    quiet_since: datetime | None
+    resolved_at: datetime | None
+    resolution: Literal["right again", "gone"] | None
+    former_finding_id: int | None
+    alert_id: int | None
+
+
+class FindingEventAnswer(BaseModel):
+    """What happened to a finding; `who` is null when a look did it."""
+
+    event_id: int
+    at: datetime
+    event: Literal["opened", "reopened", "grew", "acknowledged", "noted", "resolved"]
+    who: str | None
+    note: str | None
+    usd_per_day: Number | None
+    low: Number | None
+    high: Number | None
+
+
+class FindingsAnswer(BaseModel):
+    """Findings, newest first; `next_before` goes on where these end."""
+
+    findings: list[FindingAnswer]
+    next_before: int | None
+
+
+class FindingWithHistory(BaseModel):
+    """A finding, and what happened to it in order."""
+
+    finding: FindingAnswer
+    events: list[FindingEventAnswer]
+
+
+class _Someone(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    who: Name = Field(description="Who does it; kept in the finding's history.")
+    tenant: Name | None = Field(None, description="Whose finding it is.")
+
+
+class FindingActRequest(_Someone):
+    """Who does it, whose finding it is, and why."""
+
+    note: str | None = Field(None, pattern=NO_NUL, max_length=4000, description="Why.")
+
+
+class FindingNoteRequest(_Someone):
+    """Who notes what, of whose finding."""
+
+    note: str = Field(pattern=NO_NUL, min_length=1, max_length=4000, description="What is to be known.")
+
+
+def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+    """The routes of findings over a database; they open their connections with the application and close them with it."""
+    connections = Connections(dsn, "writer", application="pigou-findings")
+    slots = anyio.CapacityLimiter(8)
+
+    async def ask(work: Callable[[psycopg.Connection], T]) -> T:
+        def in_thread() -> T:
+            with _answered(), connections.connection() as connection:
+                return work(connection)
+
+        return await anyio.to_thread.run_sync(in_thread, limiter=slots)
+
+    router = APIRouter(
+        prefix="/v1/findings",
+        tags=["findings"],
+        lifespan=while_serving(connections),
+        route_class=bounded_route(_BODY_LIMIT_BYTES),
+    )
+    _add_reading(router, ask, default_tenant)
+    problems: dict[int | str, dict[str, Any]] = {404: {}, 409: {}, 503: {}}
+
+    async def done(finding_id: int, asked: FindingActRequest | FindingNoteRequest, event: findings.Act) -> FindingWithHistory:
+        tenant = asked.tenant or default_tenant
+
+        def work(connection: psycopg.Connection) -> FindingWithHistory:
+            findings.act(connection, finding_id, event, who=asked.who, note=asked.note, tenant=tenant)
+            return _shown(connection, tenant, finding_id)
+
+        return await ask(work)
+
+    @router.post("/{finding_id}/acknowledge", responses=problems)
+    async def acknowledge_finding(finding_id: FindingId, asked: FindingActRequest) -> FindingWithHistory:
+        """Say that somebody looks after it: it and its alert are not told again until it has grown to twice as much."""
+        return await done(finding_id, asked, "acknowledged")
+
+    @router.post("/{finding_id}/note", responses=problems)
+    async def note_finding(finding_id: FindingId, asked: FindingNoteRequest) -> FindingWithHistory:
+        """Note something of it, resolved or not; nothing else changes."""
+        return await done(finding_id, asked, "noted")
+
+    return router
+
+
+def _add_reading(router: APIRouter, ask: Callable[..., Any], default_tenant: str) -> None:
+    @router.get("", responses={503: {}})
+    async def list_findings(
+        tenant: Annotated[Name | None, Query(description="Whose.")] = None,
+        status: Annotated[list[Status] | None, Query(description="Of these statuses; by default all but resolved.")] = None,
+        mode: Annotated[ModeName | None, Query(description="Of this failure mode only.")] = None,
+        before: Annotated[int | None, Query(ge=1, le=_NUMBER_MAX, description="Older than the finding of this number.")] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> FindingsAnswer:
+        """List a tenant's findings, newest first."""
+        statuses: list[str] = [*status] if status else ["open", "acknowledged"]
+
+        def work(connection: psycopg.Connection) -> FindingsAnswer:
+            found = findings.list_findings(
+                connection, tenant or default_tenant, statuses=statuses, mode=mode, before=before, limit=limit
+            )
+            more = found[-1]["finding_id"] if len(found) == limit else None
+            return FindingsAnswer(findings=[FindingAnswer(**row) for row in found], next_before=more)
+
+        return await ask(work)
+
+    @router.get("/{finding_id}", responses={404: {}, 503: {}})
+    async def show_finding(
+        finding_id: FindingId, tenant: Annotated[Name | None, Query(description="Whose.")] = None
+    ) -> FindingWithHistory:
+        """Show a finding and its history."""
+
+        def work(connection: psycopg.Connection) -> FindingWithHistory:
+            return _shown(connection, tenant or default_tenant, finding_id)
+
+        return await ask(work)
+
+
+def _shown(connection: psycopg.Connection, tenant: str, finding_id: int) -> FindingWithHistory:
+    finding, events = findings.show_finding(connection, tenant, finding_id)
+    return FindingWithHistory(finding=FindingAnswer(**finding), events=[FindingEventAnswer(**event) for event in events])
+
+
+@contextmanager
+def _answered() -> Generator[None]:
+    """What the ledger refuses, as HTTP says it."""
+    try:
+        yield
+    except findings.UnknownFinding as error:
+        raise HTTPException(404, str(error)) from error
+    except findings.FindingError as error:
+        raise HTTPException(409, str(error)) from error
+    except DatabaseUnavailable as error:
+        raise HTTPException(503, str(error), {"Retry-After": "1"}) from error

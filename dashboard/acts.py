@@ -1,0 +1,77 @@
+"""What people do on a page: asked of the collector over HTTP, since the pages themselves only ever read.
+
+The process that draws what anybody's telemetry says holds no connection that may write. What is done to alerts and findings goes
+the way that it goes for everybody, `POST /v1/alerts/…` of the collector, with its checks. There is no authentication yet, so the
+pages ask it only on behalf of a browser that reached them by a name of this machine's own: another site's page that points its
+own name at the loopback interface is refused, and so is one that sends a request across sites.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+Act: TypeAlias = Literal["acknowledge", "mute", "resolve", "note"]
+
+WITHIN_S = 10.0
+ANSWER_BYTES_MAX = 64 * 1024
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One alert or finding: a tenant's, by its number there."""
+
+    kind: Literal["alerts", "findings"]
+    tenant: str
+    number: int
+
+
+def refusal(host: str, site: str | None) -> str | None:
+    """Why a browser's request must not act, from its headers Host and Sec-Fetch-Site; None where it may."""
+    if not _LOOPBACK.fullmatch(host):
+        return (
+            "Nothing was done: there is no authentication yet, so the page acts only for this machine "
+            "(http://127.0.0.1 or http://localhost). Use `pigou alerts` there."
+        )
+    if site not in (None, "same-origin"):
+        return "Nothing was done: another site sent this request."
+    return None
+
+
+def act(collector: str, target: Target, what: Act, *, who: str, note: str | None, until: datetime | None = None) -> str | None:
+    """Ask the collector to do something to one alert or finding. Answers what is in the way, None when it is done."""
+    body: dict[str, str] = {"tenant": target.tenant, "who": who}
+    if note:
+        body["note"] = note
+    if until is not None:
+        body["until"] = until.astimezone(UTC).isoformat()
+    try:
+        status, answer = _post(collector, f"/v1/{target.kind}/{target.number}/{what}", json.dumps(body).encode())
+    except (OSError, HTTPException, ValueError) as error:
+        return f"the collector does not answer at {collector} ({error}); start it with `pigou up`"
+    return None if status == 200 else _reason(status, answer)
+
+
+def _post(collector: str, path: str, body: bytes) -> tuple[int, bytes]:
+    parts = urlsplit(collector)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=WITHIN_S)
+    try:
+        connection.request("POST", parts.path.rstrip("/") + path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(ANSWER_BYTES_MAX)
+    finally:
+        connection.close()
+
+
+def _reason(status: int, answer: bytes) -> str:
+    """What the collector said, in its own words where they can be read."""
+    try:
+        said = json.loads(answer)["detail"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    return said if isinstance(said, str) else f"the collector answered {status}"

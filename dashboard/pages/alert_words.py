@@ -1,0 +1,50 @@
+"""What alerts measure, in words: a bare number would not say whether it is a share, minutes or pieces."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import cast
+
+from dashboard import formats
+
+
+def value_said(rule: object, value: object) -> str:
+    """A value or threshold of a rule with its unit; `not known` for None."""
+    number = formats.number(value)
+    if number is None:
+        return formats.UNKNOWN
+    return _SAID.get(str(rule), _plain)(Decimal(str(number)))
+
+
+def _share(value: Decimal) -> str:
+    return f"{float(value) * 100:.3g}{formats.THIN_SPACE}%"
+
+
+def _of_budget(word: str) -> Callable[[Decimal], str]:
+    return lambda value: f"{value * 100:,.0f}{formats.THIN_SPACE}% {word}"
+
+
+def _plain(value: Decimal) -> str:
+    return f"{float(value):,.4g}"
+
+
+def _counted(noun: str, plural: str | None = None) -> Callable[[Decimal], str]:
+    return lambda value: formats.count(value, noun, plural) if value == value.to_integral_value() else f"{_plain(value)} {noun}s"
+
+
+_SAID: dict[str, Callable[[Decimal], str]] = {
+    "unpriced_share": _share,
+    "suspense_share": _share,
+    "control_difference": _share,
+    "budget_overrun": _of_budget("spent"),
+    "budget_pace": _of_budget("forecast"),
+    "ingest_silence": lambda value: f"{_plain(value)} × 5{formats.THIN_SPACE}min",
+    "books_check": _counted("commodity", "commodities"),
+    "misallocation": lambda value: f"{formats.usd(value)} a day",
+    "spend_anomaly": lambda value: f"{_plain(value)} × its usual spread",
+    "delivery": _counted("minute"),
+}
+
+
+def for_all(tenant: object) -> str:
+    """Whose a rule or channel is."""
+    return "all" if tenant is None else cast(str, tenant)

@@ -1,0 +1,199 @@
+"""Alerts: what is wrong, since when and what to do; one of them with its history; and the rules and channels behind them."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboard import formats
+from dashboard.components.act_bar import act_bar
+from dashboard.components.panel import Children, Panel, View, nothing
+from dashboard.components.table import Column, table
+from dashboard.filters import ALERT_DIMENSIONS
+from dashboard.pages import acting
+from dashboard.pages.alert import absent, alert, alert_deliveries, alert_history
+from dashboard.pages.alert_words import for_all, value_said
+from dashboard.pages.page import Page
+from dashboard.queries import ROWS_SHOWN
+
+Row = dict[str, object]
+_COLUMNS = (
+    Column("message", "What is wrong", "sentence", 380, grow=3),
+    Column("severity", "Severity", "severity", 96),
+    Column("state", "State", width=116),
+    Column("opened_at", "Since, UTC", "alert", 162),
+    Column("lasted", "For", width=84, sortable=False, tooltip="From when it opened until it was resolved, or until now"),
+    Column("value_said", "Value", width=150),
+    Column("threshold_said", "Opens at", width=130),
+    Column("tenant", "Tenant", width=100),
+    Column("rule", "Rule", width=140),
+    Column("subject", "About", width=120),
+)
+_HOW = "Click one for what to do and its history; tick some to act upon them."
+_SELECTION: dict[str, object] = {
+    "rowSelection": {"mode": "multiRow", "checkboxes": True, "headerCheckbox": True, "enableClickSelection": False},
+    "selectionColumnDef": {"pinned": "left", "width": 44},
+}
+
+
+def inbox(view: View) -> Children:
+    """What is wrong in one sentence, the states as choices, and the alerts."""
+    if view.filters.alert is not None:
+        return absent()
+    by_state = {str(row["state"]): row for row in view.ask("alerts_by_state")}
+    frame = view.ask("alerts")
+    said: Children = [html.H1(_headline(view, by_state), className="headline"), _states(view, by_state)]
+    if not len(frame):
+        return [*said, nothing("No alert in this state in this time, with these filters.")]
+    grid = table(
+        "alerts",
+        _COLUMNS,
+        [_row(view, row) for row in frame],
+        row_key=("tenant", "alert_id"),
+        options=_SELECTION,
+        opens="alert",
+    )
+    whole = f"{formats.count(len(frame), 'alert')}."
+    if len(frame) == ROWS_SHOWN:
+        whole = f"The {ROWS_SHOWN:,} gravest; the CSV has every one."
+    return [
+        *said,
+        grid,
+        html.P(f"{whole} Click one for what to do and its history; tick some to act upon them.", className="note"),
+    ]
+
+
+def _headline(view: View, by_state: dict[str, Row]) -> str:
+    unresolved = [row for state, row in by_state.items() if state != "resolved"]
+    count = sum(cast(int, row["alerts"]) for row in unresolved)
+    if not count:
+        return "Nothing is wrong that a rule looks at."
+    open_ones = cast(int, by_state["open"]["alerts"]) if "open" in by_state else 0
+    critical = sum(cast(int, row["critical"]) for row in unresolved)
+    oldest = min(cast(datetime, row["oldest_at"]) for row in unresolved)
+    said = f"{formats.count(count, 'alert')} not resolved"
+    said += f", {critical:,} of them critical" if critical else ""
+    said += "; nobody looks after " + ("any of them" if open_ones == count else f"{open_ones:,}") if open_ones else ""
+    return f"{said}; the oldest opened {formats.minutes_ago(oldest, view.now)}."
+
+
+def _states(view: View, by_state: dict[str, Row]) -> Component:
+    counts = {state: cast(int, row["alerts"]) for state, row in by_state.items()}
+    unresolved = sum(alerts for state, alerts in counts.items() if state != "resolved")
+    choices: list[tuple[str | None, str, int]] = [(None, "Not resolved", unresolved)]
+    choices += [(state, state.capitalize(), counts.get(state, 0)) for state in ("open", "acknowledged", "muted", "resolved")]
+    choices.append(("every", "All", sum(counts.values())))
+    return html.Div(
+        [
+            dcc.Link(
+                [label, html.Span(f"{alerts:,}", className="count")],
+                href=view.link(replace(view.filters, status=state)),
+                className="choice here" if state == view.filters.status else "choice",
+            )
+            for state, label, alerts in choices
+        ],
+        className="choices",
+    )
+
+
+def _row(view: View, row: Row) -> Row:
+    ended = cast("datetime | None", row["resolved_at"]) or view.now
+    return {
+        **row,
+        "lasted": formats.lasting(ended - cast(datetime, row["opened_at"])).replace("less than two minutes", "moments"),
+        "value_said": value_said(row["rule"], row["value"]),
+        "threshold_said": value_said(row["rule"], row["threshold"]),
+    }
+
+
+def rules(view: View) -> Children:
+    """When alerts open, are told again and resolve; a change is a further revision, made by command."""
+    if view.filters.alert is not None:
+        return absent()
+    columns = (
+        Column("rule", "Rule", width=160, pinned=True),
+        Column("whose", "For", width=90),
+        Column("on_said", "On", width=70),
+        Column("severity", "Severity", "severity", 96),
+        Column("opens_said", "Opens at", width=180, grow=1),
+        Column("closes_said", "Closes below", width=180, grow=1),
+        Column("evidence_min", "Evidence, at least", "count", 140, tooltip="How much must have been looked at for it to count"),
+        Column("renotify_every", "Told again every", width=140),
+        Column("source", "Stated by", width=150),
+    )
+    rows = [
+        {
+            **row,
+            "whose": for_all(row["tenant"]),
+            "on_said": "on" if row["is_on"] else "off",
+            "opens_said": value_said(row["rule"], row["open_at"]),
+            "closes_said": value_said(row["rule"], row["close_at"]),
+        }
+        for row in view.ask("alert_rules")
+    ]
+    return [
+        table("alert_rules", columns, rows, row_key=("rule", "whose")),
+        html.P(["To change one: ", html.Code("pigou alerts set RULE --open-at 0.05 --severity critical"), "."], className="note"),
+    ]
+
+
+def channels(view: View) -> Children:
+    """Who is told, and whether it arrives."""
+    if view.filters.alert is not None:
+        return absent()
+    frame = view.ask("alert_channels")
+    if not len(frame):
+        return [
+            nothing("Nobody is told of alerts yet: they are only shown here."),
+            html.P(
+                ["State who is to be told in a file and import it: ", html.Code("pigou channels import channels.yaml"), "."],
+                className="note",
+            ),
+        ]
+    columns = (
+        Column("channel", "Channel", width=130, pinned=True),
+        Column("kind", "Kind", width=110),
+        Column("state", "State", width=100),
+        Column("whose", "Hears of", width=140, grow=1),
+        Column("severity_min", "From severity", width=110),
+        Column("waiting", "Waiting", "count", 90),
+        Column("dead", "Given up", "count", 90),
+        Column("last_sent_at", "Last taken, UTC", "time", 172),
+        Column("last_error", "Last error", width=200, grow=1),
+    )
+    return [table("alert_channels", columns, [_channel(row) for row in frame], row_key=("channel", "whose"))]
+
+
+def _channel(row: Row) -> Row:
+    tenants = [str(name) for name in cast("list[str] | None", row["tenants"]) or ()]
+    rules = [str(name) for name in cast("list[str] | None", row["rules"]) or ()]
+    whose = str(row["tenant"]) if row["tenant"] is not None else ", ".join(tenants) or "all tenants"
+    return {**row, "tenants": None, "rules": None, "whose": f"{whose}: {', '.join(rules)}" if rules else whose}
+
+
+PAGE = Page(
+    path="/alerts",
+    name="alerts",
+    label="Alerts",
+    dimensions=ALERT_DIMENSIONS,
+    offers="alert_filter_values",
+    register=acting.register,
+    around=lambda: [act_bar()],
+    panels=(
+        Panel("alert", "", alert, skeleton_px=110),
+        Panel("alert_history", "What happened to it", alert_history, table="alert_history", skeleton_px=160),
+        Panel("alert_deliveries", "Who was told", alert_deliveries, table="alert_deliveries", skeleton_px=160),
+        Panel("alerts", "", inbox, table="alerts", skeleton_px=420),
+        Panel(
+            "alert_rules",
+            "Rules in force",
+            rules,
+            "From which value on something is wrong.",
+            table="alert_rules",
+            skeleton_px=300,
+        ),
+        Panel("alert_channels", "Who is told", channels, table="alert_channels", skeleton_px=120),
+    ),
+)

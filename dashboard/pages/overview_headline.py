@@ -1,0 +1,82 @@
+"""The sentence people open every morning: how many dollars a day are recoverable, most of them where, and what changed."""
+
+from typing import cast
+
+from dash import dcc, html
+
+from dashboard import formats
+from dashboard.components.marks import spark
+from dashboard.components.panel import Children, View
+from dashboard.filters import Filters, describe
+from dashboard.pages import allocation_headline
+from dashboard.pages.headline import headline as spend_headline
+from dashboard.pages.mode_words import mode_name
+
+Row = dict[str, object]
+_DAYS_DRAWN = 28
+
+
+def headline(view: View) -> Children:
+    """From the findings; without any from the regret that stands; without decisions from what was spent, and what is missing."""
+    total = view.ask("findings_total").only()
+    if total["findings"]:
+        return _found(view, total)
+    if view.ask("regret_total").only()["decisions"]:
+        return allocation_headline.headline(view)
+    said = spend_headline(view)
+    if view.ask("books_extent").only()["calls"]:
+        open_words = f"Nothing that was decided has been appraised {describe(view.filters, view.now)}, so none of it is judged: "
+        link = dcc.Link("what to do", href=view.link(view.filters, "/allocation"), className="act")
+        said.append(html.P([open_words, link, "."], className="note"))
+    return said
+
+
+def _found(view: View, total: Row) -> Children:
+    first = view.ask("findings", limit=1).first()
+    amount = html.Strong(
+        formats.usd_estimate(total["usd_per_day"], total["low"], total["high"]),
+        className="number",
+        title="sum(usd_per_day) of ledger.findings that are not resolved",
+    )
+    said: Children = [
+        amount,
+        " a day recoverable ",
+        html.Span(f"({formats.usd_interval(total['low'], total['high'])})", className="number"),
+    ]
+    spend = view.ask("spend_per_day").only()["usd_per_day"]
+    if spend:
+        said.append(f", {allocation_headline.against(total['usd_per_day'], spend)} what was spent")
+    if first is not None:
+        said += [
+            "; most of it: ",
+            dcc.Link(_without_end(str(first["sentence"])), href=finding_link(first), className="name sentence"),
+        ]
+    days = [float(formats.number(row["usd"]) or 0) for row in view.ask("findings_by_day")][-_DAYS_DRAWN:]
+    line: Children = [_changed(total)]
+    if len(days) > 1:
+        line = [spark(days, f"USD lost on each of the last {len(days)} days"), f" {len(days)} days · ", *line]
+    return [html.H1([*said, "."], className="headline"), html.P(line, className="change")]
+
+
+def _changed(total: Row) -> str:
+    count = formats.count(total["findings"], "finding")
+    if not total["new_findings"]:
+        return f"{count}, none of them new within a week."
+    new = f"{total['new_findings']:,} of them new within a week: {formats.usd(total['new_usd_per_day'])} a day."
+    return f"{count}, {new}"
+
+
+def _without_end(sentence: str) -> str:
+    """A sentence as a part of another one."""
+    return sentence.rstrip(". ")
+
+
+def finding_link(row: Row) -> str:
+    """Where a finding is shown."""
+    tenant = Filters(where={"tenant": (str(row["tenant"]),)}, finding=cast(int, row["finding_id"]))
+    return "/finding" + tenant.search()
+
+
+def finding_name(row: Row) -> str:
+    """Mode and class of tasks of a finding."""
+    return f"{mode_name(row['mode'])}{'' if row['task_class'] is None else ', ' + str(row['task_class'])}"

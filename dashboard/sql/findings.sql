@@ -1,0 +1,130 @@
+-- name: findings_total
+-- What the findings that are not resolved lose a day, with its interval. Within one class of tasks errors are added up; those of
+-- different classes are of different tasks, and independent.
+select sum(usd_per_day) as usd_per_day,
+       sum(usd_per_day) - sqrt(sum(below_usd * below_usd)) as low,
+       sum(usd_per_day) + sqrt(sum(above_usd * above_usd)) as high,
+       coalesce(sum(findings), 0) as findings,
+       coalesce(sum(new_findings), 0) as new_findings,
+       sum(new_usd_per_day) as new_usd_per_day
+  from (select tenant, task_class, sum(usd_per_day) as usd_per_day, sum(usd_per_day - low) as below_usd, sum(high - usd_per_day) as above_usd,
+               count(*) as findings,
+               count(*) filter (where opened_at >= {week ago}) as new_findings,
+               sum(usd_per_day) filter (where opened_at >= {week ago}) as new_usd_per_day
+          from ledger.findings
+         where status <> 'resolved' and {overlap opened_at resolved_at} and {filters - tenant mode layer task_class agent}
+         group by tenant, task_class) as classes;
+
+-- name: findings
+-- Findings whose time reaches into the window, those that lose most first.
+select tenant, finding_id, mode, sentence, usd_per_day, low, high, status, opened_at, change, layer, kind, task_class, agent, subject, band,
+       n, tasks, looked_at, resolved_at, alert_id, evidence -> 'days' as days
+  from ledger.findings
+ where {overlap opened_at resolved_at}
+   and {filters - tenant mode layer task_class agent standing_status}
+ order by usd_per_day desc, tenant, finding_id
+ limit {limit};
+
+-- name: findings_by_status
+-- How many findings of the window stand in which state.
+select status, count(*) as findings, sum(usd_per_day) as usd_per_day
+  from ledger.findings
+ where {overlap opened_at resolved_at}
+   and {filters - tenant mode layer task_class agent}
+ group by status
+ order by status;
+
+-- name: findings_by_mode
+-- The failure modes with what their findings lose a day; errors are added up within a class of tasks, as in the total.
+select mode, sum(usd_per_day) as usd_per_day,
+       sum(usd_per_day) - sqrt(sum(below_usd * below_usd)) as low,
+       sum(usd_per_day) + sqrt(sum(above_usd * above_usd)) as high,
+       sum(findings) as findings
+  from (select mode, tenant, task_class, sum(usd_per_day) as usd_per_day, sum(usd_per_day - low) as below_usd,
+               sum(high - usd_per_day) as above_usd, count(*) as findings
+          from ledger.findings
+         where status <> 'resolved' and {overlap opened_at resolved_at} and {filters - tenant mode layer task_class agent}
+         group by mode, tenant, task_class) as classes
+ group by mode
+ order by usd_per_day desc, mode;
+
+-- name: looks_by_mode
+-- How many places each mode looked at, how many of them could be judged, and when.
+select mode, count(*) as places, count(*) filter (where status = 'appraised') as appraised,
+       count(*) filter (where status = 'not_enough_evidence') as not_enough_evidence,
+       count(*) filter (where status = 'not_identified') as not_identified, max(looked_at) as looked_at
+  from ledger.looks
+ where {filters - tenant mode layer task_class agent}
+ group by mode
+ order by mode;
+
+-- name: looks
+-- The latest look at every place: what was looked at and is right, and what could not be judged.
+select tenant, mode, sentence, status, usd_per_day, low, high, is_discovery, materiality_usd_per_day, n, tasks, looked_at, segment, finding_id
+  from ledger.looks
+ where {filters - tenant mode layer task_class agent}
+ order by case status when 'appraised' then 1 when 'not_enough_evidence' then 2 else 3 end, usd_per_day desc nulls last, mode, tenant, segment
+ limit {limit};
+
+-- name: detection_problems
+-- Modes that could not look, and why.
+select mode, tenant, looked_at, problem
+  from ledger.detections
+ where problem is not null and {filters - tenant mode}
+ order by mode, tenant;
+
+-- name: finding
+-- One finding with all that is to be said of it.
+select f.*
+  from ledger.findings f
+ where f.finding_id = {finding_id} and {filters - f.tenant}
+ order by f.tenant;
+
+-- name: finding_terms
+-- The terms of one finding's inequality, in dollars a day with their intervals.
+select f.tenant, x.place, x.name, x.usd_per_day, x.low, x.high
+  from ledger.findings f
+ cross join lateral rows from (
+       jsonb_to_recordset(f.evidence -> 'terms') as (name text, usd_per_day numeric, low numeric, high numeric)
+       ) with ordinality x (name, usd_per_day, low, high, place)
+ where f.finding_id = {finding_id} and {filters - f.tenant}
+ order by f.tenant, x.place;
+
+-- name: finding_days
+-- What one finding lost by day, with its interval.
+select f.tenant, x.day, x.usd, x.low, x.high
+  from ledger.findings f
+ cross join lateral jsonb_to_recordset(f.evidence -> 'days') as x (day timestamptz, usd numeric, low numeric, high numeric)
+ where f.finding_id = {finding_id} and {filters - f.tenant}
+ order by f.tenant, x.day;
+
+-- name: finding_examples
+-- Cases of one finding to look at.
+select tenant, trace_id, decision_id, usd, span_id, example
+  from ledger.finding_examples
+ where finding_id = {finding_id} and {filters - tenant}
+ order by tenant, example;
+
+-- name: finding_events
+-- What happened to one finding, the newest first.
+select at, tenant, event, who, note, usd_per_day, low, high, event_id
+  from ledger.finding_events
+ where finding_id = {finding_id} and {filters - tenant}
+ order by at desc, event_id desc
+ limit {limit};
+
+-- name: finding_filter_values
+-- Values to filter findings and looks by, the most frequent first.
+select dimension, value, looks
+  from (select dimension, value, sum(looks) as looks,
+               row_number() over (partition by dimension order by sum(looks) desc, value) as rank
+          from (select mode, layer, task_class, agent, tenant, count(*) as looks
+                  from (select mode, layer, task_class, agent, tenant from ledger.looks
+                         union all
+                        select mode, layer, task_class, agent, tenant from ledger.findings where {overlap opened_at resolved_at}) as seen
+                 group by mode, layer, task_class, agent, tenant) as combinations
+         cross join lateral (values ('mode', mode), ('layer', layer), ('task_class', task_class), ('agent', agent),
+                                    ('tenant', tenant)) as d (dimension, value)
+         group by dimension, value) as ranked
+ where rank <= {limit}
+ order by dimension, rank;

@@ -1,0 +1,53 @@
+-- name: find
+-- A finding by its number, with the alert that tells of it; without a tenant, if the number is only one tenant's. Not held: the alert is
+-- held first, by all who act on both.
+select f.tenant_id, t.tenant, f.status,
+       (select a.alert_id from pigou.alert a
+         where a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
+           and a.state <> 'resolved')
+  from pigou.finding f join pigou.tenant t using (tenant_id)
+ where f.finding_id = %(finding_id)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
+
+-- name: acknowledge
+-- Somebody looks after it.
+update pigou.finding set status = 'acknowledged'
+ where tenant_id = %(tenant_id)s and finding_id = %(finding_id)s and status <> 'resolved'
+
+-- name: record_act
+-- Who did it, when and why, and what was lost then.
+insert into pigou.finding_event (tenant_id, finding_id, event_id, at, event, who, note, usd_per_day, low, high)
+select f.tenant_id, f.finding_id,
+       (select max(e.event_id) + 1 from pigou.finding_event e where e.tenant_id = f.tenant_id and e.finding_id = f.finding_id),
+       clock_timestamp(), %(event)s, %(who)s, %(note)s, f.usd_per_day, f.low, f.high
+  from pigou.finding f where f.tenant_id = %(tenant_id)s and f.finding_id = %(finding_id)s
+
+-- name: lock_materiality
+-- One states materiality at a time, until its transaction ends.
+select pg_advisory_xact_lock(hashtextextended('pigou.materiality', 0))
+
+-- name: add_materiality
+-- A further revision of what is material.
+insert into pigou.materiality (tenant_id, revision, usd_per_day, source)
+select %(tenant_id)s, coalesce(max(revision), 0) + 1, %(usd_per_day)s, %(source)s
+  from pigou.materiality where tenant_id = %(tenant_id)s
+returning revision
+
+-- name: list_findings
+-- A tenant's findings of some statuses, newest first.
+select * from ledger.findings
+ where tenant = %(tenant)s and status = any(%(statuses)s) and (%(mode)s::text is null or mode = %(mode)s)
+   and (%(before)s::integer is null or finding_id < %(before)s)
+ order by finding_id desc limit %(limit)s
+
+-- name: show_finding
+-- One finding.
+select * from ledger.findings where tenant = %(tenant)s and finding_id = %(finding_id)s
+
+-- name: history
+-- What happened to a finding, in order.
+select event_id, at, event, who, note, usd_per_day, low, high from ledger.finding_events
+ where tenant = %(tenant)s and finding_id = %(finding_id)s order by event_id
+
+-- name: owners
+-- Who has a finding of that number.
+select tenant from ledger.findings where finding_id = %(finding_id)s and (%(tenant)s::text is null or tenant = %(tenant)s) order by tenant

@@ -1,0 +1,113 @@
+"""Findings and looks, put into the books by hand: for tests of what is shown, with numbers known before."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from ledger.database import connect
+from tests.integration.delivering import open_alert
+
+JUDGED_AT = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
+"""When the books that tests share are looked at."""
+HOSTILE = "<script>alert(2)</script>\u202e 🜄"
+
+# mode, layer, kind, task class, subject, dollars a day, low, high, status
+_CASES = (
+    ("over_routing", "demand", "route", "support.faq", "large", 41.20, 36.00, 47.10, "open"),
+    ("under_verification", "action", "verify", "code.fix_test", "0", 12.60, 8.10, 17.40, "acknowledged"),
+    ("cache_misuse", "capital", "cache", HOSTILE, HOSTILE, 3.30, 1.20, 5.70, "open"),
+    ("stale_rollouts", "capital", "trainer", None, "policy-a", 2.10, 0.90, 3.40, "resolved"),
+)
+
+_FINDING = """
+insert into pigou.finding
+       (tenant_id, finding_id, mode, segment, layer, kind, task_class, subject, band, status, opened_at, seen_at, looked_at,
+        resolved_at, resolution, since, until, usd_per_day, low, high, n, tasks, told_usd_per_day, materiality_usd_per_day,
+        sentence, change, inequality, method, evidence)
+select %(tenant_id)s, %(finding_id)s, %(mode)s, %(segment)s, %(layer)s, %(kind)s, %(task_class)s, %(subject)s, '', %(status)s,
+       %(opened_at)s, %(now)s, %(now)s, case when %(status)s = 'resolved' then %(now)s end,
+       case when %(status)s = 'resolved' then 'right again' end, %(opened_at)s, %(now)s, %(usd)s, %(low)s, %(high)s, 812, 790,
+       %(usd)s, 0.5, %(sentence)s, %(change)s, %(inequality)s, 'by hand', %(evidence)s::jsonb
+"""
+_EVENT = """
+insert into pigou.finding_event (tenant_id, finding_id, event_id, at, event, usd_per_day, low, high)
+values (%(tenant_id)s, %(finding_id)s, 1, %(opened_at)s, 'opened', %(usd)s, %(low)s, %(high)s)
+"""
+_LOOK = """
+insert into pigou.look
+       (tenant_id, mode, segment, layer, kind, task_class, subject, band, looked_at, since, until, n, tasks, status,
+        usd_per_day, low, high, is_discovery, materiality_usd_per_day, sentence, change, inequality, method, evidence)
+values (%(tenant_id)s, %(mode)s, %(segment)s, %(layer)s, %(kind)s, %(task_class)s, %(subject)s, '', %(now)s,
+        %(opened_at)s, %(now)s, 120, 118, %(look_status)s, %(usd)s, %(low)s, %(high)s, %(is_discovery)s, 0.5, %(sentence)s,
+        %(change)s, %(inequality)s, 'by hand', '{}')
+"""
+
+
+def find(dsn: str, now: datetime | None = None) -> str:
+    """A finding of each case for the first tenant of the books, and a look of each kind; answers whose they are."""
+    now = now or datetime.now(UTC)
+    with connect(dsn, "owner") as connection:
+        row = connection.execute(
+            "select tenant_id, tenant from pigou.tenant where tenant_id > 0 order by tenant_id limit 1"
+        ).fetchone()
+        assert row is not None
+        example = connection.execute(
+            "select encode(trace_id, 'hex'), decision_id from pigou.decision where tenant_id = %s and kind = 'route'"
+            " order by decided_at limit 1",
+            row[:1],
+        ).fetchone()
+        for number, case in enumerate(_CASES, start=1):
+            values = _values(row[0], number, case, now, None if example is None else (example[0], str(example[1])))
+            connection.execute(_FINDING.encode(), values)
+            connection.execute(_EVENT.encode(), values)
+            if case[-1] != "resolved":
+                connection.execute(_LOOK.encode(), {**values, "look_status": "appraised", "is_discovery": True})
+        unknown = _values(
+            row[0], 9, ("serving_congestion", "supply", "engine", None, "engine-a", None, None, None, ""), now, None
+        )
+        connection.execute(_LOOK.encode(), {**unknown, "look_status": "not_enough_evidence", "is_discovery": False})
+        connection.execute(b"analyze pigou.finding")
+    return str(row[1])
+
+
+def warn(dsn: str) -> None:
+    """Two alerts of the first tenant and one of the second, as the clock opens them; one says hostile things."""
+    with connect(dsn, "writer") as connection:
+        tenants = connection.execute("select tenant from pigou.tenant where tenant_id > 0 order by tenant_id limit 2").fetchall()
+        first, second = (str(tenant) for (tenant,) in tenants)
+        open_alert(connection, tenant=first, severity="critical", rule="books_check", subject="cash")
+        open_alert(connection, tenant=first, subject=HOSTILE)
+        open_alert(connection, tenant=second)
+
+
+def _values(
+    tenant_id: int, number: int, case: tuple[object, ...], now: datetime, example: tuple[str, str] | None
+) -> dict[str, object]:
+    mode, layer, kind, task_class, subject, usd, low, high, status = case
+    terms = [
+        {"name": "V·ΔQ", "usd_per_day": 6.1, "low": 2.0, "high": 10.2},
+        {"name": "ΔC", "usd_per_day": usd, "low": low, "high": high},
+        {"name": "λ·ΔL", "usd_per_day": -1.4, "low": -2.0, "high": -0.8},
+        {"name": "ρ·ΔR", "usd_per_day": None, "low": None, "high": None},
+    ]
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [
+        {"day": (midnight - timedelta(days=13 - day)).isoformat(), "usd": 2.0 + day, "low": 1.0 + day, "high": 3.5 + day}
+        for day in range(14)
+    ]
+    cases = [] if example is None else [{"trace_id": example[0], "decision_id": example[1], "span_id": None, "usd": 0.13}]
+    evidence = {
+        "terms": terms,
+        "weaknesses": ["Quality is judged by feedback of one task in five."],
+        "examples": [*cases, {"trace_id": "ab" * 16, "decision_id": None, "span_id": None, "usd": None}],
+        "days": days,
+        "detail": {"cheaper": "small", "share": 0.4125, "edges": [1, 2.5]},
+    }
+    return {
+        "tenant_id": tenant_id, "finding_id": number, "mode": mode, "layer": layer, "kind": kind, "task_class": task_class,
+        "subject": subject, "usd": usd, "low": low, "high": high, "status": status, "now": now,
+        "segment": f"{task_class or ''}, {kind} {subject}".strip(", "), "opened_at": now - timedelta(days=10 - number),
+        "sentence": f"{kind} in {task_class or 'all tasks'}: {subject} costs more than what it adds is worth.",
+        "change": f"Take small in place of {subject}.", "inequality": "V·ΔQ < ΔC + λ·ΔL + ρ·ΔR", "evidence": json.dumps(evidence),
+    }  # fmt: skip

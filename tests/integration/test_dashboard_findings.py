@@ -1,0 +1,133 @@
+"""What the pages of findings, alerts, prices and the overview ask of a real database, over numbers that are known beforehand."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from dashboard import formats
+from dashboard.app import create_app
+from dashboard.books import Books
+from dashboard.components.panel import View
+from dashboard.figures import flow
+from dashboard.filters import parse
+from dashboard.pages import alerts, finding, findings, overview, prices
+from dashboard.pages.page import Page
+from tests.found import HOSTILE
+from tests.found import JUDGED_AT as NOW
+
+LOST = 41.20 + 12.60 + 3.30
+
+
+@pytest.fixture(scope="module")
+def books(judged: str) -> Iterator[Books]:
+    """The pages' door to a database with decisions, findings and alerts."""
+    opened = Books(judged)
+    yield opened
+    opened.close()
+
+
+def view(books: Books, search: str = "", path: str = "/") -> View:
+    return View(books, parse(search), NOW, path, "http://127.0.0.1:4318")
+
+
+def said(page: Page, asked: View) -> dict[str, str]:
+    """What each panel says, as Dash would send it."""
+    return {panel.name: str(panel.draw(asked)) for panel in page.panels}
+
+
+def test_findings_sum_by_mode_and_as_a_whole_with_an_interval(books: Books) -> None:
+    asked = view(books)
+    total = asked.ask("findings_total").only()
+    assert float(cast(float, total["usd_per_day"])) == pytest.approx(LOST)
+    squares = (41.20 - 36.00) ** 2 + (12.60 - 8.10) ** 2 + (3.30 - 1.20) ** 2
+    assert float(cast(float, total["low"])) == pytest.approx(LOST - squares**0.5), "their classes of tasks differ"
+    modes = [float(cast(float, row["usd_per_day"])) for row in asked.ask("findings_by_mode")]
+    assert modes == pytest.approx([41.20, 12.60, 3.30])
+    statuses = {row["status"]: row["findings"] for row in asked.ask("findings_by_status")}
+    assert statuses == {"open": 2, "acknowledged": 1, "resolved": 1}
+
+
+def test_the_overview_begins_with_the_findings_and_leads_to_them(books: Books) -> None:
+    drawn = said(overview.PAGE, view(books))
+    assert "'$57'" in drawn["overview_headline"]
+    assert "route in support.faq: large costs more than what it adds is worth" in drawn["overview_headline"]
+    assert "/finding?tenant=" in drawn["matters"]
+    assert "$41" in drawn["matters"]
+    assert "Tasks with an outcome" in drawn["confidence"]
+
+
+def test_without_findings_the_overview_says_what_regret_stands(books: Books) -> None:
+    drawn = said(overview.PAGE, view(books, "?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z"))
+    assert "No calls from 1 Jan 2020" in drawn["overview_headline"]
+    drawn = said(overview.PAGE, view(books, "?agent=nobody"))
+    assert "recoverable" not in drawn["overview_headline"]
+    assert "No loss is found" in drawn["matters"]
+
+
+def test_the_flow_holds_what_was_spent(books: Books) -> None:
+    asked = view(books)
+    spent = asked.ask("spend_total").only()["cost_usd"]
+    drawn = flow.flow_of(asked.ask("flow", limit=None), asked.ask("flow_outcomes", limit=None))
+    for column in range(flow.END + 1):
+        whole = sum(usd for (place, _), usd in drawn.nodes.items() if place == column)
+        assert whole == pytest.approx(float(cast(float, spent)))
+
+
+def test_one_finding_is_told_with_its_evidence(books: Books) -> None:
+    drawn = said(finding.PAGE, view(books, "?id=1", "/finding"))
+    assert "$41 a day" in drawn["finding_verdict"]
+    assert "Take small in place of large." in drawn["finding_change"]
+    assert "$1,240 in 30 days ($1,080 to $1,410, 95 %)" in drawn["finding_change"]
+    assert "Not known, and not counted: ρ·ΔR." in drawn["finding_terms"]
+    assert "Quality is judged by feedback" in drawn["finding_weaknesses"]
+    assert "0.4125" in drawn["finding_detail"]
+    assert "'opened'" in drawn["finding_events"]
+    (case, *_) = view(books, "?id=1").ask("finding_examples", values={"finding_id": "1"})
+    assert str(case["decision_id"]) in drawn["finding_examples"]
+    assert "no finding by this number" in said(finding.PAGE, view(books, "?id=77", "/finding"))["finding_verdict"]
+
+
+@pytest.mark.parametrize(("page", "search"), [
+    (findings.PAGE, ""), (findings.PAGE, "?status=resolved&mode=stale_rollouts"), (findings.PAGE, "?tenant=nobody"),
+    (finding.PAGE, "?id=3"), (finding.PAGE, "?id=4"), (finding.PAGE, ""), (alerts.PAGE, "?alert=1"), (prices.PAGE, "?range=all"),
+    (prices.PAGE, "?tenant=nobody"),
+])  # fmt: skip
+def test_every_panel_is_drawn_and_says_no_nan(books: Books, page: Page, search: str) -> None:
+    for name, content in said(page, view(books, search, page.path)).items():
+        assert "nan" not in content.lower().replace("tenan", "").replace("finan", "").replace("explanation", ""), name
+
+
+def test_alerts_are_counted_by_state_and_the_gravest_comes_first(books: Books) -> None:
+    asked = view(books, "?range=all", "/alerts")
+    drawn = said(alerts.PAGE, asked)
+    assert "3 alerts not resolved, 1 of them critical; nobody looks after any of them" in drawn["alerts"]
+    assert [row["severity"] for row in asked.ask("alerts")] == ["critical", "warning", "warning"]
+    assert HOSTILE in drawn["alerts"].replace("\\u202e", "\u202e")
+    assert "no channel hears of it" in said(alerts.PAGE, view(books, "?alert=2", "/alerts"))["alert_deliveries"]
+    assert "2 tenants have an alert 1." in said(alerts.PAGE, view(books, "?alert=1", "/alerts"))["alert"]
+    assert "No alert in this state" in said(alerts.PAGE, view(books, "?range=all&status=muted", "/alerts"))["alerts"]
+
+
+def test_a_life_that_reaches_into_the_window_is_shown(books: Books) -> None:
+    assert len(view(books, "?range=3h&status=every").ask("findings")) == 4, "resolved just now, or not at all"
+    assert len(view(books, "?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z").ask("findings")) == 0
+
+
+def test_the_tables_of_one_finding_are_taken_away_as_csv(books: Books) -> None:
+    client = create_app(books, clock=lambda: NOW).server.test_client()
+    answer = client.get("/csv/finding_terms.csv?id=1")
+    rows = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True))))
+    assert [row["name"] for row in rows] == ["V·ΔQ", "ΔC", "λ·ΔL", "ρ·ΔR"]
+    assert client.get("/csv/alert_history.csv?alert=1").status_code == 200
+    assert client.get("/csv/finding_terms.csv").status_code == 400
+
+
+def test_prices_are_told_with_their_limits(books: Books) -> None:
+    drawn = said(prices.PAGE, view(books, "?range=all", "/prices"))
+    assert "pigou prices constrain" in drawn["limits"]
+    assert formats.UNKNOWN not in drawn["price_history"]

@@ -1,0 +1,125 @@
+"""The pictures of findings, flows and prices as functions of frames."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import plotly.graph_objects as go
+import pytest
+
+from dashboard import theme
+from dashboard.figures import Figure, flow
+from dashboard.figures.finding import Bar, bars_of, days_lost, hue_of, term_bars
+from dashboard.figures.prices import lines_of, price_history
+from dashboard.filters import Window
+from dashboard.frame import Frame
+
+NOW = datetime(2026, 3, 14, 9, 26, tzinfo=UTC)
+SPENT = ("tenant", "layer", "use", "task_class", "cost_usd")
+WENT = ("tenant", "task_class", "well_usd", "wrong_usd", "unknown_usd")
+HELD = ("tenant", "task_class", "since", "until", "v_usd", "lambda_usd_per_s", "rho", "source")
+HOSTILE = "<b>\u202e"
+
+
+def read(figure: Figure) -> dict[str, Any]:
+    """The figure as plotly understands it. Raises: ValueError when any part of it is not valid."""
+    return cast("dict[str, Any]", go.Figure(figure).to_dict())
+
+
+# ── findings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_term_stands_with_its_interval_and_one_that_is_not_known_has_no_bar() -> None:
+    columns = ("name", "usd_per_day", "low", "high")
+    bars = bars_of(Frame(columns, (("V·ΔQ", Decimal(6), Decimal(2), Decimal(9)), ("ρ·ΔR", None, None, None))))
+    figure = read(term_bars(bars, "k"))
+    (bar,) = figure["data"]
+    assert (bar["x"], bar["error_x"]["array"], bar["error_x"]["arrayminus"]) == ([6.0], [3.0], [4.0])
+    labels = [note["text"].replace("\u2068", "").replace("\u2069", "") for note in figure["layout"]["annotations"]]
+    assert labels == ["V·ΔQ: $6.0 ($2.0 to $9.0)", "ρ·ΔR: not known"]
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert low < 0
+    assert high > 9
+
+
+def test_no_name_of_a_term_is_markup() -> None:
+    assert HOSTILE not in str(read(term_bars([Bar(HOSTILE, 1.0, None, None)], "k")))
+
+
+@pytest.mark.parametrize(
+    ("name", "hue"),
+    [
+        ("V·ΔQ", theme.VALUE), ("ΔC", theme.COMPUTE), ("λ·ΔL", theme.LATENCY), ("ρ·ΔR", theme.RISK), ("writes", theme.UNKNOWN),
+        ("ΔC of checking − V·ΔQ", theme.COMPUTE),
+    ],
+)  # fmt: skip
+def test_a_term_has_the_colour_of_its_price(name: str, hue: str) -> None:
+    assert hue_of(name) == hue
+
+
+def test_days_are_bars_with_their_intervals() -> None:
+    columns = ("day", "usd", "low", "high")
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = ((day, 3.0, 2.0, 5.0), (day + timedelta(days=1), 4.0, None, None))
+    (bar,) = read(days_lost(Frame(columns, rows), "k"))["data"]
+    assert list(bar["y"]) == [3.0, 4.0]
+    assert (bar["error_y"]["array"], bar["error_y"]["arrayminus"]) == ([2.0, 0.0], [1.0, 0.0])
+
+
+# ── the flow of dollars ──────────────────────────────────────────────────────────────────────────────
+
+
+def drawn() -> flow.Flow:
+    spent = Frame(
+        SPENT,
+        (
+            ("acme", "action", "plan", "faq", Decimal(6)),
+            ("acme", "action", "act", "faq", Decimal(2)),
+            ("beta", None, None, HOSTILE, Decimal(3)),
+        ),
+    )
+    return flow.flow_of(spent, Frame(WENT, (("acme", "faq", 3.0, 1.0, None),)))
+
+
+def test_every_column_of_the_flow_holds_all_the_dollars() -> None:
+    found = drawn()
+    for column in range(flow.END + 1):
+        assert sum(usd for (place, _), usd in found.nodes.items() if place == column) == pytest.approx(11.0)
+
+
+def test_a_class_is_split_as_its_tasks_went_and_what_no_task_took_is_not_settled() -> None:
+    ends = {name: usd for (column, name), usd in drawn().nodes.items() if column == flow.END}
+    assert ends == pytest.approx({"went well": 3.0, "went wrong": 1.0, "not settled yet": 4.0 + 3.0})
+
+
+def test_what_is_small_is_put_together_and_names_are_no_markup() -> None:
+    rows = tuple((f"t{place:02}", "action", "plan", None, Decimal(20 - place)) for place in range(12))
+    found = flow.flow_of(Frame(SPENT, rows), Frame(WENT, ()))
+    tenants = {name: usd for (column, name), usd in found.nodes.items() if column == 0}
+    assert len(tenants) == 7
+    assert tenants[flow.OTHERS] == sum(20 - place for place in range(6, 12))
+    figure = read(flow.sankey(drawn(), "k", {"acme": "Budget team: $5 of $10 a month"}))
+    assert HOSTILE not in str(figure)
+    assert "Budget team" in str(figure["data"][0]["node"]["customdata"])
+    assert figure["data"][0]["link"]["value"]
+
+
+# ── prices ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_prices_are_steps_and_those_that_moved_come_first() -> None:
+    began, moved = NOW - timedelta(days=3), NOW - timedelta(days=1)
+    rows = (
+        ("acme", "faq", began, None, Decimal(2), None, Decimal(1), "policy"),
+        ("acme", "fix", began, moved, Decimal(8), Decimal("0.001"), Decimal(1), "policy"),
+        ("acme", "fix", moved, None, Decimal(4), None, Decimal(1), "dual"),
+    )
+    lines = lines_of(Frame(HELD, rows))
+    assert [line.task_class for line in lines] == ["fix", "faq"]
+    figure = read(price_history(lines, Window(NOW - timedelta(days=14), NOW), NOW, "k"))
+    value = next(trace for trace in figure["data"] if trace["yaxis"] == "y3")
+    assert list(value["y"]) == [8.0, 8.0, 4.0, 4.0]
+    seconds = next(trace for trace in figure["data"] if trace["yaxis"] == "y2")
+    assert list(seconds["y"]) == [0.001, 0.001, None, None], "a price that is not known breaks its line"
