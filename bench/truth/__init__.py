@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-_NAMES = ("effects", "routing", "economies", "demo", "duals")
+_NAMES = ("effects", "routing", "economies", "demo", "duals", "congestion")
 
 
 def main() -> int:

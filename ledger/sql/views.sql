@@ -587,6 +587,31 @@ select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex')
                       n (name, said)) v) x
  where r.layer = 'supply' and r.role = 'call';
 
+-- Shadow prices of shared engines by hour: what one unit more would have cost others in delay, at their λ.
+create or replace view ledger.engine_prices as
+select t.tenant, p.engine, p.valid_from as hour,
+       max(p.price) filter (where p.resource = 'prefill') as prefill_usd_per_token,
+       max(p.price_low) filter (where p.resource = 'prefill') as prefill_low,
+       max(p.price_high) filter (where p.resource = 'prefill') as prefill_high,
+       max(p.price) filter (where p.resource = 'decode') as decode_usd_per_token,
+       max(p.price_low) filter (where p.resource = 'decode') as decode_low,
+       max(p.price_high) filter (where p.resource = 'decode') as decode_high,
+       max(p.price) filter (where p.resource = 'kv') as kv_usd_per_token_s,
+       max(p.price_low) filter (where p.resource = 'kv') as kv_low,
+       max(p.price_high) filter (where p.resource = 'kv') as kv_high,
+       max(p.probes) as n, max(p.source) as source
+  from pigou.engine_price p join pigou.tenant t using (tenant_id)
+ group by t.tenant, p.tenant_id, p.engine, p.valid_from;
+
+-- Who delayed whom on a shared engine, by the day on which the victims came: a class of tasks of one tenant, and all that another (or the
+-- same one, in its other classes) asked for.
+create or replace view ledger.externalities as
+select t.tenant, x.engine, x.day, x.task_class, v.tenant as victim, x.requests, x.delay_s, x.usd, x.usd_low, x.usd_high, x.unpriced_s,
+       x.measured_at
+  from pigou.externality x
+  join pigou.tenant t using (tenant_id)
+  join pigou.tenant v on v.tenant_id = x.victim_tenant_id;
+
 -- What the operator knows of how decisions are made.
 create or replace view ledger.assignments as
 select case when a.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants

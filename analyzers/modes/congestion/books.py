@@ -1,0 +1,155 @@
+"""What the books tell of an engine: its spans over all tenants it served, as arrays, and its own metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import psycopg
+
+from analyzers.effects.estimate import Bools, Floats
+from analyzers.modes.congestion.timeline import Served
+from analyzers.modes.look import Window
+from ledger.price_vector import EVERY
+from ledger.queries import queries
+
+_SQL = queries("analyzers", "congestion")
+REQUESTS_MAX = 300_000
+"""Of a tenant on an engine, the latest so many are read."""
+
+
+class Group(NamedTuple):
+    """Whose requests, and of which class of tasks."""
+
+    tenant_id: int
+    tenant: str
+    task_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An engine's requests in a window. `groups` are what `served.group` codes; the other arrays (n,) go with `served`.
+
+    `trace_id` and `span_id` are hexadecimal. `batch` is what the engine itself says of how many it served at once (NaN:
+    nothing), `output_tokens`, `proposed` and `accepted` of decoding. `deadline_s` by group, None where nobody states one.
+    `left_out`: requests that do not tell what is needed. `is_cut`: that there were more than are read.
+    """
+
+    engine: str
+    served: Served
+    groups: tuple[Group, ...]
+    trace_id: tuple[str, ...]
+    span_id: tuple[str, ...]
+    batch: Floats
+    context_tokens: Floats
+    output_tokens: Floats
+    proposed: Floats
+    accepted: Floats
+    deadline_s: tuple[float | None, ...]
+    left_out: int
+    is_cut: bool
+
+    def of(self, tenant_id: int, task_class: str) -> Bools:
+        """The mask of a tenant's requests of one class."""
+        codes = [k for k, group in enumerate(self.groups) if (group.tenant_id, group.task_class) == (tenant_id, task_class)]
+        return np.isin(self.served.group, codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """What an engine's own metrics say of its queue and KV: mean requests waiting, and the share of KV in use that is exceeded in
+    one observation of twenty; None where that metric is not sent."""
+
+    engine: str
+    points: int
+    waiting: float | None
+    kv_share: float | None
+
+
+def engines_of(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[str]:
+    """The engines that served a tenant and said how."""
+    given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
+    return [engine for engine, _ in connection.execute(_SQL["engines_of"], given).fetchall()]
+
+
+def tenants(connection: psycopg.Connection) -> list[tuple[int, str]]:
+    """All tenants, by id and name."""
+    return [(tenant_id, tenant) for tenant_id, tenant in connection.execute(_SQL["tenants_served"]).fetchall()]
+
+
+def read(connection: psycopg.Connection, engine: str, window: Window) -> Seen:
+    """Everything an engine says that it served in a window, of all tenants, in order of arrival."""
+    rows: list[tuple[Group, tuple[Any, ...]]] = []
+    is_cut = False
+    for tenant_id, tenant in tenants(connection):
+        given = {"tenant_id": tenant_id, "since": window.since, "until": window.until, "engine": engine, "limit": REQUESTS_MAX}
+        found = connection.execute(_SQL["served"], given).fetchall()
+        is_cut |= len(found) >= REQUESTS_MAX
+        solved = _lambdas(connection, tenant_id) if found else {}
+        for row in found:
+            group = Group(tenant_id, tenant, row[2])
+            rows.append((group, (*row[:14], _lambda(row[2], row[14], solved), row[15])))
+    rows.sort(key=lambda row: (row[1][3], row[1][0], row[1][1]))
+    return _arrays(engine, rows, is_cut=is_cut)
+
+
+def pressure(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Pressure]:
+    """What metrics of engines say, by engine and model."""
+    given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
+    points: dict[str, int] = {}
+    waiting: dict[str, float] = {}
+    kv: dict[str, float] = {}
+    for engine, model, name, count, mean, high, _first, _last in connection.execute(_SQL["pressure"], given).fetchall():
+        key = " ".join(word for word in (model, engine) if word)
+        points[key] = points.get(key, 0) + count
+        if name == "vllm:num_requests_waiting":
+            waiting[key] = mean
+        elif name.endswith("cache_usage_perc"):
+            kv[key] = high
+    return [Pressure(key, n, waiting.get(key), kv.get(key)) for key, n in points.items()]
+
+
+def _arrays(engine: str, rows: Sequence[tuple[Group, tuple[Any, ...]]], *, is_cut: bool) -> Seen:
+    told = [(group, row) for group, row in rows if row[7] is not None and row[11] is not None]
+    groups = tuple(sorted({group for group, _ in told}))
+    code = {group: k for k, group in enumerate(groups)}
+    deadlines: dict[int, float] = {}
+    traces: dict[bytes, int] = {}
+    numbers = np.array([[np.nan if x is None else x for x in row[3:15]] for _, row in told], dtype=np.float64).reshape(-1, 12)
+    chain = [traces.setdefault(row[0], len(traces)) for _, row in told]
+    for group, row in told:
+        if row[15] is not None:
+            deadlines[code[group]] = min(row[15], deadlines.get(code[group], row[15]))
+    at, queue, prefill, decode, kv, batch, fresh, context, output, proposed, accepted, lam = numbers.T
+    steps = np.maximum(output - np.nan_to_num(accepted), 1.0)
+    served = Served(
+        at, queue, prefill, decode, fresh, steps, kv, lam, np.array([code[group] for group, _ in told], dtype=np.int64),
+        np.array(chain, dtype=np.int64),
+    )  # fmt: skip
+    trace_id, span_id = (tuple(row[place].hex() for _, row in told) for place in (0, 1))
+    return Seen(
+        engine, served, groups, trace_id, span_id, batch, context, output, np.nan_to_num(proposed), np.nan_to_num(accepted),
+        tuple(deadlines.get(k) for k in range(len(groups))), len(rows) - len(told), is_cut,
+    )  # fmt: skip
+
+
+def _lambdas(connection: psycopg.Connection, tenant_id: int) -> dict[str, tuple[float | None, str]]:
+    rows = connection.execute(_SQL["solved_lambdas"], {"tenant_id": tenant_id}).fetchall()
+    return {task_class: (price, source) for task_class, price, source in rows}
+
+
+def _lambda(task_class: str, stated: float | None, solved: dict[str, tuple[float | None, str]]) -> float | None:
+    """λ of a task: a dual that holds (0 where its SLA is slack), else what policy stated when it settled, else the vector's."""
+    matching = [
+        pattern
+        for pattern in solved
+        if pattern == task_class or (pattern.endswith(EVERY) and task_class.startswith(pattern.removesuffix(EVERY)))
+    ]
+    if not matching:
+        return stated
+    price, source = solved[max(matching, key=len)]
+    if source == "dual":
+        return price
+    return price if stated is None else stated

@@ -1,0 +1,246 @@
+"""Serving congestion: whose requests delay those of others on a shared engine, and what the delay is worth to these (eq. 2, 9).
+
+An engine serves many tenants, so it is fitted to all its spans; a finding stands with the tenant that causes the delay, and
+names of other tenants are not in it: what it imposes on them is one sum. Who imposes how much on whom is
+`ledger.externalities`, for operators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import psycopg
+
+from analyzers.effects.estimate import Bools, Floats
+from analyzers.modes.congestion import external
+from analyzers.modes.congestion.books import Group, Pressure, Seen, engines_of, pressure, read
+from analyzers.modes.congestion.change import change
+from analyzers.modes.congestion.evidence import detail_of, weaknesses_of
+from analyzers.modes.congestion.external import Imposed, Money
+from analyzers.modes.congestion.fit import REQUESTS_MIN, Engine, fit
+from analyzers.modes.congestion.timeline import blocks
+from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
+
+INEQUALITY = "λ·ΔL imposed on others > price paid for it (eq. 2, 9)"
+METHOD = "replay of the engine without the requests, fitted to its own spans"
+_HOUR_S, _DAY_S = 3_600.0, 86_400.0
+_MARGINALS_MAX = 600
+_WORTH_A_LOOK_USD = 0.01  # a day; below, nobody asks since when, or what would help
+_REPLAYS_REQUESTS_MAX = 50_000  # above, fewer hours are tried
+
+
+@dataclass(frozen=True, slots=True)
+class _Culprit:
+    """A tenant's class on an engine. `since_s` is where its present cost began, `mask` (n,) are its requests from then on."""
+
+    seen: Seen
+    engine: Engine
+    group: Group
+    window: Window
+    since_s: float
+    mask: Bools
+    imposed: Imposed
+    usd: Money
+    days: float
+
+
+def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
+    """What each class of a tenant's tasks imposes on others, on each engine that served it.
+
+    Of an engine that only its metrics tell of, the pressure is said and nobody is accused. Reads only; seeded.
+    """
+    found: list[Look] = []
+    engines = engines_of(connection, tenant_id, window)
+    for engine in engines:
+        found += _looks(read(connection, engine, window), tenant_id, window)
+    if not engines:
+        found += [_by_metrics(one, window) for one in pressure(connection, tenant_id, window)]
+    return found
+
+
+def _looks(seen: Seen, tenant_id: int, window: Window) -> list[Look]:
+    own = [group for group in seen.groups if group.tenant_id == tenant_id]
+    engine = fit(seen.served, blocks(seen.served)) if len(seen.trace_id) >= REQUESTS_MIN else None
+    if engine is None:
+        why = f"{len(seen.trace_id)} requests that tell their times and tokens, {REQUESTS_MIN} are needed"
+        return [_unknown(seen, group, window, "not_enough_evidence", why) for group in own]
+    masks = [seen.of(tenant_id, group.task_class) for group in own]
+    whole = external.imposed(seen.served, engine, masks)
+    looks: list[Look] = []
+    for group, mask, imposed in zip(own, masks, whole, strict=True):
+        if not np.isfinite(seen.served.lam[~mask]).any():
+            why = "nobody states what a second is worth to those who wait: `pigou policy` can"
+            looks.append(_unknown(seen, group, window, "not_identified", why))
+            continue
+        looks.append(_look(_culprit(seen, engine, group, window, mask, imposed), imposed, len(own)))
+    return looks
+
+
+def _culprit(seen: Seen, engine: Engine, group: Group, window: Window, mask: Bools, imposed: Imposed) -> _Culprit:
+    """With the time since when it costs others what it costs them now."""
+    first_s = float(seen.served.arrived_s[mask][0])
+    since_s = max(window.since.timestamp(), first_s // _DAY_S * _DAY_S)
+    days = max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
+    usd = external.total(imposed, seen.served.lam)
+    if usd.value >= _WORTH_A_LOOK_USD * days:
+        began_s = _since(seen, engine, mask)
+        if began_s is not None and began_s > since_s:
+            mask = mask & (seen.served.arrived_s >= began_s)
+            imposed = external.imposed(seen.served, engine, [mask])[0]
+            since_s, usd = began_s, external.total(imposed, seen.served.lam)
+            days = max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
+    return _Culprit(seen, engine, group, window, since_s, mask, imposed, usd, days)
+
+
+def _since(seen: Seen, engine: Engine, mask: Bools) -> float | None:
+    """The midnight from which a request costs others what it costs them now; None where that did not change."""
+    some = _some(np.flatnonzero(mask), _MARGINALS_MAX)
+    usd = external.marginal(seen.served, engine, some)[1]
+    hours, inside = np.unique(np.floor(seen.served.arrived_s[some] / _HOUR_S), return_inverse=True)
+    level = np.bincount(inside, usd) / np.bincount(inside)
+    place = change(level).place
+    return float(np.floor(hours[place] * _HOUR_S / _DAY_S) * _DAY_S) if place else None
+
+
+def _some(places: np.ndarray, most: int) -> np.ndarray:
+    """At most so many, evenly."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
+
+
+def _look(culprit: _Culprit, whole: Imposed, tests: int) -> Look:
+    seen, usd, days = culprit.seen, culprit.usd, culprit.days
+    late = seen.served.arrived_s >= culprit.since_s
+    lam = np.where(late, seen.served.lam, np.nan)
+    felt = external.is_felt(culprit.imposed, seen.served.latency_s, lam, tests)
+    tasks = len({seen.trace_id[place] for place in np.flatnonzero(culprit.mask).tolist()})
+    per_day = Money(usd.value / days, usd.low / days, usd.high / days)
+    delay_s = float(culprit.imposed.delay_s.sum()) / days
+    later = _later(culprit) if felt else []
+    detail = detail_of(seen, culprit.engine, culprit.group, culprit.mask, culprit.imposed, days) if felt else dict[str, Json]()
+    detail["if_later"] = [{"hours": hours, "usd_per_day": left} for hours, left in later]
+    detail["usd_per_task"] = usd.value / max(1, tasks)
+    return Look(
+        "serving_congestion", _place(seen, culprit.group), _at(culprit.since_s), culprit.window.until,
+        int(culprit.mask.sum()), tasks, "appraised", per_day.value, per_day.low, per_day.high, felt,
+        _sentence(culprit, per_day, delay_s, felt=felt),
+        _change(culprit, later, usd.value / max(1, tasks), felt=felt), INEQUALITY, METHOD,
+        terms=(
+            Term("λ·ΔL imposed on others", per_day.value, per_day.low, per_day.high),
+            Term("price paid for it", 0.0, 0.0, 0.0),
+        ),
+        weaknesses=weaknesses_of(seen, culprit.engine),
+        examples=_examples(culprit) if felt else (),
+        days=_days(seen, whole),
+        detail=detail,
+    )  # fmt: skip
+
+
+def _place(seen: Seen, group: Group) -> Place:
+    return Place("supply", "engine", group.task_class or None, seen.engine)
+
+
+def _sentence(culprit: _Culprit, per_day: Money, delay_s: float, *, felt: bool) -> str:
+    what = f"Requests of {culprit.group.task_class or 'tasks without a class'} on {culprit.seen.engine}"
+    if not felt:
+        return f"{what} are hardly in anybody's way: they delay others by {delay_s:,.0f} s a day, worth {per_day.value:,.2f} USD."
+    since = _at(culprit.since_s).date().isoformat()
+    return (
+        f"{what} make others wait {delay_s:,.0f} s a day since {since}, worth {per_day.value:,.2f} USD a day to these, "
+        "and nothing is charged for the delay."
+    )
+
+
+def _change(culprit: _Culprit, later: list[tuple[int, float]], usd_per_task: float, *, felt: bool) -> str:
+    if not felt:
+        return "Nothing."
+    dues = f"charge {usd_per_task:,.2g} USD a task for the delay, or give them an engine or a lower priority of their own"
+    best = min(later, key=lambda one: one[1], default=None)
+    now = culprit.usd.value / culprit.days
+    if best is None or best[1] > 0.7 * now:
+        return f"{dues[0].upper()}{dues[1:]}."
+    hour = _usual_hour(culprit)
+    when = f"around {(hour + best[0]) % 24:02d}:00 UTC instead of {hour:02d}:00"
+    return f"Run them {best[0]} hours later, {when}: that leaves {max(best[1], 0.0):,.2f} USD a day of it. Or {dues}."
+
+
+def _usual_hour(culprit: _Culprit) -> int:
+    """The middle of the busiest eight hours of the culprit's day."""
+    hours = (culprit.seen.served.arrived_s[culprit.mask] // _HOUR_S % 24).astype(np.int64)
+    by_hour = np.bincount(hours, minlength=24)
+    around = np.convolve(np.tile(by_hour, 3), np.ones(8), mode="same")[24:48]
+    return int(np.argmax(around))
+
+
+def _later(culprit: _Culprit) -> list[tuple[int, float]]:
+    """What the culprit would cost others a day if it came hours later, as far as its deadline and its own λ let it wait."""
+    seen, mask = culprit.seen, culprit.mask
+    own = seen.served.lam[mask]
+    deadline = seen.deadline_s[seen.groups.index(culprit.group)]
+    if deadline is None or not np.isfinite(own).all() or float(own.max(initial=0.0)) > 0:
+        return []
+    step = 1 if len(seen.trace_id) <= _REPLAYS_REQUESTS_MAX else 4
+    hours = list(range(step, min(24, int(deadline // _HOUR_S) + 1), step))
+    lam = np.nan_to_num(seen.served.lam)
+    delays = external.moved(seen.served, culprit.engine, mask, [hour * _HOUR_S for hour in hours])
+    return [(hour, float(delay @ lam) / culprit.days) for hour, delay in zip(hours, delays, strict=True)]
+
+
+def _examples(culprit: _Culprit) -> tuple[Example, ...]:
+    """The requests that cost others most, each by itself."""
+    seen = culprit.seen
+    some = _some(np.flatnonzero(culprit.mask), _MARGINALS_MAX)
+    usd = external.marginal(seen.served, culprit.engine, some)[1]
+    best: dict[str, Example] = {}
+    for place in np.argsort(-usd, kind="stable").tolist():
+        request = int(some[place])
+        trace = seen.trace_id[request]
+        if usd[place] > 0 and trace not in best:
+            best[trace] = Example(trace, float(usd[place]), None, seen.span_id[request])
+        if len(best) == 5:
+            break
+    return tuple(best.values())
+
+
+def _days(seen: Seen, imposed: Imposed) -> tuple[Day, ...]:
+    """What was imposed by the day on which the victims came, over the whole window."""
+    days = np.floor(seen.served.arrived_s / _DAY_S)
+    found: list[Day] = []
+    for day in range(int(days[0]), int(days[-1]) + 1):
+        on: Floats = np.where(days == day, seen.served.lam, np.nan)
+        usd = external.total(imposed, on)
+        found.append(Day(_at(day * _DAY_S), usd.value, usd.low, usd.high))
+    return tuple(found)
+
+
+def _unknown(seen: Seen, group: Group, window: Window, status: Status, why: str) -> Look:
+    mask = seen.of(group.tenant_id, group.task_class)
+    tasks = len({seen.trace_id[place] for place in np.flatnonzero(mask).tolist()})
+    sentence = f"What requests of {group.task_class or 'tasks without a class'} cost others on {seen.engine} is not known: {why}."
+    return Look(
+        "serving_congestion", _place(seen, group), window.since, window.until, int(mask.sum()), tasks, status, None, None, None,
+        is_discovery=False, sentence=sentence, change="Nothing yet.", inequality=INEQUALITY, method=METHOD, weaknesses=(why,),
+    )  # fmt: skip
+
+
+def _by_metrics(of: Pressure, window: Window) -> Look:
+    """An engine that sends metrics and no spans: how full it is, and that nobody can be named."""
+    said = [] if of.waiting is None else [f"{of.waiting:.1f} requests wait on average"]
+    said += [] if of.kv_share is None else [f"KV is {100 * of.kv_share:.0f} % full in one observation of twenty"]
+    why = "metrics do not tell whose requests wait for whose; spans of the engine would"
+    pressed = " and ".join(said) or "nothing is said of queue or KV"
+    detail: dict[str, Json] = {"waiting": of.waiting, "kv_share": of.kv_share, "points": of.points}
+    return Look(
+        "serving_congestion", Place("supply", "engine", None, of.engine or "engine"), window.since, window.until, of.points, 0,
+        "not_identified", None, None, None, is_discovery=False,
+        sentence=f"On {of.engine or 'an engine'} {pressed}; who causes it is not known.",
+        change="Let the engine export its request spans, with their times in queue, prefill and decode.", inequality=INEQUALITY,
+        method="the engine's own metrics", weaknesses=(why,), detail=detail,
+    )  # fmt: skip
+
+
+def _at(seconds: float) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)

@@ -1,0 +1,89 @@
+-- name: engines_of
+-- The engines that served a tenant's requests and said how, with how many, within a time.
+select coalesce(r.attributes->>'allocation.engine', r.service) as engine, count(*)
+  from pigou.record r
+ where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role = 'call'
+   and (r.attributes ? 'allocation.engine.decode_s' or r.attributes ? 'gen_ai.latency.time_in_model_decode')
+   and coalesce(r.attributes->>'allocation.engine', r.service) is not null
+ group by 1 order by 1
+
+-- name: tenants_served
+-- All tenants: an engine is shared, so that whom it served must be asked of each.
+select tenant_id, tenant from pigou.tenant where tenant_id <> 0 order by tenant_id
+
+-- name: served
+-- Requests of a tenant as an engine served them, by its own spans. Fresh prompt tokens are the caller's word where it is a call of
+-- ours, since engines do not tell what their prefix cache held. λ is that of the task.
+select r.trace_id, r.span_id, coalesce(k.task_class, r.task_class, ''), extract(epoch from r.started_at)::float8,
+       x.queue_s, x.prefill_s, x.decode_s, coalesce(x.kv_tokens, c.total_input_tokens + x.output_tokens)::float8, x.batch,
+       coalesce(p.input_tokens, c.input_tokens)::float8, coalesce(c.total_input_tokens, c.input_tokens)::float8,
+       x.output_tokens::float8, x.proposed, x.accepted, k.lambda_usd_per_s::float8, k.deadline_s
+  from pigou.record r
+  left join pigou.call c on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
+  left join pigou.task k on k.tenant_id = r.tenant_id and k.trace_id = r.trace_id
+  left join lateral (select input_tokens from pigou.call p
+                      where p.tenant_id = r.tenant_id and p.trace_id = r.trace_id and p.span_id = r.parent_span_id limit 1) p on true
+ cross join lateral (
+       select max(v.number) filter (where v.name = 'queue_s') as queue_s, max(v.number) filter (where v.name = 'prefill_s') as prefill_s,
+              max(v.number) filter (where v.name = 'decode_s') as decode_s, max(v.number) filter (where v.name = 'kv_tokens') as kv_tokens,
+              max(v.number) filter (where v.name = 'batch') as batch, max(v.number) filter (where v.name = 'proposed') as proposed,
+              max(v.number) filter (where v.name = 'accepted') as accepted,
+              nullif(coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0), 0) as output_tokens
+         from (select n.name, case when jsonb_typeof(n.said) = 'number' then (n.said#>>'{}')::float8 end as number
+                 from (values ('queue_s', coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue')),
+                              ('prefill_s', coalesce(r.attributes->'allocation.engine.prefill_s',
+                                                     r.attributes->'gen_ai.latency.time_in_model_prefill')),
+                              ('decode_s', coalesce(r.attributes->'allocation.engine.decode_s',
+                                                    r.attributes->'gen_ai.latency.time_in_model_decode')),
+                              ('kv_tokens', r.attributes->'allocation.engine.kv_tokens'), ('batch', r.attributes->'allocation.engine.batch'),
+                              ('proposed', r.attributes->'allocation.spec.proposed'),
+                              ('accepted', r.attributes->'allocation.spec.accepted')) n (name, said)) v) x
+ where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role = 'call'
+   and coalesce(r.attributes->>'allocation.engine', r.service) = %(engine)s
+   and x.queue_s >= 0 and x.prefill_s >= 0 and x.decode_s >= 0
+ order by r.started_at desc
+ limit %(limit)s
+
+-- name: solved_lambdas
+-- The prices of a second that were solved and hold now, by class: 0 where the SLA is slack.
+select distinct on (task_class) task_class, lambda_usd_per_s::float8, lambda_source
+  from pigou.price_vector where tenant_id = %(tenant_id)s
+ order by task_class, revision desc
+
+-- name: pressure
+-- How long queues were and how full the KV cache was, by what an engine's own metrics say, where it sends any. Whose requests they were
+-- no metric tells.
+select coalesce(m.attributes->>'engine', '') as engine, coalesce(m.attributes->>'model_name', s.attributes->>'service.name', '') as model,
+       m.name, count(*), avg(m.value), percentile_cont(0.95) within group (order by m.value), min(m.at), max(m.at)
+  from pigou.metric_point m
+  left join pigou.resource s on s.tenant_id = m.tenant_id and s.resource_id = m.resource_id
+ where m.tenant_id = %(tenant_id)s and m.at >= %(since)s and m.at < %(until)s and m.value is not null
+   and m.name in ('vllm:num_requests_waiting', 'vllm:num_requests_running', 'vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc')
+ group by 1, 2, 3 order by 1, 2, 3
+
+-- name: measured
+-- The last hour of an engine that was priced for a tenant, and the last day of which its delays were measured.
+select (select max(p.valid_from) from pigou.engine_price p
+         where p.tenant_id = %(tenant_id)s and p.engine = %(engine)s and p.source = %(source)s),
+       (select max(x.day) from pigou.externality x where x.tenant_id = %(tenant_id)s and x.engine = %(engine)s)
+
+-- name: first_served
+-- When an engine first served a tenant within a time.
+select min(r.started_at) from pigou.record r
+ where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role = 'call'
+   and coalesce(r.attributes->>'allocation.engine', r.service) = %(engine)s
+
+-- name: add_engine_price
+-- A price of an hour that is over; what was said of it before stands.
+insert into pigou.engine_price (tenant_id, engine, resource, valid_from, price, unit, price_low, price_high, probes, source)
+values (%(tenant_id)s, %(engine)s, %(resource)s, %(valid_from)s, %(price)s, %(unit)s, %(price_low)s, %(price_high)s, %(probes)s, %(source)s)
+on conflict (tenant_id, engine, resource, valid_from) do nothing
+
+-- name: put_externality
+-- What one class imposed on one tenant on a day, measured again.
+insert into pigou.externality (tenant_id, engine, day, task_class, victim_tenant_id, requests, delay_s, usd, usd_low, usd_high, unpriced_s)
+values (%(tenant_id)s, %(engine)s, %(day)s, %(task_class)s, %(victim_tenant_id)s, %(requests)s, %(delay_s)s, %(usd)s, %(usd_low)s,
+        %(usd_high)s, %(unpriced_s)s)
+on conflict (tenant_id, engine, day, task_class, victim_tenant_id) do update
+   set requests = excluded.requests, delay_s = excluded.delay_s, usd = excluded.usd, usd_low = excluded.usd_low,
+       usd_high = excluded.usd_high, unpriced_s = excluded.unpriced_s, measured_at = now()

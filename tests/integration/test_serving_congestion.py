@@ -1,0 +1,180 @@
+"""An engine's spans become looks, prices and externalities: out of the books, and without naming the victims."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from analyzers.modes.congestion.refresh import refresh_engine_prices
+from analyzers.modes.look import Look, Window
+from analyzers.modes.serving_congestion import look
+from economy.engine import Arrival, Process, Service, serve
+from economy.parameters import ENGINE, EngineParameters
+from ledger.post import open_tenants
+from ledger.price_vector import read_prices
+from tests.books import AT, book, chat, export, one, rows
+from tests.price_vectors import put_vector
+from tests.settled import settle_all
+
+PLAIN = replace(ENGINE, drafted=0)
+HOURS = 12
+WINDOW = Window(AT - timedelta(days=7), AT + timedelta(hours=HOURS))
+AMPLE = replace(PLAIN, prefill_tokens_per_s=1e7, step_s=1e-5, step_per_sequence_s=0.0, step_per_kv_token_s=0.0)
+
+
+def once(arrival: Arrival, into: list[Service]) -> Process:
+    """A process of one request."""
+    into.append((yield arrival))
+
+
+def day(dsn: str, writer: psycopg.Connection, engine: EngineParameters) -> None:
+    """Twelve hours: `quick` asks for short answers all day, `heavy` sends a dozen long reports in each of two hours."""
+    rng = random.Random(3)
+    asked = [("quick", "chat", rng.uniform(0, HOURS * 3_600.0), rng.randint(500, 2_000), rng.randint(20, 80)) for _ in range(240)]
+    asked += [
+        ("heavy", "report", hour * 3_600.0 + rng.uniform(0, 200), rng.randint(60_000, 90_000), 600)
+        for hour in (4, 8)
+        for _ in range(12)
+    ]
+    asked.sort(key=lambda row: row[2])
+    arrivals = [Arrival(at_s, prompt, 0, output) for _, _, at_s, prompt, output in asked]
+    served: list[list[Service]] = [[] for _ in asked]
+    serve(engine, [once(arrival, into) for arrival, into in zip(arrivals, served, strict=True)])
+    spans: dict[str, list[Any]] = {"quick": [], "heavy": []}
+    for trace, (row, arrival, (service,)) in enumerate(zip(asked, arrivals, served, strict=True), 1):
+        said: dict[str, Any] = {
+            "layer": "supply", "task__class": row[1], "engine": "e1", "engine__queue_s": service.queue_s,
+            "engine__prefill_s": service.prefill_s, "engine__decode_s": service.decode_s,
+            "engine__kv_tokens": arrival.kv_tokens, "engine__batch": service.batch,
+        }  # fmt: skip
+        attributes = {f"allocation__{name}": value for name, value in said.items()}
+        spans[row[0]].append(
+            chat(trace, 1, input=row[3], output=row[4], model="own", at=round(row[2], 6), seconds=service.latency_s, **attributes)
+        )
+    for tenant, told in spans.items():
+        book(dsn, [export(*told, tenant=tenant)])
+    settle_all(writer)
+
+
+def reports_may_wait(owner: psycopg.Connection) -> None:
+    """A report may wait a day, and is worth nothing to have sooner."""
+    owner.execute("update pigou.task set lambda_usd_per_s = 0, deadline_s = 86400 where task_class = 'report'")
+
+
+def looks(writer: psycopg.Connection, tenant: str, window: Window = WINDOW) -> list[Look]:
+    with writer.transaction():
+        tenant_id = open_tenants(writer, [tenant])[tenant]
+    return look(writer, tenant_id, window)
+
+
+def test_who_is_in_the_way_is_found_priced_and_stored(
+    dsn: str, writer: psycopg.Connection, owner: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    day(dsn, writer, PLAIN)
+    reports_may_wait(owner)
+    (heavy,) = looks(writer, "heavy")
+    assert (heavy.place.segment, heavy.status, heavy.is_discovery) == ("report, engine e1", "appraised", True)
+    assert heavy.usd_per_day is not None
+    assert heavy.low is not None
+    assert heavy.high is not None
+    assert 0 < heavy.low < heavy.usd_per_day < heavy.high
+    assert heavy.n == heavy.tasks == 24
+    assert "make others wait" in heavy.sentence
+    assert "hours later" in heavy.change
+    assert "quick" not in repr(heavy)  # whom it holds up is not its business
+    assert heavy.terms[0].usd_per_day == heavy.usd_per_day
+    victims: Any = heavy.detail["victims"]
+    assert victims["other_tenants"]["usd_per_day"] == pytest.approx(heavy.usd_per_day)
+    assert sum(of.usd for of in heavy.days) == pytest.approx(
+        heavy.usd_per_day * (WINDOW.until - heavy.since).total_seconds() / 86400
+    )
+    (quick,) = looks(writer, "quick")
+    assert (quick.is_discovery, quick.usd_per_day, quick.change) == (False, 0.0, "Nothing.")  # those whom it delays can wait
+    assert msgspec.json.encode([heavy, quick])  # as findings are stored: numbers are Python's
+    assert looks(writer, "heavy") == [heavy]
+
+    now = AT + timedelta(hours=HOURS, minutes=20)
+    written = refresh_engine_prices(writer, now)
+    assert refresh_engine_prices(writer, now) == 0
+    hours = rows(
+        reader,
+        "select hour, prefill_usd_per_token, decode_usd_per_token, kv_usd_per_token_s, n from ledger.engine_prices"
+        " where tenant = 'quick' order by hour",
+    )
+    assert [hour for hour, *_ in hours] == [AT + timedelta(hours=n) for n in range(HOURS)]
+    assert hours[8][1] > 10 * hours[2][1]  # the second dozen of reports against a quiet hour
+    assert all(price > 0 for price in hours[8][1:4])
+    assert hours[0][4] == 24
+    culprit, delay_s, usd = one(
+        reader,
+        "select tenant, sum(delay_s), sum(usd) from ledger.externalities where victim = 'quick' and task_class = 'report'"
+        " group by 1",
+    )
+    assert culprit == "heavy"
+    assert float(usd) == pytest.approx(0.0005 * delay_s)
+    assert float(usd) == pytest.approx(sum(of.usd for of in heavy.days), rel=1e-6)
+    assert written >= 2 * 3 * HOURS
+
+    served = {price.resource: price for price in read_prices(writer, "quick").engines}
+    assert {resource: (price.unit, price.valid_from) for resource, price in served.items()} == {
+        "prefill": ("token", AT + timedelta(hours=HOURS - 1)),
+        "decode": ("token", AT + timedelta(hours=HOURS - 1)),
+        "kv": ("token second", AT + timedelta(hours=HOURS - 1)),
+    }
+    assert refresh_engine_prices(writer, now + timedelta(hours=1)) > 0
+    assert one(reader, "select count(*) from ledger.engine_prices where tenant = 'quick'") == HOURS + 1
+
+
+def test_where_there_is_room_nobody_is_accused(dsn: str, writer: psycopg.Connection) -> None:
+    day(dsn, writer, AMPLE)
+    (heavy,) = looks(writer, "heavy")
+    assert (heavy.status, heavy.is_discovery) == ("appraised", False)
+    assert "hardly in anybody's way" in heavy.sentence
+
+
+def test_too_few_spans_and_unknown_prices_are_said(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    day(dsn, writer, PLAIN)
+    owner.execute("update pigou.task set lambda_usd_per_s = null")
+    (heavy,) = looks(writer, "heavy")
+    assert (heavy.status, heavy.usd_per_day) == ("not_identified", None)
+    assert "what a second is worth" in heavy.sentence
+    (few,) = looks(writer, "quick", Window(AT, AT + timedelta(hours=1)))
+    assert few.status == "not_enough_evidence"
+    assert "60 are needed" in few.sentence
+    assert looks(writer, "heavy", Window(AT - timedelta(days=9), AT - timedelta(days=8))) == []
+
+
+def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg.Connection) -> None:
+    with writer.transaction():
+        tenant_id = open_tenants(writer, ["metered"])["metered"]
+    for name, values in (("vllm:num_requests_waiting", (2, 4)), ("vllm:kv_cache_usage_perc", (0.5, 0.9))):
+        for minute, value in enumerate(values):
+            writer.execute(
+                "insert into pigou.metric_point (tenant_id, name, at, series_id, kind, value, attributes, resource_id)"
+                " values (%s, %s, %s, gen_random_uuid(), 'gauge', %s, %s, gen_random_uuid())",
+                (tenant_id, name, AT + timedelta(minutes=minute), value, Jsonb({"model_name": "m7", "engine": "0"})),
+            )
+    (found,) = looks(writer, "metered")
+    assert (found.place.segment, found.status, found.n) == ("engine m7 0", "not_identified", 4)
+    assert "3.0 requests wait on average and KV is 88 % full" in found.sentence
+    assert "export its request spans" in found.change
+    assert found.detail == {"waiting": 3.0, "kv_share": pytest.approx(0.88), "points": 4}
+
+
+def test_lambda_is_the_solved_one_where_there_is_one(dsn: str, writer: psycopg.Connection) -> None:
+    day(dsn, writer, PLAIN)
+    put_vector(writer, "quick", "ch*", lambda_usd_per_s=0, lambda_source="dual", source="dual")
+    (heavy,) = looks(writer, "heavy")
+    assert heavy.usd_per_day == 0.0  # the SLA of whom it delays is slack: a second more costs them nothing
+    put_vector(writer, "quick", "ch*", lambda_usd_per_s=Decimal("0.001"), lambda_source="dual", source="dual")
+    (heavy,) = looks(writer, "heavy")
+    assert heavy.usd_per_day is not None
+    assert heavy.usd_per_day > 0
