@@ -61,6 +61,7 @@ VERDICTS = ("appraised", "not_enough_evidence", "not_identified")
 DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_usd", "risk_usd", "net_usd", "propensity")
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
 LIVE_SECONDS = 5
+SOUGHT_MOST = 256  # characters of an id that is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Filters:
     """One view of the books.
 
     `where` keeps, per dimension, the values shown; None among them means "not attributed". `decision` is the id of the one shown,
-    `alert` and `finding` the number of the one shown.
+    `alert` and `finding` the number of the one shown, `sought` an id that is looked for.
     """
 
     range: str | None = RANGE
@@ -96,6 +97,7 @@ class Filters:
     decision: str | None = None
     alert: int | None = None
     finding: int | None = None
+    sought: str | None = None
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -126,7 +128,7 @@ class Filters:
     def within(self, dimensions: Collection[str]) -> "Filters":
         """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
         where = {name: kept for name, kept in self.where.items() if name in dimensions}
-        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None)
+        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None)
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
@@ -165,6 +167,8 @@ class Filters:
             pairs.append(("id", str(self.finding)))
         if self.alert:
             pairs.append(("alert", str(self.alert)))
+        if self.sought:
+            pairs.append(("q", self.sought))
         if self.live:
             pairs.append(("live", "1"))
         return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
@@ -256,6 +260,11 @@ def _identity(value: str) -> dict[str, Any] | None:
         return None
 
 
+def _sought(value: str) -> dict[str, Any] | None:
+    text = value.replace("\0", "").strip()[:SOUGHT_MOST]
+    return {"sought": text} if text else None
+
+
 def _alert(value: str) -> dict[str, Any] | None:
     number = _number(value)
     return None if number is None else {"alert": number}
@@ -267,7 +276,7 @@ def _number(value: str) -> int | None:
 
 
 # What of an address names one thing.
-_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert}
+_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert, "q": _sought}
 
 
 def _moment(value: str) -> datetime | None:

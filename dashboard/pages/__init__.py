@@ -8,6 +8,7 @@ from dashboard.pages import (
     calls,
     decision,
     decisions,
+    find,
     finding,
     findings,
     ingest,
@@ -33,6 +34,7 @@ PAGES: tuple[Page, ...] = (
     trace.PAGE,
     decision.PAGE,
     finding.PAGE,
+    find.PAGE,
 )
 
 
