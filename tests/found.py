@@ -78,14 +78,16 @@ _DETAILS: dict[str, dict[str, object]] = {
     "over_routing": {
         "frontier": [
             {"scale": None, "quality": 0.9, "cost_usd": 0.12},
-            *({"scale": scale, "quality": 0.7 + place / 20, "cost_usd": 0.01 * 2**place} for place, scale in enumerate((0.1, 1, 10))),
+            {"scale": 0.1, "quality": 0.7, "cost_usd": 0.01},
+            {"scale": 10, "quality": 0.91, "cost_usd": 0.2},
         ]
     },
     "over_delegation": {
         "schedule": [
             {
                 "task_class": "code.deploy", "action_class": HOSTILE, "is_reversible": False, "actions": 312,
-                "now": {"none": 0.8, "human": 0.2}, "recommended": "human", "is_appraised": True, "gain_usd": 0.4, "why": "it cannot be undone",
+                "now": {"none": 0.8, "human": 0.2}, "recommended": "human", "is_appraised": True, "gain_usd": 0.4,
+                "why": "it cannot be undone",
             }
         ]
     },
