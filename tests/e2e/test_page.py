@@ -18,7 +18,18 @@ from dashboard import formats
 from tests.agent_traffic import export, feed, fill, trace_spans
 from tests.browser import chromium
 from tests.page import (
-    ENDPOINT, PATIENCE_MS, READY_S, Served, dashboard, database, opened, read_in_both_schemes, said, settled, shown_sql, window,
+    ENDPOINT,
+    PATIENCE_MS,
+    READY_S,
+    Served,
+    dashboard,
+    database,
+    opened,
+    read_in_both_schemes,
+    said,
+    settled,
+    shown_sql,
+    window,
 )  # fmt: skip
 
 TALLEST_BAR_OF_THE_SECOND_SERIES = """() => {
