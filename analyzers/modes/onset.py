@@ -62,8 +62,8 @@ def onset(taken: ArrayLike, chances: ArrayLike) -> Onset:
 
 
 def _first_rise(found: Onset, hits: Floats, of: Floats, fell: int) -> Onset:
-    """The onset where a rise went before the one found, since the share last `fell`: what is taken oftener and oftener began when it
-    was first taken oftener."""
+    """The onset where a rise went before the one found, since the share last `fell`: what is taken oftener and oftener began when
+    it was first taken oftener."""
     while found.has_risen and (split := _split(hits[fell : found.place], of[fell : found.place])) is not None:
         at = fell + split[0]
         before, between = _share(hits[fell:at], of[fell:at]), _share(hits[at : found.place], of[at : found.place])
