@@ -15,12 +15,30 @@ from typing import Any, NamedTuple, TypeAlias
 import psycopg
 
 from analyzers.findings.store import Became, Of, store
+from analyzers.modes import (
+    cache_misuse,
+    over_delegation,
+    over_routing,
+    serving_congestion,
+    stale_rollouts,
+    under_routing,
+    under_verification,
+)
+from analyzers.modes.congestion.refresh import refresh_engine_prices
 from analyzers.modes.look import LookAt, Mode, Window
 from ledger.queries import queries
 
 log = logging.getLogger("pigou.analyzers")
 
-MODES: dict[Mode, LookAt] = {}
+MODES: dict[Mode, LookAt] = {
+    "over_routing": over_routing.look,
+    "under_routing": under_routing.look,
+    "over_delegation": over_delegation.look,
+    "under_verification": under_verification.look,
+    "serving_congestion": serving_congestion.look,
+    "stale_rollouts": stale_rollouts.look,
+    "cache_misuse": cache_misuse.look,
+}
 """The modes that look, in the order in which they do."""
 
 LOOKS_BACK = timedelta(days=28)
@@ -58,8 +76,9 @@ def detect(
 ) -> Detected:
     """Let every mode look at every tenant, and write what becomes of its findings.
 
-    What is looked at ends with a tenant's last hour with calls and goes back four weeks, unless `since` and `until` say
-    otherwise. `modes` None: all there are. `now` stands for the clock in simulations. Wants an idle connection in autocommit.
+    What is looked at ends with a tenant's last hour with calls (now, if that was more than four weeks ago) and goes back four
+    weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations. Wants
+    an idle connection in autocommit.
     """
     modes = MODES if modes is None else modes
     began = now or _clock(connection, "now")
@@ -75,6 +94,7 @@ def detect(
             places, opened, resolved = places + became.places, opened + became.opened, resolved + became.resolved
         progress("detect", number, len(due))
     if since is None and until is None:
+        refresh_engine_prices(connection, now)
         connection.execute(_SQL["mark_detected"], {"began": began})
     return Detected(places, opened, resolved, tuple(problems))
 
@@ -82,7 +102,7 @@ def detect(
 def _tenants(connection: psycopg.Connection, since: datetime | None, until: datetime | None, now: datetime) -> list[_Tenant]:
     found: list[_Tenant] = []
     for tenant_id, tenant, materiality, last_at in connection.execute(_SQL["tenants"]).fetchall():
-        last = until or (min(last_at, now) if last_at else now)
+        last = until or (min(last_at, now) if last_at is not None and last_at > now - LOOKS_BACK else now)
         window = Window(since or last - LOOKS_BACK, last)
         if window.since < last:
             found.append(_Tenant(tenant_id, tenant, float(materiality), window, min(window.since, last - LOOKS_BACK)))

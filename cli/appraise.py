@@ -118,7 +118,7 @@ _COVERAGE = """
        round(coalesce(sum(n) filter (where status = 'not_enough_evidence'), 0) / sum(n)::numeric, 3) as not_enough_evidence,
        round(coalesce(sum(n) filter (where status = 'not_identified'), 0) / sum(n)::numeric, 3) as not_identified"""
 _SETTLED_BY = """
-       count(*) filter (where is_discovery) as findings, max(needs_outcomes) as needs_outcomes,
+       count(*) filter (where is_discovery) as standing, max(needs_outcomes) as needs_outcomes,
        round(max(needs_exploration)::numeric, 3) as needs_exploration"""
 
 # The texts below are put together of constants of this module.
@@ -138,7 +138,7 @@ sums as (
 )
 select {{columns}}decisions, appraised, not_enough_evidence, not_identified, regret_usd,
        round(regret_usd - below_usd * together, 6) as regret_low_usd,
-       round(regret_usd + above_usd * together, 6) as regret_high_usd, findings, needs_outcomes, needs_exploration
+       round(regret_usd + above_usd * together, 6) as regret_high_usd, standing, needs_outcomes, needs_exploration
   from (select s.*, greatest(1, coalesce(j.error_usd / nullif(s.apart_usd, 0), 1)) as together
           from sums s left join joint j on true{{matched}}) s
  order by regret_usd desc nulls last, decisions desc"""  # noqa: S608

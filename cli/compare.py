@@ -32,6 +32,7 @@ class Injected(msgspec.Struct, frozen=True):
     key: str
     mode: str
     layer: str
+    decision: str
     segment: Place
     onset: str
     usd_per_day: float
@@ -51,6 +52,7 @@ class Found(NamedTuple):
     tenant: str
     mode: str
     segment: str
+    kind: str
     task_class: str | None
     agent: str | None
     usd_per_day: Decimal | None
@@ -117,20 +119,24 @@ def compare(books: psycopg.Connection, injected: Sequence[Injected]) -> Compared
 
 
 _FINDINGS = """
-select finding_id, tenant, mode, segment, task_class, agent, usd_per_day, low, high,
+select finding_id, tenant, mode, segment, kind, task_class, agent, usd_per_day, low, high,
        to_char(since at time zone 'UTC', 'YYYY-MM-DD'), sentence
   from ledger.findings where status <> 'resolved' order by usd_per_day desc, tenant, finding_id"""
 
 _LOOKS = """
-select null, tenant, mode, segment, task_class, agent, usd_per_day, low, high, to_char(since at time zone 'UTC', 'YYYY-MM-DD'),
+select null, tenant, mode, segment, kind, task_class, agent, usd_per_day, low, high,
+       to_char(since at time zone 'UTC', 'YYYY-MM-DD'),
        case status when 'appraised' then
             format('looked at: %s USD a day (%s to %s)', round(usd_per_day, 2), round(low, 2), round(high, 2))
-       else format('looked at: %s; %s', replace(status, '_', ' '), sentence) end
+       else format('looked at: %s', replace(status, '_', ' ')) end
   from ledger.looks where finding_id is null order by n desc, tenant, segment"""
 
 
 def match(injected: Sequence[Injected], findings: Sequence[Found], looks: Sequence[Found]) -> Compared:
-    """Each finding goes to the misallocation of its mode that is nearest to its place, or to none."""
+    """Each finding goes to the misallocation of its mode that is nearest to its place; of these, only the nearest stay with it.
+
+    Several stay when they are equally near, as value bands of one place are.
+    """
     of: dict[str, list[Found]] = defaultdict(list)
     others: list[Found] = []
     for found in findings:
@@ -139,6 +145,10 @@ def match(injected: Sequence[Injected], findings: Sequence[Found], looks: Sequen
             of[nearest.key].append(found)
         else:
             others.append(found)
+    for each in injected:
+        most = max((_nearness(each, found) for found in of[each.key]), default=0)
+        others += [found for found in of[each.key] if _nearness(each, found) < most]
+        of[each.key] = [found for found in of[each.key] if _nearness(each, found) == most]
     beside = [Beside(each, tuple(of[each.key]), "" if of[each.key] else _why_not(each, looks)) for each in injected]
     return Compared(beside, others)
 
@@ -153,7 +163,13 @@ def _nearness(injected: Injected, found: Found) -> int:
     )
     if found.mode != injected.mode or (any(of_another) and not is_shared):
         return 0
-    return 1 + 4 * (found.tenant == place.tenant) + 2 * (found.task_class == place.task_class) + (found.agent == place.agent)
+    agrees = (
+        found.agent in {None, place.agent},
+        found.kind == injected.decision,
+        found.task_class == place.task_class,
+        found.tenant == place.tenant,
+    )
+    return 1 + sum(2**weight for weight, is_so in enumerate(agrees) if is_so)
 
 
 def _why_not(injected: Injected, looks: Sequence[Found]) -> str:

@@ -98,7 +98,7 @@ def _tell(row: dict[str, Any]) -> None:
         say(f"  {term['name']}: {_dollars(term)}")
     say(f"evidence: {row['n']} in {row['tasks']} tasks; {row['method']}")
     for weakness in evidence["weaknesses"]:
-        say(f"  it would be wrong if: {weakness}")
+        say(f"  weakness: {weakness}")
 
 
 def _dollars(term: dict[str, Any]) -> str:
@@ -225,13 +225,18 @@ def write_compared(compared: Compared, chosen: Format) -> None:
     from cli.rows import write_records
 
     records = [_of_injected(each) for each in compared.beside] + [_of_another(found) for found in compared.others]
-    write_records(records, _COMPARED, chosen, numbers={"usd_per_day", "found_usd_per_day", "low", "high", "off_by"})
+    columns = [name for name in _COMPARED if chosen is not Format.TABLE or name not in _SAID_IN_THE_TABLE]
+    if chosen is Format.TABLE:
+        records = [{**record, "injected": record["injected"] or f"none ({record['mode']})"} for record in records]
+    write_records(records, columns, chosen, numbers={"usd_per_day", "found_usd_per_day", "low", "high", "off_by"})
     if chosen is Format.TABLE:
         found = sum(bool(each.findings) for each in compared.beside)
         say(f"{found} of {len(compared.beside)} injected misallocations found, {len(compared.others)} other findings")
 
 
 _COMPARED = ("injected", "mode", "tenant", "place", "since", "usd_per_day", "found_usd_per_day", "low", "high", "off_by", "found")
+_SAID_IN_THE_TABLE = ("mode", "since")
+"""By other columns, so that it fits a terminal."""
 
 
 def _of_injected(each: Beside) -> dict[str, str | Decimal | None]:

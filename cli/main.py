@@ -13,6 +13,7 @@ import typer
 from cli.alerts import alerts_app
 from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
+from cli.autonomy import autonomy_app
 from cli.books import accounts, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.channels import channels_app
@@ -71,6 +72,7 @@ app.add_typer(findings_app)
 app.add_typer(prices_app)
 app.command()(quote)
 app.add_typer(assignments_app)
+app.add_typer(autonomy_app)
 app.add_typer(tasks_app)
 app.add_typer(outcomes_app)
 app.add_typer(policy_app)

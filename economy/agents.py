@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from random import Random
 
-from economy.appraisal import TOOL_S, Choice, delegation_tokens, expect, right_probability, verification_tokens
+from economy.appraisal import TOOL_S, Choice, delegation_tokens, right_probability, verification_tokens
 from economy.cache import Tokens, call_tokens
 from economy.classes import Action
 from economy.desk import Desk
@@ -26,6 +26,8 @@ from economy.tasks import Task
 
 # Share of finished tasks whose quality becomes known, and the delay of the verdict in seconds.
 OUTCOME_SHARE = {"coder": 0.95, "support": 0.75, "research": 0.70}
+# A coder's task has twenty tests, a customer gives up to four stars; reviewers of research grade as they like.
+GRADES = {"coder": 20, "support": 4}
 VERDICT_DELAY_S = (300.0, 5_400.0)
 INCIDENT_DELAY_S = (300.0, 7_200.0)
 # Losses are right-skewed: most are half the mean, one in five is three times it.
@@ -200,23 +202,21 @@ def _outcome(desk: Desk, run: Run) -> None:
     """Draw what came of the task: its quality, how that became known, and any incident."""
     cell, kind, choice, rng = run.task.cell, run.task.cell.kind, run.decided.choice, desk.rng
     if run.reused:
-        right = rng.random() < REUSE_QUALITY[kind.name]
-        run.quality = float(right)
+        run.quality = graded(kind.agent, REUSE_QUALITY[kind.name], rng)
     else:
-        probability = right_probability(cell, choice)
-        right = rng.random() < probability
+        grade = graded(kind.agent, right_probability(cell, choice), rng)
         answered = not (choice.confirm and kind.action) or rng.random() >= (kind.action.abandoned if kind.action else 0)
-        run.quality = float(right and answered)
-        if kind.agent == "research":
-            run.quality = graded(expect(cell, choice).quality, rng)
-        if not right and kind.action is not None and run.action_span is not None:
+        run.quality = grade if answered else 0.0
+        if rng.random() >= grade and kind.action is not None and run.action_span is not None:
             _incident(desk, run, kind.action)
     if rng.random() < OUTCOME_SHARE[kind.agent]:
         _report_outcome(desk, run)
 
 
-def graded(mean: float, rng: Random) -> float:
-    """A grade in [0, 1] with exactly this mean: research is graded, not passed or failed."""
+def graded(agent: str, mean: float, rng: Random) -> float:
+    """A grade in [0, 1] with exactly this mean: the share of a coder's tests that pass, a customer's stars, a reviewer's mark."""
+    if agent in GRADES:
+        return sum(rng.random() < mean for _ in range(GRADES[agent])) / GRADES[agent]
     half_width = 0.8 * min(mean, 1.0 - mean)
     return round(mean + (2.0 * rng.random() - 1.0) * half_width, 4)
 

@@ -75,6 +75,8 @@ def update(
             "allocation.policy.version": generated,
             "allocation.policy.trained_version": trained,
             "allocation.training.gain": round(measured_gain, 6),
+            # Of a unit of capability, over its life: quality 1 against 0 of what the trainer works at.
+            "allocation.task.value_usd": TRAINING.value_usd,
         },
         links=((batch.trace_id, batch.span_id),),
     )

@@ -73,6 +73,8 @@ def act(
                 raise AlertError(f"alert {alert_id} of {owner} is resolved already", "see `pigou alerts show`")
             connection.execute(_SQL["act"], {**key, "state": event, "muted_until": until if event == "muted" else None})
         connection.execute(_SQL["record_act"], {**key, "event": event, "who": who, "note": note})
+        if event == "acknowledged":
+            connection.execute(_SQL["acknowledge_finding"], {**key, "who": who, "note": note})
     return owner
 
 

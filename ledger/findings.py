@@ -32,8 +32,9 @@ def act(
 ) -> str:
     """Acknowledge or note something of a finding, with who and why in its history; answers whose it is.
 
-    The alert that tells of it is acknowledged with it, so that neither is told again until it has grown. A note changes nothing
-    else, and what is resolved can be noted too. Raises UnknownFinding; FindingError when it is resolved, or a note says nothing.
+    The alert that tells of it is acknowledged with it, and the other way round; what has grown is told again nevertheless. A
+    note changes nothing else, and what is resolved can be noted too. Raises UnknownFinding; FindingError when it is resolved, or
+    a note says nothing.
     """
     if event == "noted" and not (note or "").strip():
         raise FindingError("a note says something", "write what is to be known")
@@ -49,9 +50,11 @@ def act(
         if event == "acknowledged":
             if status == "resolved":
                 raise FindingError(f"finding {finding_id} of {owner} is resolved already", "see `pigou findings history`")
-            connection.execute(_SQL["acknowledge"], key)
             if alert_id is not None:
                 alerts.act(connection, alert_id, event, who=who, note=note, tenant=owner)
+                if status == "open":  # the alert acknowledges its finding, with who and why
+                    return owner
+            connection.execute(_SQL["acknowledge"], key)
         connection.execute(_SQL["record_act"], {**key, "event": event, "who": who, "note": note})
     return owner
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import psycopg
 
 from analyzers.detect import Detected, detect
@@ -24,7 +25,7 @@ _KNOWN = Look(
     change="route them to the middle model.", inequality="V·ΔQ < ΔC", method="doubly robust 1",
     terms=(Term("ΔC", 5.0, 4.5, 5.5), Term("V·ΔQ", None)), weaknesses=("difficulty is not recorded",),
     examples=(Example(TRACE, 0.25, DECISION), Example("ff" * 16, None)), days=(Day(BEGAN - timedelta(days=1), 4.0, 3.0, 5.0),),
-    detail={"frontier": [1.0, float("nan")]},
+    detail={"frontier": [np.float64(1.0), float("nan")]},
 )  # fmt: skip
 _UNKNOWN = replace(
     _KNOWN,

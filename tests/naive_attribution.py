@@ -42,6 +42,41 @@ def switched(
     return total
 
 
+def lent(
+    decisions: Sequence[int],
+    others: Sequence[int],
+    owners: Sequence[int],
+    price: Numbers,
+    outcome: Numbers,
+    fitted: Numbers,
+    propensity: Numbers,
+    tilt: Numbers,
+    option: int,
+    base: int,
+) -> float:
+    """One term of `switched` where it is measured on other tasks too: the mean miss of the option on `others` and of the base on
+    `owners`, each row weighted by how likely its context is asked about over how likely it was chosen there."""
+    missed: list[float] = []
+    for rows, took in ((others, option), (owners, base)):
+        weights = [float(tilt[j] / propensity[j, took]) for j in rows]
+        misses = [float(outcome[j] - fitted[j, took]) for j in rows]
+        missed.append(sum(w * m for w, m in zip(weights, misses, strict=True)) / sum(weights))
+    expected = sum(float(price[i]) * float(fitted[i, option] - fitted[i, base]) for i in decisions)
+    return expected + sum(float(price[i]) for i in decisions) * (missed[0] - missed[1])
+
+
+def unseen(prices: Sequence[Numbers], variances: Sequence[float], decisions: Sequence[int], measured: int) -> float:
+    """Variance of a sum over decisions of effects that differ unseen, where the mean of the `measured` ones is known: Σ over
+    terms of g·Σ_i (p_i − Σp/N)², with p = 0 for decisions that are not asked about."""
+    total = 0.0
+    for price, variance in zip(prices, variances, strict=True):
+        whole = sum(float(price[i]) for i in decisions)
+        mean = whole / measured
+        inside = sum((float(price[i]) - mean) ** 2 for i in decisions)
+        total += variance * (inside + (measured - len(decisions)) * mean**2)
+    return total
+
+
 def expectations(features: Numbers, chosen: Wholes, outcome: Numbers, fold: Wholes, options: int) -> Numbers:
     """What ridge regressions on standardised features expect of every option, a decision at a time, never from its own fold."""
     varied = features[:, features.std(axis=0) > 1e-12 * (1 + np.abs(features.mean(axis=0)))]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import pkgutil
 import re
 import shutil
 import signal
@@ -14,11 +16,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Sequence
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 import psycopg
+
+import cli
+from tests.forked import forking, run_forked
 
 READY_WITHIN_S = 100.0
 FREE_MB_MIN = 2500
@@ -173,22 +179,19 @@ def run_pigou(
     *arguments: str | Path,
     home: Path | None = None,
     url: str | None = None,
-    stdin: str | None = None,
+    stdin: str = "",
     timeout_s: float = 60.0,
 ) -> subprocess.CompletedProcess[str]:
     """One command run to its end, on a home or on another database."""
     named = {"PIGOU_HOME": str(home) if home else None, "PIGOU_DATABASE_URL": url}
     environment = clean_environment() | {name: value for name, value in named.items() if value}
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *map(str, arguments)],
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=timeout_s,
-        check=False,
-    )
+    return run_forked(_commands(), "cli", [str(word) for word in arguments], environment, Path.cwd(), timeout_s, stdin)
+
+
+@functools.cache
+def _commands() -> ForkServerContext:
+    """A fork server that has imported what the commands are made of."""
+    return forking([f"cli.{module.name}" for module in pkgutil.iter_modules(cli.__path__) if module.name != "__main__"])
 
 
 def clean_environment() -> dict[str, str]:

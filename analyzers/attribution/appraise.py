@@ -12,12 +12,13 @@ from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.doubt import doubts
 from analyzers.attribution.fit import Fit, fit
+from analyzers.attribution.lending import Lending
 from analyzers.attribution.segments import Band, Found, Segment, bands, segment, unidentified
-from analyzers.effects import intervals, pooling
+from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Floats, InputError, Ints
 
 STATUSES = ("appraised", "not_enough_evidence", "not_identified")
-METHOD = "attribution/1"  # changes with every change that makes other numbers
+METHOD = "attribution/2"  # changes with every change that makes other numbers
 
 _APPRAISED, _TOO_LITTLE, _UNIDENTIFIED = range(3)
 _NO_VALUE = Band(math.nan, math.nan)
@@ -62,9 +63,9 @@ def appraise(
 ) -> Appraised:
     """Appraise a decision set.
 
-    `edges` of value bands (`segments.bands`); `materiality_usd` per decision: what is worth knowing, by default a tenth of a
-    task's mean cost or a hundredth of its mean V, whichever is more; `controls` (n, k): negative controls. Decisions whose V is
-    not known have neither net nor regret. Repeatable by `seed`. Raises: InputError for arrays that cannot be.
+    `edges` of value bands (`segments.bands`); `materiality_usd` per decision: what is worth knowing, by default
+    `Choices.stake_usd`; `controls` (n, k): negative controls. Decisions whose V is not known have neither net nor regret.
+    Repeatable by `seed`. Raises: InputError for arrays that cannot be.
     """
     if len(choices) == 0:
         raise InputError("a decision set without a decision cannot be appraised")
@@ -75,14 +76,15 @@ def appraise(
         return replace(blank, segments=_unvalued(choices, np.arange(len(choices)), why))
     kept = choices if len(valued) == len(choices) else choices.take(valued)
     fitted = fit(kept, seed=seed, controls=controls if controls is None else controls[valued])
-    material = _materiality(kept) if materiality_usd is None else materiality_usd
+    material = kept.stake_usd() if materiality_usd is None else materiality_usd
     if not material > 0:
         raise InputError(f"materiality_usd must be positive, got {material}")
     divided, places = bands(kept.v_usd, edges)
     found: list[tuple[int, Found]] = []
+    lending = Lending(fitted, places)
     for place, band in enumerate(divided):
         pool = np.flatnonzero(places == place)
-        made = [segment(fitted, pool, option, band, material) for option in range(len(kept.options))]
+        made = [segment(lending, pool, option, band, material) for option in range(len(kept.options))]
         found += [(place, each) for each in made if each is not None]
     _fill(blank, fitted, [each for _, each in found], valued, material)
     segments = doubts(fitted, tuple(each.segment for _, each in found), seed=seed)
@@ -92,12 +94,6 @@ def appraise(
         blank.segment[unvalued] = len(segments)
         segments = segments + more
     return replace(blank, segments=segments, method=f"{METHOD}: {fitted.method}")
-
-
-def _materiality(choices: Choices) -> float:
-    known = choices.cost_usd[~np.isnan(choices.cost_usd)]
-    stake = max(0.1 * float(known.mean()) if len(known) else 0.0, 0.01 * float(np.nanmean(choices.v_usd)))
-    return stake if stake > 0 else 1e-6
 
 
 def _blank(choices: Choices) -> Appraised:
@@ -131,7 +127,7 @@ def _unvalued(choices: Choices, rows: Ints, why: str) -> tuple[Segment, ...]:
 
 def _fill(into: Appraised, fitted: Fit, found: list[Found], valued: Ints, materiality_usd: float) -> None:
     """Write every decision's numbers into the arrays of `into` (rows `valued`)."""
-    shared = _Shared(fitted, found)
+    shared = _Shared(fitted)
     for place, each in enumerate(found):
         rows = valued[each.rows]
         into.segment[rows] = place
@@ -142,25 +138,17 @@ def _fill(into: Appraised, fitted: Fit, found: list[Found], valued: Ints, materi
 
 
 class _Shared:
-    """What segments borrow: their effects pooled over bands, and the whole decision set's where a band has too little."""
+    """What segments borrow where they have too little themselves: the whole decision set's effects."""
 
-    def __init__(self, fitted: Fit, found: list[Found]) -> None:
+    def __init__(self, fitted: Fit) -> None:
         self._fit = fitted
         self._whole: dict[tuple[int, int], Contrast | None] = {}
-        self._pooled: dict[tuple[int, int, int], tuple[Floats, Floats]] = {}
-        options = range(len(fitted.choices.options))
-        for base in options:
-            for option in options:
-                own = [(place, each) for place, each in enumerate(found) if each.chosen == base and option in each.contrasts]
-                if len(own) >= pooling.SEGMENTS_MIN:
-                    self._pool(option, base, own)
 
-    def offsets(self, place: int, each: Found, option: int) -> tuple[Floats, Floats] | None:
+    def offsets(self, each: Found, option: int) -> tuple[Floats, Floats] | None:
         """Mean misses of `option` against the segment's own, (P,), and their covariance; None where nothing is known."""
         own = each.contrasts.get(option)
         if own is not None:
-            pooled = self._pooled.get((option, each.chosen, place))
-            return pooled or (own.arms[0].missed - own.arms[1].missed, own.covariance)
+            return own.arms[0].missed - own.arms[1].missed, own.covariance
         whole = self._of_all(option, each.chosen)
         return None if whole is None else (whole.arms[0].missed - whole.arms[1].missed, whole.covariance)
 
@@ -172,33 +160,13 @@ class _Shared:
             self._whole[key] = made if made is not None and made.is_evident else None
         return self._whole[key]
 
-    def _pool(self, option: int, base: int, own: list[tuple[int, Found]]) -> None:
-        parts = range(len(self._fit.parts))
-        values = np.stack([each.contrasts[option].arms[0].missed - each.contrasts[option].arms[1].missed for _, each in own])
-        covariances = [each.contrasts[option].covariance for _, each in own]
-        shrunk, errors = values.copy(), np.stack([np.sqrt(np.maximum(np.diag(c), 0.0)) for c in covariances])
-        for part in parts:
-            if not (errors[:, part] > 0).all():
-                continue
-            basis = [Basis(each.segment.n, each.segment.tasks, "miss", "these decisions") for _, each in own]
-            estimates = [
-                b.found(v, e, v - 1.96 * e, v + 1.96 * e) for b, v, e in zip(basis, values[:, part], errors[:, part], strict=True)
-            ]
-            pooled = pooling.pool(estimates).estimates
-            shrunk[:, part] = [one.numbers()[0] for one in pooled]
-            errors[:, part] = [one.numbers()[1] for one in pooled]
-        for (place, _), value, error, covariance in zip(own, shrunk, errors, covariances, strict=True):
-            before = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
-            self._pooled[option, base, place] = value, covariance * np.outer(error / before, error / before)
-
 
 def _terms(into: Appraised, fitted: Fit, each: Found, rows: Ints, shared: _Shared) -> None:
     """V·Q, C, λ·L, ρ·R and net of every option in one segment's decisions."""
     of = {"quality": into.value_usd, "cost": into.cost_usd, "latency": into.latency_usd, "risk": into.risk_usd}
     own = _own_offsets(fitted, each)
-    place = int(into.segment[rows[0]])
     for option in range(len(fitted.choices.options)):
-        offsets = (np.zeros(len(fitted.parts)), None) if option == each.chosen else shared.offsets(place, each, option)
+        offsets = (np.zeros(len(fitted.parts)), None) if option == each.chosen else shared.offsets(each, option)
         if offsets is None:
             continue
         net = np.zeros(len(rows))
@@ -232,16 +200,17 @@ def _own_offsets(fitted: Fit, each: Found) -> Floats:
 
 def _regrets(into: Appraised, fitted: Fit, each: Found, rows: Ints, shared: _Shared, materiality_usd: float) -> None:
     """Best option, regret and status of one segment's decisions, at each one's own prices."""
-    place, chosen = int(into.segment[rows[0]]), each.chosen
+    chosen = each.chosen
     prices = np.stack([part.price[each.rows] for part in fitted.parts])
     gains, errors = np.full((len(rows), len(fitted.choices.options)), -np.inf), np.zeros((len(rows), len(fitted.choices.options)))
     for option in range(len(fitted.choices.options)):
-        offsets = shared.offsets(place, each, option) if option != chosen else None
+        offsets = shared.offsets(each, option) if option != chosen else None
         if option == chosen or offsets is None or not _is_net_known(fitted):
             continue
         gain = into.net_usd[rows, option] - into.net_usd[rows, chosen]
         gain = np.where(fitted.supported[each.rows, chosen], gain, np.nan)
-        error = np.sqrt(np.maximum(np.einsum("pi,pq,qi->i", prices, offsets[1], prices), 0.0))
+        unseen = np.array([part.unseen[option] + part.unseen[chosen] for part in fitted.parts])
+        error = np.sqrt(np.maximum(np.einsum("pi,pq,qi->i", prices, offsets[1], prices), 0.0) + unseen @ prices**2)
         gains[:, option] = np.where(np.isnan(gain), -np.inf, gain)
         errors[:, option] = error
         into.error_usd[rows, option] = np.where(np.isnan(gain), np.nan, error)

@@ -27,7 +27,8 @@ class Choices:
     `v_usd`: V. `lam`: λ in USD per second, 0 where the SLA is slack. `rho`: ρ. `propensity`: of the chosen option, NaN where
     not logged. `menu` (n, K): every option's propensity where logged, else None. `assignment`: how options were chosen:
     `logged` (with propensities), `recorded` (the features tell all that moved it) or `unknown`. `features` (n, d): known before
-    the choice, without V. `feature_names`: d names. Raises: InputError naming the array whose shape or values cannot be.
+    the choice, without V. `feature_names`: d names. `unmoved`: terms (quality, cost, latency, risk) that no option can move, by
+    how they work: a cached prefix gives the same answer. Raises: InputError naming the array whose shape or values cannot be.
     """
 
     options: tuple[str, ...]
@@ -47,6 +48,7 @@ class Choices:
     assignment: Assignment
     features: Floats
     feature_names: tuple[str, ...]
+    unmoved: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.chosen)
@@ -69,6 +71,14 @@ class Choices:
 
     def __len__(self) -> int:
         return len(self.chosen)
+
+    def stake_usd(self) -> float:
+        """What is worth knowing of a decision, in USD: a tenth of a task's mean cost or, where quality can be moved, a hundredth
+        of mean V, whichever is more."""
+        known = self.cost_usd[~np.isnan(self.cost_usd)]
+        of_value = 0.0 if "quality" in self.unmoved or np.isnan(self.v_usd).all() else 0.01 * float(np.nanmean(self.v_usd))
+        stake = max(0.1 * float(known.mean()) if len(known) else 0.0, of_value)
+        return stake if stake > 0 else 1e-6
 
     def take(self, rows: Bools | Ints) -> Choices:
         """The same decision set with some of its decisions."""

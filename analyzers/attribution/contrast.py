@@ -2,12 +2,14 @@
 
 The estimand is a sum over *these* decisions, each at its own prices: Σ_i p_i·(Y_i(b) − Y_i(a)). What the models expect of each
 decision is summed at its prices; what they missed on average is measured where the options were taken, weighted to be like these
-decisions.
+decisions. It may be measured on more decisions than are asked about: V is a price, and what an option brings is the same whatever
+it is worth, unless the data show otherwise (`lending`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +20,7 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
 from analyzers.effects.scores import EFFECTIVE_MIN
 
+_CHANCE_MIN = 1e-6
 _NET = ("quality", "cost", "latency", "risk")
 
 
@@ -26,8 +29,8 @@ class Arm:
     """The decisions in which one option was taken, weighted to be like those that are asked about.
 
     `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
-    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term; `by_fold` (P, 2,
-    folds): weighted misses and weights, for choosing on other folds.
+    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,)
+    behind each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
     """
 
     rows: Ints
@@ -35,7 +38,13 @@ class Arm:
     pulls: Floats
     missed: Floats
     effective: float
+    sizes: Floats
+    counts: Ints
     by_fold: Floats
+
+    def deviation(self, place: int) -> float:
+        """Standard deviation of what the model missed of one decision in a term, in its unit."""
+        return math.sqrt(float((self.pulls[place] ** 2).sum()) * float(self.sizes[place]))
 
     def without(self, fold: int) -> Floats:
         """Shape (P,): the mean miss on all other folds; the overall one where they hold nothing."""
@@ -43,29 +52,28 @@ class Arm:
         return np.where(weighed[:, 1] > 0, weighed[:, 0] / np.maximum(weighed[:, 1], 1e-300), self.missed)
 
 
-def arm(fit: Fit, rows: Ints, weight: Floats, tasks: Ints) -> Arm:
-    """The arm of `rows` under weights (rows,), whose tasks are numbered as `tasks` says."""
+def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
+    """The arm of `rows` under each term's weights (rows,), whose tasks are numbered as `tasks` says. Terms that no option moves
+    are not measured."""
     pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
-    by_fold = np.zeros((len(fit.parts), 2, FOLDS))
-    effective = math.inf
+    by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
+    counts = np.zeros(len(fit.parts), dtype=np.int64)
     for place, part in enumerate(fit.parts):
-        weighed = weight * part.weight[rows]
+        if not part.moves:
+            continue
+        weighed = weights[place] * part.weight[rows]
         total = float(weighed.sum())
         if total <= 0:
-            if part.name != "own":
-                effective = 0.0
             continue
         residual = part.residual[rows]
         missed[place] = float((weighed * residual).sum()) / total
         pulls[place] = weighed * (residual - missed[place]) / total
         by_fold[place, 0] = np.bincount(fit.fold[rows], weights=weighed * residual, minlength=FOLDS)
         by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
-        if part.name != "own":
-            if fit.alone:
-                effective = min(effective, total**2 / float((weighed**2).sum()))
-            else:
-                effective = min(effective, intervals.kish(weighed, tasks))
-    return Arm(rows, tasks, pulls, missed, effective, by_fold)
+        counts[place] = int((weighed > 0).sum()) if fit.alone else len(np.unique(tasks[weighed > 0]))
+        sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
+    priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
+    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ class Contrast:
     base: int
     arms: tuple[Arm, Arm]  # of option, of base
     tasks: int
+    elsewhere: bool = False  # whether it is about a part of what was measured that context picked out
 
     @cached_property
     def expected(self) -> Floats:
@@ -130,7 +139,33 @@ class Contrast:
         joint = intervals.of_sums(value, self._joint(sums))
         low, high = self._limits(sums, intervals.hall_share_of(joint), level)
         basis = Basis(len(self.decisions), self.tasks, self.fit.method, "these decisions", level)
-        return basis.found(value, joint.standard_error, value - low, value + high, degrees=joint.degrees)
+        unseen = self.unseen(priced)
+        error, reach = math.sqrt(joint.standard_error**2 + unseen), intervals.quantile(math.inf, level) ** 2 * unseen
+        low, high = math.sqrt(low**2 + reach), math.sqrt(high**2 + reach)
+        return basis.found(value, error, value - low, value + high, degrees=joint.degrees)
+
+    def unseen(self, prices: Floats | None = None) -> float:
+        """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
+        them dearer, where effects differ in ways that the models do not tell.
+
+        Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm;
+        g·(Σp)² where context picked the decisions out of those that were measured, since then they may all differ alike.
+        """
+        priced = self.prices() if prices is None else prices
+        variance = 0.0
+        for place, part in enumerate(self.fit.parts):
+            left = float(part.unseen[self.option] + part.unseen[self.base])
+            if left == 0 or not part.moves:
+                continue
+            if self.elsewhere:
+                variance += left * float(priced[place].sum()) ** 2
+                continue
+            of_tasks = priced[place]
+            if not self.fit.alone:
+                of_tasks = np.bincount(np.unique(self.fit.tasks[self.decisions], return_inverse=True)[1], weights=of_tasks)
+            n = max(len(of_tasks), int(self.arms[1].counts[place]))
+            variance += left * max(0.0, float((of_tasks**2).sum()) - float(of_tasks.sum()) ** 2 / n)
+        return variance
 
     def pull(self, prices: Floats | None = None) -> list[tuple[Ints, Floats]]:
         """Rows with what each adds to the error of `total`."""
@@ -164,17 +199,16 @@ class Contrast:
 
     def _pieces(self, side: int, sums: Floats, hall_share: float, level: float) -> list[tuple[intervals.Bounds, Floats]]:
         """Quality in one arm, if it is known, and money: what each contributes to the total, and its pulls by task."""
-        names = [part.name for part in self.fit.parts]
-        each = self.arms[side]
-        money = [place for place, name in enumerate(names) if name != "quality" and sums[place]]
+        parts, each = self.fit.parts, self.arms[side]
+        asked = [place for place, part in enumerate(parts) if sums[place] and part.moves]
+        money = [place for place in asked if parts[place].name != "quality"]
         found: list[tuple[intervals.Bounds, Floats]] = []
-        if "quality" in names and sums[names.index("quality")]:
-            place = names.index("quality")
+        for place in (place for place in asked if parts[place].name == "quality"):
             option = self.option if side == 0 else self.base
             mean = float(self.fit.parts[place].fitted[self.decisions, option].mean()) + float(each.missed[place])
             pulls = each.pulls[place] if self.fit.alone else self._sums(side, place)
             of = intervals.of_sums(min(1.0, max(0.0, mean)), self._own(side, pulls))
-            known = intervals.bounded(of, max(each.effective, 1e-9), level)
+            known = intervals.bounded(of, max(each.effective, 1e-9), level, worth=parts[place].worth)
             scale = float(sums[place])
             found.append((intervals.Bounds(scale * known.value, scale * known.low, scale * known.high), scale * pulls))
         if money:
@@ -192,24 +226,60 @@ class Contrast:
         return pulls[present]
 
 
-def contrast(fit: Fit, pool: Ints, option: int, base: int) -> Contrast | None:
+def contrast(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None = None) -> Contrast | None:
     """What `option` would have brought in those decisions of `pool` (rows) in which `base` was chosen; None where there is none,
-    or where nobody in the pool took the option.
+    or where nobody took the option where it is measured: in the pool, or where a loan says.
 
     Source: doubly robust effect on those who took `base`: weights e_base/e_option (Hirano, Imbens & Ridder 2003; Robins,
     Rotnitzky & Zhao 1994), normalised (Hájek).
     """
-    both = pool[fit.supported[pool, option] & fit.supported[pool, base]]
+    decisions = asked(fit, pool, option, base)
+    arms = measured(fit, pool, option, base, loan) if len(decisions) else None
+    return None if arms is None else Contrast(fit, decisions, option, base, arms[:2], arms[2])
+
+
+def asked(fit: Fit, pool: Ints, option: int, base: int) -> Ints:
+    """The decisions of a pool that a contrast is about."""
+    return pool[fit.supported[pool, option] & fit.supported[pool, base] & (fit.choices.chosen[pool] == base)]
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Where a contrast is measured besides its own pool: on the rows of `donors` (which hold the pool), weighted by `tilt` (n,),
+    the probability that a decision of such context is one of those that are asked about. Terms that are `apart` (P,) are measured
+    in the pool alone."""
+
+    donors: Ints
+    tilt: Floats
+    apart: Bools
+
+
+def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) -> tuple[Arm, Arm, int] | None:
+    """The arms of a contrast, of `option` and of `base`, and how many tasks both have; None where one is empty."""
+    given = pool if loan is None else loan.donors
+    both = given[fit.supported[given, option] & fit.supported[given, base]]
     took = fit.choices.chosen[both]
-    decisions, others = both[took == base], both[took == option]
-    if len(decisions) == 0 or len(others) == 0:
+    owners, others = both[took == base], both[took == option]
+    if len(owners) == 0 or len(others) == 0:
         return None
     if fit.alone:
-        own_tasks, other_tasks, tasks = decisions, others, len(decisions) + len(others)
+        own_tasks, other_tasks, tasks = owners, others, len(owners) + len(others)
     else:
-        codes = np.unique(fit.tasks[np.concatenate([others, decisions])], return_inverse=True)[1]
+        codes = np.unique(fit.tasks[np.concatenate([others, owners])], return_inverse=True)[1]
         other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
-    weight = fit.propensity[others, base] / fit.propensity[others, option]
-    one = arm(fit, others, weight, other_tasks)
-    other = arm(fit, decisions, np.ones(len(decisions)), own_tasks)
-    return Contrast(fit, decisions, option, base, (one, other), tasks)
+    one = arm(fit, others, _weights(fit, pool, others, option, base, loan), other_tasks)
+    other = arm(fit, owners, _weights(fit, pool, owners, base, base, loan), own_tasks)
+    return one, other, tasks
+
+
+def _weights(fit: Fit, pool: Ints, rows: Ints, took: int, base: int, loan: Loan | None) -> list[Floats]:
+    """Each term's weights of rows in which `took` was chosen, so that they are like the pool's decisions for `base`."""
+    alone = fit.propensity[rows, base] / np.maximum(fit.propensity[rows, took], _CHANCE_MIN)
+    if loan is None:
+        return [alone] * len(fit.parts)
+    if loan.apart.any():
+        inside: Bools = np.zeros(len(fit.choices), dtype=np.bool_)
+        inside[pool] = True
+        alone = alone * inside[rows]
+    lent = loan.tilt[rows] / np.maximum(fit.shared[rows, took], _CHANCE_MIN)
+    return [alone if apart else lent for apart in loan.apart]

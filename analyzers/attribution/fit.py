@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from analyzers.attribution.choices import Choices
+from analyzers.attribution.steadiness import averaged, is_steady
 from analyzers.effects import nuisance, observational, propensity
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, own_clusters
 
@@ -23,7 +24,9 @@ ROWS_LEARNT = 40_000  # decisions that a model learns from; more change no predi
 OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
 _EVIDENT = 2.0  # standard errors by which context has to tell effects apart before it is used for that
 _BLP_ROWS_MIN = 60
+_WORTH_MAX = 50.0  # passes or fails that one grade is taken for at most
 _RANDOM = 17  # a stream of the seed's own
+_ACROSS = "compares across changes of policy: that nothing else changed with them is assumed, no drift was seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,10 @@ class Part:
 
     `price` (n,): what a unit of it is worth in USD, signed: V, −1, −λ, −ρ; 0 for `own`, which is only reported. `fitted` (n, K):
     expected of each option. `residual` (n,): outcome less what was expected of the chosen option, 0 where unknown. `weight`
-    (n,): one over the probability of becoming known, 0 where unknown. `mean` of the chosen option is completed by the model.
+    (n,): one over the probability of becoming known, 0 where unknown. `moves`: whether options can move it at all
+    (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `worth`: passes or
+    fails that one outcome in [0, 1] tells as much as (`intervals.bounded`). `unseen` (K,): variance over
+    decisions of what an option brings over the most frequent one, beyond what `fitted` tells apart, in the term's unit squared.
     """
 
     name: Name
@@ -40,20 +46,25 @@ class Part:
     fitted: Floats
     residual: Floats
     weight: Floats
+    moves: bool
+    worth: float
+    unseen: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
     """A decision set ready to be asked. `rows`: which of the choices it holds (those with every price that is needed).
 
-    `propensity` (n, K): probability of each option, logged or estimated. `supported` (n, K): where the option had a chance.
-    `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why.
-    `fold` (n,): whole tasks together. `alone`: every task has one decision here.
+    `propensity` (n, K): probability of each option, logged or estimated; `shared` (n, K): the same averaged over tasks of any
+    value, where outcomes do not move with V. `supported` (n, K): where the option had a chance.
+    `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why, and what
+    else is taken for granted. `fold` (n,): whole tasks together. `alone`: every task has one decision here.
     """
 
     choices: Choices
     parts: tuple[Part, ...]
     propensity: Floats
+    shared: Floats
     supported: Bools
     unidentified: tuple[str, ...]
     unpriced: tuple[str, ...]
@@ -61,6 +72,7 @@ class Fit:
     tasks: Ints
     alone: bool
     method: str
+    told: Floats
 
     def part(self, name: Name) -> Part | None:
         """The term of that name, None where it is left out."""
@@ -79,28 +91,34 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
     anyone, each = _learnt_from(choices.chosen, options, seed)
     outcomes, unpriced = _outcomes(choices)
     with threadpool_limits(1):  # matrices are small: threads waiting for each other on a busy machine made them ten times slower
-        ready = nuisance.design(context(choices), choices.chosen, options)
-        chance, supported, unidentified, method = _chances(choices, ready, fold, anyone)
+        moved = [each for name, each in outcomes.items() if name != "own" and name not in choices.unmoved]
+        chances, told, everything = _compared(choices, moved, tasks, fold, anyone, seed)
+        if chances.across:
+            unpriced = (*unpriced, _ACROSS)
         parts = tuple(
-            _part(name, outcome, price, choices, ready, fold, (each, anyone), chance)
+            _part(name, outcome, price, choices, (told, everything), fold, (each, anyone), chances.shared)
             for name, (outcome, price) in outcomes.items()
         )
-    fitted = Fit(choices, parts, chance, supported, unidentified, unpriced, fold, tasks, alone, method)
-    if controls is not None and choices.assignment == "recorded" and not any(unidentified):
+    fitted = Fit(
+        choices, parts, chances.own, chances.shared, chances.supported, chances.unidentified, unpriced, fold, tasks, alone,
+        chances.method, told.terms,
+    )  # fmt: skip
+    if controls is not None and choices.assignment == "recorded" and not any(fitted.unidentified):
         fitted = replace(fitted, unidentified=_controlled(fitted, floats(controls, "controls", shape=(n, -1)), seed))
     return fitted
 
 
-def context(choices: Choices) -> Floats:
-    """Shape (n, d): what was known before the choice and may move outcomes: the features, log V and time (drift)."""
-    value = np.log(np.maximum(choices.v_usd, 1e-9))
+def context(choices: Choices, *, time: bool = True, value: bool = True) -> Floats:
+    """Shape (n, d): what was known before the choice: the features, log V and time (drift) where wanted. What is expected of
+    options is not learnt from V: what a few dear tasks seem to tell of it would be multiplied by it."""
     unknown: Floats = choices.features
     if np.isnan(unknown).any():  # a feature that is sometimes unknown: its mean, and that it is unknown
         missing = np.isnan(unknown)
         with np.errstate(invalid="ignore"):
             means = np.where(missing.all(axis=0), 0.0, np.nansum(unknown, axis=0) / np.maximum(1, (~missing).sum(axis=0)))
         unknown = np.column_stack([np.where(missing, means, unknown), missing[:, missing.any(axis=0)]])
-    return np.column_stack([unknown, value, choices.decided_at])
+    worth = [np.log(np.maximum(choices.v_usd, 1e-9))] if value else []
+    return np.column_stack([unknown, *worth, *([choices.decided_at] if time else [])])
 
 
 def _learnt_from(chosen: Ints, options: int, seed: int) -> tuple[Bools | None, Bools | None]:
@@ -113,14 +131,51 @@ def _learnt_from(chosen: Ints, options: int, seed: int) -> tuple[Bools | None, B
     return draw < ROWS_LEARNT / n, draw < share[chosen]
 
 
-def _chances(
-    choices: Choices, ready: nuisance.Design, fold: Ints, learnt_from: Bools | None
-) -> tuple[Floats, Bools, tuple[str, ...], str]:
+@dataclass(frozen=True, slots=True)
+class _Chances:
+    """Propensities, and whether they compare across changes of policy. `own`, `shared`, `supported`: (n, K), as in `Fit`."""
+
+    own: Floats
+    shared: Floats
+    supported: Bools
+    unidentified: tuple[str, ...]
+    method: str
+    across: bool = False
+
+
+def _compared(
+    choices: Choices, outcomes: list[tuple[Floats, Floats]], tasks: Ints, fold: Ints, learnt_from: Bools | None, seed: int
+) -> tuple[_Chances, nuisance.Design, nuisance.Design]:
+    """Propensities, given as little context as the outcomes allow, and the designs for outcomes and for becoming known."""
+    options, worth = len(choices.options), np.log(np.maximum(choices.v_usd, 1e-9))
+    steady = is_steady(choices, outcomes, choices.decided_at, worth[:, None], tasks)
+    level = is_steady(choices, outcomes, worth, choices.decided_at[:, None][:, : 0 if steady else 1], tasks)
+    across = steady and choices.assignment == "recorded"
+    own = nuisance.design(context(choices, time=not across), choices.chosen, options)
+    found = _chances(choices, own, fold, learnt_from)
+    everything = context(choices)
+    if steady and choices.assignment == "logged":
+        alike = averaged(found.own, context(choices, time=False), everything, seed)
+        if alike is not None:
+            found, across = replace(found, own=alike, shared=alike, supported=alike > 0), True
+    told = nuisance.design(context(choices, time=not across, value=False), choices.chosen, options)
+    if level and choices.assignment == "logged":
+        alike = averaged(found.own, context(choices, time=not across, value=False), everything, seed)
+        if alike is not None:
+            found = replace(found, shared=alike, supported=alike > 0)
+    elif level and len(choices) <= ROWS_LEARNT:
+        found = replace(found, shared=_chances(choices, told, fold, learnt_from).own)
+        found = replace(found, supported=found.shared >= observational.OVERLAP_MIN)
+    method = f"{found.method}, averaged over changes of policy" if across and choices.assignment == "logged" else found.method
+    return replace(found, across=across, method=method), told, own
+
+
+def _chances(choices: Choices, ready: nuisance.Design, fold: Ints, learnt_from: Bools | None) -> _Chances:
     n, options = len(choices), len(choices.options)
     if choices.assignment != "logged":
         chance = nuisance.probability_model(ready, choices.chosen, options, fold, learnt_from=learnt_from)
         reasons = observational.reasons(chance, choices.chosen, choices.assignment)
-        return chance, chance >= observational.OVERLAP_MIN, reasons, "doubly robust, estimated propensities"
+        return _Chances(chance, chance, chance >= observational.OVERLAP_MIN, reasons, "doubly robust, estimated propensities")
     own = choices.propensity
     menu = choices.menu
     if menu is not None and np.isnan(menu).any():
@@ -134,7 +189,7 @@ def _chances(
         total = np.maximum(others.sum(axis=1), 1e-12)
         chance = others * ((1 - own) / total)[:, None]
         chance[np.arange(n), choices.chosen] = own
-    return chance, chance > 0, reasons, "doubly robust, logged propensities"
+    return _Chances(chance, chance, chance > 0, reasons, "doubly robust, logged propensities")
 
 
 def _outcomes(choices: Choices) -> tuple[dict[Name, tuple[Floats, Floats]], tuple[str, ...]]:
@@ -168,23 +223,38 @@ def _part(
     outcome: Floats,
     price: Floats,
     choices: Choices,
-    ready: nuisance.Design,
+    designs: tuple[nuisance.Design, nuisance.Design],
     fold: Ints,
     learnt_from: tuple[Bools | None, Bools | None],
     chance: Floats,
 ) -> Part:
     n, options, chosen = len(outcome), len(choices.options), choices.chosen
-    each, anyone = learnt_from
+    (ready, everything), (each, anyone) = designs, learnt_from
     known = ~np.isnan(outcome)
-    fitted = nuisance.outcome_model(ready, outcome, chosen, options, fold, bounded=name == "quality", learnt_from=each)
+    moves = name not in choices.unmoved
+    if moves:
+        fitted = nuisance.outcome_model(ready, outcome, chosen, options, fold, bounded=name == "quality", learnt_from=each)
+    else:
+        same = np.zeros(n, dtype=np.int64)
+        alike = nuisance.outcome_model(ready, outcome, same, 1, fold, bounded=name == "quality", learnt_from=anyone)
+        fitted = np.repeat(alike, options, axis=1)
     weight = known.astype(np.float64)
     if not known.all():
-        told = ready.terms if n <= ROWS_LEARNT else context(choices)  # not a second table of a million curved terms
+        told = everything.terms if n <= ROWS_LEARNT else context(choices)  # not a second table of a million curved terms
         state = nuisance.design(np.column_stack([told, np.eye(options)[chosen][:, 1:]]), known.astype(np.int64), 2, "linear")
         seen = nuisance.probability_model(state, known.astype(np.int64), 2, fold, learnt_from=anyone)[:, 1]
         weight = known / np.maximum(seen, 0.01)
-    residual = np.where(known, outcome - fitted[np.arange(n), chosen], 0.0)
-    return _shrunk(Part(name, price, fitted, residual, weight), chosen, chance)
+    own = np.arange(n), chosen
+    residual = np.where(known, outcome - fitted[own], 0.0)
+    part = Part(name, price, fitted, residual, weight, moves, _worth(fitted[own], residual, known), np.zeros(options))
+    return _shrunk(part, chosen, chance) if moves else part
+
+
+def _worth(expected: Floats, residual: Floats, known: Bools) -> float:
+    """How much less an outcome in [0, 1] varies than passing or failing would: Σf(1−f)/Σ(y−f)², at least 1."""
+    spread = float((residual[known] ** 2).sum())
+    passing = float((expected[known] * (1 - expected[known])).clip(0.0).sum())
+    return float(min(max(passing / spread, 1.0), _WORTH_MAX)) if spread > 0 else 1.0
 
 
 def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:
@@ -196,25 +266,37 @@ def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:
     """
     options = part.fitted.shape[1]
     base = int(np.argmax(np.bincount(chosen, minlength=options)))
-    fitted, residual = part.fitted.copy(), part.residual
+    fitted, residual, unseen = part.fitted.copy(), part.residual, np.zeros(options)
     for option in range(options):
         if option == base:
             continue
         effect = part.fitted[:, option] - part.fitted[:, base]
         overlap = chance[:, option] * chance[:, base] / np.maximum(chance[:, option] + chance[:, base], 1e-12)
         middle = float((overlap * effect).sum()) / max(float(overlap.sum()), 1e-12)
-        keep = _slope(part, chosen, chance, option, base, effect - middle, overlap)
+        slope, error = _slope(part, chosen, chance, option, base, effect - middle, overlap)
+        keep = min(slope, 1.0) if error == 0 or slope > _EVIDENT * error else 0.0
         fitted[:, option] = part.fitted[:, base] + middle + keep * (effect - middle)
+        unseen[option] = _unseen(keep, min(max(slope + error, 0.0), 1.0)) * float(((effect - middle) ** 2).mean())
     own = np.arange(len(chosen)), chosen
     known = part.weight > 0
-    return replace(part, fitted=fitted, residual=np.where(known, residual + part.fitted[own] - fitted[own], 0.0))
+    left = np.where(known, residual + part.fitted[own] - fitted[own], 0.0)
+    return replace(part, fitted=fitted, residual=left, unseen=unseen)
 
 
-def _slope(part: Part, chosen: Ints, chance: Floats, option: int, base: int, spread: Floats, overlap: Floats) -> float:
-    """How much of the model's spread of effects is real: slope of the doubly robust pseudo-effect on it."""
+def _unseen(keep: float, real: float) -> float:
+    """Share of the model's variance of effects that is real and not kept: of its spread, the share `real` is signal (the slope of
+    a signal on itself with noise), of which a prediction that keeps `keep` misses so much."""
+    return real - 2 * keep * real + keep**2
+
+
+def _slope(
+    part: Part, chosen: Ints, chance: Floats, option: int, base: int, spread: Floats, overlap: Floats
+) -> tuple[float, float]:
+    """How much of the model's spread of effects is real: slope of the doubly robust pseudo-effect on it, and its error; all or
+    none of it, by (0, 1), where nothing can be measured."""
     rows = np.flatnonzero(((chosen == option) | (chosen == base)) & (part.weight > 0))
     if len(rows) < _BLP_ROWS_MIN or float(np.abs(spread).max()) < 1e-9:
-        return 0.0
+        return 0.0, 1.0
     # On rows of the two options, overlap × 1/propensity is the other option's share of the two: no weight is extreme.
     sign = np.where(chosen[rows] == option, 1.0, -1.0)
     own = chance[rows, chosen[rows]]
@@ -223,11 +305,9 @@ def _slope(part: Part, chosen: Ints, chance: Floats, option: int, base: int, spr
     # Normal equation of Σ overlap·(ψ − middle − κ·x)²: ψ − model effect = sign·residual/propensity, so κ = 1 + Σwxy/Σo·x².
     below = float((overlap * spread**2).sum())
     if below <= 0:
-        return 0.0
+        return 0.0, 1.0
     pull = weight * x * (y - np.average(y, weights=np.maximum(weight, 1e-12)))
-    slope = 1.0 + float(pull.sum()) / below
-    error = float(np.sqrt((pull**2).sum())) / below
-    return min(slope, 1.0) if error == 0 or slope > _EVIDENT * error else 0.0
+    return 1.0 + float(pull.sum()) / below, float(np.sqrt((pull**2).sum())) / below
 
 
 def _controlled(fitted: Fit, controls: Floats, seed: int) -> tuple[str, ...]:

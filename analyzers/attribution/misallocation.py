@@ -114,11 +114,14 @@ def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Mis
     for each, weight in zip(ordered, weights, strict=True):
         left = each.appraised.pull * _left(each.appraised.regret_usd, weight)
         pulls += np.bincount(np.searchsorted(tasks, each.choices.tasks), weights=left, minlength=len(tasks))
+        here: dict[tuple[str, str, str], list[tuple[Segment, float]]] = defaultdict(list)
         for code, segment in enumerate(each.appraised.segments):
             if segment.regret.value is not None:
                 inside = each.appraised.segment == code
                 kept = _left(each.appraised.regret_usd[inside], weight[inside])
-                sums[each.layer, each.kind, mode_of(each.kind, segment)].add(segment, kept)
+                here[each.layer, each.kind, mode_of(each.kind, segment)].append((segment, kept))
+        for key, found in here.items():
+            sums[key].add(found)
         explored += float(np.nansum((each.appraised.regret_usd * weight)[_explored(each.choices)]))
     decisions = sum(len(each.choices) for each in ordered)
     total = _total(list(sums.values()), pulls, decisions, level)
@@ -141,23 +144,29 @@ class _Sum:
     decisions: int = 0
     tasks: int = 0
 
-    def add(self, segment: Segment, kept: float) -> None:
-        """Count a segment, of whose regret `kept` is left once upstream is right."""
-        value, error, low, high = segment.regret.numbers()
-        gap = max(0.0, segment.most_usd - value)
-        better = value + (gap / 2 if low > 0 else 0.0)
-        self.value += kept * better
-        self.learnt += kept * value
-        self.gap += kept * gap
-        self.alone += better
-        self.error += (kept * error) ** 2
-        self.below += (kept * (value - low)) ** 2
-        self.above += (kept * (high - value)) ** 2
-        self.decisions += segment.n
-        self.tasks += segment.tasks
+    def add(self, found: list[tuple[Segment, float]]) -> None:
+        """Count the segments of one decision set, each with what is left of its regret once upstream is right. They may be
+        measured on the same tasks, so that their errors are taken to go together."""
+        error = below = above = 0.0
+        for segment, kept in found:
+            value, own_error, low, high = segment.regret.numbers()
+            gap = max(0.0, segment.most_usd - value)
+            better = value + (gap / 2 if low > 0 else 0.0)
+            self.value += kept * better
+            self.learnt += kept * value
+            self.gap += kept * gap
+            self.alone += better
+            error += kept * own_error
+            below += kept * (value - low)
+            above += kept * (high - value)
+            self.decisions += segment.n
+            self.tasks += segment.tasks
+        self.error += error**2
+        self.below += below**2
+        self.above += above**2
 
     def estimate(self, level: float) -> Estimate:
-        """The share, its segments taken as independent."""
+        """The share, its decision sets taken as independent."""
         basis = Basis(self.decisions, self.tasks, "sum of segments", "decisions of the period", level)
         high = self.learnt + max(math.sqrt(self.above), self.gap)
         return basis.found(self.value, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)

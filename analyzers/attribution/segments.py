@@ -9,9 +9,12 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
+from scipy import special
 
-from analyzers.attribution.contrast import Contrast, contrast
-from analyzers.attribution.fit import FOLDS, Fit
+from analyzers.attribution.contrast import Contrast
+from analyzers.attribution.fit import Fit
+from analyzers.attribution.lending import Lending
+from analyzers.attribution.policy import policy
 from analyzers.effects import intervals, multiplicity, power
 from analyzers.effects.estimate import Basis, Estimate, Floats, InputError, Ints, Needs
 from analyzers.effects.observational import SUPPORT_MIN
@@ -49,9 +52,10 @@ class Segment:
     total of each term (V·ΔQ, −ΔC, −λ·ΔL, −ρ·ΔR), in USD, that add up to it. `downstream`: ΔC of the whole tasks less ΔC of the
     decisions' own calls, in USD; None where own costs are not known. `options`: each option's total against the chosen one, in
     their order; None for the chosen one and where nothing is known. `most_usd`: the same as `regret` with each decision's best
-    looking option taken at its word: too much on average, and so a ceiling for sums. `status` judges the interval against
-    `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a finding among all segments of a run
-    (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or nothing was clearly lost.
+    looking option taken at its word, and what no model tells apart known: too much on average, and so a ceiling for
+    sums. `status` judges the interval against `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a
+    finding among all segments of a run (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or
+    nothing was clearly lost.
     """
 
     label: str
@@ -108,19 +112,21 @@ def bands(v_usd: Floats, edges: Sequence[float] | None = None) -> tuple[tuple[Ba
     return tuple(Band(low, high) for low, high in pairwise(limits)), places
 
 
-def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: float) -> Found | None:
-    """The segment of `pool` (rows of one value band) that chose `chosen`; None where nobody did.
+def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_usd: float) -> Found | None:
+    """The segment of `pool` (rows of one value band) that chose `chosen`; None where nobody did. What other bands know of the
+    options is lent to it.
 
     Its regret is the gain of the best policy known *from other tasks*: eq. 4 at each decision's own V and context, cross-fitted,
     so that choosing among noisy options does not flatter it. The upper limit is the largest of the policy's and of each single
     option's. `materiality_usd` is per decision.
     """
+    fit = lending.fit
     rows = pool[fit.choices.chosen[pool] == chosen]
     if len(rows) == 0:
         return None
     tasks = len(rows) if fit.alone else len(np.unique(fit.tasks[rows]))
     every = {
-        b: contrast(fit, pool, b, chosen)
+        b: lending.contrast(pool, b, chosen)
         for b in range(len(fit.choices.options))
         if b != chosen and not unidentified(fit, pool, b, chosen)
     }
@@ -130,7 +136,7 @@ def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: floa
     pulls: list[tuple[Ints, Floats]] = []
     best, changes, downstream = "", {}, None
     if evident:
-        steps = _policy(fit, pool, chosen, evident)
+        steps = policy(lending, pool, chosen, evident)
         regret, pulls = _regret(fit, steps, totals, basis)
         gainer = max(totals, key=lambda b: totals[b].numbers()[0])
         best = fit.choices.options[gainer] if totals[gainer].numbers()[0] > 0 else ""
@@ -142,7 +148,7 @@ def segment(fit: Fit, pool: Ints, chosen: int, band: Band, materiality_usd: floa
     name = fit.choices.options[chosen]
     made = Segment(
         f"{name}, {band.label}", band, name, best, len(rows), tasks, regret, changes, downstream, options,
-        _most(pool, evident), status, why, needs,
+        _most(fit, pool, evident), status, why, needs,
         materiality_usd * len(rows),
     )  # fmt: skip
     return Found(made, rows, chosen, evident, pulls)
@@ -178,27 +184,6 @@ def unidentified(fit: Fit, pool: Ints, option: int, chosen: int) -> str:
     return fit.unidentified[option] or fit.unidentified[chosen]
 
 
-def _policy(fit: Fit, pool: Ints, chosen: int, evident: dict[int, Contrast]) -> list[Contrast]:
-    """The contrasts that switching by eq. 4 consists of: each alternative where it looks best from other tasks."""
-    best, gain = np.full(len(pool), chosen), np.zeros(len(pool))
-    prices = np.stack([part.price[pool] for part in fit.parts])
-    fold = fit.fold[pool]
-    for option, each in evident.items():
-        offsets = np.stack([each.arms[0].without(k) - each.arms[1].without(k) for k in range(FOLDS)], axis=1)[:, fold]
-        for place, part in enumerate(fit.parts):
-            offsets[place] += part.fitted[pool, option] - part.fitted[pool, chosen]
-        worth = np.where(fit.supported[pool, option] & fit.supported[pool, chosen], (prices * offsets).sum(axis=0), -np.inf)
-        better = worth > gain
-        best[better], gain[better] = option, worth[better]
-    steps: list[Contrast] = []
-    for option, each in evident.items():
-        inside = pool[best == option]
-        step = each if len(inside) == len(pool) else contrast(fit, inside, option, chosen)
-        if step is not None and step.is_evident:
-            steps.append(step)
-    return steps
-
-
 def _regret(
     fit: Fit, steps: list[Contrast], totals: dict[int, Estimate], basis: Basis
 ) -> tuple[Estimate, list[tuple[Ints, Floats]]]:
@@ -213,19 +198,29 @@ def _regret(
         return basis.found(value, error, low, max(high, ceiling), degrees=found[0].degrees), pulls
     joint = _spread(fit, value, pulls)
     apart = math.sqrt(sum(each.numbers()[1] ** 2 for each in found))
-    together = joint.standard_error / apart if apart > 0 else 1.0  # decisions of one task in several steps move together
+    measured = math.sqrt(max(0.0, apart**2 - sum(step.unseen() for step in steps)))
+    together = joint.standard_error / measured if measured > 0 else 1.0  # decisions of one task in several steps move together
     below = together * math.sqrt(sum((each.numbers()[0] - each.numbers()[2]) ** 2 for each in found))
     above = together * math.sqrt(sum((each.numbers()[3] - each.numbers()[0]) ** 2 for each in found))
-    return basis.found(value, joint.standard_error, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
+    return basis.found(value, together * apart, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
 
 
-def _most(pool: Ints, evident: dict[int, Contrast]) -> float:
-    """Sum over the segment's decisions of the best looking option's gain, in USD."""
+def _most(fit: Fit, pool: Ints, evident: dict[int, Contrast]) -> float:
+    """Sum over the segment's decisions of the best looking option's gain, in USD, were it known what no model tells apart.
+
+    Formula: E max(0, m + s·Z), with the gain m and the deviation s of unseen effects at the decision's prices.
+    """
     gain = np.zeros(len(pool))
-    for each in evident.values():
+    for option, each in evident.items():
         places = np.searchsorted(pool, each.decisions)  # rows of a pool stand in order
-        worth = (each.prices() * each.changed).sum(axis=0)
-        gain[places] = np.maximum(gain[places], worth)
+        prices = each.prices()
+        worth = (prices * each.changed).sum(axis=0)
+        unseen = np.array([part.unseen[option] + part.unseen[each.base] if part.moves else 0.0 for part in fit.parts])
+        deviation = np.maximum(np.sqrt(unseen @ prices**2), 1e-12)
+        ratio = worth / deviation
+        below = np.asarray(special.ndtr(ratio), dtype=np.float64)
+        expected = worth * below + deviation * np.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi)
+        gain[places] = np.maximum(gain[places], expected)
     return float(gain.sum())
 
 

@@ -18,6 +18,9 @@ from psycopg import sql
 from analyzers.attribution.choices import Assignment, Choices
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints
 
+UNMOVED: dict[str, tuple[str, ...]] = {"cache": ("quality", "risk")}
+"""By kind, the terms of eq. 1 that no option can move: a prefix that the provider has cached gives the same answer."""
+
 _HEADER_BYTES = 19  # signature, flags and the length of no extension
 _TRAILER_BYTES = 2
 _UNKNOWN = sql.SQL("'NaN'::float8")
@@ -143,6 +146,7 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
         assignment=comparison.assignment,
         features=told,
         feature_names=names,
+        unmoved=UNMOVED.get(comparison.kind, ()),
     )
     return Loaded(choices, read["id"].copy(), decided_us, read["comparable_only"].astype(bool))
 

@@ -117,16 +117,17 @@ def wilson(mean: float, n_effective: float, level: float = LEVEL) -> tuple[float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def bounded(of: Spread, effective: float, level: float = LEVEL) -> Bounds:
+def bounded(of: Spread, effective: float, level: float = LEVEL, *, worth: float = 1.0) -> Bounds:
     """Interval for a mean of outcomes in [0, 1] known through weighted scores.
 
     `effective` is the number of independent tasks behind the mean (Kish). The count that goes into Wilson's formula is
     n* = μ(1−μ)/V, what the scores' variance is worth, drawn towards `effective` by one pseudo-observation, so that an arm in
-    which all outcomes are alike is not taken for certain.
+    which all outcomes are alike is not taken for certain. `worth`: how many passes or fails one outcome tells as much as (1 for
+    those themselves, 20 for the share of twenty tests): that many are drawn towards then.
     """
     mean = min(1.0, max(0.0, of.mean))
-    worth = (mean * (1 - mean) + 1 / effective) / (of.standard_error**2 * effective + 1 / effective)
-    low, high = wilson(mean, max(effective * worth, 1e-9), level)
+    told = (mean * (1 - mean) + 1 / effective) / (of.standard_error**2 * effective + 1 / (effective * worth))
+    low, high = wilson(mean, max(effective * told, 1e-9), level)
     return Bounds(of.mean, min(low, of.mean), max(high, of.mean))
 
 

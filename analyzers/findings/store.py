@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import psycopg
 from psycopg.rows import dict_row
 
@@ -128,5 +129,12 @@ def _numbers(look: Look | None) -> dict[str, float | None]:
 
 
 def _encoded(rows: Sequence[dict[str, Any]]) -> str:
-    """As JSON, in which what is no number (NaN) is null."""
-    return msgspec.json.encode(rows).decode()
+    """As JSON, in which what is no number (NaN) is null, and numpy's numbers are numbers."""
+    return msgspec.json.encode(rows, enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    number: Any = value  # numpy's type says nothing of what it holds
+    if isinstance(value, np.generic):
+        return number.item()
+    raise Refused(f"{value!r} in what a look tells")

@@ -1,13 +1,12 @@
 -- name: find
--- A finding by its number, held until what is done with it is written, with the alert that tells of it; without a tenant, if the number
--- is only one tenant's.
+-- A finding by its number, with the alert that tells of it; without a tenant, if the number is only one tenant's. Not held: the alert is
+-- held first, by all who act on both.
 select f.tenant_id, t.tenant, f.status,
        (select a.alert_id from pigou.alert a
          where a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
            and a.state <> 'resolved')
   from pigou.finding f join pigou.tenant t using (tenant_id)
  where f.finding_id = %(finding_id)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
-   for update of f
 
 -- name: acknowledge
 -- Somebody looks after it.

@@ -6,6 +6,7 @@ here and reckoned with exactly; a declaration that is no longer true fails like 
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import socket
@@ -15,7 +16,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,6 +35,7 @@ from examples.provider.app import create_provider
 from examples.provider.catalog import Vendor, find_model
 from examples.provider.faults import parse_faults
 from examples.provider.usage import Usage, cost_usd
+from tests.forked import Elsewhere
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -217,34 +219,47 @@ def suspended_calls(dsn: str, since: datetime) -> int:
     return row[0]
 
 
-def run_example(example: Example, provider: Provider, pigou: Pigou, home: Path) -> datetime:
+def run_example(example: Example, provider: Provider, pigou: Pigou, agents: Elsewhere, home: Path) -> datetime:
     """Run an example to its end and return the moment before it started, by the database's clock."""
     with psycopg.connect(pigou.dsn) as connection:
         row = connection.execute("select clock_timestamp()").fetchone()
     assert row is not None
     endpoint = f"http://{pigou.grpc_endpoint}" if example.protocol == "grpc" else pigou.http_endpoint
     environment = agent_environment(provider, home, endpoint, example.protocol)
-    run = subprocess.run(
-        [PYTHON, EXAMPLES / f"{example.name}.py"],
-        env=environment,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=EXAMPLE_S_MAX,
-        check=False,
-    )
+    run = agents.run(EXAMPLES / f"{example.name}.py", [], environment, home, EXAMPLE_S_MAX)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()
     assert "Failed to export" not in run.stderr
     return row[0]
 
 
+@pytest.fixture(scope="module")
+def agents() -> Iterator[Elsewhere]:
+    """Where agents run: forks of one process that has imported what they import, but for what reads the environment then."""
+    imported = {
+        name
+        for path in EXAMPLES.glob("*.py")
+        if path.stem != "litellm_callback"
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in imported_by(statement)
+        if not (EXAMPLES / name.partition(".")[0]).with_suffix(".py").exists()
+    }
+    with Elsewhere(PYTHON, sorted(imported), {"PATH": os.environ["PATH"]}) as elsewhere:
+        yield elsewhere
+
+
+def imported_by(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.ImportFrom):
+        return [statement.module] if statement.module else []
+    return [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
+
+
 @pytest.mark.parametrize("example", EXAMPLE_RUNS, ids=lambda example: f"{example.name}-{example.protocol}")
-def test_the_books_hold_what_was_sold(example: Example, pigou: Pigou, tmp_path: Path) -> None:
+def test_the_books_hold_what_was_sold(example: Example, pigou: Pigou, agents: Elsewhere, tmp_path: Path) -> None:
     # Ids follow from the seed, so that runs into the same books need seeds of their own.
     seed = 1_000 + EXAMPLE_RUNS.index(example)
     with running_provider(seed, example.faults) as provider:
-        since = run_example(example, provider, pigou, tmp_path)
+        since = run_example(example, provider, pigou, agents, tmp_path)
         sales = provider.sales()
     assert sales
     expected = Counter(expected_line(sale, example.flaws) for sale in sales)

@@ -106,6 +106,27 @@ def test_a_mode_that_fails_is_recorded_and_stops_no_other(writer: psycopg.Connec
     assert detect(writer, BEGAN + DAY, modes={"over_routing": works}, now=BEGAN).places == 0, "nothing is there to look at yet"
 
 
+def test_what_is_looked_at_ends_with_the_calls(writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    """Of a tenant that stopped weeks ago nothing is looked at any more, and what was found there is gone."""
+    found(writer, [look_of(4)])
+    tenant_id = open_tenants(writer, ["acme"])["acme"]
+    owner.execute("insert into pigou.spend_key (tenant_id, key_id) values (%s, gen_random_uuid())", [tenant_id])
+    hour = """
+        insert into pigou.spend_hour
+        select k.tenant_id, %s, k.key_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0 from pigou.spend_key k"""
+    owner.execute(hour, [BEGAN - HOUR])
+    windows: list[Window] = []
+
+    def looks_at(_connection: psycopg.Connection, _tenant_id: int, window: Window) -> list[Look]:
+        windows.append(window)
+        return [look_of(4)] if window.until == BEGAN else []
+
+    for days in (3, 27, 29):
+        detect(writer, modes={"over_routing": looks_at}, now=BEGAN + days * DAY)
+    assert windows == [Window(BEGAN - 28 * DAY, BEGAN)] * 2 + [Window(BEGAN + DAY, BEGAN + 29 * DAY)]
+    assert rows(writer, "select status, resolution from ledger.findings") == [("resolved", "gone")]
+
+
 def test_materiality_is_each_tenants_own(writer: psycopg.Connection) -> None:
     assert set_materiality(writer, Decimal(3), None, "test") == 2
     assert set_materiality(writer, Decimal(5), "acme", "test") == 1
@@ -204,7 +225,7 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
     )
     for said in (
         "4.00 USD a day, 95 % interval 3.50 to 4.50, since 2026-11-10 12:00; material from 0.50 on",
-        "ΔC: 5.0000 USD a day (4.5000 to 5.5000)", "V·ΔQ: not known", "it would be wrong if: difficulty is not recorded", TRACE,
+        "ΔC: 5.0000 USD a day (4.5000 to 5.5000)", "V·ΔQ: not known", "weakness: difficulty is not recorded", TRACE,
     ):  # fmt: skip
         assert said in out
     assert json.loads(pigou("findings", "show", "1", "--format", "json")[1])[0]["evidence"]["detail"] == {"frontier": [1.0, None]}
@@ -232,7 +253,16 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
 def injected(key: str, tenant: str, task_class: str | None, usd: float, mode: str = "over_routing") -> dict[str, Any]:
     place = {"tenant": tenant, "agent": "support", "task_class": task_class, "difficulties": []}
     onset = "2026-11-10T00:00:00+00:00"
-    return {"key": key, "mode": mode, "layer": "demand", "segment": place, "onset": onset, "usd_per_day": usd, "forced": 1}
+    return {
+        "key": key,
+        "mode": mode,
+        "layer": "demand",
+        "decision": "route",
+        "segment": place,
+        "onset": onset,
+        "usd_per_day": usd,
+        "forced": 1,
+    }
 
 
 def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) -> None:
@@ -242,7 +272,8 @@ def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_pa
     ]
     another = look_of(2, Place("demand", "route", "code.review", "small"))
     unknown = look_of(None, Place("demand", "route", "support.refund", "large"))
-    found(writer, [*halves, another, unknown])
+    farther = look_of(1, Place("demand", "cascade", "support.faq", "large"))
+    found(writer, [*halves, another, farther, unknown])
     truth = tmp_path / "truth.json"
     wrong = [
         injected("faq", "acme", "support.faq", 8),
@@ -252,16 +283,18 @@ def test_found_against_injected(pigou: Typed, writer: psycopg.Connection, tmp_pa
     truth.write_text(json.dumps({"format": "pigou-economy-truth/1", "misallocations": wrong, "seed": 1}))
     code, out, _ = pigou("findings", "compare", "--truth", str(truth), "--format", "json")
     assert code == 0
-    faq, refund, far, other = json.loads(out)
+    faq, refund, far, other, last = json.loads(out)
     columns = ("injected", "usd_per_day", "found_usd_per_day", "low", "high", "off_by")
     assert [faq[name] for name in columns] == ["faq", 8, 7, 6.5, 7.5, "-12%"]
     assert (refund["found_usd_per_day"], refund["found"]) == (
         None,
-        "none; looked at: not enough evidence; needs 40 more outcomes",
+        "none; looked at: not enough evidence",
     )
     assert far["found"] == "none; not looked at"
     assert [other[name] for name in columns] == [None, None, 2, 1.5, 2.5, None]
-    assert "1 of 3 injected misallocations found, 1 other findings" in pigou("findings", "compare", "--truth", str(truth))[1]
+    assert last["found"] == "4: support.faq, cascade large", "less near than the two"
+    assert "none (over_routing)" in pigou("findings", "compare", "--truth", str(truth))[1]
+    assert "1 of 3 injected misallocations found, 2 other findings" in pigou("findings", "compare", "--truth", str(truth))[1]
     truth.write_text(json.dumps({"format": "another", "misallocations": []}))
     code, _, err = pigou("findings", "compare", "--truth", str(truth))
     assert (code, "is no truth of an economy" in err) == (2, True)
@@ -319,10 +352,15 @@ def test_over_http(served: Served, writer: psycopg.Connection) -> None:
         assert (answered, said in answer["detail"]) == (status, True), answer
 
 
-def test_an_alert_by_hand_leaves_the_finding(writer: psycopg.Connection) -> None:
+def test_what_people_do_with_the_alert_of_a_finding(writer: psycopg.Connection) -> None:
+    """Acknowledging it acknowledges the finding; resolving it by hand does not make it right."""
     found(writer, [look_of(4)])
     evaluate(writer, BEGAN + timedelta(seconds=5))
+    alerts.act(writer, 1, "acknowledged", who="ann", note="on it")
+    assert [(event, who, note) for _, event, who, note in events(writer)][1:] == [("acknowledged", "ann", "on it")]
+    act(writer, 1, "acknowledged", who="bo")
+    assert [who for _, _, who, _ in events(writer)] == [None, "ann", "bo"]
     alerts.act(writer, 1, "resolved", who="ann")
-    assert one(writer, "select status from ledger.findings") == "open"
+    assert one(writer, "select status from ledger.findings") == "acknowledged"
     evaluate(writer, BEGAN + timedelta(seconds=15))
     assert rows(writer, "select alert_id, state from ledger.alerts order by 1") == [(1, "resolved"), (2, "open")]

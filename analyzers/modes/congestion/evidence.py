@@ -96,7 +96,7 @@ def _fingerprint(seen: Seen, mask: Bools) -> Json:
     if not short.any():
         return None
     made = windows(seen.served, short, mask, _WINDOW_S)
-    found = fingerprint(made.latency_s, made.others_long_tokens, traffic=made.traffic, stratum=made.stratum, day=made.day)
+    found = fingerprint(made.latency_s, made.others_long_tokens, traffic=made.traffic, hour=made.hour, day=made.day)
     return {
         "verdict": found.verdict, "s_per_thousand_tokens": found.slope, "low": found.low, "high": found.high, "p": found.p,
         "windows": found.windows, "why": found.why,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from analyzers.attribution.appraise import STATUSES, Appraised, appraise
 from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import contrast
 from analyzers.attribution.fit import context, fit
+from analyzers.attribution.lending import Lending
 from analyzers.attribution.segments import bands, discoveries
+from analyzers.attribution.steadiness import averaged, is_steady
 from analyzers.effects.estimate import InputError
 from bench.truth.markets import Drawn, Economy, play
 from tests import naive_attribution as naive
@@ -58,7 +61,118 @@ def test_a_contrast_is_the_sum_of_its_formula() -> None:
     error = naive.joint_error(
         [float(x) for _, pull in pulls for x in pull], [int(made.tasks[r]) for rows, _ in pulls for r in rows]
     )
-    assert found.gain.standard_error == pytest.approx(error, rel=1e-6)
+    own = [int(i) for i in pool if chosen[i] == 0]
+    unseen = naive.unseen(
+        [part.price for part in made.parts], [float(part.unseen[2] + part.unseen[0]) for part in made.parts], own, len(own)
+    )
+    assert unseen > 0
+    assert found.gain.standard_error == pytest.approx(math.hypot(error, math.sqrt(unseen)), rel=1e-6)
+
+
+def test_a_band_is_told_by_all_tasks_that_are_like_its_own() -> None:
+    drawn = play(Economy(n=400, how="confounded"), np.random.default_rng(5))
+    made = fit(drawn.choices, seed=2)
+    places = bands(drawn.choices.v_usd)[1]
+    lending = Lending(made, places)
+    pool, chosen = np.flatnonzero(places == 1), drawn.choices.chosen
+    found = lending.contrast(pool, 2, 0)
+    assert found is not None
+    assert not lending.apart(2, 0).any()
+    both = np.flatnonzero(made.supported[:, 2] & made.supported[:, 0])
+    decisions = [int(i) for i in both if chosen[i] == 0 and places[i] == 1]
+    others, owners = ([int(i) for i in both if chosen[i] == k] for k in (2, 0))
+    told = made.told - made.told.mean(axis=0)
+    asked = ((chosen == 0) & (places == 1)).astype(np.float64)
+    [tilt] = [np.array(naive.ridge(told, asked, told))]
+    outcomes = (drawn.choices.quality, drawn.choices.cost_usd, drawn.choices.latency_s, drawn.choices.loss_usd)
+    expected = sum(
+        naive.lent(decisions, others, owners, part.price, outcome, part.fitted, made.shared,
+                   np.maximum(tilt, 0.02 * asked.mean()), 2, 0)
+        for part, outcome in zip(made.parts, outcomes, strict=True)
+    )  # fmt: skip
+    assert found.gain.value == pytest.approx(expected, rel=1e-9)
+    owned = [part.price for part in made.parts]
+    counted = naive.unseen(owned, [float(part.unseen[2] + part.unseen[0]) for part in made.parts], decisions, len(owners))
+    assert found.unseen() == pytest.approx(counted, rel=1e-9)
+
+
+def test_a_term_that_differs_between_bands_is_measured_in_each_alone() -> None:
+    rng = np.random.default_rng(4)
+    n = 4_000
+    choices = replace(play(Economy(n=n, quality=(0.0, 0.0, 0.0)), rng).choices, v_usd=rng.choice([1.0, 9.0], size=n))
+    better = (choices.chosen == 2) & (choices.v_usd == 9.0)
+    quality = (rng.random(n) < np.where(better, 0.9, 0.5)).astype(np.float64)
+    made = fit(replace(choices, quality=quality), seed=1)
+    names = [part.name for part in made.parts]
+    places = bands(choices.v_usd)[1]
+    lending = Lending(made, places)
+    assert [name for name, apart in zip(names, lending.apart(2, 0), strict=True) if apart] == ["quality"]
+    for band, gain in ((0, 0.0), (1, 0.4)):
+        found = lending.contrast(np.flatnonzero(places == band), 2, 0)
+        assert found is not None
+        assert found.changed[names.index("quality")].mean() == pytest.approx(gain, abs=0.08)
+
+
+def test_what_changed_with_time_or_value_alone_is_seen() -> None:
+    rng = np.random.default_rng(3)
+    choices = play(Economy(n=1_000, how="confounded"), rng).choices
+    outcome, price, none = rng.normal(size=1_000), np.ones(1_000), np.zeros((1_000, 0))
+    assert is_steady(choices, [(outcome, price)], choices.decided_at, none, choices.tasks)
+    drifting = outcome + 0.5 * np.linspace(-1, 1, 1_000)
+    assert not is_steady(choices, [(outcome, price), (drifting, price)], choices.decided_at, none, choices.tasks)
+    assert is_steady(choices, [(drifting, 1e-3 * price)], choices.decided_at, none, choices.tasks)  # moves no dollar that matters
+    of_option = outcome + choices.chosen  # moves with the choice, whatever the choice moves with
+    assert is_steady(choices, [(of_option, price)], choices.decided_at, none, choices.tasks)
+
+
+def test_logged_chances_are_averaged_over_what_is_recorded_only() -> None:
+    rng = np.random.default_rng(2)
+    told, when, secret = rng.integers(0, 2, size=600), np.linspace(0, 1, 600), rng.integers(0, 2, size=600)
+    context = told[:, None].astype(np.float64)
+    everything = np.column_stack([context, when]).astype(np.float64)
+    first = np.where(when < 0.4, 0.9, np.where(told == 1, 0.1, 0.3))
+    menu = np.column_stack([first, 1 - first])
+    found = averaged(menu, context, everything, 1)
+    assert found is not None
+    for level in (0, 1):
+        assert np.allclose(found[told == level], menu[told == level].mean(axis=0))
+    hidden = np.where(secret == 1, 0.9, first)
+    secretly = np.column_stack([hidden, 1 - hidden])
+    assert averaged(secretly, context, everything, 1) is None
+    assert averaged(np.full((600, 2), 0.5), context, everything, 1) is None
+
+
+def test_a_policy_that_changed_is_compared_before_and_after() -> None:
+    """Never explored since the change: only before and after tell; and not where everything else changed, too."""
+    rng = np.random.default_rng(6)
+    drawn = play(replace(WORTH_SWITCHING, n=1_200, how="deterministic"), rng)
+    choices = drawn.choices
+    late = choices.decided_at > np.median(choices.decided_at)
+    chosen = np.where(late, 0, 2)
+    rows = np.arange(1_200), chosen
+    quality, cost = (rng.random(1_200) < drawn.quality[rows]).astype(np.float64), drawn.cost[rows]
+    changed = replace(
+        choices, chosen=chosen, quality=quality, cost_usd=cost, latency_s=np.full(1_200, np.nan), loss_usd=np.full(1_200, np.nan),
+        assignment="recorded",
+    )  # fmt: skip
+    made = appraise(changed, seed=1)
+    mine = [segment for segment in made.segments if segment.chosen == "option-0"]
+    true = sum(float((drawn.net[:, 2] - drawn.net[:, 0])[made.segment == made.segments.index(each)].sum()) for each in mine)
+    assert all("across changes of policy" in each.why for each in mine)
+    assert sum(each.regret.numbers()[0] for each in mine) == pytest.approx(true, rel=0.35)
+    drifted = appraise(replace(changed, cost_usd=cost + 2 * np.linspace(0, 1, 1_200)), seed=1)
+    assert np.isnan(drifted.regret_usd).all()
+
+
+def test_a_cached_prefix_moves_no_quality() -> None:
+    choices = small(unmoved=("quality", "risk"))
+    made = fit(choices, seed=1)
+    quality = made.part("quality")
+    assert quality is not None
+    assert np.ptp(quality.fitted, axis=1).max() == 0
+    found = appraise(choices, seed=1)
+    assert all(each.changes.get("quality", 0.0) == 0.0 for each in found.segments)
+    assert np.isfinite(found.value_usd).any()
 
 
 def test_what_is_expected_of_an_option_is_a_ridge_regression_from_other_tasks() -> None:
@@ -66,7 +180,7 @@ def test_what_is_expected_of_an_option_is_a_ridge_regression_from_other_tasks() 
         Economy(n=90, quality=(0.0, 0.0), cost=(1.0, 2.0), latency=(0.0, 0.0), loss=(1.0, 1.0)), np.random.default_rng(4)
     )
     made = fit(drawn.choices, seed=3)
-    expected = naive.expectations(context(drawn.choices), drawn.choices.chosen, drawn.choices.cost_usd, made.fold, 2)
+    expected = naive.expectations(context(drawn.choices, value=False), drawn.choices.chosen, drawn.choices.cost_usd, made.fold, 2)
     cost = made.part("cost")
     assert cost is not None
     base = int(np.argmax(np.bincount(drawn.choices.chosen)))

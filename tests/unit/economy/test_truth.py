@@ -8,11 +8,12 @@ from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from economy.agents import graded
+from economy.agents import GRADES, graded
 from economy.appraisal import expect, right_probability
 from economy.faults import MODES
 from economy.parameters import MODELS
@@ -157,10 +158,18 @@ def test_grades_have_their_mean_and_stay_in_range() -> None:
             return self.value
 
     for mean in (0.02, 0.5, 0.97):
-        grades = [graded(mean, Fixed(u / 100)) for u in range(101)]  # pyright: ignore[reportArgumentType]
+        grades = [graded("research", mean, Fixed(u / 100)) for u in range(101)]  # pyright: ignore[reportArgumentType]
         assert sum(grades) / len(grades) == pytest.approx(mean, abs=1e-3)
         assert min(grades) >= 0.0
         assert max(grades) <= 1.0
+
+
+def test_tests_and_stars_are_shares_of_a_whole_number() -> None:
+    for agent, of in GRADES.items():
+        rng = Random(5)
+        grades = [graded(agent, 0.8, rng) for _ in range(2_000)]
+        assert {round(grade * of, 9) % 1 for grade in grades} == {0.0}
+        assert sum(grades) / len(grades) == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / of / 2_000))
 
 
 def test_the_files_hold_what_was_told(truth: Truth, tmp_path: Path) -> None:

@@ -1,0 +1,213 @@
+"""Calls and their prompts, as the books and their telemetry tell them: which were sent one after another, and what caches did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzers.effects.estimate import Bools, Floats, Ints
+from analyzers.modes.cache.recency import Recency
+from analyzers.modes.cache.touches import Touches, previous_of
+
+LIFETIME_S, LONG_LIFETIME_S = 300.0, 3600.0
+"""What providers promise of what is written: five minutes from its last use, or an hour where that was paid for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """Calls in order of time. Shapes: (n,), codes are whole numbers from 0.
+
+    `whole` input tokens, of which `read` and `written` by the cache; `is_told`: its emitter tells of caches at all. Rates in USD
+    per token, NaN where there is none. `sequence`: calls of one model for one agent within a trace or conversation; `stratum`:
+    agent, task class, model and kind of work; `place`: agent and task class; `provider`; `upstream`: who answered. `keys`: what
+    the emitter says it sent, a piece of the prompt each, in order; empty where it says nothing. `value_usd`: V of the task, NaN
+    if unknown.
+    """
+
+    at_s: Floats
+    whole: Floats
+    read: Floats
+    written: Floats
+    output: Floats
+    is_told: Bools
+    input_rate: Floats
+    read_rate: Floats
+    write_rate: Floats
+    lifetime_s: Floats
+    sequence: Ints
+    stratum: Ints
+    place: Ints
+    provider: Ints
+    upstream: Ints
+    keys: tuple[tuple[int, ...], ...]
+    value_usd: Floats
+
+    def __len__(self) -> int:
+        return len(self.at_s)
+
+    @property
+    def read_gain(self) -> Floats:
+        """What one token read instead of paid in full saves, in USD."""
+        return self.input_rate - np.where(np.isnan(self.read_rate), self.input_rate, self.read_rate)
+
+    @property
+    def write_premium(self) -> Floats:
+        """What one token written costs beyond fresh input, in USD."""
+        return np.where(np.isnan(self.write_rate), self.input_rate, self.write_rate) - self.input_rate
+
+    @property
+    def saved_usd(self) -> Floats:
+        """What the cache saved on each call, less what writing cost beyond fresh input: negative where it only wrote."""
+        return self.read * self.read_gain - self.written * self.write_premium
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Pieces that were sent again by calls that state several keys, in the order of calls and prompts. Shapes: (k,).
+
+    `age_s`: since when the piece, or one before it, was sent last, whichever is longest ago: a cache finds a piece only behind
+    all those before it. `stored_age_s`: the same since a call that used the cache; NaN where one of them was never cached.
+    `own_age_s`: since this piece itself was cached, `sum_s` and `stored_sum_s` the sums of such ages, since it was sent or
+    cached, of the piece and all before it. `distance` and `stored_distance`: how many other pieces were sent, or cached, since.
+    `is_read`: whether the cache read it. `is_seen`: whether that tells of it: what follows a piece that was lost shows nowhere.
+    """
+
+    call: Ints
+    tokens: Floats
+    age_s: Floats
+    stored_age_s: Floats
+    own_age_s: Floats
+    sum_s: Floats
+    stored_sum_s: Floats
+    distance: Floats
+    stored_distance: Floats
+    is_read: Bools
+    is_seen: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Resends:
+    """What each call sent again. Shapes: (n,). `previous`: the call that sent it last, -1 if none; `age_s` since then, NaN if
+    none.
+
+    `tokens`: how many were sent again where the emitter's keys tell; NaN where only the order of calls does. `is_same`: what was
+    sent before is known by its key to be the same; false also where nothing tells. `pieces`: of calls that state several keys.
+    """
+
+    previous: Ints
+    age_s: Floats
+    tokens: Floats
+    is_same: Bools
+    pieces: Pieces
+
+
+def resends(prompts: Prompts) -> Resends:
+    """Find what was sent again: by keys where they are stated, otherwise by the order of calls in a sequence."""
+    previous = previous_of(prompts.sequence)
+    tokens, same = np.full(len(prompts), np.nan), np.zeros(len(prompts), dtype=bool)
+    held: dict[int, int] = {}
+    cached: dict[int, float] = {}
+    for index, keys in enumerate(prompts.keys):
+        if not keys:
+            continue
+        known = _leading(keys, held)
+        if known:
+            previous[index], same[index] = held[keys[known - 1]], True
+            tokens[index] = prompts.whole[index] * known / len(keys)
+        if len(keys) == 1:
+            (key,) = keys
+            if known:
+                tokens[index] = cached[key]
+            cached[key] = max(float(prompts.read[index] + prompts.written[index]), cached.get(key, 0.0))
+        held.update(dict.fromkeys(keys, index))
+    age = np.where(previous >= 0, prompts.at_s - prompts.at_s[previous], np.nan)
+    return Resends(previous, age, tokens, same, _pieces(prompts))
+
+
+def _leading(keys: tuple[int, ...], held: dict[int, int]) -> int:
+    """How many of the leading pieces were sent before: what follows a piece that is new cannot be found again."""
+    for place, key in enumerate(keys):
+        if key not in held:
+            return place
+    return len(keys)
+
+
+def _pieces(prompts: Prompts) -> Pieces:
+    sent, stored = _Uses(), dict[int, _Uses]()  # what one provider keeps, another does not
+    rows: list[tuple[float, ...]] = []
+    for index, keys in enumerate(prompts.keys):
+        if len(keys) < 2:
+            continue
+        at_s, size = float(prompts.at_s[index]), float(prompts.whole[index]) / len(keys)
+        held = stored.setdefault(int(prompts.provider[index]), _Uses())
+        uses = prompts.read[index] + prompts.written[index] > 0
+        hits = round(float(prompts.read[index]) / size)
+        longest, longest_stored, total, total_stored = (0.0, 0.0), (0.0, 0.0), 0.0, 0.0
+        for place, key in enumerate(keys):
+            if key not in sent.at_s:
+                break
+            longest, own = sent.since(key, at_s, longest), at_s - held.at_s.get(key, np.nan)
+            longest_stored = held.since(key, at_s, longest_stored)
+            total, total_stored = total + at_s - sent.at_s[key], total_stored + own
+            ages = (longest[0], longest_stored[0], own, total, total_stored, longest[1], longest_stored[1])
+            rows.append((index, size, *ages, place < hits, uses and place <= hits))
+        sent.use(keys, at_s)
+        if uses:
+            held.use(keys, at_s)
+    table: Floats = np.array(rows, dtype=np.float64).reshape(-1, 11)
+    age_s, stored_s, own_s, sum_s, stored_sum_s, distance, stored_distance = (table[:, column] for column in range(2, 9))
+    call, is_read, is_seen = table[:, 0].astype(np.int64), table[:, 9] > 0, table[:, 10] > 0
+    return Pieces(call, table[:, 1], age_s, stored_s, own_s, sum_s, stored_sum_s, distance, stored_distance, is_read, is_seen)
+
+
+class _Uses:
+    """When pieces were used last, and in which order."""
+
+    def __init__(self) -> None:
+        self.at_s: dict[int, float] = {}
+        self._order = Recency()
+
+    def since(self, key: int, at_s: float, longest: tuple[float, float]) -> tuple[float, float]:
+        """The longest age and distance so far, with this piece; NaN from the first on that was never used."""
+        age = at_s - self.at_s.get(key, np.nan)
+        if np.isnan(age) or np.isnan(longest[0]):
+            return np.nan, np.nan
+        return max(longest[0], age), max(longest[1], self._order.distance(key))
+
+    def use(self, keys: tuple[int, ...], at_s: float) -> None:
+        self.at_s.update(dict.fromkeys(keys, at_s))
+        for key in keys:
+            self._order.use(key)
+
+
+def touches_of(prompts: Prompts) -> Touches:
+    """The touches of the calls: a piece for every key, or the whole of what was cached where none is stated.
+
+    Pieces of a call with several keys are equally long; the cache reads its leading ones and writes what follows.
+    """
+    counts = np.array([max(1, len(keys)) for keys in prompts.keys], dtype=np.int64)
+    call = np.repeat(np.arange(len(prompts)), counts)
+    place = np.arange(len(call)) - np.repeat(np.cumsum(counts) - counts, counts)
+    keyed = int(max((key for keys in prompts.keys for key in keys), default=-1)) + 1
+    chain = np.array(
+        [key for index, keys in enumerate(prompts.keys) for key in keys or [keyed + int(prompts.sequence[index])]],
+        dtype=np.int64,
+    )
+    single = counts[call] == 1
+    read, written, whole = prompts.read[call], prompts.written[call], prompts.whole[call]
+    length = np.where(single, read + written, whole / counts[call])
+    # To the millionth of a token: dust of the division is no read.
+    start = place * length
+    by_piece = [np.round(np.clip(cached - start, 0.0, length), 6) for cached in (read, read + written)]
+    return Touches(
+        chain,
+        call,
+        prompts.at_s[call],
+        length,
+        np.where(single, read, by_piece[0]),
+        np.where(single, written, by_piece[1] - by_piece[0]),
+        prompts.input_rate[call],
+        prompts.read_rate[call],
+        prompts.write_rate[call],
+    )

@@ -1,0 +1,65 @@
+"""How modes speak: amounts and shares in words, and what would make an appraised loss wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from analyzers.modes.standing_regret import Standing
+
+RARELY = 0.1
+"""Share of cases below which what was not chosen is hardly known of any more."""
+
+
+def usd(amount: float) -> str:
+    """An amount for people: 1,240 USD, 3.50 USD, 0.0042 USD."""
+    size = abs(amount)
+    if size >= 1000:
+        return f"{amount:,.0f} USD"
+    return f"{amount:.2f} USD" if size >= 0.1 or size == 0 else f"{amount:.2g} USD"
+
+
+def fraction(ratio: float) -> str:
+    """One amount as a part of another: 1/5, 80 %."""
+    return f"1/{round(1 / ratio)}" if 0 < ratio <= 0.55 else f"{ratio:.0%}".replace("%", " %")
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as people list them: a, b and c."""
+    known = list(dict.fromkeys(words))
+    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} and {known[-1]}" if known else ""
+
+
+def weaknesses(place: Standing) -> tuple[str, ...]:
+    """What would make the number of a place wrong."""
+    told: list[str] = []
+    assignments = {part.assignment for part in place.counted or place.parts}
+    if "recorded" in assignments:
+        told.append(
+            "that the context tells all that moved the choice is the operator's word (`pigou assignments`), and in no log"
+        )
+    if "unknown" in assignments:
+        told.append("nobody says how options were chosen: log propensities, or state the assignment")
+    if place.is_exploration:
+        told.append(
+            "so few of the chances were taken that this looks like trying to learn, and is not counted as a policy's fault"
+        )
+    elif place.explored:
+        told.append(f"{place.explored} decisions that were taken to learn are not counted")
+    if place.share > 1 - RARELY and not place.is_exploration:
+        rest = f"{1 - place.share:.0%}".replace("%", " %")
+        told.append(f"since then something else was chosen in {rest} of the cases: it is known mostly from other times")
+    if place.left_out and place.counted:
+        told.append(
+            f"{place.left_out} of {place.n} decisions lie in segments that do not stand by themselves and are not counted"
+        )
+    if place.onset.place == 0:
+        told.append("no change was found: the loss may have begun before the window")
+    for part in place.counted or place.parts:
+        told += [note for note in part.why.split("; ") if note and not note.startswith("the interval ")]
+    told.append("a task's outcome is shared by all its decisions: what later steps mended is in the figure")
+    return tuple(dict.fromkeys(told))
+
+
+def noun(count: int, one: str) -> str:
+    """A count with its noun: 1 task, 3 tasks."""
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"

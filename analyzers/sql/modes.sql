@@ -1,0 +1,174 @@
+-- name: tenant_of
+-- The name of a tenant.
+select tenant from pigou.tenant where tenant_id = %(tenant_id)s
+
+-- name: segments_of_kinds
+-- The appraised segments of a tenant's decisions of some kinds.
+select s.comparison, s.segment, c.layer, c.kind, c.task_class, c.options, c.assignment, c.method, s.value_band as band,
+       s.value_low_usd::float8 as v_low_usd, s.chosen, s.best, s.n, s.tasks, s.regret_usd::float8, s.regret_low_usd::float8 as low_usd,
+       s.regret_high_usd::float8 as high_usd, s.changes,
+       s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8, s.materiality_usd::float8, s.status, s.why,
+       s.needs_outcomes, s.needs_exploration, s.is_discovery
+  from pigou.segment s
+  join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
+ where s.tenant_id = %(tenant_id)s and c.kind = any (%(kinds)s)
+ order by c.kind, c.task_class nulls first, s.comparison, s.segment
+
+-- name: flow_of_kinds
+-- Appraised decisions of some kinds in a window, counted by time, segment, what they are about and what would have been better. Explored is what was
+-- taken with less than the probability that chance would give it. For confirmations the action's class is what they are about.
+select a.comparison, a.segment,
+       coalesce(case when d.kind = 'confirm' then
+           (select r.attributes->>'allocation.action.class' from pigou.record r
+             where r.tenant_id = d.tenant_id and r.trace_id = d.trace_id and r.span_id = d.span_id and r.started_at = d.decided_at) end, '') as subject,
+       coalesce(a.best - 1, -1) as best, coalesce(d.propensity < 1.0 / cardinality(d.options), false) as is_explored,
+       floor(extract(epoch from d.decided_at - %(since)s::timestamptz) / %(bin_s)s)::integer as bin,
+       count(*) as n, sum(a.regret_usd)::float8 as usd, extract(epoch from min(d.decided_at))::float8 as first_s
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+ where d.tenant_id = %(tenant_id)s and d.kind = any (%(kinds)s) and d.decided_at >= %(since)s and d.decided_at < %(until)s
+ group by 1, 2, 3, 4, 5, 6
+ order by 1, 2, 3, 4, 5, 6
+
+-- name: option_means
+-- What each option is thought to bring and take on average, by segment, over the decisions appraised in a window; quality where V is known.
+select a.comparison, a.segment, o.place - 1 as place, count(*) as n,
+       avg(a.option_value[o.place] / nullif(t.value_usd, 0)::float8) as quality,
+       avg(a.option_cost[o.place]) as cost_usd,
+       avg(a.option_latency[o.place]) as latency_usd,
+       avg(a.option_risk[o.place]) as risk_usd,
+       avg(a.option_net[o.place]) as net_usd, avg(t.value_usd)::float8 as v_usd
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+ cross join lateral generate_subscripts(a.option_net, 1) o (place)
+ where d.tenant_id = %(tenant_id)s and d.kind = any (%(kinds)s) and d.decided_at >= %(since)s and d.decided_at < %(until)s
+ group by 1, 2, 3
+ order by 1, 2, 3
+
+-- name: option_costs
+-- What a task cost on average where an option was taken, as its calls say; null while none of them is priced.
+select d.comparison, d.chosen - 1 as place, avg(t.cost_usd)::float8 as cost_usd
+  from pigou.decision d
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+ where d.tenant_id = %(tenant_id)s and d.kind = any (%(kinds)s) and d.decided_at >= %(since)s and d.decided_at < %(until)s
+ group by 1, 2
+ order by 1, 2
+
+-- name: dearest_decisions
+-- Of some segments the decisions since a time that lost most and were not explored.
+select encode(d.trace_id, 'hex') as trace_id, encode(d.span_id, 'hex') as span_id, d.decision_id::text, a.regret_usd::float8
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  join unnest(%(comparisons)s::bigint[], %(segments)s::smallint[]) x (comparison, segment)
+       on x.comparison = a.comparison and x.segment = a.segment
+ where d.tenant_id = %(tenant_id)s and d.decided_at >= %(since)s and d.decided_at < %(until)s and a.regret_usd > 0
+   and not coalesce(d.propensity < 1.0 / cardinality(d.options), false)
+   and (%(subject)s::text is null
+        or exists (select from pigou.record r
+                    where r.tenant_id = d.tenant_id and r.trace_id = d.trace_id and r.span_id = d.span_id and r.started_at = d.decided_at
+                      and coalesce(r.attributes->>'allocation.action.class', '') = %(subject)s))
+ order by a.regret_usd desc, d.decided_at, d.decision_id
+ limit 5
+
+-- name: route_terms
+-- The terms of every option of the latest decisions of a comparison, with what their tasks are worth.
+select d.chosen - 1, t.value_usd::float8, a.option_value, a.option_cost, a.option_latency, a.option_risk
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+ where d.tenant_id = %(tenant_id)s and a.comparison = any (%(comparisons)s) and d.decided_at >= %(since)s and d.decided_at < %(until)s
+   and t.value_usd > 0
+ order by d.decided_at desc, d.decision_id
+ limit %(most)s
+
+-- name: doses_of_class
+-- What a class's tasks spent on each use, as far as it is priced, with their outcome, what they are worth, and what was known when it was
+-- decided how often to verify.
+select t.quality, t.value_usd::float8, coalesce(x.read, 0), coalesce(x.plan, 0), coalesce(x.act, 0), coalesce(x.verify, 0), x.is_priced,
+       hashtextextended(encode(t.trace_id, 'hex'), 0), d.features, d.assignment
+  from pigou.decision d
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+ cross join lateral (
+       select sum(c.cost_usd) filter (where c.use = 'read')::float8 as read, sum(c.cost_usd) filter (where c.use = 'plan')::float8 as plan,
+              sum(c.cost_usd) filter (where c.use in ('act', 'delegate'))::float8 as act,
+              sum(c.cost_usd) filter (where c.use = 'verify')::float8 as verify, bool_and(c.cost_usd is not null) as is_priced
+         from pigou.call c
+        where c.tenant_id = d.tenant_id and c.trace_id = d.trace_id and c.status <> 'duplicate') x
+ where d.tenant_id = %(tenant_id)s and d.comparison = any (%(comparisons)s) and d.kind = 'verify' and d.decided_at >= %(since)s
+   and d.decided_at < %(until)s and t.quality is not null
+ order by d.decided_at, d.decision_id
+ limit %(most)s
+
+-- name: failed_checks
+-- Verifications of a class's tasks in a window, and how many of them said that something was wrong: by their status, or by a verdict on
+-- their span.
+select count(*) as passes,
+       count(*) filter (where r.status_code = 2 or r.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect')
+                           or exists (select from pigou.record e
+                                       where e.tenant_id = r.tenant_id and e.trace_id = r.trace_id and e.parent_span_id = r.span_id
+                                         and e.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect'))) as failed
+  from pigou.record r
+ where r.tenant_id = %(tenant_id)s and r.use = 'verify' and r.role in ('tool', 'call') and r.task_class is not distinct from %(task_class)s
+   and r.started_at >= %(since)s and r.started_at < %(until)s
+
+-- name: actions
+-- What was done to the world in a window, by class, reversibility, confirmation and class of tasks: how often, and each task's realised loss
+-- (beside what one action may lose at worst, as it was stated).
+with named as (
+    select distinct coalesce(r.attributes->>'gen_ai.tool.name', r.attributes->>'tool.name', substring(r.name from '^execute_tool (.+)$'), r.name) as tool
+      from pigou.record r
+     where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.use = 'act'
+       and r.role in ('tool', 'agent') and not r.attributes ? 'allocation.action.class'
+),
+classed as materialized (
+    select n.tool, (select u.action_class from pigou.use_rule u
+                     where u.tenant_id = 0 and u.field = 'tool'
+                       and trim('_' from regexp_replace(lower(regexp_replace(regexp_replace(n.tool, '([a-z0-9])([A-Z])', '\1_\2', 'g'),
+                                                                             '([A-Z])([A-Z][a-z])', '\1_\2', 'g')), '[^a-z0-9]+', '_', 'g'))
+                           ~* ('(?<![a-z0-9])(?:' || u.pattern || ')(?![a-z0-9])')
+                     order by u.ordinal limit 1) as action_class
+      from named n
+),
+done as (
+    select r.trace_id, coalesce(r.attributes->>'allocation.action.class', k.action_class) as action_class,
+           case r.attributes->>'allocation.action.reversible' when 'true' then true when 'false' then false end as is_reversible,
+           case when r.attributes->>'allocation.action.confirmation' in ('none', 'self', 'human', 'multi_party')
+                then r.attributes->>'allocation.action.confirmation' end as confirmation,
+           pigou.number_of(r.attributes->'allocation.risk.loss_usd', 1e12)::float8 as worst_usd
+      from pigou.record r
+      left join classed k on not r.attributes ? 'allocation.action.class'
+           and k.tool = coalesce(r.attributes->>'gen_ai.tool.name', r.attributes->>'tool.name', substring(r.name from '^execute_tool (.+)$'), r.name)
+     where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role in ('tool', 'agent', 'control')
+       and (r.use = 'act' or r.attributes ? 'allocation.action.class')
+),
+by_task as (
+    select d.action_class, d.is_reversible, d.confirmation, t.task_class, d.trace_id, count(*) as actions, max(d.worst_usd) as worst_usd,
+           any_value(t.loss_usd)::float8 as loss_usd
+      from done d left join pigou.task t on t.tenant_id = %(tenant_id)s and t.trace_id = d.trace_id
+     where d.action_class is not null
+     group by 1, 2, 3, 4, 5
+)
+select action_class, is_reversible, confirmation, task_class, sum(actions)::bigint as actions, max(worst_usd) as worst_usd,
+       coalesce(array_agg(loss_usd order by trace_id) filter (where loss_usd is not null), '{}') as losses_usd
+  from by_task
+ group by 1, 2, 3, 4
+ order by 1, 2, 3 nulls first, 4 nulls first
+
+-- name: confirmed_options
+-- What each confirmation is thought to bring and take on average in appraised decisions of a window, by action class and class of tasks.
+select coalesce((select r.attributes->>'allocation.action.class' from pigou.record r
+                  where r.tenant_id = d.tenant_id and r.trace_id = d.trace_id and r.span_id = d.span_id and r.started_at = d.decided_at), '')
+           as action_class,
+       d.task_class, d.options[o.place] as option, count(*) as n, count(*) filter (where a.status = 'appraised') as sure,
+       avg(a.option_value[o.place] / nullif(t.value_usd, 0)::float8) as quality,
+       avg(a.option_cost[o.place]) as cost_usd,
+       avg(a.option_latency[o.place]) as latency_usd,
+       avg(a.option_risk[o.place]) as risk_usd, avg(t.value_usd)::float8 as v_usd
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+ cross join lateral generate_subscripts(a.option_net, 1) o (place)
+ where d.tenant_id = %(tenant_id)s and d.kind = 'confirm' and d.decided_at >= %(since)s and d.decided_at < %(until)s
+ group by 1, 2, 3
+ order by 1, 2, 3
