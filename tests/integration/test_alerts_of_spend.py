@@ -38,10 +38,11 @@ values (%s, 'b', 1, %s, %s, 1000, 0, 0)
 
 def spend(owner: psycopg.Connection, agent: str, layer: str, since: datetime, until: datetime) -> int:
     """Office hours, quiet weekends and a tenth of noise; three times as much from the burst on."""
-    of = {"tenant_id": open_tenants(owner, ["acme"])["acme"], "agent": agent, "layer": layer}
+    tenant_id = open_tenants(owner, ["acme"])["acme"]
+    of = {"tenant_id": tenant_id, "agent": agent, "layer": layer}
     owner.execute(KEY, of)
     owner.execute(HOURS, {**of, "since": since, "until": until, "burst": BURST})
-    return of["tenant_id"]
+    return tenant_id
 
 
 def test_spend_that_is_not_usual_at_that_time(writer: psycopg.Connection, owner: psycopg.Connection) -> None:
