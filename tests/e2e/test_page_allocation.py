@@ -18,7 +18,19 @@ from tests.browser import chromium
 from tests.found import find, warn
 from tests.page import PATIENCE_MS, Served, dashboard, database, opened, read_in_both_schemes, settled, shown_sql, window
 
-PAGES = ("/", "/findings", "/finding?id=1", "/alerts", "/alerts?alert=2", "/prices", "/allocation", "/decisions", "/decision?id=")
+PAGES = (
+    "/",
+    "/findings",
+    "/finding?id=1",
+    "/alerts",
+    "/alerts?alert=2",
+    "/prices",
+    "/layers",
+    "/find?q=u",
+    "/allocation",
+    "/decisions",
+    "/decision?id=",
+)
 PLACE_OF_A_DOT = """kind => {
     const plot = document.querySelector('.panel-equimarginal .js-plotly-plot');
     const index = plot.data.findIndex(trace => trace.customdata[0][0] === kind);
