@@ -32,6 +32,7 @@ from tests.page import (
     window,
 )  # fmt: skip
 
+_AMOUNTS = (0, 0.00412345, 0.0000001, 0.9994, 0.9996, 1, 999, 999.4, 1000, 12_345, 59_999, 250_000, 7_500_000, 999_500_000)
 TALLEST_BAR_OF_THE_SECOND_SERIES = """() => {
     const plot = document.querySelector('.panel-over_time .js-plotly-plot');
     const bars = [...plot.querySelectorAll('.trace.bars')[1].querySelectorAll('.point path')];
@@ -339,22 +340,7 @@ def test_dark_and_light_can_be_switched_by_hand(context: BrowserContext, served:
 def test_cells_read_as_the_rest_of_the_page_does(context: BrowserContext, served: Served) -> None:
     page = opened(context, served, "/calls")
     for name, function in (("usd", formats.usd), ("tokens", formats.tokens), ("duration", formats.duration)):
-        for value in (
-            0,
-            0.00412345,
-            0.0000001,
-            0.9994,
-            0.9996,
-            1,
-            999,
-            999.4,
-            1000,
-            12_345,
-            59_999,
-            250_000,
-            7_500_000,
-            999_500_000,
-        ):
+        for value in _AMOUNTS:
             in_cell = page.evaluate(f"value => window.dashAgGridFunctions.{name}(value)", value)
             assert in_cell == function(value), (name, value)
 
