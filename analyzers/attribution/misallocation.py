@@ -154,21 +154,34 @@ def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Mis
         weight = whole * each.is_counted
         left = each.pull * _left(each.regret_usd, weight)
         pulls += np.bincount(np.searchsorted(tasks, each.tasks), weights=left, minlength=len(tasks))
+        here: dict[tuple[str, str, str], list[_Left]] = defaultdict(list)
         for code, lost in enumerate(each.segments):
             inside = each.segment == code
             counted = inside & each.is_counted
-            if lost.regret.value is None or not counted.any():
-                continue
-            kept = _left(each.regret_usd[inside], weight[inside])
-            alone = _left(each.regret_usd[inside], each.is_counted[inside].astype(np.float64))
-            own = int(counted.sum()), len(np.unique(each.tasks[counted]))
-            sums[each.layer, each.kind, mode_of(each.kind, lost.cost_usd)].add(lost, kept, alone, *own)
+            if lost.regret.value is not None and counted.any():
+                kept = _left(each.regret_usd[inside], weight[inside])
+                alone = _left(each.regret_usd[inside], each.is_counted[inside].astype(np.float64))
+                own = int(counted.sum()), len(np.unique(each.tasks[counted]))
+                here[each.layer, each.kind, mode_of(each.kind, lost.cost_usd)].append(_Left(lost, kept, alone, *own))
+        for key, found in here.items():
+            sums[key].add(found)
         explored += float(np.nansum((each.regret_usd * weight)[each.is_explored]))
     decisions = sum(int(each.is_counted.sum()) for each in ordered)
     total = _total(list(sums.values()), pulls, decisions, level)
     shares = tuple(Share(*key, one.estimate(level), one.alone, one.decisions) for key, one in sums.items())
     twice = sum(one.alone - one.value for one in sums.values())
     return Misallocation(total, shares, twice, _downstream(ordered, level), explored, _without(ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A segment with the share `alone` of its regret that is the period's, and `kept`, that is left of it once upstream is right."""
+
+    lost: Lost
+    kept: float
+    alone: float
+    decisions: int
+    tasks: int
 
 
 @dataclass
@@ -185,23 +198,29 @@ class _Sum:
     decisions: int = 0
     tasks: int = 0
 
-    def add(self, lost: Lost, kept: float, alone: float, decisions: int, tasks: int) -> None:
-        """Count a segment, of whose regret `alone` is the period's and `kept` is left of it once upstream is right."""
-        value, error, low, high = lost.regret.numbers()
-        gap = max(0.0, lost.most_usd - value)
-        better = value + (gap / 2 if low > 0 else 0.0)
-        self.value += kept * better
-        self.learnt += kept * value
-        self.gap += kept * gap
-        self.alone += alone * better
-        self.error += (kept * error) ** 2
-        self.below += (kept * (value - low)) ** 2
-        self.above += (kept * (high - value)) ** 2
-        self.decisions += decisions
-        self.tasks += tasks
+    def add(self, found: list[_Left]) -> None:
+        """Count the segments of one decision set. They may be measured on the same tasks, so that their errors are taken to go
+        together."""
+        error = below = above = 0.0
+        for of in found:
+            value, own_error, low, high = of.lost.regret.numbers()
+            gap = max(0.0, of.lost.most_usd - value)
+            better = value + (gap / 2 if low > 0 else 0.0)
+            self.value += of.kept * better
+            self.learnt += of.kept * value
+            self.gap += of.kept * gap
+            self.alone += of.alone * better
+            error += of.kept * own_error
+            below += of.kept * (value - low)
+            above += of.kept * (high - value)
+            self.decisions += of.decisions
+            self.tasks += of.tasks
+        self.error += error**2
+        self.below += below**2
+        self.above += above**2
 
     def estimate(self, level: float) -> Estimate:
-        """The share, its segments taken as independent."""
+        """The share, its decision sets taken as independent."""
         basis = Basis(self.decisions, self.tasks, "sum of segments", "decisions of the period", level)
         high = self.learnt + max(math.sqrt(self.above), self.gap)
         return basis.found(self.value, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)

@@ -17,7 +17,7 @@ from analyzers.effects.estimate import Bools, Floats
 from analyzers.modes.congestion import external
 from analyzers.modes.congestion.books import Group, Pressure, Seen, engines_of, pressure, read
 from analyzers.modes.congestion.change import change
-from analyzers.modes.congestion.evidence import detail_of, weaknesses_of
+from analyzers.modes.congestion.evidence import detail_of, unseen, weaknesses_of
 from analyzers.modes.congestion.external import Imposed, Money
 from analyzers.modes.congestion.fit import REQUESTS_MIN, Engine, fit
 from analyzers.modes.congestion.timeline import blocks
@@ -26,8 +26,9 @@ from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, 
 INEQUALITY = "λ·ΔL imposed on others > price paid for it (eq. 2, 9)"
 METHOD = "replay of the engine without the requests, fitted to its own spans"
 _HOUR_S, _DAY_S = 3_600.0, 86_400.0
-_MARGINALS_MAX = 600
-_WORTH_A_LOOK_USD = 0.01  # a day; below, nobody asks since when, or what would help
+_MARGINALS_MAX = 300
+_WORTH_A_LOOK_USD = 0.05  # a day; below, nobody asks since when, or what would help
+_UNSEEN_MAX = 0.4
 _REPLAYS_REQUESTS_MAX = 50_000  # above, fewer hours are tried
 
 
@@ -66,15 +67,20 @@ def _looks(seen: Seen, tenant_id: int, window: Window) -> list[Look]:
     if engine is None:
         why = f"{len(seen.trace_id)} requests that tell their times and tokens, {REQUESTS_MIN} are needed"
         return [_unknown(seen, group, window, "not_enough_evidence", why) for group in own]
+    hidden = unseen(seen)
+    if hidden > _UNSEEN_MAX:
+        why = f"{100 * hidden:.0f} % of what the engine says it served has no spans, as where only a sample is kept"
+        return [_unknown(seen, group, window, "not_identified", why) for group in own]
     masks = [seen.of(tenant_id, group.task_class) for group in own]
-    whole = external.imposed(seen.served, engine, masks)
+    whole, weaknesses = external.imposed(seen.served, engine, masks), weaknesses_of(seen, engine)
     looks: list[Look] = []
     for group, mask, imposed in zip(own, masks, whole, strict=True):
         if not np.isfinite(seen.served.lam[~mask]).any():
             why = "nobody states what a second is worth to those who wait: `pigou policy` can"
             looks.append(_unknown(seen, group, window, "not_identified", why))
             continue
-        looks.append(_look(_culprit(seen, engine, group, window, mask, imposed), imposed, len(own)))
+        culprit = _culprit(seen, engine, group, window, mask, imposed)
+        looks.append(_look(culprit, imposed, weaknesses, len(own)))
     return looks
 
 
@@ -111,7 +117,7 @@ def _some(places: np.ndarray, most: int) -> np.ndarray:
     return places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
 
 
-def _look(culprit: _Culprit, whole: Imposed, tests: int) -> Look:
+def _look(culprit: _Culprit, whole: Imposed, weaknesses: tuple[str, ...], tests: int) -> Look:
     seen, usd, days = culprit.seen, culprit.usd, culprit.days
     late = seen.served.arrived_s >= culprit.since_s
     lam = np.where(late, seen.served.lam, np.nan)
@@ -132,7 +138,7 @@ def _look(culprit: _Culprit, whole: Imposed, tests: int) -> Look:
             Term("λ·ΔL imposed on others", per_day.value, per_day.low, per_day.high),
             Term("price paid for it", 0.0, 0.0, 0.0),
         ),
-        weaknesses=weaknesses_of(seen, culprit.engine),
+        weaknesses=weaknesses,
         examples=_examples(culprit) if felt else (),
         days=_days(seen, whole),
         detail=detail,

@@ -29,7 +29,7 @@ from analyzers.modes.congestion.external import Imposed, imposed, is_felt, margi
 from analyzers.modes.congestion.fit import fit
 from analyzers.modes.congestion.timeline import Served
 from bench.truth import congestion_fingerprint
-from bench.truth.engine import Load, Plant, Told, external, faster, masks, of_one, serve, utilisation
+from bench.truth.engine import Load, Plant, Told, external, faster, masks, of_some, serve, utilisation
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
 SPAN_S = 300.0
@@ -143,7 +143,7 @@ def once(tally: Tally, economy: Economy, rng: np.random.Generator) -> None:
     if economy.promise == "found":
         chosen = np.sort(rng.choice(len(load.prompt), min(SAMPLED, len(load.prompt)), replace=False))
         seconds, usd = marginal(seen, engine, chosen)
-        alone = np.array([of_one(plant, load, int(request), told) for request in chosen])
+        alone = of_some(plant, load, chosen, told)
         tally.ranks.append(float(stats.spearmanr(seconds, alone.sum(axis=1))[0]))
         tally.ranks_usd.append(float(stats.spearmanr(usd, alone @ load.lam)[0]))
 

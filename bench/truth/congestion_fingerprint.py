@@ -78,7 +78,7 @@ def once(kind: Kind, rng: np.random.Generator, how: How = "over days") -> Finger
         made.latency_s,
         made.others_long_tokens,
         traffic=made.traffic,
-        stratum=made.stratum,
+        hour=made.hour,
         day=made.day,
         seed=int(rng.integers(1 << 31)),
     )

@@ -8,6 +8,7 @@ KV grows with every token. What `analyzers/modes/congestion` fits is another mod
 
 from __future__ import annotations
 
+import copy
 import heapq
 import math
 from collections import deque
@@ -91,12 +92,23 @@ class _State:
         self.running: list[tuple[int, int]] = []
         self.now_s, self.steps, self.reserved, self.live, self.following = 0.0, 0, 0, 0, 0
         self.filling: list[int] = []
+        self.ended: list[int] = []
+        self.left_out = -1
         self.pieces, self.piece_s = 0, 0.0
+
+    def without(self, request: int) -> _State:
+        """The engine as it is, which goes on without a request that has not come yet."""
+        other = copy.copy(self)
+        for name in ("queue_s", "prefill_s", "decode_s", "batch", "waiting", "running", "filling"):
+            setattr(other, name, copy.copy(getattr(self, name)))
+        other.ended, other.left_out = [], request
+        return other
 
     def goes_on(self) -> bool:
         """Take in who came, admit, and run until the next event; False when all is done."""
         while self.following < len(self.arrived_s) and self.arrived_s[self.following] <= self.now_s:
-            self.waiting.append(self.following)
+            if self.following != self.left_out:
+                self.waiting.append(self.following)
             self.following += 1
         if not self.filling and self.waiting:
             self._admit()
@@ -116,6 +128,7 @@ class _State:
             self._begin_decoding()
         while self.running and self.running[0][0] <= self.steps:
             done = heapq.heappop(self.running)[1]
+            self.ended.append(done)
             self.decode_s[done] = self.now_s - self.decode_s[done]
             self.reserved -= self.prompt[done] + self.output[done]
             self.live -= self.prompt[done] + self.output[done]
@@ -184,32 +197,34 @@ def external(plant: Plant, load: Load, absent: Bools, served: Told | None = None
     return np.where(absent, 0.0, delay)
 
 
-def one_of(n: int, request: int) -> Bools:
-    """The mask of a single request."""
-    mask = np.zeros(n, dtype=bool)
-    mask[request] = True
-    return mask
-
-
 _CALM_REQUESTS = 30
 
 
-def of_one(plant: Plant, load: Load, request: int, served: Told) -> Floats:
-    """Delay in seconds that one request imposed on each of the others, (n,).
+def of_some(plant: Plant, load: Load, requests: Ints, served: Told) -> Floats:
+    """Delay in seconds that each of some requests, in order of arrival, imposed on each of the others: shape (k, n).
 
-    Serving again without it leaves the engine's steps at another phase for good, which moves every later answer by part of a
-    step, either way, and has nothing to do with congestion. So what comes after thirty requests in a row that arrived when it
-    was gone and were moved by less than a step is not counted.
+    The engine goes on without the request from where it came. That leaves its steps at another phase for good, which moves
+    every later answer by part of a step, either way, and has nothing to do with congestion: so nothing is counted from where,
+    the request being gone, thirty answers in a row come within a step of when they came anyway.
     """
-    delay = external(plant, load, one_of(len(load.prompt), request), served)
-    gone_s = load.arrived_s[request] + served.latency_s[request]
     step_s = max(plant.pace) * (plant.step_s + plant.per_sequence_s * plant.batch_max + plant.per_kv_token_s * plant.kv_max)
-    moved = (np.abs(delay) >= step_s) | (load.arrived_s <= gone_s)
-    last = np.flatnonzero(moved)
-    calm = last[:-1][np.diff(last) > _CALM_REQUESTS]
-    until = int(calm[0]) if len(calm) else int(last[-1])
-    counted = np.arange(len(delay)) <= until
-    return np.where(counted, delay, 0.0)
+    whole_s: list[float] = served.latency_s.tolist()
+    state = _State(plant, load, np.arange(len(load.prompt)))
+    delays = np.zeros((len(requests), len(load.prompt)))
+    for row, request in zip(delays, [int(one) for one in requests], strict=True):
+        while state.now_s < state.arrived_s[request]:
+            state.goes_on()
+        other = state.without(request)
+        gone_s: float = other.arrived_s[request] + whole_s[request]
+        counted = calm = 0
+        while calm < _CALM_REQUESTS and other.goes_on():
+            for ended in other.ended[counted:]:
+                delay = whole_s[ended] - other.queue_s[ended] - other.prefill_s[ended] - other.decode_s[ended]
+                row[ended] = delay
+                calm = 0 if abs(delay) >= step_s or other.now_s <= gone_s else calm + 1
+            counted = len(other.ended)
+        row[other.ended[counted - calm : counted]] = 0.0
+    return delays
 
 
 def utilisation(plant: Plant, load: Load) -> float:

@@ -20,7 +20,7 @@ from analyzers.modes.congestion.timeline import Served
 Verdict: TypeAlias = Literal["found", "not found", "not enough evidence"]
 
 WINDOWS_MIN = 48
-_EXCHANGES_MIN = 3  # blocks of one stratum that can change places
+_EXCHANGES_MIN = 3  # blocks of one hour of the day that can change places
 _DRAWS = 499
 
 
@@ -47,7 +47,7 @@ def fingerprint(
     others_long_tokens: ArrayLike,
     *,
     traffic: ArrayLike,
-    stratum: ArrayLike,
+    hour: ArrayLike,
     day: ArrayLike,
     level: float = 0.95,
     seed: int = 0,
@@ -56,19 +56,19 @@ def fingerprint(
 
     `latency_s`: their mean latency in the window (take it by token where requests differ much); `others_long_tokens`: tokens of
     other tenants' long contexts in it; `traffic` (w, v): further traffic to be held fixed, such as its own tokens and others'
-    short ones; `stratum`: the hour of the day, a code; `day`: which day, a code. Windows of one day and stratum stay together
+    short ones; `hour`: of the day, a code; `day`: which day, a code. Windows of one day and hour stay together
     when they change places. Raises: InputError.
     """
     y = floats(latency_s, "latency_s", shape=(-1,))
     w = len(y)
     x = floats(others_long_tokens, "others_long_tokens", shape=(w,)) / 1000
     more = floats(traffic, "traffic", shape=(w, -1))
-    hour, date = _codes(stratum, w, "stratum"), _codes(day, w, "day")
-    block = np.unique(hour * (int(date.max(initial=0)) + 1) + date, return_inverse=True)[1].astype(np.int64)
+    of_day, date = _codes(hour, w, "hour"), _codes(day, w, "day")
+    block = np.unique(of_day * (int(date.max(initial=0)) + 1) + date, return_inverse=True)[1].astype(np.int64)
     days = int(date.max(initial=-1)) + 1
     if w < WINDOWS_MIN or days < _EXCHANGES_MIN:
         return _nothing(w, f"{w} windows on {days} days: {WINDOWS_MIN} on {_EXCHANGES_MIN} are needed")
-    controls = np.column_stack([_dummies(hour), _dummies(date)[:, 1:], _scaled(more)])
+    controls = np.column_stack([_dummies(of_day), _dummies(date)[:, 1:], _scaled(more)])
     basis = _orthonormal(controls)
     own, left = x - basis @ (basis.T @ x), y - basis @ (basis.T @ y)
     if float(own @ own) <= 1e-9 * max(float(x @ x), 1e-300):
@@ -79,7 +79,7 @@ def fingerprint(
     rng = np.random.default_rng(seed)
     above = 1
     for _ in range(_DRAWS):
-        moved = own[_exchanged(hour, block, rng)]
+        moved = own[_exchanged(of_day, block, rng)]
         moved = moved - basis @ (basis.T @ moved)
         again, its = _slope(moved, left, block)
         above += its > 0 and again / its >= slope / error
@@ -90,8 +90,7 @@ def fingerprint(
 
 
 def _exchanged(hour: Ints, block: Ints, rng: np.random.Generator) -> Ints:
-    """Rows to take others' tokens from: the blocks of one hour in another order of days, each window from the same place in its
-    block.
+    """Rows to take others' tokens from: the blocks of one hour in another order of days, in each window from the same place.
 
     Blocks with other numbers of windows give their last window again, or leave some out.
     """
@@ -154,7 +153,7 @@ class Windows:
     latency_s: Floats
     others_long_tokens: Floats
     traffic: Floats
-    stratum: Ints
+    hour: Ints
     day: Ints
 
 

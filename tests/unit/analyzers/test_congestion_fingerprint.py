@@ -21,7 +21,7 @@ def rows(slope: float, seed: int = 0) -> Fingerprint:
     rhythm, busy = 1 + np.sin(hour / 24 * 2 * np.pi), rng.exponential(1.0, DAYS)[day]
     tokens = 1_000 * (10 * rhythm + 5 * busy + rng.exponential(4.0, len(hour)))
     latency = 2 * rhythm + busy + slope * tokens / 1_000 + rng.normal(0, 0.3, len(hour))
-    return fingerprint(latency, tokens, traffic=np.zeros((len(hour), 0)), stratum=hour, day=day)
+    return fingerprint(latency, tokens, traffic=np.zeros((len(hour), 0)), hour=hour, day=day)
 
 
 def test_what_is_in_the_way_is_found_and_what_keeps_the_same_hours_is_not() -> None:
@@ -35,15 +35,15 @@ def test_what_is_in_the_way_is_found_and_what_keeps_the_same_hours_is_not() -> N
 
 
 def test_too_little_and_what_never_varies_has_no_answer() -> None:
-    few = fingerprint(np.ones(10), np.ones(10), traffic=np.zeros((10, 0)), stratum=np.zeros(10), day=np.arange(10))
+    few = fingerprint(np.ones(10), np.ones(10), traffic=np.zeros((10, 0)), hour=np.zeros(10), day=np.arange(10))
     assert (few.verdict, few.p) == ("not enough evidence", None)
     n = 24 * DAYS
     hour, day = np.tile(np.arange(24), DAYS), np.repeat(np.arange(DAYS), 24)
-    same = fingerprint(np.arange(n) * 1.0, hour * 1_000.0, traffic=np.zeros((n, 0)), stratum=hour, day=day)
+    same = fingerprint(np.arange(n) * 1.0, hour * 1_000.0, traffic=np.zeros((n, 0)), hour=hour, day=day)
     assert same.verdict == "not enough evidence"
     assert "same hours every day" in same.why
-    with pytest.raises(InputError, match="stratum has shape"):
-        fingerprint(np.ones(10), np.ones(10), traffic=np.zeros((10, 0)), stratum=np.zeros(9), day=np.zeros(10))
+    with pytest.raises(InputError, match="hour has shape"):
+        fingerprint(np.ones(10), np.ones(10), traffic=np.zeros((10, 0)), hour=np.zeros(9), day=np.zeros(10))
 
 
 def test_windows_change_places_between_days_of_one_hour_only() -> None:
@@ -66,7 +66,7 @@ def test_windows_sum_up_who_came_in_them() -> None:
     assert made.latency_s == pytest.approx([2.0, 2.0, 2.0])
     assert made.others_long_tokens.tolist() == [500.0, 500.0, 0.0]  # in the window or the one before
     assert made.traffic.tolist() == [[10.0, 0.0]] * 3
-    assert (made.stratum.tolist(), made.day.tolist()) == ([0, 0, 1], [0, 0, 0])
+    assert (made.hour.tolist(), made.day.tolist()) == ([0, 0, 1], [0, 0, 0])
     slow = replace(seen, decode_s=np.array([1.0, 1.0, 3.0, 1.0, 1.0]))
     assert windows(slow, seen.group == 0, seen.group == 1, 60.0, 0.0, 2_400.0).latency_s.sum() == pytest.approx(8.0)
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench import truth
 from bench.truth import congestion, congestion_fingerprint
-from bench.truth.engine import Load, Plant, external, of_one, serve
+from bench.truth.engine import Load, Plant, external, of_some, serve
 
 PLANT = Plant(prefill_per_token_s=0.001, step_s=0.01, per_sequence_s=0.001, per_kv_token_s=0.0, batch_max=2, kv_max=1e9)
 
@@ -32,7 +32,7 @@ def test_prefill_stalls_decoding_and_steps_grow_with_the_batch() -> None:
     # The second comes when the first begins to decode, stalls it for half a second, and ten of its steps are of two.
     assert told.decode_s == pytest.approx([0.5 + 10 * 0.012 + 90 * 0.011, 10 * 0.012])
     assert external(PLANT, two, two.tenant == 1) == pytest.approx([0.5 + 10 * 0.001, 0.0])
-    assert of_one(PLANT, two, 1, told) == pytest.approx([0.51, 0.0])
+    assert of_some(PLANT, two, np.array([1]), told)[0] == pytest.approx([0.51, 0.0])
 
 
 def test_chunks_ride_on_steps_and_kv_grows() -> None:
@@ -47,6 +47,19 @@ def test_who_comes_to_a_full_engine_waits() -> None:
     assert full.queue_s[2] == pytest.approx(0.001 + 0.001 + 50 * 0.012, abs=0.02)
     small = Plant(0.001, 0.01, 0.001, 0.0, batch_max=9, kv_max=130.0)
     assert serve(small, load([0.0, 0.0], [100, 100], [10, 10], [0, 1])).queue_s[1] > 0.1
+
+
+def test_one_request_less_is_what_serving_again_without_it_says() -> None:
+    rng = np.random.default_rng(4)
+    plant = Plant(batch_max=8, per_kv_token_s=0.0)
+    many = congestion._asked([congestion._trace(rng, 3.0, (6.6, 1.1), (5.0, 1.0))], rng)
+    told = serve(plant, many)
+    some = np.array([40, 200, 333])
+    step_s = plant.step_s + plant.per_sequence_s * plant.batch_max
+    for request, delay in zip(some.tolist(), of_some(plant, many, some, told), strict=True):
+        again = external(plant, many, np.arange(len(delay)) == request, told)
+        assert np.abs(again - delay).max() < step_s  # but for the phase of steps, long after
+        assert (again[delay != 0] == pytest.approx(delay[delay != 0]), (delay != 0).any()) == (True, True)
 
 
 @pytest.mark.parametrize("place", range(3))
