@@ -175,7 +175,7 @@ def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Mis
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A segment with the share `alone` of its regret that is the period's, and `kept`, that is left of it once upstream is right."""
+    """A segment, with the share `alone` of its regret that is the period's and `kept` that is left once upstream is right."""
 
     lost: Lost
     kept: float

@@ -233,7 +233,7 @@ def crowding(seen: Seen, tenant_id: int) -> tuple[Prediction, str]:
         why = f"no other tenant sent contexts of {length:,.0f} tokens, {_LONG_TIMES:.0f} times this tenant's median"
         return _unseen(why, "nothing, while its own contexts are as long as anybody's")
     made = within_hours(windows(seen.served, short, long, _WINDOW_S))
-    test = fingerprint(made.latency_s, made.others_long_tokens, traffic=made.traffic, stratum=made.stratum, day=made.day)
+    test = fingerprint(made.latency_s, made.others_long_tokens, traffic=made.traffic, hour=made.hour, day=made.day)
     return told(test, f"contexts of {length:,.0f} tokens and more are long"), "more days with traffic of several tenants"
 
 

@@ -195,11 +195,11 @@ def within_hours(of: Windows) -> Windows:
     tells alone. What is the same all through one hour of one day cannot pass for interference here; long contexts that last for
     hours without a pause are not seen either.
     """
-    block = np.unique(np.stack([of.day, of.stratum]), axis=1, return_inverse=True)[1].ravel()
+    block = np.unique(np.stack([of.day, of.hour]), axis=1, return_inverse=True)[1].ravel()
     counts = np.bincount(block)
 
     def apart(column: Floats) -> Floats:
         return np.asarray(column - (np.bincount(block, column) / counts)[block], dtype=np.float64)
 
     traffic = np.column_stack([apart(column) for column in of.traffic.T]) if of.traffic.shape[1] else of.traffic
-    return Windows(apart(of.latency_s), apart(of.others_long_tokens), traffic, of.stratum, of.day)
+    return Windows(apart(of.latency_s), apart(of.others_long_tokens), traffic, of.hour, of.day)
