@@ -269,6 +269,7 @@ def _segment_row(each: Segment) -> dict[str, object]:
         "downstream_low_usd": None if downstream is None else downstream.low,
         "downstream_high_usd": None if downstream is None else downstream.high,
         "materiality_usd": each.materiality_usd,
+        "most_usd": None if regret.value is None else each.most_usd,
         "status": each.status,
         "why": each.why,
         "needs_outcomes": None if each.needs is None else each.needs.outcomes,

@@ -1,8 +1,4 @@
-"""What a tenant's period lost in all, from the appraisals as they are stored: nothing is estimated again.
-
-The gain of the best looking options, which sums need beside the learnt policy's, is not stored by segment: it is the sum of what
-the stored terms of a segment's decisions say.
-"""
+"""What a tenant's period lost in all, from the appraisals as they are stored: nothing is estimated again."""
 
 from __future__ import annotations
 
@@ -21,11 +17,12 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Estimate
 from analyzers.modes.look import Window
 from analyzers.reports.books import SQL, regret
+from ledger.errors import LedgerError
 
 _BLOCK_ROWS = 50_000
 _ROW = np.dtype([
     ("comparison", np.int64), ("segment", np.int64), ("task", np.int64), ("decided_at", np.float64), ("chosen", np.int64),
-    ("best", np.int64), ("regret_usd", np.float64), ("pull", np.float64), ("gain_usd", np.float64), ("is_explored", np.bool_),
+    ("best", np.int64), ("regret_usd", np.float64), ("pull", np.float64), ("is_explored", np.bool_),
     ("is_counted", np.bool_),
 ])  # fmt: skip
 
@@ -40,7 +37,10 @@ class Period:
 
 
 def period(connection: psycopg.Connection, tenant_id: int, tenant: str, window: Window) -> Period:
-    """The misallocation of a tenant's decisions of a window. Wants a transaction, since it reads decisions in blocks."""
+    """The misallocation of a tenant's decisions of a window. Wants a transaction, since it reads decisions in blocks.
+
+    Raises: LedgerError for appraisals of an earlier version, which lack what sums need.
+    """
     sets = decision_sets(connection, tenant_id, window)
     return Period(tenant, misallocation(sets), len(sets))
 
@@ -71,8 +71,7 @@ def decision_sets(connection: psycopg.Connection, tenant_id: int, window: Window
 def _decision_set(read: np.ndarray, segments: dict[int, list[Sequence[Any]]]) -> DecisionSet:
     comparison = int(read["comparison"][0])
     rows = segments[comparison]  # by number, without gaps: they were written together
-    gain = np.bincount(read["segment"], weights=np.nan_to_num(read["gain_usd"]), minlength=len(rows))
-    lost = tuple(_lost(row, float(most)) for row, most in zip(rows, gain, strict=True))
+    lost = tuple(map(_lost, rows))
     _, layer, kind, task_class = rows[0][:4]
     return DecisionSet(
         f"{kind} {task_class}", layer, kind, read["task"], read["decided_at"], read["chosen"], read["best"], read["regret_usd"],
@@ -80,14 +79,17 @@ def _decision_set(read: np.ndarray, segments: dict[int, list[Sequence[Any]]]) ->
     )  # fmt: skip
 
 
-def _lost(row: Sequence[Any], most_usd: float) -> Lost:
-    _, _, _, _, band, n, tasks, value, error, low, high, status, why, cost_usd, *downstream = row
+def _lost(row: Sequence[Any]) -> Lost:
+    _, _, _, _, band, n, tasks, value, error, low, high, status, why, cost_usd, most_usd, *downstream = row
+    if value is not None and most_usd is None:
+        raise LedgerError("these decisions were appraised by an earlier version", "run `pigou appraise`")
     known = None
     if None not in downstream:
         middle, least, most = (float(one) for one in downstream)
         wide = (most - least) / 2 / intervals.quantile(math.inf, LEVEL)
         known = Basis(n, tasks, "whole cost less own", "these decisions").found(middle, wide, least, most)
-    return Lost(band, regret((value, error, low, high), n, tasks, status, why), most_usd, cost_usd, known, status)
+    of = regret((value, error, low, high), n, tasks, status, why)
+    return Lost(band, of, 0.0 if most_usd is None else most_usd, cost_usd, known, status)
 
 
 def _decisions(connection: psycopg.Connection, given: dict[str, object]) -> np.ndarray:

@@ -61,17 +61,16 @@ select s.comparison, coalesce(c.task_class, '') as task_class, s.value_band, coa
 select s.comparison, s.segment, c.layer, c.kind, coalesce(c.task_class, '') as task_class, s.value_band, s.n, s.tasks, s.regret_usd::float8,
        s.standard_error, s.regret_low_usd::float8, s.regret_high_usd::float8, s.status, s.why,
        coalesce((s.changes->>'cost')::float8, 0) as cost_usd,
-       s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8
+       s.most_usd, s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8
   from pigou.segment s
   join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
  where s.tenant_id = %(tenant_id)s
  order by s.comparison, s.segment
 
 -- name: appraised_decisions
--- Every appraised decision of a tenant, as far as the sum of a period needs it; gain_usd is its best looking option taken at its word.
+-- Every appraised decision of a tenant, as far as the sum of a period needs it.
 select a.comparison, a.segment, hashtextextended(encode(d.trace_id, 'hex'), 0) as task, extract(epoch from d.decided_at)::float8 as decided_at,
        d.chosen - 1 as chosen, coalesce(a.best - 1, -1) as best, coalesce(a.regret_usd::float8, 'NaN') as regret_usd, a.pull,
-       coalesce(greatest(a.option_net[a.best] - a.option_net[d.chosen], 0), 0) as gain_usd,
        coalesce(d.propensity < 0.5 * (select max(p) from unnest(d.propensities) p), false) as is_explored,
        d.decided_at >= %(since)s and d.decided_at < %(until)s as is_counted
   from pigou.decision d
