@@ -61,7 +61,7 @@ select s.comparison, coalesce(c.task_class, '') as task_class, s.value_band, coa
 select s.comparison, s.segment, c.layer, c.kind, coalesce(c.task_class, '') as task_class, s.value_band, s.n, s.tasks, s.regret_usd::float8,
        s.standard_error, s.regret_low_usd::float8, s.regret_high_usd::float8, s.status, s.why,
        coalesce((s.changes->>'cost')::float8, 0) as cost_usd,
-       s.most_usd, s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8
+       s.most_usd::float8, s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8
   from pigou.segment s
   join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
  where s.tenant_id = %(tenant_id)s

@@ -139,7 +139,7 @@ def test_production_is_known_where_somebody_says_how_doses_are_decided(typed: Ty
 def test_a_period_loses_what_its_segments_lose(typed: Typed, filled: str) -> None:
     [whole] = told(typed, "misallocation")
     with connect(filled, "owner") as owner:
-        learnt, most = one(owner, "select sum(regret_usd)::float8, sum(most_usd) from pigou.segment")
+        learnt, most = one(owner, "select sum(regret_usd)::float8, sum(most_usd)::float8 from pigou.segment")
         days = rows(owner, "select decided_at::date, count(*) from ledger.decisions group by 1 order by 1")
     assert (whole["tenant"], whole["comparisons"], whole["decisions"]) == ("acme", 1, TASKS)
     assert learnt <= whole["lost_usd"] <= most
