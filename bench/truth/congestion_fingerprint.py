@@ -70,7 +70,7 @@ def once(kind: Kind, rng: np.random.Generator, how: How = "over days") -> Finger
     long = seen.kv_tokens >= LONG_TOKENS
     made = windows(seen, own & ~long, ~own & long, WINDOW_S, 0.0, DAY_S)
     if how == "regression":
-        hour = made.stratum.astype(np.float64)
+        hour = made.hour.astype(np.float64)
         held = long_contexts_slow_others(made.latency_s, made.others_long_tokens, own_tokens=made.traffic[:, 0], hour=hour)
         return Fingerprint("found" if held.verdict == "holds" else "not found", None, None, None, None, None, len(hour))
     made = within_hours(made) if how == "within hours" else made
