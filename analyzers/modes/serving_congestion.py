@@ -17,7 +17,7 @@ from analyzers.effects.estimate import Bools, Floats
 from analyzers.modes.congestion import external
 from analyzers.modes.congestion.books import Group, Pressure, Seen, engines_of, pressure, read
 from analyzers.modes.congestion.change import change
-from analyzers.modes.congestion.evidence import detail_of, weaknesses_of
+from analyzers.modes.congestion.evidence import detail_of, unseen, weaknesses_of
 from analyzers.modes.congestion.external import Imposed, Money
 from analyzers.modes.congestion.fit import REQUESTS_MIN, Engine, fit
 from analyzers.modes.congestion.timeline import blocks
@@ -28,6 +28,7 @@ METHOD = "replay of the engine without the requests, fitted to its own spans"
 _HOUR_S, _DAY_S = 3_600.0, 86_400.0
 _MARGINALS_MAX = 300
 _WORTH_A_LOOK_USD = 0.05  # a day; below, nobody asks since when, or what would help
+_UNSEEN_MAX = 0.4
 _REPLAYS_REQUESTS_MAX = 50_000  # above, fewer hours are tried
 
 
@@ -66,6 +67,10 @@ def _looks(seen: Seen, tenant_id: int, window: Window) -> list[Look]:
     if engine is None:
         why = f"{len(seen.trace_id)} requests that tell their times and tokens, {REQUESTS_MIN} are needed"
         return [_unknown(seen, group, window, "not_enough_evidence", why) for group in own]
+    hidden = unseen(seen)
+    if hidden > _UNSEEN_MAX:
+        why = f"{100 * hidden:.0f} % of what the engine says it served has no spans, as where only a sample is kept"
+        return [_unknown(seen, group, window, "not_identified", why) for group in own]
     masks = [seen.of(tenant_id, group.task_class) for group in own]
     whole, weaknesses = external.imposed(seen.served, engine, masks), weaknesses_of(seen, engine)
     looks: list[Look] = []

@@ -66,7 +66,7 @@ def _once(per_day: int, kinds: tuple[str, ...], tally: Tally, rng: np.random.Gen
 
 
 @dataclass(frozen=True, slots=True)
-class Stratum:
+class Played:
     """One decision set of a fortnight, as it was appraised."""
 
     tenant: str
@@ -75,7 +75,7 @@ class Stratum:
     known: Known
 
 
-def fortnight(per_day: int, kinds: tuple[str, ...], rng: np.random.Generator, seed: int) -> list[Stratum]:
+def fortnight(per_day: int, kinds: tuple[str, ...], rng: np.random.Generator, seed: int) -> list[Played]:
     """Play a fortnight and appraise its decisions of some kinds."""
     dice = Random(int(rng.integers(1 << 62)))
     strata: dict[tuple[str, str, str], list[_Made]] = defaultdict(list)
@@ -84,13 +84,13 @@ def fortnight(per_day: int, kinds: tuple[str, ...], rng: np.random.Generator, se
         for kind, made in _decisions(one, dice):
             if kind in kinds:
                 strata[task.tenant, kind, task.cell.task_class].append(made)
-    found: list[Stratum] = []
+    found: list[Played] = []
     for (tenant, kind, task_class), made in sorted(strata.items()):
         if len(made) >= _ROWS_MIN:
             choices = _choices(kind, made)
             net = np.array([[option.net_usd for option in one.options.values()] for one in made])
             known = Known(LAYERS[kind], kind, choices, appraise(choices, seed=seed), net)
-            found.append(Stratum(tenant, kind, task_class, known))
+            found.append(Played(tenant, kind, task_class, known))
     return found
 
 

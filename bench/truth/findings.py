@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from analyzers.attribution.segments import Segment, discoveries
 from bench.truth.command import arguments, write
-from bench.truth.demo import KINDS, Stratum, fortnight
+from bench.truth.demo import KINDS, Played, fortnight
 from economy.classes import CLASSES
 from economy.faults import FAULTS, Fault
 
@@ -49,7 +49,7 @@ def main() -> int:
     return 0
 
 
-def _findings(strata: list[Stratum]) -> dict[tuple[str, str, str], tuple[Segment, ...]]:
+def _findings(strata: list[Played]) -> dict[tuple[str, str, str], tuple[Segment, ...]]:
     """Each stratum's segments, told which are findings among all of its tenant's."""
     found: dict[tuple[str, str, str], tuple[Segment, ...]] = {}
     for tenant in {each.tenant for each in strata}:
@@ -62,7 +62,7 @@ def _findings(strata: list[Stratum]) -> dict[tuple[str, str, str], tuple[Segment
 
 
 def _judged(
-    fault: Fault, strata: list[Stratum], findings: dict[tuple[str, str, str], tuple[Segment, ...]]
+    fault: Fault, strata: list[Played], findings: dict[tuple[str, str, str], tuple[Segment, ...]]
 ) -> tuple[float, float, bool]:
     """What the decisions for the forced option truly lost, what is said, and whether any of it is a finding."""
     key = fault.tenant, fault.decision, fault.task_class or ""

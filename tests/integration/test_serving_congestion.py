@@ -35,8 +35,11 @@ def once(arrival: Arrival, into: list[Service]) -> Process:
     into.append((yield arrival))
 
 
-def day(dsn: str, writer: psycopg.Connection, engine: EngineParameters) -> None:
-    """Twelve hours: `quick` asks for short answers all day, `heavy` sends a dozen long reports in each of two hours."""
+def day(dsn: str, writer: psycopg.Connection, engine: EngineParameters, busier: int = 0) -> None:
+    """Twelve hours: `quick` asks for short answers all day, `heavy` sends a dozen long reports in each of two hours.
+
+    `busier`: how many more the engine says that it served at once than there are spans of.
+    """
     rng = random.Random(3)
     asked = [("quick", "chat", rng.uniform(0, HOURS * 3_600.0), rng.randint(500, 2_000), rng.randint(20, 80)) for _ in range(240)]
     asked += [
@@ -53,7 +56,7 @@ def day(dsn: str, writer: psycopg.Connection, engine: EngineParameters) -> None:
         said: dict[str, Any] = {
             "layer": "supply", "task__class": row[1], "engine": "e1", "engine__queue_s": service.queue_s,
             "engine__prefill_s": service.prefill_s, "engine__decode_s": service.decode_s,
-            "engine__kv_tokens": arrival.kv_tokens, "engine__batch": service.batch,
+            "engine__kv_tokens": arrival.kv_tokens, "engine__batch": service.batch + busier,
         }  # fmt: skip
         attributes = {f"allocation__{name}": value for name, value in said.items()}
         spans[row[0]].append(
@@ -150,6 +153,13 @@ def test_too_few_spans_and_unknown_prices_are_said(dsn: str, writer: psycopg.Con
     assert few.status == "not_enough_evidence"
     assert "60 are needed" in few.sentence
     assert looks(writer, "heavy", Window(AT - timedelta(days=9), AT - timedelta(days=8))) == []
+
+
+def test_an_engine_of_which_only_a_sample_is_seen_is_not_judged(dsn: str, writer: psycopg.Connection) -> None:
+    day(dsn, writer, PLAIN, busier=3)
+    for look_at in looks(writer, "heavy") + looks(writer, "quick"):
+        assert (look_at.status, look_at.usd_per_day) == ("not_identified", None)
+        assert "only a sample is kept" in look_at.sentence
 
 
 def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg.Connection) -> None:

@@ -119,7 +119,7 @@ def _onsets(prompts: Prompts, sent: Resends, reach: Floats, since_s: float) -> F
     """Since when caching fails at the call's place (n,); infinite where it fails no more often than before."""
     size = int(prompts.sequence.max(initial=-1)) + 1
     is_active = (
-        np.bincount(prompts.stratum, weights=prompts.read + prompts.written)[prompts.stratum] > 0 if len(prompts) else reach > 0
+        np.bincount(prompts.family, weights=prompts.read + prompts.written)[prompts.family] > 0 if len(prompts) else reach > 0
     )
     could = (sent.previous >= 0) & (sent.age_s <= reach) & prompts.is_told & is_active
     asked, found = np.bincount(prompts.sequence[could], minlength=size), np.zeros(size)
@@ -250,7 +250,7 @@ def _judged(
 
 def _evidence(known: _Known, rows: Bools) -> tuple[str, ...]:
     """What tells which parts of these calls' prompts repeat."""
-    kinds = [known.expected.evidence[int(stratum)] for stratum in np.unique(known.prompts.stratum[rows])]
+    kinds = [known.expected.evidence[int(family)] for family in np.unique(known.prompts.family[rows])]
     return tuple(sorted({kind for kind in kinds if kind != "none"}))
 
 

@@ -50,11 +50,9 @@ def weaknesses_of(seen: Seen, engine: Engine) -> tuple[str, ...]:
     """What would make the number wrong, as far as the spans themselves tell."""
     served = seen.served
     found = ["Counted is what happened, given who came when: other days bring other crowds."]
-    unseen = _unseen(seen)
-    if unseen > 0.05:
-        found.append(
-            f"{100 * unseen:.0f} % of what the engine says it served at once has no spans here: delays by it are not told apart."
-        )
+    hidden = unseen(seen)
+    if hidden > 0.05:
+        found.append(f"{100 * hidden:.0f} % of what the engine says it served has no spans: delays by and of it are not counted.")
     replayed = latencies(engine, jobs(served, engine))
     off = float(np.nansum(np.abs(replayed - served.latency_s)) / max(1e-9, float(served.latency_s.sum())))
     if off > 0.05:
@@ -74,7 +72,7 @@ def weaknesses_of(seen: Seen, engine: Engine) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _unseen(seen: Seen) -> float:
+def unseen(seen: Seen) -> float:
     """Share of the sequences that the engine says it served at once which the spans do not show."""
     known = np.isfinite(seen.batch)
     if not known.any():

@@ -27,7 +27,7 @@ def made(n: int = 1, **given: object) -> Prompts:
         "read_rate": np.full(n, 0.3e-6),
         "write_rate": np.full(n, 3.75e-6), "lifetime_s": np.full(n, 300.0), "keys": tuple(() for _ in range(n)),
         "value_usd": np.full(n, np.nan),
-        **{name: np.zeros(n, dtype=np.int64) for name in ("sequence", "stratum", "place", "provider", "upstream")},
+        **{name: np.zeros(n, dtype=np.int64) for name in ("sequence", "family", "place", "provider", "upstream")},
     }  # fmt: skip
     values |= {name: np.array(value) if isinstance(value, list) else value for name, value in given.items()}
     return Prompts(**values)  # pyright: ignore[reportArgumentType] (fields by name)
