@@ -50,6 +50,14 @@ def test_one_stratum_loses_what_its_segments_lose(routes: Drawn, routed: tuple[w
     assert {share.mode for share in found.shares} <= {"under_routing", "over_routing"}
 
 
+def test_the_best_looking_gains_are_what_decisions_hold(routed: tuple[whole.DecisionSet, Appraised]) -> None:
+    """So that they need not be stored by segment: reports sum the stored terms."""
+    one, made = routed
+    gain = made.net_usd[np.arange(len(one)), np.maximum(made.best, 0)] - made.net_usd[np.arange(len(one)), one.chosen]
+    held = np.bincount(made.segment, weights=np.nan_to_num(np.maximum(gain, 0.0)))
+    assert held.tolist() == pytest.approx([segment.most_usd for segment in made.segments])
+
+
 def test_shares_of_one_chain_are_counted_once(routes: Drawn) -> None:
     """The agent verifies too much exactly where a weak model was chosen: set the route right, and nothing is left to save."""
     rng = np.random.default_rng(3)
