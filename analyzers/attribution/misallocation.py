@@ -14,6 +14,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -129,7 +130,7 @@ class Misallocation:
 
 
 def mode_of(kind: str, cost_usd: float) -> str:
-    """The failure mode that a segment's loss is: by kind, and by whether the better options cost less (`Lost.cost_usd`)."""
+    """The failure mode that a segment's loss is: by kind, and by whether the better options cost more or less."""
     dearer, cheaper = _MODES.get(kind, (kind, kind))
     return cheaper if cost_usd > 0 else dearer
 
@@ -154,15 +155,16 @@ def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Mis
         weight = whole * each.is_counted
         left = each.pull * _left(each.regret_usd, weight)
         pulls += np.bincount(np.searchsorted(tasks, each.tasks), weights=left, minlength=len(tasks))
-        here: dict[tuple[str, str, str], list[_Left]] = defaultdict(list)
+        here: dict[tuple[str, str, str], list[_Kept]] = defaultdict(list)
         for code, lost in enumerate(each.segments):
             inside = each.segment == code
             counted = inside & each.is_counted
-            if lost.regret.value is not None and counted.any():
-                kept = _left(each.regret_usd[inside], weight[inside])
-                alone = _left(each.regret_usd[inside], each.is_counted[inside].astype(np.float64))
-                own = int(counted.sum()), len(np.unique(each.tasks[counted]))
-                here[each.layer, each.kind, mode_of(each.kind, lost.cost_usd)].append(_Left(lost, kept, alone, *own))
+            if lost.regret.value is None or not counted.any():
+                continue
+            kept = _left(each.regret_usd[inside], weight[inside])
+            alone = _left(each.regret_usd[inside], each.is_counted[inside].astype(np.float64))
+            own = _Kept(lost, kept, alone, int(counted.sum()), len(np.unique(each.tasks[counted])))
+            here[each.layer, each.kind, mode_of(each.kind, lost.cost_usd)].append(own)
         for key, found in here.items():
             sums[key].add(found)
         explored += float(np.nansum((each.regret_usd * weight)[each.is_explored]))
@@ -173,9 +175,8 @@ def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Mis
     return Misallocation(total, shares, twice, _downstream(ordered, level), explored, _without(ordered))
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """A segment, with the share `alone` of its regret that is the period's and `kept` that is left once upstream is right."""
+class _Kept(NamedTuple):
+    """A segment, of whose regret `alone` is the period's share and `kept` what is left of it once upstream is right."""
 
     lost: Lost
     kept: float
@@ -198,23 +199,23 @@ class _Sum:
     decisions: int = 0
     tasks: int = 0
 
-    def add(self, found: list[_Left]) -> None:
+    def add(self, found: list[_Kept]) -> None:
         """Count the segments of one decision set. They may be measured on the same tasks, so that their errors are taken to go
         together."""
         error = below = above = 0.0
-        for of in found:
-            value, own_error, low, high = of.lost.regret.numbers()
-            gap = max(0.0, of.lost.most_usd - value)
+        for each in found:
+            value, own_error, low, high = each.lost.regret.numbers()
+            gap = max(0.0, each.lost.most_usd - value)
             better = value + (gap / 2 if low > 0 else 0.0)
-            self.value += of.kept * better
-            self.learnt += of.kept * value
-            self.gap += of.kept * gap
-            self.alone += of.alone * better
-            error += of.kept * own_error
-            below += of.kept * (value - low)
-            above += of.kept * (high - value)
-            self.decisions += of.decisions
-            self.tasks += of.tasks
+            self.value += each.kept * better
+            self.learnt += each.kept * value
+            self.gap += each.kept * gap
+            self.alone += each.alone * better
+            error += each.kept * own_error
+            below += each.kept * (value - low)
+            above += each.kept * (high - value)
+            self.decisions += each.decisions
+            self.tasks += each.tasks
         self.error += error**2
         self.below += below**2
         self.above += above**2

@@ -38,10 +38,8 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Banded:
-    """What `n` decisions for the cheapest option lost on tasks of one value band, which begins at `low_usd`.
-
-    `of` names the comparison: its bands are held against each other. `why`: why `regret` is unknown.
-    """
+    """What `n` decisions for the cheapest option lost on tasks of one value band, which begins at `low_usd`. `of` names what they
+    were compared with: bands of one comparison are held against each other. `why`: why `regret` is unknown."""
 
     of: str
     band: str
@@ -227,10 +225,12 @@ def _gap(tail: Banded, body: Sequence[Banded]) -> intervals.Bounds:
 
 
 def _per_decision(bands: Sequence[Banded]) -> intervals.Bounds:
-    """Regret per decision; bands may be measured on the same tasks, so that their errors are taken to go together."""
     n = sum(band.n for band in bands)
     numbers = [band.regret.numbers() for band in bands]
-    return intervals.Bounds(*(sum(one[place] for one in numbers) / n for place in (0, 2, 3)))
+    value = sum(one[0] for one in numbers)
+    below = math.sqrt(sum((one[0] - one[2]) ** 2 for one in numbers))
+    above = math.sqrt(sum((one[3] - one[0]) ** 2 for one in numbers))
+    return intervals.Bounds(value / n, (value - below) / n, (value + above) / n)
 
 
 def _scaled(column: Floats) -> Floats:

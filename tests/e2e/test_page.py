@@ -95,7 +95,7 @@ def test_the_headline_says_what_the_books_say(context: BrowserContext, served: S
     headline = page.locator("h1").inner_text()
     assert formats.usd(cost) in headline
     assert f"by {tenants} tenants" in headline
-    assert f"{unpriced} calls without a price" in headline
+    assert f"{formats.count(unpriced, 'call')} without a price" in headline
     assert page.locator(".fact-number").first.inner_text() == f"{calls:,}"
 
 
