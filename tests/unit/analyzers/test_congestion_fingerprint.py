@@ -71,7 +71,7 @@ def test_windows_sum_up_who_came_in_them() -> None:
     assert windows(slow, seen.group == 0, seen.group == 1, 60.0, 0.0, 2_400.0).latency_s.sum() == pytest.approx(8.0)
 
 
-def test_within_hours_what_an_hour_has_in_common_is_taken_out() -> None:
+def test_within_hours_only_what_differs_is_left() -> None:
     hour, day = np.repeat(np.tile([3, 4], 2), 2), np.repeat([0, 1], 4)
     of = Windows(np.arange(8.0) ** 2, np.arange(8.0), np.column_stack([np.ones(8), np.arange(8.0)]), hour, day)
     made = within_hours(of)
