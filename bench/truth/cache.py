@@ -29,7 +29,7 @@ from bench.truth.cache_recorded import recorded_causes
 from bench.truth.caches import INPUT, READ, Loss, Provider, Request, mooncake, play, prompts_of
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
-_REQUESTS = 800
+_REQUESTS = 1_600
 _OFF = 0.25
 _HARMFUL = ("churn", "off", "off for half")
 _PROVIDERS = (

@@ -15,7 +15,7 @@ from dashboard.figures.heat import Cell, heat_map
 from dashboard.frame import Frame
 
 Row = dict[str, object]
-_LOOKED = "It is drawn once the analyzers have looked: `pigou findings`."
+_LOOKED = "Nothing of it is known yet: it is drawn of what the analyzers could judge."
 
 
 def bands(view: View) -> Children:
@@ -23,18 +23,12 @@ def bands(view: View) -> Children:
     found = heat_map(view.ask("regret_by_band", limit=None))
     if not found.cells:
         return [nothing("No model was chosen in this time.")]
-    kinds = sorted(found.kinds, key=_lower_edge)
-    body = [
-        html.Tr(
-            [
-                html.Th(known_or(task_class), scope="row"),
-                *(_band(view, task_class, found.cells.get((task_class, band))) for band in kinds),
-            ]
-        )
-        for task_class in found.task_classes
-    ]
-    head = html.Thead(html.Tr([html.Th("Task class", scope="col"), *(html.Th(f"V {band}", scope="col") for band in kinds)]))
-    return [html.Div(html.Table([head, html.Tbody(body)], className="heat"), className="scrolls", tabIndex=0)]
+    body: list[Component] = []
+    for task_class in found.task_classes:
+        own = sorted((band for of, band in found.cells if of == task_class), key=_lower_edge)
+        cells = [_band(view, task_class, band, found.cells[task_class, band]) for band in own]
+        body.append(html.Tr([html.Th(known_or(task_class), scope="row"), *cells]))
+    return [html.Div(html.Table(html.Tbody(body), className="heat"), className="scrolls", tabIndex=0)]
 
 
 def _lower_edge(band: str) -> float:
@@ -43,14 +37,13 @@ def _lower_edge(band: str) -> float:
     return float(number[0]) - (0.5 if band.startswith("below") else 0.0) if number else float("inf")
 
 
-def _band(view: View, task_class: str | None, cell: Cell | None) -> Component:
-    if cell is None:
-        return html.Td("")
+def _band(view: View, task_class: str | None, band: str, cell: Cell) -> Component:
     said = "–" if cell.usd is None else formats.usd_estimate(cell.usd, cell.low, cell.high)
     href = view.link(view.filters.without("layer").only("kind", "route").only("task_class", task_class), "/decisions")
     title = f"{cell.appraised:,} of {formats.count(cell.decisions, 'decision')} judged"
     shade = cast("dict[str, object]", {} if cell.open else {"--strength": f"{cell.strength * 100:.1f}%"})
-    return html.Td(dcc.Link(said, href=href, title=title), className="hatched" if cell.open else "shaded", style=shade)
+    link = dcc.Link([said, html.Small(f"V {band}")], href=href, title=title)
+    return html.Td(link, className="hatched" if cell.open else "shaded", style=shade)
 
 
 def frontier(view: View) -> Children:
@@ -79,15 +72,15 @@ def autonomy(view: View) -> Children:
     if not len(frame):
         return [nothing(_LOOKED)]
     columns = (
-        Column("action_class", "Action", width=180, pinned=True),
+        Column("action_class", "Action", width=150, pinned=True),
+        Column("tenant", "Tenant", width=100),
         Column("task_class", "Task class", width=150),
         Column("reversible", "Can be undone", width=120),
         Column("actions", "Actions", "count", 90),
         Column("now_said", "Confirmed today", width=220, grow=1),
         Column("recommended", "Should be", width=130),
-        Column("basis", "By", width=130),
+        Column("basis", "By", width=160),
         Column("why", "Why", "sentence", 260, grow=2),
-        Column("tenant", "Tenant", width=100),
     )
     words = {True: "yes", False: "no"}
     rows = [
@@ -197,7 +190,8 @@ def writes(view: View) -> Children:
     if not len(frame):
         return [nothing(_LOOKED)]
     columns = (
-        Column("segment", "Where", width=220, grow=1),
+        Column("task_class", "Task class", width=160, grow=1),
+        Column("agent", "Agent", width=120),
         Column("written_off_usd", "Written off, USD", "usd", 130),
         Column("unpaid", "Writes not paid back", "count", 160),
         Column("closed", "of closed writes", "count", 130),
@@ -207,7 +201,7 @@ def writes(view: View) -> Children:
         Column("tenant", "Tenant", width=100),
     )
     rows = [{**row, "hit_said": formats.share(row["hit_rate"], 1)} for row in frame]
-    return [table("cache_writes", columns, rows, row_key=("tenant", "segment"))]
+    return [table("cache_writes", columns, rows, row_key=("tenant", "task_class", "agent"))]
 
 
 def rollouts(view: View) -> Children:

@@ -21,6 +21,7 @@ LAYERS = {
     "supply": "How engines serve what is asked of them.",
     "capital": "What is kept for later: caches and rollouts.",
 }
+_SHOWN = 6
 _DIMENSIONS = {"layer": "Layer", "task_class": "Task class", "agent": "Agent", "tenant": "Tenant"}
 
 
@@ -78,7 +79,7 @@ def places(view: View) -> Children:
     rows = [row for row in view.ask("looks") if row["mode"] in _MODES[layer_of(view.filters)]]
     if not rows:
         return [nothing("Nothing of this layer has been looked at yet.")]
-    shown = sorted(rows, key=lambda row: -float(formats.number(row["usd_per_day"]) or 0))[:12]
+    shown = sorted(rows, key=lambda row: -float(formats.number(row["usd_per_day"]) or 0))[:_SHOWN]
     items = [
         html.Li([html.Span(str(row["sentence"]), className="name"), html.Small(_verdict(row))], className="look") for row in shown
     ]
@@ -92,6 +93,8 @@ def places(view: View) -> Children:
 def _verdict(row: Row) -> str:
     if row["usd_per_day"] is None:
         return str(row["status"]).replace("_", " ")
+    if not row["usd_per_day"] and not row["high"]:
+        return "no loss shown"
     said = formats.usd_estimate(row["usd_per_day"], row["low"], row["high"])
     return f"{said} a day ({formats.usd_interval(row['low'], row['high'])})"
 

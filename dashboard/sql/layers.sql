@@ -90,14 +90,15 @@ having sum(coalesce(cache_write_tokens, 0) + coalesce(cache_read_tokens, 0)) > 0
 
 -- name: cache_writes
 -- What became of cache writes at each place that was looked at: paid back by reads, or not.
-select l.tenant, l.segment, x.closed, x.unpaid, x.premium_usd, x.saved_usd, x.written_off_usd, x.reads_per_write, x.break_even_reads,
+select distinct l.tenant, l.task_class, l.agent, x.closed, x.unpaid, x.premium_usd, x.saved_usd, x.written_off_usd,
+       round(x.reads_per_write, 2) as reads_per_write, round(x.break_even_reads, 2) as break_even_reads,
        (l.evidence -> 'detail' ->> 'hit_rate')::numeric as hit_rate
   from ledger.looks l
  cross join lateral jsonb_to_record(l.evidence -> 'detail' -> 'writes')
        as x (closed bigint, unpaid bigint, premium_usd numeric, saved_usd numeric, written_off_usd numeric, reads_per_write numeric,
              break_even_reads numeric)
  where l.mode = 'cache_misuse' and jsonb_typeof(l.evidence -> 'detail' -> 'writes') = 'object' and {filters - l.tenant l.task_class l.agent}
- order by x.written_off_usd desc nulls last, l.tenant, l.segment
+ order by x.written_off_usd desc nulls last, l.tenant, l.task_class, l.agent
  limit {limit};
 
 -- name: rollouts_by_lag

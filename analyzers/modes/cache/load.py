@@ -14,6 +14,8 @@ from analyzers.effects.estimate import Floats, Ints
 from analyzers.modes.cache.prompts import LIFETIME_S, LONG_LIFETIME_S, Prompts
 from ledger.queries import queries
 
+CALLS_MAX = 300_000
+"""Calls of a tenant that are looked at, so that one look does not take minutes."""
 _SQL = queries("analyzers", "cache")
 
 
@@ -31,9 +33,9 @@ class Loaded:
 
 
 def load(connection: psycopg.Connection, tenant_id: int, since: datetime, until: datetime) -> Loaded:
-    """The tenant's booked calls that began from `since` to before `until`."""
-    rows = connection.execute(_SQL["cacheable_calls"], {"tenant_id": tenant_id, "since": since, "until": until}).fetchall()
-    return loaded(rows)
+    """The tenant's booked calls that began from `since` to before `until`, the latest CALLS_MAX of them."""
+    of = {"tenant_id": tenant_id, "since": since, "until": until, "calls_max": CALLS_MAX}
+    return loaded(connection.execute(_SQL["cacheable_calls"], of).fetchall())
 
 
 def loaded(rows: Sequence[Sequence[Any]]) -> Loaded:
