@@ -22,6 +22,8 @@ Verdict: TypeAlias = Literal["found", "not found", "not enough evidence"]
 WINDOWS_MIN = 48
 _EXCHANGES_MIN = 3  # blocks of one hour of the day that can change places
 _DRAWS = 499
+FELT_SHARE = 0.01
+"""What one deviation of others' tokens must add to the mean latency: every engine is shared a little, and less is room enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ def fingerprint(
         above += its > 0 and again / its >= slope / error
     p = above / (_DRAWS + 1)
     half = 1.959963984540054 * error
-    found = "found" if p <= 1 - level and slope > 0 else "not found"
-    return Fingerprint(found, slope, slope - half, slope + half, slope * float(x.std()), p, w)
+    typical_s = slope * float(x.std())
+    found = "found" if p <= 1 - level and typical_s >= FELT_SHARE * float(y.mean()) > 0 else "not found"
+    return Fingerprint(found, slope, slope - half, slope + half, typical_s, p, w)
 
 
 def _exchanged(hour: Ints, block: Ints, rng: np.random.Generator) -> Ints:
