@@ -41,7 +41,7 @@ def test_too_little_and_what_never_varies_has_no_answer() -> None:
     hour, day = np.tile(np.arange(24), DAYS), np.repeat(np.arange(DAYS), 24)
     same = fingerprint(np.arange(n) * 1.0, hour * 1_000.0, traffic=np.zeros((n, 0)), hour=hour, day=day)
     assert same.verdict == "not enough evidence"
-    assert "same hours every day" in same.why
+    assert "do not vary within any hour" in same.why
     with pytest.raises(InputError, match="hour has shape"):
         fingerprint(np.ones(10), np.ones(10), traffic=np.zeros((10, 0)), hour=np.zeros(9), day=np.zeros(10))
 
