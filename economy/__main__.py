@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--until", type=_moment, metavar="TIME", help="end of the period, ISO 8601 with zone (default: this hour)"
     )
     parser.add_argument("--days", type=float, default=14.0)
-    parser.add_argument("--tasks-per-day", type=int, default=300, metavar="N")
+    parser.add_argument("--tasks-per-day", type=int, default=900, metavar="N")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="where to write the truth")
     parser.add_argument("--live", type=_rate, metavar="RATE", help="then go on in real time, RATE tasks a minute")
     parser.add_argument("--only-live", action="store_true", help="with --live: without the period before")

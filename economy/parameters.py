@@ -107,12 +107,12 @@ class EngineParameters:
 
 ENGINE = EngineParameters(
     name="engine-a",
-    prefill_tokens_per_s=9_000.0,
+    prefill_tokens_per_s=27_000.0,
     step_s=0.030,
-    step_per_sequence_s=0.0006,
-    step_per_kv_token_s=2.5e-7,
-    kv_capacity_tokens=200_000,
-    batch_max=16,
+    step_per_sequence_s=0.0002,
+    step_per_kv_token_s=8e-8,
+    kv_capacity_tokens=600_000,
+    batch_max=48,
     drafted=3,
     acceptance_short=0.62,
     acceptance_long=0.40,

@@ -45,7 +45,7 @@ class EconomySettings:
     seed: int = 1
     until: datetime = field(default_factory=this_hour)
     days: float = 14.0
-    tasks_per_day: int = 300
+    tasks_per_day: int = 900
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     patience_s: float = 30.0
 
