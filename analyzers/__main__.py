@@ -29,7 +29,7 @@ def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if arguments.appraise:
-        return appraise_once(arguments.dsn)
+        return appraise_once(arguments.dsn, is_all=arguments.all)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -94,6 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--delivery-within-s", type=float, default=WITHIN_S, help="how long telling a channel may take")
     parser.add_argument("--once", action="store_true", help="run one round and exit; nothing is delivered")
     parser.add_argument("--appraise", action="store_true", help="appraise what has changed, once, and exit")
+    parser.add_argument("--all", action="store_true", help="with --appraise: nothing more is on its way, so wait for nothing")
     arguments = parser.parse_args()
     if not arguments.dsn:
         parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")

@@ -80,15 +80,18 @@ def appraise(
     until: datetime | None = None,
     seed: int = 0,
     progress: Progress = lambda _step, _done, _total: None,
+    *,
+    is_all: bool = False,
 ) -> Done:
     """Run the line to its end over the decisions made from `since` to before `until` (None: without limit).
 
-    Wants an idle connection in autocommit. Of several that appraise one database, one works at a time.
+    `is_all` says that nothing more is on its way, as `settle` understands it. Wants an idle connection in autocommit. Of
+    several that appraise one database, one works at a time.
     """
     first, last = since or BEGINNING, until or END
     with _alone(connection):
         began = connection.execute(_SQL["now"]).fetchone()
-        settled = settle(connection, progress=lambda done, total: progress("settle", done, total))
+        settled = settle(connection, is_all=is_all, progress=lambda done, total: progress("settle", done, total))
         derived = derive.derive(connection, lambda done, total: progress("decide", done, total))
         attributed = attribute(connection, first, last, seed, progress)
         if first == BEGINNING and last == END and began is not None:
@@ -266,6 +269,7 @@ def _segment_row(each: Segment) -> dict[str, object]:
         "downstream_low_usd": None if downstream is None else downstream.low,
         "downstream_high_usd": None if downstream is None else downstream.high,
         "materiality_usd": each.materiality_usd,
+        "most_usd": None if regret.value is None else each.most_usd,
         "status": each.status,
         "why": each.why,
         "needs_outcomes": None if each.needs is None else each.needs.outcomes,

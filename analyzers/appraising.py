@@ -26,19 +26,22 @@ _SQL = queries("analyzers", "appraise")
 _PRICES = queries("analyzers", "prices")
 
 
-def run_line(connection: psycopg.Connection) -> None:
-    """Settle, appraise, detect, tell what was found at once rather than in the clock's next round, and price."""
+def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
+    """Settle, appraise, detect, tell what was found at once rather than in the clock's next round, and price.
+
+    `is_all`: nothing more is on its way, as `settle` understands it.
+    """
     from analyzers.appraise import appraise  # models and solvers, which the clock does without
     from analyzers.detect import detect
     from analyzers.prices.refresh import refresh_prices
 
-    appraise(connection)
+    appraise(connection, is_all=is_all)
     detect(connection)
     evaluate(connection)
     refresh_prices(connection)
 
 
-def appraise_once(dsn: str) -> int:
+def appraise_once(dsn: str, *, is_all: bool = False) -> int:
     """Appraise what has changed, find what is lost, tell of it, look at the prices that are due, and answer the exit code.
 
     It yields to whatever else the machine has to do.
@@ -46,7 +49,7 @@ def appraise_once(dsn: str) -> int:
     os.nice(10)
     try:
         with connect(dsn, "writer", application="pigou-appraisal") as connection:
-            run_line(connection)
+            run_line(connection, is_all=is_all)
     except (psycopg.Error, LedgerError) as error:
         log.error("this appraisal failed and is tried again: %s", error)
         return 1

@@ -48,7 +48,7 @@ def appraise(
         raise CommandError(f"--until {until} is before --since {since}", "name the first day and the last", exit_code=2)
     first, last = _midnight(since), _midnight(until + timedelta(days=1)) if until else None
     with open_database("writer", home) as books, _progress() as told:
-        done = run(books, first, last, seed, told)
+        done = run(books, first, last, seed, told, is_all=True)
         detected = detect(books, first, last, progress=told)
         evaluate(books)
     say(

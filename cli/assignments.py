@@ -29,7 +29,9 @@ def list_assignments(home: HomeOption = None, chosen: FormatOption = Format.TABL
 
 @assignments_app.command("set")
 def set_assignment(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Of decision: verify, confirm, cache …")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="Of decision: verify, confirm, cache …; dose: how much of each use a task gets.")
+    ],
     assignment: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="recorded or unknown.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
@@ -39,9 +41,9 @@ def set_assignment(
 
     Only then can effects be told from context where no probabilities were logged; nothing in the data can prove it.
     """
-    from analyzers.decisions.derive import KINDS, state_assignment
+    from analyzers.decisions.derive import DOSE, KINDS, state_assignment
 
-    for word, known in ((kind, KINDS), (assignment, _KNOWN)):
+    for word, known in ((kind, (*KINDS, DOSE)), (assignment, _KNOWN)):
         if word not in known:
             raise CommandError(f"{word!r} is none of {', '.join(known)}", nearest(word, known), exit_code=2)
     with open_database("writer", home) as books:
@@ -52,4 +54,5 @@ def set_assignment(
                 raise CommandError(f"there is no tenant {tenant!r}", "see `pigou periods list`", exit_code=2)
             tenant_id = row[0]
         state_assignment(books, tenant_id, kind, task_class, assignment, "pigou assignments set")
-    say(f"{kind} of {'every class' if task_class == '*' else task_class}: {assignment}; run `pigou appraise` to see what follows")
+    shown = "pigou production" if kind == DOSE else "pigou appraise"
+    say(f"{kind} of {'every class' if task_class == '*' else task_class}: {assignment}; run `{shown}` to see what follows")

@@ -142,7 +142,7 @@ def _play(supervisor: Supervisor, running: Running, home: Home, wanted: Played) 
 def _appraise(supervisor: Supervisor, running: Running) -> None:
     """What was decided in the period, so that the page shows it from the first look on; afterwards the clock goes on with it."""
     remark("appraising what the fleet decided")
-    supervisor.start(module_part("appraisal", "analyzers", ["--dsn", running.dsn, "--appraise"], once=True))
+    supervisor.start(module_part("appraisal", "analyzers", ["--dsn", running.dsn, "--appraise", "--all"], once=True))
     supervisor.wait_for(["appraisal"], PLAYED_WITHIN_S)
 
 

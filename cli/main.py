@@ -30,6 +30,7 @@ from cli.policy import policy_app
 from cli.prices import prices_app, quote
 from cli.rates import rates_app
 from cli.replay import replay
+from cli.reports import misallocation, predictions, production
 from cli.retention import retention_app
 from cli.sql import dsn, sql
 from cli.tasks import tasks_app
@@ -58,6 +59,9 @@ app.command()(accounts)
 app.command()(rerate)
 app.command()(appraise)
 app.command()(regret)
+app.command()(misallocation)
+app.command()(production)
+app.command()(predictions)
 app.command()(explain)
 app.command()(migrate)
 app.command()(doctor)

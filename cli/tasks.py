@@ -53,7 +53,7 @@ def settle_tasks(home: HomeOption = None, since: SinceOption = None, until: Unti
     start = datetime.combine(since, time(0), UTC) if since else None
     end = datetime.combine(until, time(0), UTC) + timedelta(days=1) if until else None
     with open_database("writer", home) as books:
-        done = settle(books, since=start, until=end)
+        done = settle(books, since=start, until=end, is_all=True)
     refused = f"; {done.refused} words about outcomes were refused, see ledger.rejections" if done.refused else ""
     say(f"{done.traces} traces were due, {done.changed} tasks are new or changed, {done.outcomes} outcomes read{refused}")
 

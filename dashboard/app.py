@@ -93,6 +93,10 @@ def _shell() -> Component:
                         html.Nav(
                             [
                                 dcc.Link("Pigou", href="/", className="wordmark", title="Books of an agent stack's tokens"),
+                                labelled(
+                                    dmc.TextInput(id="find", placeholder="Find an id", size="xs", className="find"),
+                                    "Find a trace, conversation, user or decision by its id",
+                                ),
                                 html.Div(id="links", className="links"),
                                 labelled(
                                     dmc.ColorSchemeToggle(lightIcon="☾", darkIcon="☀", variant="subtle", color="gray", size="md"),

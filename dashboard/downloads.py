@@ -45,6 +45,7 @@ def _values(trace: str, filters: views.Filters) -> dict[str, str]:
     named = {"trace_id": trace} if _TRACE.fullmatch(trace) else {}
     named |= {"decision_id": filters.decision} if filters.decision else {}
     named |= {"alert_id": str(filters.alert)} if filters.alert else {}
+    named |= {"q": filters.sought} if filters.sought else {}
     return named | ({"finding_id": str(filters.finding)} if filters.finding else {})
 
 

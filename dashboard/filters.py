@@ -5,12 +5,11 @@ The URL is the only state: a link shared is a view shared, and the browser's bac
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import UUID
-
-from dashboard import formats
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DIMENSIONS = {
     "layer": "Layer",
@@ -61,6 +60,8 @@ VERDICTS = ("appraised", "not_enough_evidence", "not_identified")
 DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_usd", "risk_usd", "net_usd", "propensity")
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
 LIVE_SECONDS = 5
+UTC_ZONE = "UTC"
+SOUGHT_MOST = 256  # characters of an id that is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,15 @@ class Window:
 class Filters:
     """One view of the books.
 
-    `where` keeps, per dimension, the values shown; None among them means "not attributed". `decision` is the id of the one shown,
-    `alert` and `finding` the number of the one shown.
+    `where` keeps, per dimension, the values shown; None among them means "not attributed". `zone` is the time zone in which
+    absolute ranges are chosen and said. `decision` is the id of the one shown, `alert` and `finding` the number of the one shown,
+    `sought` an id that is looked for.
     """
 
     range: str | None = RANGE
     since: datetime | None = None
     until: datetime | None = None
+    zone: str = UTC_ZONE
     where: dict[str, tuple[str | None, ...]] = field(default_factory=dict[str, tuple[str | None, ...]])
     by: tuple[str, ...] = BY
     status: str | None = None
@@ -96,6 +99,7 @@ class Filters:
     decision: str | None = None
     alert: int | None = None
     finding: int | None = None
+    sought: str | None = None
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -119,6 +123,16 @@ class Filters:
         return Window(since, until)
 
     @property
+    def place(self) -> tzinfo:
+        """The time zone as Python knows it."""
+        return UTC if self.zone == UTC_ZONE else ZoneInfo(self.zone)
+
+    @property
+    def zone_said(self) -> str:
+        """The time zone after a time: `UTC`, `(Europe/Berlin)`."""
+        return self.zone if self.zone == UTC_ZONE else f"({self.zone})"
+
+    @property
     def decision_sort(self) -> str:
         """The order of decisions: the one asked for where decisions have it, else the most regret first."""
         return self.sort if self.sort.removeprefix("-") in DECISION_SORTS else "-regret_usd"
@@ -126,7 +140,7 @@ class Filters:
     def within(self, dimensions: Collection[str]) -> "Filters":
         """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
         where = {name: kept for name, kept in self.where.items() if name in dimensions}
-        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None)
+        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None)
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
@@ -149,9 +163,11 @@ class Filters:
         """The query string of the URL that shows this view, `?` included; empty for the default view."""
         pairs: list[tuple[str, str]] = []
         if self.range is None:
-            pairs += [(name, _iso(at)) for name, at in (("since", self.since), ("until", self.until)) if at]
+            pairs += [(name, _iso(at, self.place)) for name, at in (("since", self.since), ("until", self.until)) if at]
         elif self.range != RANGE:
             pairs.append(("range", self.range))
+        if self.zone != UTC_ZONE:
+            pairs.append(("tz", self.zone))
         pairs += [(name, value or "") for name in EVERY_DIMENSION for value in self.where.get(name, ())]
         if self.by != BY:
             pairs.append(("by", ",".join(self.by)))
@@ -165,6 +181,8 @@ class Filters:
             pairs.append(("id", str(self.finding)))
         if self.alert:
             pairs.append(("alert", str(self.alert)))
+        if self.sought:
+            pairs.append(("q", self.sought))
         if self.live:
             pairs.append(("live", "1"))
         return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
@@ -213,32 +231,46 @@ def describe(filters: Filters, now: datetime) -> str:
             return f"in the last {length // timedelta(hours=1)} hours"
         return f"over {length.days} days"
     if window.since and window.until:
-        return f"from {_edge(window.since)} to {_edge(window.until, last=True)} UTC"
+        return f"from {_edge(window.since, filters)} to {_edge(window.until, filters, last=True)} {filters.zone_said}"
     if window.since:
-        return f"since {_edge(window.since)} UTC"
-    return f"before {_edge(window.until)} UTC" if window.until else "in all"
+        return f"since {_edge(window.since, filters)} {filters.zone_said}"
+    return f"before {_edge(window.until, filters)} {filters.zone_said}" if window.until else "in all"
 
 
-def days(first: str, last: str) -> tuple[datetime, datetime]:
-    """Two dates of a calendar, last day included, as the bounds of a window in UTC."""
-    start = datetime.combine(date.fromisoformat(first[:10]), datetime.min.time(), UTC)
-    end = datetime.combine(date.fromisoformat(last[:10]), datetime.min.time(), UTC)
-    return start, end + timedelta(days=1)
+def days(first: str, last: str, place: tzinfo = UTC) -> tuple[datetime, datetime]:
+    """Two dates of a calendar in a time zone, last day included, as the bounds of a window on whole hours of UTC."""
+    start = datetime.combine(date.fromisoformat(first[:10]), datetime.min.time(), place)
+    end = datetime.combine(date.fromisoformat(last[:10]) + timedelta(days=1), datetime.min.time(), place)
+    return _whole_hour(start), _whole_hour(end)
 
 
-def _edge(at: datetime, last: bool = False) -> str:
-    """A bound in words; an end at midnight is its last day, since people count days from both ends."""
-    if at.hour == 0:
-        return formats.day(at - timedelta(days=1) if last else at)
-    return f"{formats.day(at)} {at:%H:%M}"
+def _edge(at: datetime, filters: Filters, last: bool = False) -> str:
+    """A bound in words of its zone; an end at midnight is its last day, since people count days from both ends."""
+    local = at.astimezone(filters.place)
+    if local.hour == 0 and local.minute == 0:
+        return f"{local - timedelta(days=1) if last else local:%-d %b %Y}"
+    return f"{local:%-d %b %Y %H:%M}"
 
 
 def _next_hour(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
-def _iso(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+def _iso(at: datetime, place: tzinfo = UTC) -> str:
+    """A time as an address has it: with the offset of its zone, `Z` for none."""
+    return at.astimezone(place).isoformat(timespec="minutes").replace("+00:00", "Z")
+
+
+def _whole_hour(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _zone(value: str) -> dict[str, Any] | None:
+    """A time zone by its name, such as Europe/Berlin; None when it is not known."""
+    try:
+        return {"zone": ZoneInfo(value).key}
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def _text(value: str) -> str | None:
@@ -256,6 +288,11 @@ def _identity(value: str) -> dict[str, Any] | None:
         return None
 
 
+def _sought(value: str) -> dict[str, Any] | None:
+    text = value.replace("\0", "").strip()[:SOUGHT_MOST]
+    return {"sought": text} if text else None
+
+
 def _alert(value: str) -> dict[str, Any] | None:
     number = _number(value)
     return None if number is None else {"alert": number}
@@ -267,7 +304,7 @@ def _number(value: str) -> int | None:
 
 
 # What of an address names one thing.
-_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert}
+_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert, "q": _sought, "tz": _zone}
 
 
 def _moment(value: str) -> datetime | None:
@@ -277,4 +314,4 @@ def _moment(value: str) -> datetime | None:
         at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return at.replace(minute=0, second=0, microsecond=0) if 1970 < at.year < 9000 else None
+    return _whole_hour(at) if 1970 < at.year < 9000 else None

@@ -51,7 +51,8 @@ def usd_interval(low: object, high: object) -> str:
         return UNKNOWN
     if b <= a:
         return usd(a)
-    return f"{_to_the_unit(a, _unit(a, b))} to {_to_the_unit(b, _unit(a, b))}"
+    first, last = (_to_the_unit(end, _unit(a, b)) for end in (a, b))
+    return first if first == last else f"{first} to {last}"
 
 
 def tokens(value: object) -> str:
@@ -146,8 +147,12 @@ def lasting(passed: timedelta) -> str:
 
 
 def _unit(low: Number, high: Number) -> int:
-    """The decimal place of the second digit of an interval's width: nothing beyond it is known. Seven places at most."""
-    return max((Decimal(str(high)) - Decimal(str(low))).adjusted() - 1, -7)
+    """The decimal place of the second digit of an interval's width: nothing beyond it is known.
+
+    Never finer than cents from a dollar up, three digits below it, and seven places.
+    """
+    size = max(abs(Decimal(str(low))), abs(Decimal(str(high)))).adjusted()
+    return max((Decimal(str(high)) - Decimal(str(low))).adjusted() - 1, min(-2, size - 2), -7)
 
 
 def _to_the_unit(amount: Number, place: int) -> str:

@@ -119,22 +119,30 @@ def _write_url(app: Dash) -> None:
         Input("dates", "value"),
         Input("add-filter", "value"),
         Input("live", "checked"),
+        Input("zone", "value"),
         State("url", "search"),
         prevent_initial_call=True,
     )
     def choose(
-        chosen: str | None, dates: list[str | None] | None, added: str | None, live: bool | None, search: str | None
+        chosen: str | None,
+        dates: list[str | None] | None,
+        added: str | None,
+        live: bool | None,
+        zone: str | None,
+        search: str | None,
     ) -> Answer:
         before = views.parse(search)
         after = before
         if ctx.triggered_id == "range" and chosen in views.RANGES:
             after = replace(before, range=chosen, since=None, until=None)
         elif ctx.triggered_id == "dates" and dates and dates[0] and dates[1]:
-            since, until = views.days(dates[0], dates[1])
+            since, until = views.days(dates[0], dates[1], before.place)
             after = replace(before, range=None, since=since, until=until)
         elif ctx.triggered_id == "add-filter" and added:
             dimension, _, value = added.partition("=")
             after = before.only(dimension, value or None)
+        elif ctx.triggered_id == "zone" and zone:
+            after = replace(before, zone=zone)
         elif ctx.triggered_id == "live":
             after = replace(before, live=bool(live))
         return no_update if after == before or (chosen == CUSTOM and ctx.triggered_id == "range") else after.search()

@@ -19,7 +19,10 @@ from psycopg import sql
 from dashboard.filters import ALERT_STATES, DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
 from ledger.queries import queries
 
-FILES = ("spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices")
+FILES = (
+    "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
+    "layers",
+)  # fmt: skip
 ROWS_SHOWN = 1000
 _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 

@@ -214,7 +214,7 @@ def _outcome(desk: Desk, run: Run) -> None:
 
 
 def graded(agent: str, mean: float, rng: Random) -> float:
-    """A grade in [0, 1] with exactly this mean: the share of a coder's tests that pass, a customer's stars, a reviewer's grade."""
+    """A grade in [0, 1] with exactly this mean: the share of a coder's tests that pass, a customer's stars, a reviewer's mark."""
     if agent in GRADES:
         return sum(rng.random() < mean for _ in range(GRADES[agent])) / GRADES[agent]
     half_width = 0.8 * min(mean, 1.0 - mean)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from economy.appraisal import CLASSIFIER_TOKENS, ROUTE_S, Cell, Choice, route_options
 from economy.desk import Desk
@@ -11,13 +12,14 @@ from economy.parameters import CLASSIFIER_MODEL, MODELS
 from economy.policy import Decided
 from economy.spans import PlannedSpan
 
-# Standard deviation of the router's prediction of quality around its true expectation.
+# Standard deviation of the router's prediction of quality, before any check, around its true expectation.
 PREDICTION_ERROR = 0.02
 
 
 def route(desk: Desk, cell: Cell, intended: Choice, decided: Decided) -> Generator[Arrival, Service, PlannedSpan]:
     """Emit the routing decision, a sibling of the calls it routed; support requests are classified by a small model first."""
-    options = route_options(cell, intended)
+    # A prediction that knew what will be checked would tell everybody who sees it which policy was in force.
+    options = route_options(cell, replace(intended, verify=0, confirm=False))
     predicted = [
         round(min(1.0, max(0.0, option.quality + desk.rng.gauss(0.0, PREDICTION_ERROR))), 4) for option in options.values()
     ]

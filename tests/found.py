@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+
 from ledger.database import connect
 from tests.integration.delivering import open_alert
 
@@ -67,8 +69,62 @@ def find(dsn: str, now: datetime | None = None) -> str:
             row[0], 9, ("serving_congestion", "supply", "engine", None, "engine-a", None, None, None, ""), now, None
         )
         connection.execute(_LOOK.encode(), {**unknown, "look_status": "not_enough_evidence", "is_discovery": False})
+        _particular(connection, row[0], now)
         connection.execute(b"analyze pigou.finding")
     return str(row[1])
+
+
+_DETAILS: dict[str, dict[str, object]] = {
+    "over_routing": {
+        "frontier": [
+            {"scale": None, "quality": 0.9, "cost_usd": 0.12},
+            {"scale": 0.1, "quality": 0.7, "cost_usd": 0.01},
+            {"scale": 10, "quality": 0.91, "cost_usd": 0.2},
+        ]
+    },
+    "over_delegation": {
+        "schedule": [
+            {
+                "task_class": "code.deploy", "action_class": HOSTILE, "is_reversible": False, "actions": 312,
+                "now": {"none": 0.8, "human": 0.2}, "recommended": "human", "is_appraised": True, "gain_usd": 0.4,
+                "why": "it cannot be undone",
+            }
+        ]
+    },
+    "cache_misuse": {
+        "writes": {
+            "closed": 100, "unpaid": 40, "premium_usd": 1.2, "saved_usd": 0.7, "written_off_usd": 0.5, "reads_per_write": 0.8,
+            "break_even_reads": 1.1,
+        },
+        "hit_rate": 0.35,
+    },
+    "stale_rollouts": {"by_lag": [{"lag": lag, "updates": 20, "gain": 0.9**lag + 0.01, "fitted": 0.9**lag} for lag in range(6)]},
+}  # fmt: skip
+
+
+def _particular(connection: psycopg.Connection, tenant_id: int, now: datetime) -> None:
+    """What is particular to each layer: the details of its modes' looks, engines' prices and who delays whom."""
+    for number, (mode, detail) in enumerate(_DETAILS.items(), start=20):
+        case = (mode, "capital", "look", f"class {number}", mode, None, None, None, "")
+        layer = {"over_routing": "demand", "over_delegation": "action"}.get(mode, "capital")
+        values = {**_values(tenant_id, number, case, now, None), "layer": layer}
+        connection.execute(_LOOK.encode(), {**values, "look_status": "not_identified", "is_discovery": False})
+        connection.execute(
+            "update pigou.look set evidence = jsonb_build_object('detail', %s::jsonb) where mode = %s and segment = %s",
+            (json.dumps(detail), mode, values["segment"]),
+        )
+    for resource, price in (("prefill", 2e-7), ("decode", 9e-7), ("kv", 1e-9)):
+        connection.execute(
+            "insert into pigou.engine_price"
+            " (tenant_id, engine, resource, valid_from, price, unit, price_low, price_high, source, probes)"
+            " values (%s, 'engine-a', %s, %s, %s, 'USD', %s, %s, 'replay', 12)",
+            (tenant_id, resource, now - timedelta(hours=5), price, price / 2, price * 2),
+        )
+    connection.execute(
+        "insert into pigou.externality (tenant_id, engine, day, task_class, victim_tenant_id, requests, delay_s, usd, usd_low,"
+        " usd_high, unpriced_s, measured_at) values (%s, 'engine-a', %s, '', %s, 40, 120, 7, 5, 9, 0, %s)",
+        (tenant_id, now.date() - timedelta(days=1), tenant_id, now),
+    )
 
 
 def warn(dsn: str) -> None:

@@ -66,8 +66,8 @@ def lent(
 
 
 def unseen(prices: Sequence[Numbers], variances: Sequence[float], decisions: Sequence[int], measured: int) -> float:
-    """Variance of a sum over decisions of effects that differ unseen, less that of the mean of the `measured` ones that it is told
-    by: Σ over terms of g·Σ_i (p_i − Σp/N)² − the part of decisions that are not asked about."""
+    """Variance of a sum over decisions of effects that differ unseen, where the mean of the `measured` ones is known: Σ over
+    terms of g·Σ_i (p_i − Σp/N)², with p = 0 for decisions that are not asked about."""
     total = 0.0
     for price, variance in zip(prices, variances, strict=True):
         whole = sum(float(price[i]) for i in decisions)

@@ -115,6 +115,9 @@ def settled(page: Page) -> None:
 
 def read_in_both_schemes(page: Page) -> None:
     """Show a page in dark and in light: its paper must be so, and axe-core must find nothing serious or critical."""
+    for table in page.locator(".page .ag-root:visible").all():  # they show their cells once they come into sight
+        table.scroll_into_view_if_needed()
+        expect(table.locator(".ag-header-cell").first).to_be_visible()
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)

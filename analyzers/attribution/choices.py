@@ -73,8 +73,8 @@ class Choices:
         return len(self.chosen)
 
     def stake_usd(self) -> float:
-        """What is worth knowing of a decision, in USD: a tenth of a task's mean cost or, where quality can be moved, a hundredth of
-        mean V, whichever is more."""
+        """What is worth knowing of a decision, in USD: a tenth of a task's mean cost or, where quality can be moved, a hundredth
+        of mean V, whichever is more."""
         known = self.cost_usd[~np.isnan(self.cost_usd)]
         of_value = 0.0 if "quality" in self.unmoved or np.isnan(self.v_usd).all() else 0.01 * float(np.nanmean(self.v_usd))
         stake = max(0.1 * float(known.mean()) if len(known) else 0.0, of_value)

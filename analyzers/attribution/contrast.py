@@ -29,8 +29,8 @@ class Arm:
     """The decisions in which one option was taken, weighted to be like those that are asked about.
 
     `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
-    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,) behind
-    each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
+    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,)
+    behind each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
     """
 
     rows: Ints
@@ -53,8 +53,8 @@ class Arm:
 
 
 def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
-    """The arm of `rows` under each term's weights (rows,), whose tasks are numbered as `tasks` says. Terms that no option moves are
-    not measured."""
+    """The arm of `rows` under each term's weights (rows,), whose tasks are numbered as `tasks` says. Terms that no option moves
+    are not measured."""
     pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
     by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
     counts = np.zeros(len(fit.parts), dtype=np.int64)

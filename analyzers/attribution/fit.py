@@ -175,9 +175,7 @@ def _chances(choices: Choices, ready: nuisance.Design, fold: Ints, learnt_from: 
     if choices.assignment != "logged":
         chance = nuisance.probability_model(ready, choices.chosen, options, fold, learnt_from=learnt_from)
         reasons = observational.reasons(chance, choices.chosen, choices.assignment)
-        return _Chances(
-            chance, chance, chance >= observational.OVERLAP_MIN, reasons, "doubly robust, estimated propensities"
-        )
+        return _Chances(chance, chance, chance >= observational.OVERLAP_MIN, reasons, "doubly robust, estimated propensities")
     own = choices.propensity
     menu = choices.menu
     if menu is not None and np.isnan(menu).any():
@@ -286,8 +284,8 @@ def _shrunk(part: Part, chosen: Ints, chance: Floats) -> Part:
 
 
 def _unseen(keep: float, real: float) -> float:
-    """Share of the model's variance of effects that is real and not kept: of its spread, the share `real` is signal (the slope of a
-    signal on itself with noise), of which a prediction that keeps `keep` misses so much."""
+    """Share of the model's variance of effects that is real and not kept: of its spread, the share `real` is signal (the slope of
+    a signal on itself with noise), of which a prediction that keeps `keep` misses so much."""
     return real - 2 * keep * real + keep**2
 
 

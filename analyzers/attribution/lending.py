@@ -59,7 +59,9 @@ class Lending:
             shares = np.bincount(codes, minlength=len(self.fit.choices.options) * bands) / len(codes)
             if told.shape[1]:
                 centred = told - told.mean(axis=0)
-                sums = np.array([np.bincount(codes, weights=column, minlength=len(shares)) for column in centred.T], dtype=np.float64)
+                sums = np.array(
+                    [np.bincount(codes, weights=column, minlength=len(shares)) for column in centred.T], dtype=np.float64
+                )
                 slopes = np.asarray(np.linalg.solve(centred.T @ centred + np.eye(told.shape[1]), sums), dtype=np.float64)
                 self._tilts = np.maximum(shares + centred @ slopes, 0.02 * shares)
             else:
@@ -69,8 +71,8 @@ class Lending:
     def apart(self, option: int, base: int) -> Bools:
         """Shape (P,): terms in which the two options differ by something else in some band.
 
-        Cochran's Q over the bands' own mean misses, with the spread of all bands' residuals: a band with few outcomes that are all
-        alike is not taken for certain.
+        Cochran's Q over the bands' own mean misses, with the spread of all bands' residuals: a band with few outcomes that are
+        all alike is not taken for certain.
         """
         if (option, base) not in self._apart:
             found = [measured(self.fit, band, option, base, None) for band in self._bands]

@@ -14,12 +14,12 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from analyzers.attribution.appraise import Appraised
 from analyzers.attribution.choices import Choices
-from analyzers.attribution.segments import Segment
 from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
 
@@ -44,14 +44,54 @@ _MODES = {  # kind → mode when the best option costs more, and when it costs l
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """What one segment lost: see `segments.Segment`. `cost_usd`: what its policy saves in cost, below 0 where it spends more."""
+
+    band: str
+    regret: Estimate
+    most_usd: float
+    cost_usd: float
+    downstream: Estimate | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSet:
-    """One decision set with its appraisal. Task numbers must mean the same task in every set of the period."""
+    """n decisions that were appraised together, as far as the period's sum needs them.
+
+    Shapes (n,): `tasks`, the same number for the same task in every set of the period; `decided_at`, seconds; `chosen` and
+    `best`, options' codes, best −1 where not known; `regret_usd`, NaN where there is none; `pull`, see `Appraised`; `segment`, a
+    code into `segments`; `is_explored`, taken at random to learn; `is_counted`, of the period that is asked about (the others
+    were appraised with them, and say how much of a segment's loss is the period's).
+    """
 
     name: str
     layer: str
     kind: str
-    choices: Choices
-    appraised: Appraised
+    tasks: Ints
+    decided_at: Floats
+    chosen: Ints
+    best: Ints
+    regret_usd: Floats
+    pull: Floats
+    segment: Ints
+    is_explored: Bools
+    is_counted: Bools
+    segments: tuple[Lost, ...]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+
+def decision_set(name: str, layer: str, kind: str, choices: Choices, appraised: Appraised) -> DecisionSet:
+    """One decision set with its appraisal, all of it counted."""
+    segments = tuple(
+        Lost(s.band.label, s.regret, s.most_usd, s.changes.get("cost", 0.0), s.downstream, s.status) for s in appraised.segments
+    )
+    return DecisionSet(
+        name, layer, kind, choices.tasks, choices.decided_at, choices.chosen, appraised.best, appraised.regret_usd,
+        appraised.pull, appraised.segment, _explored(choices), np.ones(len(choices), dtype=np.bool_), segments,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +129,10 @@ class Misallocation:
     without: dict[str, int]
 
 
-def mode_of(kind: str, segment: Segment) -> str:
+def mode_of(kind: str, cost_usd: float) -> str:
     """The failure mode that a segment's loss is: by kind, and by whether the better options cost more or less."""
     dearer, cheaper = _MODES.get(kind, (kind, kind))
-    return cheaper if segment.changes.get("cost", 0.0) > 0 else dearer
+    return cheaper if cost_usd > 0 else dearer
 
 
 def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Misallocation:
@@ -103,28 +143,46 @@ def misallocation(strata: Sequence[DecisionSet], *, level: float = LEVEL) -> Mis
     the segment's interval excludes zero. Interval: tasks are the unit, over all sets;
     its lower side is the learnt policy's, its upper side allows for what no policy learnt from these data can
     reach (the distance to `Segment.most_usd`). Shares of a kind whose upstream was never at its best in 12 tasks of the cell
-    stay as they are alone.
+    stay as they are alone. Of a period, a segment's numbers count by the share of its loss that the period's decisions have.
     """
     ordered = [strata[place] for place in _order(strata)]
     weights = _weights(ordered)
-    tasks = np.unique(np.concatenate([each.choices.tasks for each in ordered])) if ordered else np.zeros(0, dtype=np.int64)
+    tasks = np.unique(np.concatenate([each.tasks for each in ordered])) if ordered else np.zeros(0, dtype=np.int64)
     pulls = np.zeros(len(tasks))
     sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
     explored = 0.0
-    for each, weight in zip(ordered, weights, strict=True):
-        left = each.appraised.pull * _left(each.appraised.regret_usd, weight)
-        pulls += np.bincount(np.searchsorted(tasks, each.choices.tasks), weights=left, minlength=len(tasks))
-        for code, segment in enumerate(each.appraised.segments):
-            if segment.regret.value is not None:
-                inside = each.appraised.segment == code
-                kept = _left(each.appraised.regret_usd[inside], weight[inside])
-                sums[each.layer, each.kind, mode_of(each.kind, segment)].add(segment, kept)
-        explored += float(np.nansum((each.appraised.regret_usd * weight)[_explored(each.choices)]))
-    decisions = sum(len(each.choices) for each in ordered)
+    for each, whole in zip(ordered, weights, strict=True):
+        weight = whole * each.is_counted
+        left = each.pull * _left(each.regret_usd, weight)
+        pulls += np.bincount(np.searchsorted(tasks, each.tasks), weights=left, minlength=len(tasks))
+        here: dict[tuple[str, str, str], list[_Kept]] = defaultdict(list)
+        for code, lost in enumerate(each.segments):
+            inside = each.segment == code
+            counted = inside & each.is_counted
+            if lost.regret.value is None or not counted.any():
+                continue
+            kept = _left(each.regret_usd[inside], weight[inside])
+            alone = _left(each.regret_usd[inside], each.is_counted[inside].astype(np.float64))
+            own = _Kept(lost, kept, alone, int(counted.sum()), len(np.unique(each.tasks[counted])))
+            here[each.layer, each.kind, mode_of(each.kind, lost.cost_usd)].append(own)
+        for key, found in here.items():
+            sums[key].add(found)
+        explored += float(np.nansum((each.regret_usd * weight)[each.is_explored]))
+    decisions = sum(int(each.is_counted.sum()) for each in ordered)
     total = _total(list(sums.values()), pulls, decisions, level)
     shares = tuple(Share(*key, one.estimate(level), one.alone, one.decisions) for key, one in sums.items())
     twice = sum(one.alone - one.value for one in sums.values())
     return Misallocation(total, shares, twice, _downstream(ordered, level), explored, _without(ordered))
+
+
+class _Kept(NamedTuple):
+    """A segment, of whose regret `alone` is the period's share and `kept` what is left of it once upstream is right."""
+
+    lost: Lost
+    kept: float
+    alone: float
+    decisions: int
+    tasks: int
 
 
 @dataclass
@@ -141,23 +199,29 @@ class _Sum:
     decisions: int = 0
     tasks: int = 0
 
-    def add(self, segment: Segment, kept: float) -> None:
-        """Count a segment, of whose regret `kept` is left once upstream is right."""
-        value, error, low, high = segment.regret.numbers()
-        gap = max(0.0, segment.most_usd - value)
-        better = value + (gap / 2 if low > 0 else 0.0)
-        self.value += kept * better
-        self.learnt += kept * value
-        self.gap += kept * gap
-        self.alone += better
-        self.error += (kept * error) ** 2
-        self.below += (kept * (value - low)) ** 2
-        self.above += (kept * (high - value)) ** 2
-        self.decisions += segment.n
-        self.tasks += segment.tasks
+    def add(self, found: list[_Kept]) -> None:
+        """Count the segments of one decision set. They may be measured on the same tasks, so that their errors are taken to go
+        together."""
+        error = below = above = 0.0
+        for each in found:
+            value, own_error, low, high = each.lost.regret.numbers()
+            gap = max(0.0, each.lost.most_usd - value)
+            better = value + (gap / 2 if low > 0 else 0.0)
+            self.value += each.kept * better
+            self.learnt += each.kept * value
+            self.gap += each.kept * gap
+            self.alone += each.alone * better
+            error += each.kept * own_error
+            below += each.kept * (value - low)
+            above += each.kept * (high - value)
+            self.decisions += each.decisions
+            self.tasks += each.tasks
+        self.error += error**2
+        self.below += below**2
+        self.above += above**2
 
     def estimate(self, level: float) -> Estimate:
-        """The share, its segments taken as independent."""
+        """The share, its decision sets taken as independent."""
         basis = Basis(self.decisions, self.tasks, "sum of segments", "decisions of the period", level)
         high = self.learnt + max(math.sqrt(self.above), self.gap)
         return basis.found(self.value, math.sqrt(self.error), self.learnt - math.sqrt(self.below), high)
@@ -167,9 +231,9 @@ def _order(strata: Sequence[DecisionSet]) -> list[int]:
     """Strata in the order in which tasks decide: by mean rank within tasks; at ties as the layers stand."""
     if not strata:
         return []
-    tasks = np.concatenate([each.choices.tasks for each in strata])
-    times = np.concatenate([each.choices.decided_at for each in strata])
-    owner = np.repeat(np.arange(len(strata)), [len(each.choices) for each in strata])
+    tasks = np.concatenate([each.tasks for each in strata])
+    times = np.concatenate([each.decided_at for each in strata])
+    owner = np.repeat(np.arange(len(strata)), [len(each) for each in strata])
     order = np.lexsort((times, tasks))
     starts = np.r_[True, tasks[order][1:] != tasks[order][:-1]]
     first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
@@ -189,12 +253,12 @@ def _weights(ordered: Sequence[DecisionSet]) -> list[Floats]:
     wrong: set[int] = set()
     weights: list[Floats] = []
     for each in ordered:
-        tasks = each.choices.tasks
+        tasks = each.tasks
         affected: Bools = (
             np.isin(tasks, np.fromiter(wrong, dtype=np.int64, count=len(wrong))) if wrong else np.zeros(len(tasks), bool)
         )
         weight = np.ones(len(tasks))
-        labels = np.array([segment.band.label for segment in each.appraised.segments])[each.appraised.segment]
+        labels = np.array([lost.band for lost in each.segments])[each.segment]
         for label in np.unique(labels) if affected.any() else ():
             cell = labels == label
             hit, clean = cell & affected, cell & ~affected
@@ -202,19 +266,19 @@ def _weights(ordered: Sequence[DecisionSet]) -> list[Floats]:
                 weight[hit] = 0.0
                 weight[clean] = 1.0 + hit.sum() / clean.sum()
         weights.append(weight)
-        wrong |= {int(task) for task in np.unique(tasks[_clearly_wrong(each.appraised, each.choices.chosen)])}
+        wrong |= {int(task) for task in np.unique(tasks[_clearly_wrong(each)])}
     return weights
 
 
-def _clearly_wrong(appraised: Appraised, chosen: Ints) -> Bools:
-    sure = np.array([s.regret.low is not None and s.regret.low > 0 for s in appraised.segments], dtype=np.bool_)
-    return sure[appraised.segment] & (appraised.best >= 0) & (appraised.best != chosen)
+def _clearly_wrong(each: DecisionSet) -> Bools:
+    sure = np.array([lost.regret.low is not None and lost.regret.low > 0 for lost in each.segments], dtype=np.bool_)
+    return sure[each.segment] & (each.best >= 0) & (each.best != each.chosen)
 
 
 def _left(regret_usd: Floats, weight: Floats) -> float:
-    """What is left of a sum of regrets under weights, as a share."""
+    """What is left of a sum of regrets under weights, as a share; of regrets that sum to nothing, the mean weight."""
     whole = float(np.nansum(regret_usd))
-    return float(np.nansum(regret_usd * weight)) / whole if whole > 0 else 1.0
+    return float(np.nansum(regret_usd * weight)) / whole if whole > 0 else float(weight.mean())
 
 
 def _explored(choices: Choices) -> Bools:
@@ -245,28 +309,31 @@ def _downstream(ordered: Sequence[DecisionSet], level: float) -> dict[str, Estim
     """Per kind: what switching changes in whole tasks' cost beyond own calls. Segments are summed as independent."""
     found: dict[str, Estimate] = {}
     for kind in dict.fromkeys(each.kind for each in ordered):
-        segments = [
-            s.downstream for each in ordered if each.kind == kind for s in each.appraised.segments if s.downstream is not None
+        parts = [
+            (lost.downstream, float(each.is_counted[each.segment == code].mean()))
+            for each in ordered
+            if each.kind == kind
+            for code, lost in enumerate(each.segments)
+            if lost.downstream is not None
         ]
-        if not segments:
+        if not parts:
             continue
-        numbers = [one.numbers() for one in segments]
+        numbers = [tuple(share * number for number in one.numbers()) for one, share in parts]
         value = sum(one[0] for one in numbers)
         below = math.sqrt(sum((one[0] - one[2]) ** 2 for one in numbers))
         above = math.sqrt(sum((one[3] - one[0]) ** 2 for one in numbers))
         error = math.sqrt(sum(one[1] ** 2 for one in numbers))
-        basis = Basis(sum(one.n for one in segments), sum(one.clusters for one in segments), "whole cost less own", kind, level)
-        found[kind] = basis.found(value, error, value - below, value + above)
+        n, tasks = sum(one.n for one, _ in parts), sum(one.clusters for one, _ in parts)
+        found[kind] = Basis(n, tasks, "whole cost less own", kind, level).found(value, error, value - below, value + above)
     return found
 
 
 def _without(ordered: Sequence[DecisionSet]) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     for each in ordered:
-        missing = np.bincount(
-            each.appraised.segment, weights=np.isnan(each.appraised.regret_usd), minlength=len(each.appraised.segments)
-        )
-        for count, segment in zip(missing, each.appraised.segments, strict=True):
+        silent = np.isnan(each.regret_usd) & each.is_counted
+        missing = np.bincount(each.segment, weights=silent, minlength=len(each.segments))
+        for count, lost in zip(missing, each.segments, strict=True):
             if count:
-                counts[segment.status] += int(count)
+                counts[lost.status] += int(count)
     return dict(counts)

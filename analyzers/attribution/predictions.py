@@ -10,8 +10,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analyzers.attribution.appraise import Appraised
-from analyzers.attribution.choices import Choices
 from analyzers.attribution.segments import Segment
 from analyzers.effects import intervals, observational
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, InputError, Ints, floats, own_clusters
@@ -36,6 +34,25 @@ class Prediction:
     verdict: Verdict
     detail: dict[str, Estimate]
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Banded:
+    """What `n` decisions for the cheapest option lost on tasks of one value band, which begins at `low_usd`. `of` names what they
+    were compared with: bands of one comparison are held against each other. `why`: why `regret` is unknown."""
+
+    of: str
+    band: str
+    low_usd: float
+    n: int
+    tasks: int
+    regret: Estimate
+    why: str
+
+
+def banded(of: str, segments: Sequence[Segment], name: str) -> tuple[Banded, ...]:
+    """The segments that chose the option of this name."""
+    return tuple(Banded(of, s.band.label, s.band.low_usd, s.n, s.tasks, s.regret, s.why) for s in segments if s.chosen == name)
 
 
 def verdict(statistic: Estimate, *, above: bool) -> Verdict:
@@ -94,29 +111,31 @@ def verifying_lowers_risk(
     return Prediction(1, claim, statistic, answer, detail, "a larger dose raises loss" if raised else statistic.why)
 
 
-def cheap_router_fails_tail(appraised: Appraised, choices: Choices, cheapest: int, *, level: float = LEVEL) -> Prediction:
+def cheap_router_fails_tail(cheap: Sequence[Banded], *, level: float = LEVEL) -> Prediction:
     """Prediction 2: a cost-minimising router loses most on long-tail, high-V requests.
 
-    Statistic: regret per decision in the highest value band less that in all others, among decisions for the cheapest option
-    (`cheapest`: its code), USD; the prediction is that it is above zero. Only segments with a number count.
+    `cheap`: decisions for the cheapest option, by comparison and value band. Statistic: regret per decision in the highest band
+    of a comparison less that in its others, USD, averaged over comparisons by the decisions of their highest bands; the
+    prediction is that it is above zero. Only bands with a number count, and only comparisons whose highest band has one.
     """
     claim = "a cost-minimising router shows systematic regret on long-tail, high-V requests"
-    name = choices.options[cheapest]
-    cheap = [segment for segment in appraised.segments if segment.chosen == name]
-    known = sorted((s for s in cheap if s.regret.value is not None), key=lambda s: s.band.low_usd)
-    basis = Basis(sum(s.n for s in cheap), sum(s.tasks for s in cheap), "regret by value band", f"decisions for {name}", level)
-    if len(known) < 2 or known[-1] is not max(cheap, key=lambda s: s.band.low_usd):
-        unidentified = bool(cheap) and all(s.status == "not_identified" for s in cheap)
-        why = next((s.why for s in cheap if s.regret.value is None), f"{name} was chosen in fewer than two value bands")
+    basis = Basis(sum(b.n for b in cheap), sum(b.tasks for b in cheap), "regret by value band", "the cheapest option", level)
+    pairs = [pair for of in dict.fromkeys(b.of for b in cheap) if (pair := _tail([b for b in cheap if b.of == of])) is not None]
+    if not pairs:
+        unidentified = bool(cheap) and all(b.regret.status == "not_identified" for b in cheap)
+        why = next(
+            (b.why for b in cheap if b.regret.value is None), "the cheapest option was chosen in fewer than two value bands"
+        )
         nothing = basis.nothing("not_identified" if unidentified else "not_enough_evidence", why)
         return Prediction(2, claim, nothing, verdict(nothing, above=True), {}, why)
-    tail, body = known[-1], known[:-1]
-    top, low, high = _per_decision([tail])
-    rest, rest_low, rest_high = _per_decision(body)
-    joined = intervals.difference(intervals.Bounds(top, low, high), intervals.Bounds(rest, rest_low, rest_high))
-    error = (joined.high - joined.low) / 2 / intervals.quantile(math.inf, level)
-    statistic = basis.found(joined.value, error, joined.low, joined.high)
-    detail = {"tail": tail.regret, **{f"body: {segment.band.label}": segment.regret for segment in body}}
+    weights = [tail.n / sum(other.n for other, _ in pairs) for tail, _ in pairs]
+    gaps = [_gap(tail, body) for tail, body in pairs]
+    value = sum(weight * gap.value for weight, gap in zip(weights, gaps, strict=True))
+    below = math.sqrt(sum((weight * (gap.value - gap.low)) ** 2 for weight, gap in zip(weights, gaps, strict=True)))
+    above = math.sqrt(sum((weight * (gap.high - gap.value)) ** 2 for weight, gap in zip(weights, gaps, strict=True)))
+    error = (below + above) / 2 / intervals.quantile(math.inf, level)
+    statistic = basis.found(value, error, value - below, value + above)
+    detail = {f"{b.of}: {b.band}": b.regret for tail, body in pairs for b in (tail, *body)}
     return Prediction(2, claim, statistic, verdict(statistic, above=True), detail)
 
 
@@ -192,13 +211,26 @@ def _below_optimum(made: Scores, group: Ints, last: int, level: float) -> Estima
     return contrast(made, last, 0, tilt=np.clip(chance, 0.0, 1.0), level=level)
 
 
-def _per_decision(segments: Sequence[Segment]) -> tuple[float, float, float]:
-    n = sum(segment.n for segment in segments)
-    numbers = [segment.regret.numbers() for segment in segments]
+def _tail(of: Sequence[Banded]) -> tuple[Banded, list[Banded]] | None:
+    """The highest band of a comparison and its others, as far as they have numbers; None where either is missing."""
+    known = sorted((b for b in of if b.regret.value is not None), key=lambda b: b.low_usd)
+    if len(known) < 2 or known[-1].low_usd < max(b.low_usd for b in of):
+        return None
+    return known[-1], known[:-1]
+
+
+def _gap(tail: Banded, body: Sequence[Banded]) -> intervals.Bounds:
+    """Regret per decision in the tail less that in the body."""
+    return intervals.difference(_per_decision([tail]), _per_decision(body))
+
+
+def _per_decision(bands: Sequence[Banded]) -> intervals.Bounds:
+    n = sum(band.n for band in bands)
+    numbers = [band.regret.numbers() for band in bands]
     value = sum(one[0] for one in numbers)
     below = math.sqrt(sum((one[0] - one[2]) ** 2 for one in numbers))
     above = math.sqrt(sum((one[3] - one[0]) ** 2 for one in numbers))
-    return value / n, (value - below) / n, (value + above) / n
+    return intervals.Bounds(value / n, (value - below) / n, (value + above) / n)
 
 
 def _scaled(column: Floats) -> Floats:

@@ -9,12 +9,14 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
+from scipy import special
 
 from analyzers.attribution.contrast import Contrast
-from analyzers.attribution.fit import FOLDS, Fit
+from analyzers.attribution.fit import Fit
 from analyzers.attribution.lending import Lending
+from analyzers.attribution.policy import policy
 from analyzers.effects import intervals, multiplicity, power
-from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs
+from analyzers.effects.estimate import Basis, Estimate, Floats, InputError, Ints, Needs
 from analyzers.effects.observational import SUPPORT_MIN
 from analyzers.effects.scores import EFFECTIVE_MIN
 
@@ -23,7 +25,6 @@ Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"
 _SHARES_MANY = (0.05, 0.35, 0.65, 0.95)  # quantiles of V between bands: both tails are bands of their own
 _SHARES_FEW = (0.5, 0.95)
 _MANY, _FEW = 2_000, 300  # decisions from which the decision set is cut at these
-_PRUDENCE = 1.0  # standard errors of the sum that a policy is worth less
 _VALUES_MAX = 6  # different values up to which each is a band
 
 
@@ -51,9 +52,10 @@ class Segment:
     total of each term (V·ΔQ, −ΔC, −λ·ΔL, −ρ·ΔR), in USD, that add up to it. `downstream`: ΔC of the whole tasks less ΔC of the
     decisions' own calls, in USD; None where own costs are not known. `options`: each option's total against the chosen one, in
     their order; None for the chosen one and where nothing is known. `most_usd`: the same as `regret` with each decision's best
-    looking option taken at its word: too much on average, and so a ceiling for sums. `status` judges the interval against
-    `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a finding among all segments of a run
-    (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or nothing was clearly lost.
+    looking option taken at its word, and what no model tells apart known: too much on average, and so a ceiling for
+    sums. `status` judges the interval against `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a
+    finding among all segments of a run (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or
+    nothing was clearly lost.
     """
 
     label: str
@@ -134,7 +136,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
     pulls: list[tuple[Ints, Floats]] = []
     best, changes, downstream = "", {}, None
     if evident:
-        steps = _policy(lending, pool, chosen, evident)
+        steps = policy(lending, pool, chosen, evident)
         regret, pulls = _regret(fit, steps, totals, basis)
         gainer = max(totals, key=lambda b: totals[b].numbers()[0])
         best = fit.choices.options[gainer] if totals[gainer].numbers()[0] > 0 else ""
@@ -146,7 +148,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
     name = fit.choices.options[chosen]
     made = Segment(
         f"{name}, {band.label}", band, name, best, len(rows), tasks, regret, changes, downstream, options,
-        _most(pool, evident), status, why, needs,
+        _most(fit, pool, evident), status, why, needs,
         materiality_usd * len(rows),
     )  # fmt: skip
     return Found(made, rows, chosen, evident, pulls)
@@ -182,109 +184,6 @@ def unidentified(fit: Fit, pool: Ints, option: int, chosen: int) -> str:
     return fit.unidentified[option] or fit.unidentified[chosen]
 
 
-def _policy(lending: Lending, pool: Ints, chosen: int, evident: dict[int, Contrast]) -> list[Contrast]:
-    """The contrasts that switching by eq. 4 consists of: each alternative where it looks best from other tasks.
-
-    Decisions of other bands lend what they know where the policy would decide alike on them, were they worth what these are.
-    """
-    fit, donors = lending.fit, lending.donors(pool)
-    own = np.isin(donors, pool, assume_unique=True)
-    prices = np.stack([part.price[donors] for part in fit.parts])
-    for place, part in enumerate(fit.parts):
-        if part.name == "quality" and not own.all():
-            prices[place, ~own] = float(part.price[pool].mean())
-    worth = np.stack([_worth(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
-    doubt = np.stack([_doubt(fit, donors, option, chosen, each, prices) for option, each in evident.items()])
-    asked = own & (fit.choices.chosen[donors] == chosen)
-    best = _prudent(worth, doubt, asked)
-    steps = _steps(lending, donors, own, chosen, evident, best)
-    plainer = _plainer(worth, asked, best, fit.fold[donors], _reach(steps), [_reach([each]) for each in evident.values()])
-    return steps if plainer is None else _steps(lending, donors, own, chosen, evident, plainer)
-
-
-def _steps(
-    lending: Lending, donors: Ints, own: Bools, chosen: int, evident: dict[int, Contrast], best: Ints
-) -> list[Contrast]:
-    """The contrasts of a policy, given by the place of each donor's option, −1 for staying."""
-    steps: list[Contrast] = []
-    for place, option in enumerate(evident):
-        alike = best == place
-        inside = donors[alike & own]
-        whole = alike | ~(lending.fit.supported[donors, option] & lending.fit.supported[donors, chosen])
-        step = evident[option] if whole.all() else lending.contrast(inside, option, chosen, donors[alike])
-        if step is None or not step.is_evident:  # too little is known just there: what is known on the whole, and less sure
-            step = lending.contrast(inside, option, chosen)
-            step = None if step is None else replace(step, elsewhere=True)
-        if step is not None and step.is_evident:
-            steps.append(step)
-    return steps
-
-
-def _reach(steps: list[Contrast]) -> float:
-    """How far below its value the limit of a policy's gain lies, in USD; infinite where nothing is known."""
-    apart = [each.gain.numbers() for each in steps]
-    return math.sqrt(sum((value - low) ** 2 for value, _, low, _ in apart)) if apart else math.inf
-
-
-def _plainer(worth: Floats, asked: Bools, best: Ints, fold: Ints, reach: float, reaches: list[float]) -> Ints | None:
-    """The policy with one option for all in those folds where, from other tasks, its lower limit is the higher; None where it is in
-    none. Telling decisions apart divides the evidence. Only widths of intervals are taken from the fold's own tasks."""
-    chosen, changed = best.copy(), False
-    for k in range(FOLDS):
-        here = fold == k
-        of = asked & here
-        scale = float(asked.sum()) / max(1, int(of.sum()))
-        taken = of & (best >= 0)
-        told = scale * float(worth[best[taken], np.flatnonzero(taken)].sum()) - reach if taken.any() else 0.0
-        limits = [
-            scale * float(np.where(np.isfinite(gains[of]), gains[of], 0.0).sum()) - width
-            for gains, width in zip(worth, reaches, strict=True)
-        ]
-        single = int(np.argmax(limits))
-        if limits[single] > max(told, 0.0):
-            chosen[here] = np.where(np.isfinite(worth[single, here]), single, -1)
-            changed = True
-    return chosen if changed else None
-
-
-def _worth(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, prices: Floats) -> Floats:
-    """Shape (rows,): what an option gains in each decision at these prices (P, rows), as other tasks tell; −∞ without support."""
-    offsets = np.stack([each.arms[0].without(k) - each.arms[1].without(k) for k in range(FOLDS)], axis=1)[:, fit.fold[rows]]
-    for place, part in enumerate(fit.parts):
-        offsets[place] += part.fitted[rows, option] - part.fitted[rows, chosen]
-    supported = fit.supported[rows, option] & fit.supported[rows, chosen]
-    return np.where(supported, (prices * offsets).sum(axis=0), -np.inf)
-
-
-def _doubt(fit: Fit, rows: Ints, option: int, chosen: int, each: Contrast, prices: Floats) -> Floats:
-    """Shape (rows,): what giving a decision to an option adds to the variance of the sum, in USD²: of one outcome at these prices,
-    times e_chosen/e_option, since one task that took the option speaks for so many."""
-    own = [part.moves and part.name != "own" for part in fit.parts]
-    deviations = np.array([each.arms[0].deviation(place) if own[place] else 0.0 for place in range(len(own))])
-    variance = ((prices * deviations[:, None]) ** 2).sum(axis=0)
-    return variance * fit.shared[rows, chosen] / np.maximum(fit.shared[rows, option], 1e-6)
-
-
-def _prudent(worth: Floats, doubt: Floats, asked: Bools) -> Ints:
-    """Shape (rows,): the place of the best option of each row, −1 for staying, given what options are worth and how much each adds
-    to the variance of the sum over the rows that are asked about, (K, rows).
-
-    Best is what adds most to the sum less `_PRUDENCE` standard errors of it: where options are nearly alike, the one that more
-    is known of. The error's slope is that of the first choice made so.
-    """
-    error = math.sqrt(max(float(np.where(np.isfinite(worth), doubt, 0.0)[:, asked].sum(axis=1).min()), 1e-300))
-    best = np.full(worth.shape[1], -1)
-    for _ in range(2):
-        left = worth - _PRUDENCE * doubt / (2 * error)
-        best = left.argmax(axis=0)
-        best = np.where(np.take_along_axis(worth, best[None], axis=0)[0] > 0, best, -1)
-        taken = asked & (best >= 0)
-        if not taken.any():
-            break
-        error = math.sqrt(max(float(doubt[best[taken], np.flatnonzero(taken)].sum()), 1e-300))
-    return best
-
-
 def _regret(
     fit: Fit, steps: list[Contrast], totals: dict[int, Estimate], basis: Basis
 ) -> tuple[Estimate, list[tuple[Ints, Floats]]]:
@@ -306,13 +205,22 @@ def _regret(
     return basis.found(value, together * apart, value - below, max(value + above, ceiling), degrees=joint.degrees), pulls
 
 
-def _most(pool: Ints, evident: dict[int, Contrast]) -> float:
-    """Sum over the segment's decisions of the best looking option's gain, in USD."""
+def _most(fit: Fit, pool: Ints, evident: dict[int, Contrast]) -> float:
+    """Sum over the segment's decisions of the best looking option's gain, in USD, were it known what no model tells apart.
+
+    Formula: E max(0, m + s·Z), with the gain m and the deviation s of unseen effects at the decision's prices.
+    """
     gain = np.zeros(len(pool))
-    for each in evident.values():
+    for option, each in evident.items():
         places = np.searchsorted(pool, each.decisions)  # rows of a pool stand in order
-        worth = (each.prices() * each.changed).sum(axis=0)
-        gain[places] = np.maximum(gain[places], worth)
+        prices = each.prices()
+        worth = (prices * each.changed).sum(axis=0)
+        unseen = np.array([part.unseen[option] + part.unseen[each.base] if part.moves else 0.0 for part in fit.parts])
+        deviation = np.maximum(np.sqrt(unseen @ prices**2), 1e-12)
+        ratio = worth / deviation
+        below = np.asarray(special.ndtr(ratio), dtype=np.float64)
+        expected = worth * below + deviation * np.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi)
+        gain[places] = np.maximum(gain[places], expected)
     return float(gain.sum())
 
 

@@ -1,8 +1,8 @@
 """What decisions may be compared across: other times, and tasks of other value.
 
-A policy that changed at some time, or that treats dear tasks otherwise, is the best experiment that most logs hold: the same kind
-of task under another option. Comparing across it assumes that outcomes do not move with time, or with V, by themselves. So that is
-looked for first, and where propensities were logged these must follow from context, time and V alone.
+A policy that changed at some time, or that treats dear tasks otherwise, is the best experiment that most logs hold: the same
+kind of task under another option. Comparing across it assumes that outcomes do not move with time, or with V, by themselves. So
+that is looked for first, and where propensities were logged these must follow from context, time and V alone.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ _CHANGES = 0.02  # root mean square by which menus have to leave their average o
 _LEAF_TELLING, _LEAF_AVERAGED = 5, 20
 
 
-def is_steady(
-    choices: Choices, outcomes: Sequence[tuple[Floats, Floats]], along: Floats, others: Floats, tasks: Ints
-) -> bool:
+def is_steady(choices: Choices, outcomes: Sequence[tuple[Floats, Floats]], along: Floats, others: Floats, tasks: Ints) -> bool:
     """Whether none of the outcomes (n,), each with its prices (n,), has a slope along `along` (n,), time or log V, within options
     and given the context and `others` (n, d), by which a standard deviation of it matters.
 
@@ -50,8 +48,8 @@ def is_steady(
 def averaged(menu: Floats, told: Floats, everything: Floats, seed: int) -> Floats | None:
     """Shape (n, K): logged propensities averaged among decisions of like context `told` (n, d).
 
-    None where that changes nothing, and where `everything` recorded (n, e) does not tell them: then something that was not recorded
-    moved them, which only the propensities themselves keep from confounding.
+    None where that changes nothing, and where `everything` recorded (n, e) does not tell them: then something that was not
+    recorded moved them, which only the propensities themselves keep from confounding.
     """
     n = len(menu)
     rng = np.random.default_rng(seed)
@@ -74,7 +72,11 @@ def _controls(choices: Choices, others: Floats, rows: Ints) -> Floats:
     told = (told - told.mean(axis=0)) / told.std(axis=0)
     products = (options[:, :, None] * told[:, None, :]).reshape(len(rows), -1)
     pairs = [told[:, one] * told[:, other] for one in range(told.shape[1]) for other in range(one)]
-    wholes = [np.column_stack([options, products, *pairs]), np.column_stack([options, products]), np.column_stack([options, told])]
+    wholes = [
+        np.column_stack([options, products, *pairs]),
+        np.column_stack([options, products]),
+        np.column_stack([options, told]),
+    ]
     return next((each for each in wholes if len(rows) >= _ROWS_PER_TERM * each.shape[1]), wholes[-1])
 
 

@@ -18,6 +18,8 @@ from ledger.queries import queries
 
 KINDS = ("route", "verify", "confirm", "delegate", "defer", "serve", "cache", "reuse", "update")
 """The kinds of decision that are derived."""
+DOSE = "dose"
+"""How much of each use goes into a task: no choice among a few options, but how it is decided can be stated like a kind's."""
 
 _SQL = queries("analyzers", "decide")
 _DEMAND = queries("analyzers", "decide_demand")

@@ -124,7 +124,7 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
         return read[name].astype(np.float64)
 
     features = np.column_stack([floats(f"feature_{i}") for i in range(d)]) if d else np.zeros((len(read), 0))
-    told, names = _complete(features, comparison.feature_names)
+    told, names = complete(features, comparison.feature_names)
     menu = np.column_stack([floats(f"propensity_{i}") for i in range(k)]) if comparison.has_menu else None
     decided_us = read["decided_us"].astype(np.int64)
     tasks = np.unique(np.ascontiguousarray(read["task"]).view(np.int64), return_inverse=True)[1].astype(np.int64)
@@ -137,7 +137,7 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
         cost_usd=floats("cost_usd"),
         own_cost_usd=floats("own_cost_usd"),
         latency_s=floats("latency_s"),
-        loss_usd=_loss(floats("risk_usd"), floats("loss_usd")),
+        loss_usd=loss_borne(floats("risk_usd"), floats("loss_usd")),
         v_usd=floats("v_usd"),
         lam=floats("lam"),
         rho=floats("rho"),
@@ -151,7 +151,7 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
     return Loaded(choices, read["id"].copy(), decided_us, read["comparable_only"].astype(bool))
 
 
-def _loss(expected: Floats, realised: Floats) -> Floats:
+def loss_borne(expected: Floats, realised: Floats) -> Floats:
     """Loss borne by each task: expected where actions of this kind of task state it, else realised; unknown if nobody tells."""
     known = ~np.isnan(expected)
     if (expected[known] > 0).any():
@@ -163,7 +163,7 @@ _EPOCH_S = 946_684_800.0
 """2000-01-01 in seconds since 1970: PostgreSQL's own epoch."""
 
 
-def _complete(features: Floats, names: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
+def complete(features: Floats, names: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
     """Features without gaps: means where unknown and an indicator of it; without what nobody knows, or is the same for all."""
     columns: list[Floats] = []
     told: list[str] = []

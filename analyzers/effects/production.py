@@ -26,6 +26,8 @@ TASKS = "tasks as they were"
 USES = ("read", "plan", "act", "verify")
 _TASKS_PER_TERM = 15  # below this many for each term of a translog the form is Cobb–Douglas
 _TASKS_MIN = 10  # for each term of a Cobb–Douglas
+_APART_MIN = 1e-3  # of singular values of standardised terms, the least to the largest
+_SAME = 1e-9  # relative: amounts that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def team_production(
     Shapes: outcome (n,) ≥ 0, one task (or attempt) each; tokens (n, K) ≥ 0 by use; price_usd (K,) or (n, K), USD per token;
     controls (n, d), features known before the task began; clusters (n,). `assignment`: `recorded` when, given the controls, how
     many tokens a task got had nothing to do with how hard it was; otherwise `unknown`, and nothing is identified: hard tasks
-    burn tokens *and* fail. `form` None takes translog from 15 tasks for each of its terms on.
+    burn tokens *and* fail. `form` None takes translog from 15 tasks for each of its terms on, where doses are many enough.
     Formula: E[Q|t] = exp(c + Σα_k·l_k + ½ΣΣβ_kj·l_k·l_j), l = log(1 + t) less its mean. Elasticity ε_k = α_k + Σβ_kj·l_j.
     Product per dollar = Σ_i Q_i·ε_ik·t_ik/(1 + t_ik) ÷ Σ_i usd_ik: one more dollar, spread over tasks as today's dollars are;
     for a Cobb–Douglas that is α_k·ΣQ/Σusd. Standard errors by the sandwich, clustered.
@@ -105,9 +107,9 @@ def team_production(
         raise InputError("outcome and tokens must not be negative")
     dollars = amounts * floats(price_usd, "price_usd")
     context = np.zeros((n, 0)) if controls is None else floats(controls, "controls", shape=(n, -1))
-    context = context[:, context.std(axis=0) > 0]
+    context = independent(context)
     tasks = own_clusters(clusters, n)
-    varied = [k for k in range(kinds) if n and amounts[:, k].std() > 0]
+    varied = [k for k in range(kinds) if n and np.ptp(amounts[:, k]) > _SAME * amounts[:, k].max()]
     chosen = form or _form(len(np.unique(tasks)), len(varied), context.shape[1])
     refusal = _refusal(quality, tasks, len(varied) + context.shape[1], assignment, chosen, level)
     if refusal is not None:
@@ -115,8 +117,29 @@ def team_production(
     logs = np.log1p(amounts[:, varied])
     logs = logs - logs.mean(axis=0)
     pairs = [(j, k) for j in range(len(varied)) for k in range(j, len(varied))] if chosen == "translog" else []
+    if form is None and pairs and not _tells_apart(np.column_stack([logs, *_products(logs, pairs), context])):
+        chosen, pairs = "cobb_douglas", []
     fit = _fit(quality, logs, pairs, context)
     return _answer(fit, quality, amounts, dollars, logs, pairs, tasks, varied, uses, chosen, level)
+
+
+def independent(columns: Floats) -> Floats:
+    """The columns, scaled, of which none is constant or follows from those before it; a fit of the others is not unique."""
+    kept: list[Floats] = []
+    basis: list[Floats] = []
+    for column in columns.T:
+        centred = column - column.mean()
+        length = float(np.linalg.norm(centred))
+        if length <= _SAME * max(float(np.linalg.norm(column)), 1e-300):
+            continue
+        left = centred / length
+        for _ in range(2):  # twice is enough (Kahan): rounding of the first is taken out by the second
+            for one in basis:
+                left = left - one * float(one @ left)
+        if float(np.linalg.norm(left)) > 1e-6:
+            kept.append(centred / length)
+            basis.append(left / float(np.linalg.norm(left)))
+    return np.column_stack(kept) if kept else np.zeros((len(columns), 0))
 
 
 def allocation(elasticities: ArrayLike, price_usd: ArrayLike, budget_usd: float) -> Floats:
@@ -155,10 +178,24 @@ def _without(refusal: Estimate, uses: Sequence[str], form: Form) -> Production:
     return Production(form, products, {}, refusal, {}, False, math.nan)
 
 
+def _products(logs: Floats, pairs: list[tuple[int, int]]) -> list[Floats]:
+    """The translog's second-order terms."""
+    return [logs[:, j] * logs[:, k] * (0.5 if j == k else 1.0) for j, k in pairs]
+
+
+def _tells_apart(terms: Floats) -> bool:
+    """Whether no term follows nearly from the others, as a square does from its use where that has two doses only."""
+    spread = terms.std(axis=0)
+    if not (spread > _SAME * np.abs(terms).max(axis=0)).all():
+        return False
+    sizes = np.linalg.svd((terms - terms.mean(axis=0)) / spread, compute_uv=False)
+    return bool(sizes[-1] > _APART_MIN * sizes[0])
+
+
 def _fit(quality: Floats, logs: Floats, pairs: list[tuple[int, int]], context: Floats) -> _Fit:
     from sklearn.linear_model import PoissonRegressor  # a second to load, which printing commands need not pay
 
-    second = [logs[:, j] * logs[:, k] * (0.5 if j == k else 1.0) for j, k in pairs]
+    second = _products(logs, pairs)
     deviation = context.std(axis=0) if context.shape[1] else np.ones(0)
     body = np.column_stack([logs, *second, (context - context.mean(axis=0)) / deviation])
     scale = body.std(axis=0)

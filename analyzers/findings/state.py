@@ -3,10 +3,10 @@
     nothing ── wrong ──→ open ── cleared, or right often and long enough; or gone ──→ resolved
                           ↕ acknowledged (by people; open again when it has grown)
 
-A look is *wrong* when it stands as a discovery, its interval excludes 0 and it is material; *right* when its dollars are below
-half of what is material; *cleared* when its interval, or that of the past week, excludes that it is material any more; between
-these nothing changes, and a look without enough evidence says nothing. A finding stays for a day at least, so that a place opens
-at most once a day, whatever its looks say.
+A look is *wrong* when it stands as a discovery, is material and its interval excludes what would be right; *right* when its
+dollars are below half of what is material; *cleared* when its interval, or that of the past week, excludes that it is material
+any more; between these nothing changes, and a look without enough evidence says nothing. A finding stays for a day at least, so
+that a place opens at most once a day, whatever its looks say.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def verdict(look: Look, materiality: float) -> Verdict:
         return "cleared"
     if look.usd_per_day < CLOSE_BELOW * materiality:
         return "right"
-    return "wrong" if look.is_discovery and look.low > 0 and look.usd_per_day >= materiality else "between"
+    is_sure = look.is_discovery and look.low > CLOSE_BELOW * materiality
+    return "wrong" if is_sure and look.usd_per_day >= materiality else "between"
 
 
 def step(

@@ -21,8 +21,8 @@ from analyzers.modes.cache.touches import break_even_reads
 from analyzers.modes.cache.values import hit_rates
 from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
 
-HISTORY = timedelta(days=14)
-"""How long before the window calls still tell how caching worked."""
+HISTORY = timedelta(days=28)
+"""How long before the window's end calls still tell how caching worked, if the window is shorter."""
 INEQUALITIES = {
     "writes never repaid": "savings by reads < write premium: what was written is not repaid while it lives (eq. 10)",
     "missed hits": "savings by reads > write premium of a prefix that is sent again within its lifetime and not cached (eq. 10)",
@@ -30,13 +30,12 @@ INEQUALITIES = {
 METHOD = "cache/1: survival of prefixes; calls against those of a cache at work"
 _DAY_S = 86_400.0
 _EXAMPLES = 5
-_BEGINNING = datetime(1971, 1, 1, tzinfo=UTC)
 
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
     """A look at every agent and task class whose calls sent anything again, for writes and for missed hits; and at every class in
     which stored answers are given, for what working on the tasks instead would have been worth."""
-    since = window.since - HISTORY if window.since > _BEGINNING else window.since
+    since = min(window.since, window.until - HISTORY)
     loaded = load(connection, tenant_id, since, window.until)
     answers = reuse.looks(connection, tenant_id, window)
     if len(loaded.prompts) == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,12 +51,25 @@ def onset(taken: ArrayLike, chances: ArrayLike) -> Onset:
     if (hits < 0).any() or (hits > of).any():
         raise InputError("taken must lie in 0 … chances in every bin")
     found = Onset(0, 1.0, None, _share(hits, of))
-    start = 0
+    start = fell = 0
     while (split := _split(hits[start:], of[start:])) is not None:
         place, p = split
         before = _share(hits[start : start + place], of[start : start + place])
         start += place
         found = Onset(start, p, before, _share(hits[start:], of[start:]))
+        fell = fell if found.has_risen else start
+    return _first_rise(found, hits, of, fell)
+
+
+def _first_rise(found: Onset, hits: Floats, of: Floats, fell: int) -> Onset:
+    """The onset where a rise went before the one found, since the share last `fell`: what is taken oftener and oftener began when
+    it was first taken oftener."""
+    while found.has_risen and (split := _split(hits[fell : found.place], of[fell : found.place])) is not None:
+        at = fell + split[0]
+        before, between = _share(hits[fell:at], of[fell:at]), _share(hits[at : found.place], of[at : found.place])
+        if between <= before:
+            break
+        found = replace(found, place=at, p=split[1], before=before)
     return found
 
 

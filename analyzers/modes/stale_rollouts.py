@@ -81,7 +81,7 @@ def _numbers(values: list[Any]) -> Floats:
 
 def _look(loaded: Loaded, window: Window) -> Look:
     updates, found = loaded.updates, stale(loaded.updates)
-    since = datetime.fromtimestamp(updates.at_s[found.since], UTC) if found is not None and found.since else window.since
+    since = datetime.fromtimestamp(updates.at_s[0 if found is None else found.since], UTC)
     days = max((window.until - since).total_seconds() / _DAY_S, 1e-9)
     usd, low, high = _usd_per_day(updates, found, days)
     status: Status = "not_enough_evidence" if found is None else "not_identified" if usd is None else "appraised"

@@ -117,7 +117,7 @@ def _margins(connection: psycopg.Connection, found: Found) -> dict[str, Json]:
         for part in found.standing.parts
     ]
     counted: dict[str, Json] = {} if checks is None else {"passes": checks[0], "failed": checks[1]}
-    return {"marginal_product": _product(rows), "strata": bands, "checks": counted}
+    return {"marginal_product": marginal_product(rows), "strata": bands, "checks": counted}
 
 
 def _mean(of: Means) -> Json:
@@ -131,15 +131,16 @@ def _mean(of: Means) -> Json:
     }
 
 
-def _product(rows: Sequence[Sequence[Any]]) -> dict[str, Json]:
-    """The marginal product of a dollar of verifying, within tasks that were alike in what was known before."""
-    if not rows:
-        return {"why": "no task has both an outcome and priced calls"}
-    quality, v_usd, read_usd, plan_usd, act_usd, verify_usd, is_priced, tasks, features, assignments = zip(*rows, strict=True)
+def marginal_product(rows: Sequence[Sequence[Any]]) -> dict[str, Json]:
+    """The marginal product of a dollar of verifying, within tasks that were alike in what was known before: quality per USD, and
+    V·∂Q/∂$ − 1. Rows are those of `doses_of_class`; where nothing can be said, `why`."""
+    priced = [row for row in rows if row[6]]
+    if not priced:
+        return {"why": "no task has both an outcome and calls that are all priced"}
+    quality, v_usd, read_usd, plan_usd, act_usd, verify_usd, _, tasks, features, assignments = zip(*priced, strict=True)
     if len({len(known) for known in features}) != 1:
         return {"why": "the context of these decisions is not of one shape"}
     dollars = np.array([read_usd, plan_usd, act_usd, verify_usd], dtype=np.float64).T
-    dollars[~np.array(is_priced, dtype=np.bool_)] = np.nan
     try:
         made = spending(
             np.array(quality, dtype=np.float64),

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from analyzers.modes.standing_regret import Standing
 
+RARELY = 0.1
+"""Share of cases below which what was not chosen is hardly known of any more."""
+
 
 def usd(amount: float) -> str:
     """An amount for people: 1,240 USD, 3.50 USD, 0.0042 USD."""
@@ -42,6 +45,9 @@ def weaknesses(place: Standing) -> tuple[str, ...]:
         )
     elif place.explored:
         told.append(f"{place.explored} decisions that were taken to learn are not counted")
+    if place.share > 1 - RARELY and not place.is_exploration:
+        rest = f"{1 - place.share:.0%}".replace("%", " %")
+        told.append(f"since then something else was chosen in {rest} of the cases: it is known mostly from other times")
     if place.left_out and place.counted:
         told.append(
             f"{place.left_out} of {place.n} decisions lie in segments that do not stand by themselves and are not counted"

@@ -1,6 +1,7 @@
 -- name: cacheable_calls
 -- Calls whose prompts a provider's cache could hold, in order of time: what they read and wrote of it, at which rates, and who else
--- sent the same. Rates are those of the call's own transfers; of a kind that it did not use, the one that held. Null: not known.
+-- sent the same; of the latest `calls_max`. Rates are those of the call's own transfers; of a kind that it did not use, the one that
+-- held. Null: not known.
 select encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'), extract(epoch from c.started_at)::double precision,
        coalesce(c.agent, ''), coalesce(c.task_class, k.task_class, ''), coalesce(c.layer, ''), c.use is not distinct from 'verify',
        coalesce(r.attributes->>'gen_ai.request.model', c.model), coalesce(c.conversation_id, encode(c.trace_id, 'hex')),
@@ -15,7 +16,13 @@ select encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'), extract(epoch from c
             when 'array' then array(select jsonb_array_elements_text(r.attributes->'allocation.cache.key'))
             when 'string' then array[r.attributes->>'allocation.cache.key'] end,
        k.value_usd::double precision
-  from pigou.call c
+  from (select *
+          from pigou.call
+         where tenant_id = %(tenant_id)s and started_at >= %(since)s and started_at < %(until)s and status = 'booked'
+           and operation not like 'embed%%' and layer is distinct from 'supply'
+           and coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) > 0
+         order by started_at desc
+         limit %(calls_max)s) c
   join pigou.record r on r.tenant_id = c.tenant_id and r.trace_id = c.trace_id and r.span_id = c.span_id and r.started_at = c.started_at
   left join pigou.task k on k.tenant_id = c.tenant_id and k.trace_id = c.trace_id
   left join lateral (
@@ -32,7 +39,4 @@ select encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'), extract(epoch from c
                                   c.total_input_tokens, c.started_at, 'infinity') d on x.read_rate is null
   left join lateral pigou.rate_of(c.tenant_id, c.provider, c.model, c.rate_provider, c.rate_model, 3::smallint, c.service_tier,
                                   c.total_input_tokens, c.started_at, 'infinity') w on x.write_rate is null
- where c.tenant_id = %(tenant_id)s and c.started_at >= %(since)s and c.started_at < %(until)s and c.status = 'booked'
-   and c.operation not like 'embed%%' and c.layer is distinct from 'supply'
-   and coalesce(c.input_tokens, 0) + coalesce(c.cache_read_tokens, 0) + coalesce(c.cache_write_tokens, 0) > 0
  order by c.started_at, c.span_id

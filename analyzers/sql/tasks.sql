@@ -108,6 +108,10 @@ select d.trace_id, case when isfinite(d.seen_at) then d.seen_at end, d.first_at,
  order by d.due_at, d.first_at
  limit %(limit)s
 
+-- name: due_since_they_ended
+-- Traces whose last record began before now are looked at at once, whenever they arrived.
+update pigou.task_due set due_at = now() where due_at > now() and last_at <= now()
+
 -- name: tenants_due
 -- Tenants with traces that are due, and how many.
 select tenant_id, count(*) from pigou.task_due where due_at <= now() group by tenant_id order by tenant_id

@@ -44,12 +44,15 @@ def settle(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    is_all: bool = False,
     progress: Progress | None = None,
 ) -> Settled:
     """Settle every trace that is due: its root ended and it was quiet for its grace, or its outcome is known, and it changed.
 
-    `since` and `until` make all traces that began between them be looked at again, whatever changed. `progress` is told how many
-    of how many traces are done. Run it again at any time: what is settled and has not changed stays as it is.
+    `since` and `until` make all traces that began between them be looked at again, whatever changed. `is_all` says that
+    nothing more is on its way: a trace was quiet since it ended, not since it arrived, so that what was recorded elsewhere
+    and sent just now is not waited for. `progress` is told how many of how many traces are done. Run it again at any time:
+    what is settled and has not changed stays as it is.
     Needs an idle connection with autocommit.
     """
     done = Settled()
@@ -60,11 +63,15 @@ def settle(
             connection.execute(_SQL["lock"])
             connection.execute(_SQL["due_in_period"], {"since": since or _BEGINNING, "until": until or _END})
     _heed_changed_rules(connection)
-    _settle_due(connection, done, progress)
+    if is_all:
+        with connection.transaction():
+            connection.execute(_SQL["lock"])
+            connection.execute(_SQL["due_since_they_ended"])
+    _settle_due(connection, done, is_all, progress)
     found = _find_waiting(connection, done)
     if found:
         done.outcomes += found
-        _settle_due(connection, done, progress)
+        _settle_due(connection, done, is_all, progress)
     return done
 
 
@@ -78,7 +85,7 @@ def _heed_changed_rules(connection: psycopg.Connection) -> None:
                 connection.execute(_SQL["mark"], {"setting": f"settled_by_rules_of_{tenant_id}", "value": mark})
 
 
-def _settle_due(connection: psycopg.Connection, done: Settled, progress: Progress | None) -> None:
+def _settle_due(connection: psycopg.Connection, done: Settled, is_all: bool, progress: Progress | None) -> None:
     waiting = dict(connection.execute(_SQL["tenants_due"]).fetchall())
     total = done.traces + sum(waiting.values())
     for tenant_id in waiting:
@@ -86,7 +93,7 @@ def _settle_due(connection: psycopg.Connection, done: Settled, progress: Progres
         while True:
             with connection.transaction():
                 connection.execute(_SQL["lock"])
-                looked_at, changed = _settle_batch(connection, tenant_id, judges)
+                looked_at, changed = _settle_batch(connection, tenant_id, judges, is_all)
             done.traces += looked_at
             done.changed += changed
             if progress is not None:
@@ -95,7 +102,7 @@ def _settle_due(connection: psycopg.Connection, done: Settled, progress: Progres
                 break
 
 
-def _settle_batch(connection: psycopg.Connection, tenant_id: int, judges: Judges) -> tuple[int, int]:
+def _settle_batch(connection: psycopg.Connection, tenant_id: int, judges: Judges, is_all: bool) -> tuple[int, int]:
     """Judge and book one batch of a tenant's traces that are due: how many were looked at, and how many tasks changed."""
     due = connection.execute(_SQL["due"], {"tenant_id": tenant_id, "limit": _BATCH}).fetchall()
     if not due:
@@ -117,7 +124,8 @@ def _settle_batch(connection: psycopg.Connection, tenant_id: int, judges: Judges
             if before is not None and trace is not None:
                 gone.append(trace_id)
             continue
-        at = None if seen_at is None else due_at(trace, said[trace_id], seen_at, judges.book, judges.rules)
+        quiet = min(seen_at, trace.ended_at) if is_all and seen_at is not None else seen_at
+        at = None if quiet is None else due_at(trace, said[trace_id], quiet, judges.book, judges.rules)
         if at is not None and at > now:
             later.append((trace_id, at))
             continue

@@ -89,7 +89,7 @@ def _prompts(rows: list[tuple[float, ...]], has_keys: bool) -> Prompts:
         at_s=at_s, whole=whole, read=np.where(untold, 0.0, read), written=np.where(untold, 0.0, written),
         output=np.full(n, 500.0), is_told=~untold, input_rate=np.full(n, 3e-6), read_rate=np.full(n, 0.3e-6),
         write_rate=np.where(free > 0, 3e-6, 3.75e-6),
-        lifetime_s=np.full(n, 300.0), sequence=sequence.astype(np.int64), stratum=place_code, place=place_code,
+        lifetime_s=np.full(n, 300.0), sequence=sequence.astype(np.int64), family=place_code, place=place_code,
         provider=(free > 0).astype(np.int64), upstream=(free > 0).astype(np.int64),
         keys=tuple((codes[k],) if has_keys and k >= 0 else () for k in keys), value_usd=np.full(n, np.nan),
     )  # fmt: skip

@@ -44,7 +44,7 @@ def _prompts(rows: list[dict[str, Any]]) -> Prompts:
         at_s=np.arange(n, dtype=np.float64), whole=np.array([float(r["prompt_tokens"]) for r in rows]), read=read,
         written=np.zeros(n), output=np.array([float(r["completion_tokens"]) for r in rows]), is_told=np.ones(n, dtype=bool),
         input_rate=np.full(n, 1.4e-7), read_rate=np.full(n, 2.8e-9), write_rate=np.full(n, np.nan), lifetime_s=np.full(n, np.nan),
-        sequence=np.array([threads[(r["provider"], r["sort"], r["group"])] for r in rows]), stratum=gateway, place=gateway,
+        sequence=np.array([threads[(r["provider"], r["sort"], r["group"])] for r in rows]), family=gateway, place=gateway,
         provider=gateway, upstream=np.array([upstreams[f"{r['provider']} {r['provider_name']}"] for r in rows]),
         keys=tuple(() for _ in rows), value_usd=np.full(n, np.nan),
     )  # fmt: skip

@@ -109,6 +109,6 @@ def prompts_of(requests: list[Request], played: Played) -> Prompts:
         at_s=np.array([r.at_s for r in requests]), whole=np.array([r.tokens for r in requests]), read=np.array(played.read),
         written=np.array(played.written), output=np.full(n, 100.0), is_told=np.ones(n, dtype=bool), input_rate=np.full(n, INPUT),
         read_rate=np.full(n, READ), write_rate=np.full(n, WRITE), lifetime_s=np.full(n, math.inf), sequence=np.arange(n),
-        stratum=zeros, place=zeros, provider=zeros, upstream=zeros, keys=tuple(r.pieces for r in requests),
+        family=zeros, place=zeros, provider=zeros, upstream=zeros, keys=tuple(r.pieces for r in requests),
         value_usd=np.full(n, np.nan),
     )  # fmt: skip

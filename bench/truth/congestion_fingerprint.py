@@ -3,7 +3,8 @@ anyway.
 
 A fortnight whose days are short (an hour and a third), with the rhythm of office hours, busier and quieter days, and long
 contexts in bursts. Shared: everybody on one engine. Null: an engine with ample room. Confounded: the long contexts run on an
-engine of their own, but come when everybody comes, and the machine is slower by day and on busy days.
+engine of their own, but come when everybody comes, and the machine is slower by day and on busy days. Apart: on an engine of
+their own, and nobody is slower for another reason; ample room is no null within hours of days, where so little is seen.
 """
 
 from __future__ import annotations
@@ -15,22 +16,29 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from analyzers.attribution.predictions import long_contexts_slow_others
 from analyzers.effects.estimate import Bools, Floats, Ints
-from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows
+from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows, within_hours
 from analyzers.modes.congestion.timeline import Served
 from bench.truth.engine import Load, Plant, Told, serve
 
-Kind: TypeAlias = Literal["shared", "null", "confounded"]
+Kind: TypeAlias = Literal["shared", "null", "apart", "confounded"]
 DAYS, HOUR_S = 14, 200.0
 DAY_S = 24 * HOUR_S
 WINDOW_S = HOUR_S / 4
 LONG_TOKENS = 16_000.0
 _RHYTHM = np.array([2, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 13, 15, 17, 17, 15, 12, 8, 6, 5, 4, 3, 2]) / 8.5
-_ROWS: tuple[tuple[str, Kind], ...] = (
-    ("fingerprint: others' long contexts on the same engine", "shared"),
-    ("fingerprint, null: ample room", "null"),
-    ("fingerprint, confounded: the same rhythm, another engine", "confounded"),
+How: TypeAlias = Literal["over days", "within hours", "regression"]
+_ROWS: tuple[tuple[str, Kind, How], ...] = (
+    ("fingerprint: others' long contexts on the same engine", "shared", "over days"),
+    ("fingerprint, null: ample room", "null", "over days"),
+    ("fingerprint, confounded: the same rhythm, another engine", "confounded", "over days"),
+    ("fingerprint within hours: others' long contexts on the same engine", "shared", "within hours"),
+    ("fingerprint within hours, null: another engine", "apart", "within hours"),
+    ("fingerprint within hours, confounded: the same rhythm, another engine", "confounded", "within hours"),
+    ("regression instead of a fingerprint, confounded: the same rhythm, another engine", "confounded", "regression"),
 )
+_SEEDS: dict[Kind, int] = {"shared": 0, "null": 1, "confounded": 2, "apart": 3}
 HEADER = ("| economy | runs | windows | flat-rate victims found | promise kept |", "|---|---|---|---|---|")
 
 
@@ -38,11 +46,13 @@ def table(replications: int, seed: int, only: str) -> tuple[list[str], bool]:
     """The rows, printed as they are made, and whether a promise is broken."""
     lines, broken = [*HEADER], False
     print("", *HEADER, sep="\n")
-    for place, (title, kind) in enumerate(_ROWS):
+    for title, kind, how in _ROWS:
         if only not in title:
             continue
         began = time.monotonic()
-        runs = [once(kind, np.random.default_rng([seed, 100 + place, replication])) for replication in range(replications)]
+        runs = [
+            once(kind, np.random.default_rng([seed, 100 + _SEEDS[kind], replication]), how) for replication in range(replications)
+        ]
         found = float(np.mean([run.verdict == "found" for run in runs]))
         good = found >= 0.9 if kind == "shared" else found <= 0.05
         said = "power ≥ 90 %" if kind == "shared" else "≤ 5 % false alarms"
@@ -54,11 +64,16 @@ def table(replications: int, seed: int, only: str) -> tuple[list[str], bool]:
     return lines, broken
 
 
-def once(kind: Kind, rng: np.random.Generator) -> Fingerprint:
+def once(kind: Kind, rng: np.random.Generator, how: How = "over days") -> Fingerprint:
     """One fortnight and the test of its short tenant."""
     seen, own = fortnight(kind, rng)
     long = seen.kv_tokens >= LONG_TOKENS
     made = windows(seen, own & ~long, ~own & long, WINDOW_S, 0.0, DAY_S)
+    if how == "regression":
+        hour = made.hour.astype(np.float64)
+        held = long_contexts_slow_others(made.latency_s, made.others_long_tokens, own_tokens=made.traffic[:, 0], hour=hour)
+        return Fingerprint("found" if held.verdict == "holds" else "not found", None, None, None, None, None, len(hour))
+    made = within_hours(made) if how == "within hours" else made
     return fingerprint(
         made.latency_s,
         made.others_long_tokens,
@@ -97,7 +112,7 @@ def _served(kind: Kind, load: Load, rate: Floats, rng: np.random.Generator) -> T
     noise = np.exp(rng.normal(0, 0.05, len(rate)))
     if kind == "shared":
         return serve(Plant(batch_max=32, kv_max=200_000.0, pace=tuple(noise), pace_s=HOUR_S), load)
-    pace = noise if kind == "null" else noise * (1 + 0.3 * rate)
+    pace = noise * (1 + 0.3 * rate) if kind == "confounded" else noise
     ample = Plant(
         batch_max=512, kv_max=1e8, per_sequence_s=1e-6, per_kv_token_s=0.0, chunk_tokens=16, pace=tuple(pace), pace_s=HOUR_S
     )

@@ -42,6 +42,8 @@ ECONOMIES: tuple[tuple[str, Economy, str], ...] = (
     ("explored, 30 % of outcomes missing", replace(_UNDER, missing=0.3), "found"),
     ("heavy tails of V (Pareto 1.5) and losses", replace(_GOOD, tail=1.5, loss_spread=1.0), "found"),
     ("four decisions a task", replace(_UNDER, tasks_of=4, n=6_000), "found"),
+    ("effects grow with V", replace(_UNDER, by_value=0.8), "found"),
+    ("effects grow with V, small", replace(_GOOD, by_value=0.8, n=600), "found"),
     ("nothing better, randomised", _NOTHING, "nothing"),
     ("nothing better, 15 % explored", replace(_NOTHING, how="explored"), "nothing"),
     ("nothing better, confounded", replace(_NOTHING, how="confounded"), "nothing"),

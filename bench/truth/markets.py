@@ -21,7 +21,7 @@ class Economy:
     recorded context), `hidden` (also by what is not recorded), `deterministic` (a rule). `policy`: the option that is preferred
     by default. `drift`: by how much logits of quality and of choice move over the period. `tail`: Pareto index of V (smaller:
     heavier). `tasks_of`: decisions per task. `loss_spread`: of the
-    logarithm of an incident's loss.
+    logarithm of an incident's loss. `by_value`: by how much effects on quality grow, in logits, with the logarithm of V.
     """
 
     n: int = 5_000
@@ -44,6 +44,7 @@ class Economy:
     context: float = 0.7
     base: float = 0.4
     loss_spread: float = 0.4
+    by_value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,10 @@ def play(economy: Economy, rng: np.random.Generator) -> Drawn:
     time = np.linspace(-1, 1, n)
     v = (economy.scale_usd * (1 + rng.pareto(economy.tail, size=groups)))[tasks]
     hard = economy.context * x[:, 0] + 0.3 * x[:, 1] + (0.7 * hidden if economy.how == "hidden" else 0.0)
-    logit = economy.base - hard[:, None] + np.array(economy.quality) * (1 + 0.3 * x[:, [0]]) + economy.drift * time[:, None]
+    dear = economy.by_value * np.log(v / np.median(v))[:, None] * (np.arange(options) > 0)
+    logit = (
+        economy.base - hard[:, None] + np.array(economy.quality) * (1 + 0.3 * x[:, [0]]) + dear + economy.drift * time[:, None]
+    )
     quality = 1 / (1 + np.exp(-logit))
     cost = economy.cost_usd * np.array(economy.cost) * np.exp(0.3 * x[:, [1]])
     latency = 5.0 + np.array(economy.latency) + np.exp(0.2 * x[:, [2]])

@@ -11,7 +11,7 @@ from scipy import stats
 
 from analyzers.attribution.appraise import Appraised
 from analyzers.attribution.choices import Choices
-from analyzers.attribution.misallocation import DecisionSet, misallocation
+from analyzers.attribution.misallocation import decision_set, misallocation
 from analyzers.attribution.segments import Segment, discoveries
 from analyzers.effects import intervals, multiplicity, power
 from analyzers.effects.estimate import Bools, Estimate, Floats
@@ -72,7 +72,7 @@ class Tally:
                 single.append(best)
                 lost += truth
         self._findings(flags, truths, single)
-        whole = misallocation([DecisionSet(str(k), s.layer, s.kind, s.choices, s.appraised) for k, s in enumerate(strata)])
+        whole = misallocation([decision_set(str(k), s.layer, s.kind, s.choices, s.appraised) for k, s in enumerate(strata)])
         if whole.total.n and any(segment.regret.value is not None for segment in segments):
             value, error, low, high = whole.total.numbers()
             self.covers[0] += low <= lost <= high

@@ -11,11 +11,17 @@ from dash.development.base_component import Component
 from dashboard.books import Books, BooksUnavailable
 from dashboard.components.labelled import labelled
 from dashboard.components.marks import known_or
-from dashboard.filters import DIMENSIONS, EVERY_DIMENSION, RANGES, Filters
+from dashboard.filters import DIMENSIONS, EVERY_DIMENSION, RANGES, UTC_ZONE, Filters
 from dashboard.queries import statement
 
 CUSTOM = "custom"
 _VALUES_OFFERED = 100
+ZONES = (  # a few of every part of the world; an address may name any other
+    "UTC", "Africa/Johannesburg", "Africa/Lagos", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/New_York",
+    "America/Sao_Paulo", "America/Toronto", "Asia/Dubai", "Asia/Kolkata", "Asia/Seoul", "Asia/Shanghai", "Asia/Singapore",
+    "Asia/Tokyo", "Australia/Sydney", "Europe/Berlin", "Europe/Istanbul", "Europe/Lisbon", "Europe/London", "Europe/Madrid",
+    "Europe/Paris", "Europe/Warsaw", "Pacific/Auckland",
+)  # fmt: skip
 
 
 def filter_bar(
@@ -29,9 +35,10 @@ def filter_bar(
     """The controls, set as the URL says. `offers` is the query that lists the values of the page's dimensions."""
     return [
         html.Div(
-            [_range(filters), _dates(filters, now), html.Span("UTC", className="zone", title="All times are UTC")],
+            [_range(filters), _dates(filters, now)],
             className="range",
         ),
+        _zone(filters),
         html.Div([*_pills(filters, path), _adding(filters, now, books, dimensions, offers)], className="pills"),
         labelled(
             dmc.Switch(id="live", checked=filters.live, label="Live", size="xs", persistence=False), "Refresh every five seconds"
@@ -49,10 +56,29 @@ def _range(filters: Filters) -> Component:
     )
 
 
+def _zone(filters: Filters) -> Component:
+    names = sorted({*ZONES, filters.zone}, key=lambda name: (name != UTC_ZONE, name))
+    return labelled(
+        dmc.Select(
+            id="zone",
+            data=names,
+            value=filters.zone,
+            allowDeselect=False,
+            searchable=True,
+            size="xs",
+            w=134,
+            className="zone",
+            comboboxProps={"width": 180, "position": "bottom-start"},
+        ),
+        "Time zone of the days chosen; times in tables are UTC",
+    )
+
+
 def _dates(filters: Filters, now: datetime) -> Component:
     window = filters.window(now)
-    since = f"{window.since:%Y-%m-%d}" if window.since else None
-    until = f"{window.until - timedelta(microseconds=1):%Y-%m-%d}" if window.until else None
+    place = filters.place
+    since = f"{window.since.astimezone(place):%Y-%m-%d}" if window.since else None
+    until = f"{(window.until - timedelta(microseconds=1)).astimezone(place):%Y-%m-%d}" if window.until else None
     return labelled(
         dmc.DatePickerInput(
             id="dates",
@@ -65,7 +91,7 @@ def _dates(filters: Filters, now: datetime) -> Component:
             size="xs",
             w=210,
         ),
-        "Days shown, UTC",
+        f"Days shown, {filters.zone}",
     )
 
 

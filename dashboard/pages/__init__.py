@@ -8,9 +8,11 @@ from dashboard.pages import (
     calls,
     decision,
     decisions,
+    find,
     finding,
     findings,
     ingest,
+    layers,
     ledger,
     overview,
     prices,
@@ -24,6 +26,7 @@ PAGES: tuple[Page, ...] = (
     findings.PAGE,
     alerts.PAGE,
     allocation.PAGE,
+    layers.PAGE,
     decisions.PAGE,
     prices.PAGE,
     spend.PAGE,
@@ -33,6 +36,7 @@ PAGES: tuple[Page, ...] = (
     trace.PAGE,
     decision.PAGE,
     finding.PAGE,
+    find.PAGE,
 )
 
 

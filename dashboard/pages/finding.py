@@ -18,7 +18,6 @@ from dashboard.pages.page import Page
 
 Row = dict[str, object]
 _DAYS_IN_A_MONTH = 30
-_DETAIL_LINES = 40
 
 
 def verdict(view: View) -> Children:
@@ -134,10 +133,11 @@ def weaknesses(view: View) -> Children:
 def detail(view: View) -> Children:
     """What else the mode knows of it."""
     row = view.ask("finding", values=_number(view)).first()
-    pairs = _flat(_evidence(row).get("detail") or {})
+    pairs = [(name, said) for name, said in _flat(_evidence(row).get("detail") or {}) if said]
     if not pairs:
         return [nothing("Nothing more.")]
-    return [html.Dl([part for name, said in pairs[:_DETAIL_LINES] for part in (html.Dt(name), html.Dd(said))], className="pairs")]
+    lines = html.Dl([part for name, said in pairs for part in (html.Dt(name), html.Dd(said))], className="pairs")
+    return [html.Details([html.Summary(f"{formats.count(len(pairs), 'figure')} of the mode's own"), lines])]
 
 
 def events(view: View) -> Children:

@@ -193,7 +193,9 @@ def _judged(row: Row) -> str:
     if row["finding_id"] is not None:
         return "a finding"
     low = formats.number(row["low"])
-    return "not material" if low is not None and low > 0 and row["is_discovery"] else "no loss shown"
+    if low is None or low <= 0:
+        return "no loss shown"
+    return "not material" if row["is_discovery"] else "may be chance"
 
 
 PAGE = Page(

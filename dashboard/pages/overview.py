@@ -10,7 +10,7 @@ from dashboard import formats, theme
 from dashboard.components.marks import graph, known_or, percent_of, share_row, spark
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.figures import flow
-from dashboard.filters import BY, Filters
+from dashboard.filters import BY
 from dashboard.pages import allocation
 from dashboard.pages.overview_headline import finding_link, finding_name, headline
 from dashboard.pages.page import Page, Shell
@@ -68,9 +68,8 @@ def _finding(row: Row) -> Component:
     days = cast("list[dict[str, float | None]] | None", row["days"]) or []
     drawn = [float(day.get("usd") or 0) for day in days[-_DAYS_DRAWN:]]
     under: Children = [html.Span(finding_name(row), className="name"), " · ", str(row["status"])]
-    if row["alert_id"] is not None and row["status"] == "open":
-        filters = Filters(where={"tenant": (str(row["tenant"]),)}, alert=cast(int, row["alert_id"]))
-        under += [" · ", dcc.Link("acknowledge", href=f"/alerts{filters.search()}", className="act")]
+    if row["status"] == "open":
+        under += [" · ", dcc.Link("acknowledge", href=finding_link(row), className="act")]
     return html.Li(
         [
             html.Div([dcc.Link(str(row["sentence"]), href=finding_link(row), className="name sentence"), html.Small(under)]),

@@ -15,7 +15,7 @@ from dashboard.books import Books
 from dashboard.components.panel import View
 from dashboard.figures import flow
 from dashboard.filters import parse
-from dashboard.pages import alerts, finding, findings, overview, prices
+from dashboard.pages import alerts, finding, findings, layers, overview, prices
 from dashboard.pages.page import Page
 from tests.found import HOSTILE
 from tests.found import JUDGED_AT as NOW
@@ -125,6 +125,23 @@ def test_the_tables_of_one_finding_are_taken_away_as_csv(books: Books) -> None:
     assert [row["name"] for row in rows] == ["V·ΔQ", "ΔC", "λ·ΔL", "ρ·ΔR"]
     assert client.get("/csv/alert_history.csv?alert=1").status_code == 200
     assert client.get("/csv/finding_terms.csv").status_code == 400
+
+
+def test_each_layer_shows_what_is_particular_to_it(books: Books) -> None:
+    drawn = {layer: said(layers.PAGE, view(books, f"?range=all&layer={layer}", "/layers")) for layer in layers.LAYERS}
+    assert "support.faq" in drawn["demand"]["bands"]
+    assert "class 20" in drawn["demand"]["frontier"]
+    assert "none 80" in drawn["action"]["autonomy"]
+    assert "engine-a" in drawn["supply"]["engine_prices"]
+    (caused,) = view(books, "?range=all").ask("externalities")
+    assert (
+        formats.usd_estimate(caused["usd_per_day"], caused["low_usd_per_day"], caused["high_usd_per_day"])
+        in drawn["supply"]["externalities"]
+    )
+    assert "'unpaid': 40" in drawn["capital"]["cache_writes"]
+    assert "gain" in drawn["capital"]["rollouts"].lower()
+    for layer, panels in drawn.items():
+        assert "absent" in panels["autonomy" if layer != "action" else "frontier"]
 
 
 def test_prices_are_told_with_their_limits(books: Books) -> None:

@@ -209,13 +209,13 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
         writer,
         [
             look_of(4),
-            look_of(0.7, Place("demand", "route", "code.review", "large")),
+            look_of(0.8, Place("demand", "route", "code.review", "large")),
             look_of(None, Place("demand", "route", None, "x")),
         ],
     )
     detect(writer, modes={"cache_misuse": lambda _connection, _tenant_id, _window: [look_of(4)]}, now=BEGAN)
     code, out, err = pigou("findings", "list", "--format", "json")
-    assert (code, [row["usd_per_day"] for row in json.loads(out)]) == (0, [4.0, 0.7])
+    assert (code, [row["usd_per_day"] for row in json.loads(out)]) == (0, [4.0, 0.8])
     assert "cache_misuse cannot look at acme: Refused" in err
     assert json.loads(pigou("findings", "list", "--mode", "stale_rollouts", "--format", "json")[1]) == []
     code, out, err = pigou("findings", "show", "1")

@@ -19,17 +19,18 @@ from ledger.database import connect
 from ledger.post import open_tenants
 from tests.books import cloned, one, rows, run
 
-DAYS, TASKS, ONSET = 20, 1_200, 0.4
+DAYS, TASKS, ONSET = 20, 1_500, 0.4
 UNTIL = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 WINDOW = Window(UNTIL - timedelta(days=DAYS), UNTIL)
 
-# Answers of a router that was switched to its dear model, and refunds by an agent that stopped asking: neither brings anything.
+# Answers of a router that was switched to its dear model, refunds by an agent that stopped asking, and fixes that are no longer
+# verified: none of it brings anything.
 MAKE = """
 create temp table made as
 select g.place, decode(md5(g.place::text), 'hex') as trace_id, %(since)s + g.place * interval '1 second' * %(step_s)s as at,
        g.place >= %(onset)s as is_wrong, random() < 0.2 as is_explored, random() < 0.5 as coin, random() as luck,
-       0.8 + 0.4 * random() as noise, 1 + (g.place %% 2) as v_usd,
-       case when g.place %% 2 = 0 then 'faq' else 'refund' end as task_class
+       0.8 + 0.4 * random() as noise, 1 + (g.place / 3 %% 2) as v_usd,
+       (array['faq', 'refund', 'fix'])[1 + g.place %% 3] as task_class
   from generate_series(0, %(tasks)s - 1) g (place);
 alter table made add column chosen integer, add column propensity double precision;
 update made set chosen = case when is_explored then 1 + coin::integer when is_wrong then 2 else 1 end;
@@ -43,19 +44,21 @@ select %(tenant_id)s, trace_id, substring(trace_id for 8), at, at + interval '1 
        'explicit', v_usd, 'explicit', 0.0005, 1, 'policy', 'none', (luck < 0.8)::integer, 'attribute',
        round((case when task_class = 'faq' and chosen = 2 then 0.3 else 0.02 end * noise)::numeric, 6),
        case when task_class = 'refund' and chosen = 1 then 120 else 5 end * noise,
-       case when task_class = 'refund' then round((case chosen when 2 then 2.0 else 0.1 end * noise)::numeric, 6) else 0 end,
+       case when task_class <> 'faq' then round((case chosen when 2 then 2.0 else 0.1 end * noise)::numeric, 6) else 0 end,
        case when task_class = 'refund' and chosen = 2 and luck > 0.95 then 40 else 0 end, 2, 0, 4, '{}', trace_id
   from made;
 
 insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class, agent, options,
                             chosen, propensity, assignment, features, feature_names, provenance, comparison)
 select %(tenant_id)s, pigou.entry_id('test', trace_id, substring(trace_id for 8), kind, 0, at), at, trace_id,
-       substring(trace_id for 8), layer, kind, task_class, 'worker', options, chosen,
+       substring(trace_id for 8), layer, kind, task_class, 'worker', options,
+       case kind when 'verify' then 3 - chosen else chosen end,
        case assignment when 'logged' then propensity end, assignment, array[noise], array['log_prompt_tokens'], '{}',
        pigou.comparison_of(kind, task_class, options, array['log_prompt_tokens'], assignment, false)
   from made
   join (values ('faq', 'route', 'demand', array['cheap', 'dear'], 'logged'),
-               ('refund', 'confirm', 'action', array['human', 'none'], 'recorded'))
+               ('refund', 'confirm', 'action', array['human', 'none'], 'recorded'),
+               ('fix', 'verify', 'action', array['0', '1'], 'recorded'))
        k (task_class, kind, layer, options, assignment) using (task_class);
 
 insert into pigou.record (tenant_id, trace_id, span_id, started_at, ended_at, signal, role, name, kind, status_code, resource_id,
@@ -80,7 +83,7 @@ def played(server: str, template: str) -> Iterator[str]:
         with connect(dsn, "owner") as owner:
             for month in range(2):
                 owner.execute("select pigou.ensure_month((%s - make_interval(months => %s))::date)", (UNTIL, month))
-            owner.execute("select setseed(0.5)")
+            owner.execute("select setseed(0.125)")
             of = {
                 "tenant_id": open_tenants(owner, ["acme"])["acme"], "since": WINDOW.since, "tasks": TASKS, "onset": TASKS * ONSET,
                 "step_s": DAYS * 86_400 / TASKS,
@@ -147,7 +150,19 @@ def test_the_agent_that_stopped_asking_is_found(played: str, looks: dict[str, li
     assert found.low < true_usd_per_day(played, "refund", "1.9 * noise - 0.0005 * 115 * noise") < found.high
     assert "without asking anybody" in found.sentence
     assert any("worst twentieth" in weakness for weakness in found.weaknesses)
-    assert looks["under_verification"] == looks["reuse"] == []
+    assert looks["reuse"] == []
+
+
+def test_what_is_no_longer_verified_is_found(played: str, looks: dict[str, list[Look]]) -> None:
+    (found,) = [look for look in looks["under_verification"] if look.is_discovery]
+    assert found.place.segment == "fix, verify no pass"
+    assert found.detail["reverse"] is False
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < true_usd_per_day(played, "fix", "1.9 * noise") < found.high
+    assert "1 pass would bring" in found.sentence
+    assert {"marginal_product", "strata", "checks"} <= found.detail.keys()
+    assert "fix, verify 1 pass, too many" in {look.place.segment for look in looks["under_verification"]}
 
 
 def test_the_schedule_is_shown_adopted_and_checked(

@@ -24,7 +24,7 @@ _HOUR = AT.replace(minute=0, second=0, microsecond=0)
 SHOW_SINGLE_ROWS = {
     "calls", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
     "decision", "decision_options", "decision_neighbours", "trace_task", "trace_decisions",
-    "alert", "alert_history", "alert_deliveries",
+    "found", "alert", "alert_history", "alert_deliveries",
     "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
 }  # fmt: skip
 RAW = ("call", "record", "entry", "transfer", "metric_point", "call_key", "rejection")

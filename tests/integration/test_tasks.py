@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -74,6 +74,17 @@ def test_a_trace_is_settled_when_its_root_ended_and_it_was_quiet(
         "ended", "code.fix", "explicit", Decimal("0.0003"), 10.0, 1, 0,
     )  # fmt: skip
     assert one(writer, "select count(*) from pigou.task_due") == 0
+
+
+def test_when_nothing_more_is_on_its_way_quiet_is_counted_from_the_end_not_from_the_arrival(
+    collector: Collector, writer: psycopg.Connection
+) -> None:
+    collector.book(fixed())  # recorded long ago, sent just now
+    moment = datetime.now(UTC) - AT
+    collector.book(export(agent(2, 1, at=moment.total_seconds() - 20, name="fixer", task="code.fix")))
+    assert settle(writer).changed == 0
+    assert settle(writer, is_all=True) == Settled(traces=2, changed=1)  # the other has ended for seconds only
+    assert rows(writer, "select due_at > now() from pigou.task_due") == [(True,)]
 
 
 def test_an_outcome_settles_at_once_and_late_spans_settle_again(

@@ -53,14 +53,14 @@ def causes(prompts: Prompts, sent: Resends, reach_s: Floats) -> Ints:
 
 
 def _never(prompts: Prompts, sent: Resends) -> Bools:
-    """Calls answered by an upstream that cached nothing of a stratum although it was sent enough again, while another did."""
+    """Calls answered by an upstream that cached nothing of a family although it was sent enough again, while another did."""
     width = int(prompts.upstream.max(initial=-1)) + 1
-    pair = prompts.stratum * width + prompts.upstream
+    pair = prompts.family * width + prompts.upstream
     size = int(pair.max(initial=-1)) + 1
     again = np.bincount(pair[sent.previous >= 0], minlength=size)
     used = np.bincount(pair, weights=prompts.read + prompts.written, minlength=size)
-    elsewhere = np.bincount(prompts.stratum, weights=prompts.read)
-    return (again[pair] >= _NEVER_MIN) & (used[pair] <= 0) & (elsewhere[prompts.stratum] > 0)
+    elsewhere = np.bincount(prompts.family, weights=prompts.read)
+    return (again[pair] >= _NEVER_MIN) & (used[pair] <= 0) & (elsewhere[prompts.family] > 0)
 
 
 def _reads_here(prompts: Prompts) -> Bools:

@@ -24,7 +24,7 @@ CACHEABLE_MIN_TOKENS = 1024.0
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Expected of each call under caching, in tokens. Shapes: (n,); NaN where nothing tells. `evidence` by stratum."""
+    """Expected of each call under caching, in tokens. Shapes: (n,); NaN where nothing tells. `evidence` by family."""
 
     read: Floats
     written: Floats
@@ -106,11 +106,11 @@ def ages(prompts: Prompts, sent: Resends, inside: Bools) -> tuple[Floats, Bools]
 def evidence_of_survival(prompts: Prompts, sent: Resends) -> Bools:
     """Calls that tell whether something was still stored: what they send again was stored, so far as anybody can see.
 
-    Where storing costs nothing nobody reports it; there what was sent is taken for stored if calls of its stratum ever read. A
+    Where storing costs nothing nobody reports it; there what was sent is taken for stored if calls of its family ever read. A
     call with a key of its own that was never sent before tells nothing, nor does one that follows a call of another upstream.
     """
     before = np.maximum(sent.previous, 0)
-    is_free = (prompts.write_premium <= 0) & (np.bincount(prompts.stratum, weights=prompts.read)[prompts.stratum] > 0)
+    is_free = (prompts.write_premium <= 0) & (np.bincount(prompts.family, weights=prompts.read)[prompts.family] > 0)
     stored = (prompts.read[before] + prompts.written[before] > 0) | is_free[before]
     keyed = np.array([len(keys) > 0 for keys in prompts.keys], dtype=bool)
     same = sent.is_same | ~keyed
@@ -142,11 +142,11 @@ def expected(prompts: Prompts, sent: Resends, works: Bools, by_provider: dict[in
     things."""
     share, by_piece = kept_tokens(prompts, sent, by_provider)
     several = np.array([len(keys) > 1 for keys in prompts.keys], dtype=bool)
-    n, strata = len(prompts), int(prompts.stratum.max(initial=-1)) + 1
+    n, families = len(prompts), int(prompts.family.max(initial=-1)) + 1
     read, written = np.full(n, np.nan), np.full(n, np.nan)
     evidence: list[Evidence] = []
-    for stratum in range(strata):
-        rows = prompts.stratum == stratum
+    for family in range(families):
+        rows = prompts.family == family
         later = rows & (sent.previous >= 0)
         kind = _evidence(prompts, sent, rows, later, works)
         evidence.append(kind)
@@ -192,7 +192,7 @@ def _fill(
     prompts: Prompts, kind: Evidence, rows: Bools, later: Bools, works: Bools, again: Floats, aims: Floats,
     read: Floats, written: Floats,
 ) -> None:  # fmt: skip
-    """Put the expectations of one stratum in place. What is lost, and what is new, is written."""
+    """Put the expectations of one family in place. What is lost, and what is new, is written."""
     first = rows & ~later
     read[rows], written[rows] = aims[rows], again[rows] - aims[rows]
     if kind == "worked":

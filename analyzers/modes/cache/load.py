@@ -14,26 +14,28 @@ from analyzers.effects.estimate import Floats, Ints
 from analyzers.modes.cache.prompts import LIFETIME_S, LONG_LIFETIME_S, Prompts
 from ledger.queries import queries
 
+CALLS_MAX = 300_000
+"""Calls of a tenant that are looked at, so that one look does not take minutes."""
 _SQL = queries("analyzers", "cache")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Prompts with what their codes mean: `places` are (agent, task class), `strata` (agent, task class, layer, is verification,
-    model), `providers` their names. `traces` and `spans` stand in the order of the calls."""
+    """Prompts with what their codes mean: `places` are (agent, task class), `families` (agent, task class, layer, is
+    verification, model), `providers` their names. `traces` and `spans` stand in the order of the calls."""
 
     prompts: Prompts
     traces: tuple[str, ...]
     spans: tuple[str, ...]
     places: tuple[tuple[str, str], ...]
-    strata: tuple[tuple[Any, ...], ...]
+    families: tuple[tuple[Any, ...], ...]
     providers: tuple[str, ...]
 
 
 def load(connection: psycopg.Connection, tenant_id: int, since: datetime, until: datetime) -> Loaded:
-    """The tenant's booked calls that began from `since` to before `until`."""
-    rows = connection.execute(_SQL["cacheable_calls"], {"tenant_id": tenant_id, "since": since, "until": until}).fetchall()
-    return loaded(rows)
+    """The tenant's booked calls that began from `since` to before `until`, the latest CALLS_MAX of them."""
+    of = {"tenant_id": tenant_id, "since": since, "until": until, "calls_max": CALLS_MAX}
+    return loaded(connection.execute(_SQL["cacheable_calls"], of).fetchall())
 
 
 def loaded(rows: Sequence[Sequence[Any]]) -> Loaded:
@@ -44,7 +46,7 @@ def loaded(rows: Sequence[Sequence[Any]]) -> Loaded:
      input_rate, read_rate, write_rate, is_long, keys, value) = columns  # fmt: skip
     provider = [name.partition("|")[0] for name in upstream]
     places, place = _codes(list(zip(agent, task_class, strict=True)))
-    strata, stratum = _codes(list(zip(agent, task_class, layer, verifies, model, strict=True)))
+    families, family = _codes(list(zip(agent, task_class, layer, verifies, model, strict=True)))
     sequence = _codes(list(zip(thread, agent, task_class, layer, verifies, model, strict=True)))[1]
     emitters, emits = _codes([(e, p) for e, p in zip(emitter, provider, strict=True)])
     telling = np.zeros(len(emitters), dtype=bool)
@@ -57,11 +59,11 @@ def loaded(rows: Sequence[Sequence[Any]]) -> Loaded:
         at_s=_numbers(at), whole=_numbers(fresh) + read_tokens + written_tokens, read=read_tokens, written=written_tokens,
         output=_numbers(output), is_told=telling[emits], input_rate=_numbers(input_rate), read_rate=_numbers(read_rate),
         write_rate=_numbers(write_rate), lifetime_s=lifetime,
-        sequence=sequence, stratum=stratum, place=place, provider=provided, upstream=_codes(upstream)[1],
+        sequence=sequence, family=family, place=place, provider=provided, upstream=_codes(upstream)[1],
         keys=tuple(tuple(names.setdefault(key, len(names)) for key in stated or ()) for stated in keys),
         value_usd=_numbers(value),
     )  # fmt: skip
-    return Loaded(prompts, tuple(traces), tuple(spans), places, strata, providers)
+    return Loaded(prompts, tuple(traces), tuple(spans), places, families, providers)
 
 
 def _numbers(values: list[Any], missing: float = np.nan) -> Floats:

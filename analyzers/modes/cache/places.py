@@ -21,6 +21,7 @@ Subject: TypeAlias = Literal["writes never repaid", "missed hits"]
 SEQUENCES_MIN = 12
 """Sequences below which a place is not judged."""
 _CALIBRATED_MIN = 5
+_LOST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def look(prompts: Prompts, since_s: float, until_s: float) -> Looked:
     touches = touches_of(prompts)
     lifetime = np.maximum(np.where(np.isnan(prompts.lifetime_s), LIFETIME_S, prompts.lifetime_s), reach)
     made = writes(touches, until_s, lifetime[touches.call])
-    starts = np.where(np.isfinite(since), since, since_s)
+    starts = np.where(np.isfinite(since), since, _first_seen(prompts, since_s))
     known = _Known(
         prompts,
         sent,
@@ -118,7 +119,7 @@ def _onsets(prompts: Prompts, sent: Resends, reach: Floats, since_s: float) -> F
     """Since when caching fails at the call's place (n,); infinite where it fails no more often than before."""
     size = int(prompts.sequence.max(initial=-1)) + 1
     is_active = (
-        np.bincount(prompts.stratum, weights=prompts.read + prompts.written)[prompts.stratum] > 0 if len(prompts) else reach > 0
+        np.bincount(prompts.family, weights=prompts.read + prompts.written)[prompts.family] > 0 if len(prompts) else reach > 0
     )
     could = (sent.previous >= 0) & (sent.age_s <= reach) & prompts.is_told & is_active
     asked, found = np.bincount(prompts.sequence[could], minlength=size), np.zeros(size)
@@ -133,9 +134,19 @@ def _onsets(prompts: Prompts, sent: Resends, reach: Floats, since_s: float) -> F
     return since
 
 
+def _first_seen(prompts: Prompts, since_s: float) -> Floats:
+    """When the first call of the call's place was seen, from `since_s` on (n,): days before it are no days without a loss."""
+    first = np.full(int(prompts.place.max(initial=-1)) + 1, np.inf)
+    inside = prompts.at_s >= since_s
+    np.minimum.at(first, prompts.place[inside], prompts.at_s[inside])
+    return first[prompts.place]
+
+
 def _judge(known: _Known, place: int, since_s: float) -> list[Judged]:
     prompts = known.prompts
     rows = (prompts.place == place) & (prompts.at_s >= np.maximum(known.since_s, since_s))
+    if not rows.any():
+        return []
     size = int(prompts.sequence.max(initial=-1)) + 1
     read, written = (
         np.bincount(prompts.sequence[rows], weights=x[rows], minlength=size) for x in (prompts.read, prompts.written)
@@ -204,12 +215,8 @@ def _half_width(known: _Known, place: int, part: Bools) -> float | None:
     gross = known.expected.read * prompts.read_gain
     size = int(prompts.sequence.max(initial=-1)) + 1
     aims = np.bincount(prompts.sequence[part], weights=gross[part], minlength=size)
-    if part.any() and {known.expected.evidence[s] for s in np.unique(prompts.stratum[part])} <= {
-        "equal writes",
-        "keys",
-        "growing prompts",
-    }:
-        return 0.1 * float(aims.sum())
+    if part.any() and "worked" not in _evidence(known, part):
+        return _LOST_SHARE * float(aims.sum())
     worked = np.bincount(prompts.sequence[at_work], weights=gross[at_work], minlength=size)
     misses = np.bincount(prompts.sequence[at_work], weights=known.lost_usd[at_work], minlength=size)
     use = worked > 0
@@ -243,14 +250,14 @@ def _judged(
 
 def _evidence(known: _Known, rows: Bools) -> tuple[str, ...]:
     """What tells which parts of these calls' prompts repeat."""
-    kinds = [known.expected.evidence[int(stratum)] for stratum in np.unique(known.prompts.stratum[rows])]
+    kinds = [known.expected.evidence[int(family)] for family in np.unique(known.prompts.family[rows])]
     return tuple(sorted({kind for kind in kinds if kind != "none"}))
 
 
 def _by_call(known: _Known, rows: Bools) -> tuple[Ints, Floats]:
     """Calls that wrote, with what of their premiums was not repaid."""
     made = known.writes
-    chosen = rows[known.write_call] & made.is_closed
+    chosen = rows[known.write_call] & made.is_closed & ~np.isnan(made.premium_usd - made.saved_usd)
     sums = np.zeros(len(known.prompts))
     np.add.at(sums, known.write_call[chosen], (made.premium_usd - made.saved_usd)[chosen])
     calls = np.unique(known.write_call[chosen])

@@ -19,7 +19,7 @@ class Prompts:
     """Calls in order of time. Shapes: (n,), codes are whole numbers from 0.
 
     `whole` input tokens, of which `read` and `written` by the cache; `is_told`: its emitter tells of caches at all. Rates in USD
-    per token, NaN where there is none. `sequence`: calls of one model for one agent within a trace or conversation; `stratum`:
+    per token, NaN where there is none. `sequence`: calls of one model for one agent within a trace or conversation; `family`:
     agent, task class, model and kind of work; `place`: agent and task class; `provider`; `upstream`: who answered. `keys`: what
     the emitter says it sent, a piece of the prompt each, in order; empty where it says nothing. `value_usd`: V of the task, NaN
     if unknown.
@@ -36,7 +36,7 @@ class Prompts:
     write_rate: Floats
     lifetime_s: Floats
     sequence: Ints
-    stratum: Ints
+    family: Ints
     place: Ints
     provider: Ints
     upstream: Ints

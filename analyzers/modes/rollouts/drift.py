@@ -13,6 +13,7 @@ from analyzers.effects.estimate import LEVEL, Bools, Floats
 
 _RATE_MAX = 0.95
 _GRID = 96
+_RUN = 8
 UPDATES_MIN = 12
 
 
@@ -124,8 +125,8 @@ def depreciation(capability: Floats, gain: Floats, level: float = LEVEL) -> tupl
 
     Shapes: (n,), in order: capability before each update and what the update gained, where the gain is measured by itself. None
     with too few. Formula: A_t + g_t − A_{t+1} regressed through zero on A_t, with A_{t−1} + g_{t−1} as instrument: what a
-    measurement of A_t is off by stands on both sides otherwise. Errors allow for unequal spread and for neighbours that share a
-    measurement (Newey & West 1987, one lag at half weight).
+    measurement of A_t is off by stands on both sides otherwise. Errors are those of runs of eight updates (Liang & Zeger 1986),
+    for neighbours share a measurement.
     """
     before = capability[:-2] + gain[:-2]
     own, lost = capability[1:-1], capability[1:-1] + gain[1:-1] - capability[2:]
@@ -138,9 +139,10 @@ def depreciation(capability: Floats, gain: Floats, level: float = LEVEL) -> tupl
         return None
     value = float((before * lost).sum()) / scale
     pulls = before * (lost - value * own)
-    squares = float((pulls**2).sum())
-    variance = max(squares + float((pulls[1:] * pulls[:-1]).sum()), 0.25 * squares) * n / (n - 1)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * math.sqrt(variance) / scale
+    runs = np.arange(n) // max(1, min(_RUN, n // _RUN))
+    sums = np.bincount(runs, weights=pulls)
+    error = math.sqrt(float((sums**2).sum()) * len(sums) / (len(sums) - 1)) / scale
+    half = float(stats.t.ppf((1 + level) / 2, len(sums) - 1)) * error
     return value, value - half, value + half
 
 

@@ -128,16 +128,18 @@ def test_what_changed_with_time_or_value_alone_is_seen() -> None:
 def test_logged_chances_are_averaged_over_what_is_recorded_only() -> None:
     rng = np.random.default_rng(2)
     told, when, secret = rng.integers(0, 2, size=600), np.linspace(0, 1, 600), rng.integers(0, 2, size=600)
+    context = told[:, None].astype(np.float64)
+    everything = np.column_stack([context, when]).astype(np.float64)
     first = np.where(when < 0.4, 0.9, np.where(told == 1, 0.1, 0.3))
     menu = np.column_stack([first, 1 - first])
-    found = averaged(menu, told[:, None].astype(np.float64), np.column_stack([told, when]), 1)
+    found = averaged(menu, context, everything, 1)
     assert found is not None
     for level in (0, 1):
         assert np.allclose(found[told == level], menu[told == level].mean(axis=0))
     hidden = np.where(secret == 1, 0.9, first)
     secretly = np.column_stack([hidden, 1 - hidden])
-    assert averaged(secretly, told[:, None].astype(np.float64), np.column_stack([told, when]), 1) is None
-    assert averaged(np.full((600, 2), 0.5), told[:, None].astype(np.float64), np.column_stack([told, when]), 1) is None
+    assert averaged(secretly, context, everything, 1) is None
+    assert averaged(np.full((600, 2), 0.5), context, everything, 1) is None
 
 
 def test_a_policy_that_changed_is_compared_before_and_after() -> None:

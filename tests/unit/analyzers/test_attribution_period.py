@@ -20,9 +20,9 @@ from tests import naive_attribution as naive
 ROUTES = Economy(n=2_000, quality=(0.0, 1.5, 1.9), scale_usd=2.0)
 
 
-def stratum(drawn: Drawn, kind: str = "route", layer: str = "demand", later: float = 0.0) -> whole.DecisionSet:
-    choices = replace(drawn.choices, decided_at=drawn.choices.decided_at + later)
-    return whole.DecisionSet(kind, layer, kind, choices, appraise(choices, seed=1))
+def stratum(drawn: Drawn) -> tuple[whole.DecisionSet, Appraised]:
+    made = appraise(drawn.choices, seed=1)
+    return whole.decision_set("route", "demand", "route", drawn.choices, made), made
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +30,21 @@ def routes() -> Drawn:
     return play(ROUTES, np.random.default_rng(11))
 
 
-def test_one_stratum_loses_what_its_segments_lose(routes: Drawn) -> None:
-    one = stratum(routes)
+@pytest.fixture(scope="module")
+def routed(routes: Drawn) -> tuple[whole.DecisionSet, Appraised]:
+    return stratum(routes)
+
+
+def test_one_stratum_loses_what_its_segments_lose(routes: Drawn, routed: tuple[whole.DecisionSet, Appraised]) -> None:
+    one, made = routed
     found = whole.misallocation([one])
     true = float((routes.net.max(axis=1) - routes.net[np.arange(2_000), routes.choices.chosen]).sum())
     value, error, low, high = found.total.numbers()
-    learnt = sum(segment.regret.numbers()[0] for segment in one.appraised.segments if segment.regret.value is not None)
-    most = sum(segment.most_usd for segment in one.appraised.segments)
+    learnt = sum(segment.regret.numbers()[0] for segment in made.segments if segment.regret.value is not None)
+    most = sum(segment.most_usd for segment in made.segments)
     assert learnt <= value <= most
     assert low <= true <= high
-    assert error == pytest.approx(naive.joint_error(one.appraised.pull.tolist(), one.choices.tasks.tolist()), rel=1e-9)
+    assert error == pytest.approx(naive.joint_error(one.pull.tolist(), one.tasks.tolist()), rel=1e-9)
     assert sum(share.lost.numbers()[0] for share in found.shares) == pytest.approx(value)
     assert found.counted_twice_usd == 0.0
     assert {share.mode for share in found.shares} <= {"under_routing", "over_routing"}
@@ -53,14 +58,14 @@ def test_shares_of_one_chain_are_counted_once(routes: Drawn) -> None:
     verified = np.where(weak, rng.random(n) < 0.5, rng.random(n) < 0.5).astype(np.int64)
     wasted = np.where(weak, 0.6, 0.0) * verified  # verifying weak work burns 0.6 USD and finds nothing
     cost = routes.choices.cost_usd + wasted
-    first = stratum(replace(routes, choices=replace(routes.choices, cost_usd=cost)))
+    first, _ = stratum(replace(routes, choices=replace(routes.choices, cost_usd=cost)))
     features = np.column_stack([routes.choices.features, weak])
     second = Choices(
         ("0", "1"), verified, routes.choices.tasks, routes.choices.decided_at + 5.0, routes.choices.quality, cost,
         routes.choices.own_cost_usd, routes.choices.latency_s, routes.choices.loss_usd, routes.choices.v_usd, routes.choices.lam,
         routes.choices.rho, np.full(n, 0.5), np.full((n, 2), 0.5), "logged", features, (*routes.choices.feature_names, "weak"),
     )  # fmt: skip
-    verify = whole.DecisionSet("verify", "action", "verify", second, appraise(second, seed=1))
+    verify = whole.decision_set("verify", "action", "verify", second, appraise(second, seed=1))
     both = whole.misallocation([verify, first])
     [shares_of_verifying] = [[s for s in both.shares if s.kind == "verify"]]
     alone = sum(share.alone_usd for share in shares_of_verifying)
@@ -71,40 +76,49 @@ def test_shares_of_one_chain_are_counted_once(routes: Drawn) -> None:
     assert both.total.numbers()[0] == pytest.approx(sum(share.lost.numbers()[0] for share in both.shares))
 
 
-def test_sequential_weights_are_the_loop(routes: Drawn) -> None:
-    one = stratum(routes)
-    later = replace(routes.choices, decided_at=routes.choices.decided_at + 9)
-    two = whole.DecisionSet("verify", "action", "verify", later, one.appraised)
+def test_sequential_weights_are_the_loop(routed: tuple[whole.DecisionSet, Appraised]) -> None:
+    one, made = routed
+    two = replace(one, name="verify", layer="action", kind="verify", decided_at=one.decided_at + 9)
     ordered = [[one, two][place] for place in whole._order([two, one])[::-1]]
     weights = whole._weights(ordered)
-    wrong = whole._clearly_wrong(one.appraised, one.choices.chosen).tolist()
-    bands = [segment.band.label for segment in one.appraised.segments]
-    cells = [bands.index(bands[code]) for code in one.appraised.segment]
-    regret = np.nan_to_num(one.appraised.regret_usd)
+    wrong = whole._clearly_wrong(one).tolist()
+    bands = [segment.band.label for segment in made.segments]
+    cells = [bands.index(bands[code]) for code in one.segment]
+    regret = np.nan_to_num(one.regret_usd)
     expected = naive.sequential([regret.tolist(), regret.tolist()], [wrong, wrong], [cells, cells])
     assert [float((regret * weight).sum()) for weight in weights] == pytest.approx(expected)
 
 
-def test_decisions_are_ordered_as_tasks_take_them(routes: Drawn) -> None:
-    one = stratum(routes)
-    early = whole.DecisionSet(
-        "late", "capital", "reuse", replace(one.choices, decided_at=one.choices.decided_at - 60), one.appraised
-    )
+def test_decisions_are_ordered_as_tasks_take_them(routed: tuple[whole.DecisionSet, Appraised]) -> None:
+    one, _ = routed
+    early = replace(one, name="late", layer="capital", kind="reuse", decided_at=one.decided_at - 60)
     assert whole._order([one, early]) == [1, 0]
 
 
-def test_modes_follow_from_kind_and_cost(routes: Drawn) -> None:
-    segment = stratum(routes).appraised.segments[0]
-    assert whole.mode_of("route", replace(segment, changes={"cost": 2.0})) == "over_routing"
-    assert whole.mode_of("verify", replace(segment, changes={"cost": -2.0})) == "under_verification"
-    assert whole.mode_of("reuse", replace(segment, changes={"cost": -2.0})) == "cache_misuse"
+def test_modes_follow_from_kind_and_cost() -> None:
+    assert whole.mode_of("route", 2.0) == "over_routing"
+    assert whole.mode_of("verify", -2.0) == "under_verification"
+    assert whole.mode_of("reuse", -2.0) == "cache_misuse"
+
+
+def test_two_halves_of_a_period_lose_what_the_whole_does(routed: tuple[whole.DecisionSet, Appraised]) -> None:
+    """A segment's loss is divided by where it was lost; each half has its own decisions, and an interval of its own."""
+    one, _ = routed
+    early = np.arange(len(one)) < len(one) // 2
+    halves = [whole.misallocation([replace(one, is_counted=mask)]) for mask in (early, ~early)]
+    both = whole.misallocation([one])
+    assert sum(half.total.numbers()[0] for half in halves) == pytest.approx(both.total.numbers()[0])
+    assert [half.total.n for half in halves] == [1_000, 1_000]
+    assert all(half.total.numbers()[1] < both.total.numbers()[1] for half in halves)
+    nothing = whole.misallocation([replace(one, is_counted=np.zeros(len(one), dtype=np.bool_))])
+    assert (nothing.total.numbers()[0], nothing.shares, nothing.without) == (0.0, (), {})
 
 
 def test_nothing_appraised_loses_nothing() -> None:
     found = whole.misallocation([])
     assert found.total.numbers() == (0.0, 0.0, 0.0, 0.0)
     drawn = play(Economy(n=1_500, how="deterministic"), np.random.default_rng(1))
-    assert whole.misallocation([stratum(drawn)]).without == {"not_identified": 1_500}
+    assert whole.misallocation([stratum(drawn)[0]]).without == {"not_identified": 1_500}
 
 
 def test_a_loss_by_hidden_cause_falls_to_a_small_gamma() -> None:
@@ -172,7 +186,8 @@ def test_verifying_lowers_risk_until_it_costs_more_than_it_saves() -> None:
 def test_a_cheap_router_fails_the_tail(routes: Drawn) -> None:
     drawn = play(replace(ROUTES, how="explored", exploration=0.5, policy=0, n=6_000), np.random.default_rng(4))
     made = appraise(drawn.choices, seed=1)
-    found = predictions.cheap_router_fails_tail(made, drawn.choices, 0)
+    cheap = predictions.banded("all", made.segments, "option-0")
+    found = predictions.cheap_router_fails_tail(cheap)
     assert found.verdict == "holds"
     tail = [s for s in made.segments if s.chosen == "option-0"][-1].regret.numbers()
     body = [s for s in made.segments if s.chosen == "option-0"][:-1]
@@ -181,7 +196,13 @@ def test_a_cheap_router_fails_the_tail(routes: Drawn) -> None:
     expected = tail[0] / tail_n - sum(s.regret.numbers()[0] for s in body) / n
     assert found.statistic.value == pytest.approx(expected)
     unidentified = appraise(replace(drawn.choices, assignment="unknown"), seed=1)
-    assert predictions.cheap_router_fails_tail(unidentified, drawn.choices, 0).verdict == "not identified"
+    named = predictions.banded("all", unidentified.segments, "option-0")
+    assert predictions.cheap_router_fails_tail(named).verdict == "not identified"
+    assert predictions.cheap_router_fails_tail([]).verdict == "not enough evidence"
+    # A second set that says the same makes it surer and moves nothing; one without a number changes nothing but the count.
+    again = predictions.cheap_router_fails_tail([*cheap, *predictions.banded("more", made.segments, "option-0"), *named])
+    assert again.statistic.value == pytest.approx(expected)
+    assert again.statistic.numbers()[1] < found.statistic.numbers()[1]
 
 
 @pytest.mark.parametrize(("slope", "verdict"), [(0.004, "holds"), (0.0, "not enough evidence"), (-0.004, "does not hold")])
@@ -219,7 +240,7 @@ def test_a_verdict_is_the_side_of_zero() -> None:
     assert predictions.verdict(basis.nothing("not_identified", "why"), above=True) == "not identified"
 
 
-def test_appraised_holds_one_row_per_decision(routes: Drawn) -> None:
-    made: Appraised = appraise(routes.choices, seed=1)
+def test_appraised_holds_one_row_per_decision(routed: tuple[whole.DecisionSet, Appraised]) -> None:
+    made = routed[1]
     assert made.net_usd.shape == (2_000, 3)
     assert made.pull.sum() == pytest.approx(0.0, abs=1e-6)  # every arm's pulls cancel

@@ -148,7 +148,7 @@ def test_prompts_that_are_prefilled_together_share_the_time_by_their_tokens() ->
     masks: list[Bools] = [seen.group == 0, seen.group == 2]
     first, last = external.imposed(seen, engine, masks)
     assert last.delay_s == pytest.approx([2.0, 2.0, 0.0])
-    # Without the first, the second is prefilled alone from 0.2 s on, and the third after it; both have ended 4.2 s after the start.
+    # Without the first, the second is prefilled alone from 0.2 s on, and the third after it; both end 4.2 s after the start.
     assert first.delay_s == pytest.approx([0.0, 4.8 - 4.0, 4.6 - 3.8])
 
 

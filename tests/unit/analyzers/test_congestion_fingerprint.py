@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analyzers.effects.estimate import Floats, InputError
-from analyzers.modes.congestion.fingerprint import Fingerprint, _codes, _exchanged, fingerprint, windows
+from analyzers.modes.congestion.fingerprint import Fingerprint, Windows, _codes, _exchanged, fingerprint, windows, within_hours
 from analyzers.modes.congestion.timeline import Served
 
 DAYS, PER_HOUR = 10, 3
@@ -69,3 +69,12 @@ def test_windows_sum_up_who_came_in_them() -> None:
     assert (made.hour.tolist(), made.day.tolist()) == ([0, 0, 1], [0, 0, 0])
     slow = replace(seen, decode_s=np.array([1.0, 1.0, 3.0, 1.0, 1.0]))
     assert windows(slow, seen.group == 0, seen.group == 1, 60.0, 0.0, 2_400.0).latency_s.sum() == pytest.approx(8.0)
+
+
+def test_within_hours_only_what_differs_is_left() -> None:
+    hour, day = np.repeat(np.tile([3, 4], 2), 2), np.repeat([0, 1], 4)
+    of = Windows(np.arange(8.0) ** 2, np.arange(8.0), np.column_stack([np.ones(8), np.arange(8.0)]), hour, day)
+    made = within_hours(of)
+    assert made.others_long_tokens.tolist() == [-0.5, 0.5] * 4
+    assert made.latency_s.tolist() == [-0.5, 0.5, -2.5, 2.5, -4.5, 4.5, -6.5, 6.5]  # half of what each pair differs by
+    assert made.traffic.tolist() == [[0.0, -0.5], [0.0, 0.5]] * 4

@@ -26,7 +26,7 @@ NAN = float("nan")
 def test_features_get_no_gaps_and_nothing_that_says_nothing(
     columns: list[list[float]], names: tuple[str, ...], told: tuple[str, ...], values: list[list[float]]
 ) -> None:
-    matrix, kept = load._complete(np.array(columns).T, names)
+    matrix, kept = load.complete(np.array(columns).T, names)
     assert kept == told
     assert matrix.T.tolist() == values
 
@@ -43,7 +43,7 @@ def test_features_get_no_gaps_and_nothing_that_says_nothing(
     ids=["nobody tells", "only incidents", "expected first", "no risk was stated, and yet", "known to be none"],
 )
 def test_loss_is_expected_else_realised_else_unknown(expected: list[float], realised: list[float], loss: list[float]) -> None:
-    found = load._loss(np.array(expected), np.array(realised))
+    found = load.loss_borne(np.array(expected), np.array(realised))
     assert np.array_equal(found, np.array(loss), equal_nan=True)
 
 

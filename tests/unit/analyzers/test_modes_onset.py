@@ -73,6 +73,14 @@ def test_the_last_regime_is_told_when_there_were_several() -> None:
     assert again.has_risen
 
 
+def test_what_is_taken_oftener_and_oftener_began_with_its_first_rise() -> None:
+    rising = onset(*played([(40, 0.02), (20, 0.35), (30, 0.9)], 4, 1))
+    assert abs(rising.place - 40) <= 2
+    assert rising.has_risen
+    assert rising.before == pytest.approx(0.02, abs=0.03)
+    assert rising.after > 0.75
+
+
 @pytest.mark.parametrize(
     ("taken", "chances", "after"),
     [([], [], math.nan), ([0, 0], [0, 0], math.nan), ([2], [4], 0.5), ([9] * 9, [9] * 9, 1.0), ([0] * 9, [9] * 9, 0.0)],

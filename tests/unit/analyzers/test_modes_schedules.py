@@ -1,4 +1,5 @@
-"""The frontier and menu of a router, the autonomy schedule, and an adopted one: pure, against what is worked out by hand."""
+"""The frontier and menu of a router, what a dollar of verifying brings, and schedules of autonomy: against what is worked out by
+hand."""
 
 from __future__ import annotations
 
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analyzers.attribution.production import spending
 from analyzers.modes.autonomy_policy import AutonomyError, compliance, read_schedule, written
 from analyzers.modes.autonomy_schedule import Done, Weighed, rows, usual
 from analyzers.modes.frontier import frontier, menu
+from analyzers.modes.under_verification import marginal_product
 
 
 def test_the_frontier_is_that_of_trying_every_policy_of_one_option_for_each_task() -> None:
@@ -43,6 +46,32 @@ def test_a_menu_leaves_the_dear_type_its_rent() -> None:
     assert {offer.option: offer.price_usd for offer in made.offers} == pytest.approx({"cheap": 7.0, "dear": 100 * 0.9 - 63.0})
     assert made.envies == ()
     assert "known" in menu({}, {}, {"low": 1.0}).why
+
+
+def test_a_dollar_of_verifying_is_worth_what_production_says() -> None:
+    rng = np.random.default_rng(3)
+    spent = np.exp(rng.normal(size=(600, 4)) - 4)
+    quality = (rng.random(600) < np.clip(0.5 + 0.08 * np.log(spent[:, 3] * 50), 0, 1)).astype(float)
+    told = [[quality[k], 5.0, *spent[k], True, k, [float(k % 2), None], "recorded"] for k in range(600)]
+    found = marginal_product(told)
+    by_hand = spending(quality, spent, np.full(600, 5.0), assignment="recorded", controls=np.arange(600)[:, None] % 2)
+    verify = next(use for use in by_hand.uses if use.use == "verify")
+    assert found["quality_per_usd"] == pytest.approx(
+        {
+            "value": verify.per_dollar.value,
+            "low": verify.per_dollar.low,
+            "high": verify.per_dollar.high,
+            "status": "identified",
+            "why": "",
+        }
+    )
+    assert isinstance(found["net_per_usd"], dict)
+    unknown = marginal_product([[*row[:9], "unknown"] for row in told])["quality_per_usd"]
+    assert isinstance(unknown, dict)
+    assert (unknown["value"], unknown["status"]) == (None, "not_identified")
+    assert "why" in marginal_product([])
+    assert "priced" in str(marginal_product([[*row[:6], None, *row[7:]] for row in told])["why"])
+    assert "shape" in str(marginal_product([*told[:300], *([*row[:8], [1.0], "recorded"] for row in told[300:])])["why"])
 
 
 def test_the_schedule_says_what_eq_6_says() -> None:

@@ -116,6 +116,17 @@ def test_a_number_is_that_of_a_finding_or_an_alert() -> None:
     )
 
 
+def test_an_absolute_range_is_chosen_and_said_in_its_time_zone() -> None:
+    view = parse("?since=2026-03-28T00:00%2B01:00&until=2026-03-30T00:00%2B02:00&tz=Europe/Berlin")
+    assert view.window(NOW) == Window(datetime(2026, 3, 27, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC))
+    assert describe(view, NOW) == "from 28 Mar 2026 to 29 Mar 2026 (Europe/Berlin)"
+    assert view.search() == "?since=2026-03-28T00:00%2B01:00&until=2026-03-30T00:00%2B02:00&tz=Europe%2FBerlin"
+    assert parse(view.search()) == view
+    assert days("2026-03-28", "2026-03-29", view.place) == (view.since, view.until), "the clocks go forward in between"
+    for wrong in ("Mars/Olympus", "../../etc/passwd", "America", "/etc/localtime"):
+        assert parse(f"?tz={wrong}").problems == (f"tz={wrong}",)
+
+
 def test_a_range_that_ends_before_it_begins_is_named() -> None:
     view = parse("?since=2026-03-02T00:00Z&until=2026-03-01T00:00Z")
     assert view.problems == ("since is not before until",)

@@ -49,6 +49,8 @@ def test_dollars(value: Decimal | None, said: str) -> None:
         (5, None, None, "$5.00", "not known"),
         (None, None, None, "not known", "not known"),
         (1e9, 1e9 - 1e-12, 1e9 + 1e-12, "$1,000,000,000.00", "$1,000,000,000.00"),
+        (0.992294, 0.992292, 0.992296, "$0.992", "$0.992"),
+        (3.5, 3.4995, 3.5005, "$3.50", "$3.50"),
     ],
 )
 def test_estimates_have_the_digits_that_their_interval_supports(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboard import theme
-from dashboard.figures import Figure, flow
+from dashboard.figures import Figure, flow, layers
 from dashboard.figures.finding import Bar, bars_of, days_lost, hue_of, term_bars
 from dashboard.figures.prices import lines_of, price_history
 from dashboard.filters import Window
@@ -104,6 +104,35 @@ def test_what_is_small_is_put_together_and_names_are_no_markup() -> None:
     assert HOSTILE not in str(figure)
     assert "Budget team" in str(figure["data"][0]["node"]["customdata"])
     assert figure["data"][0]["link"]["value"]
+
+
+# ── layers ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_frontier_parts_what_eq_4_reaches_from_where_the_router_stands() -> None:
+    columns = ("tenant", "task_class", "scale", "quality", "cost_usd")
+    rows = (("acme", "faq", Decimal(1), 0.9, 0.01), ("acme", "faq", None, 0.9, 0.05), ("acme", HOSTILE, Decimal(2), 0.8, 0.02))
+    figure = read(layers.frontier(Frame(columns, rows), "k"))
+    assert [len(trace["x"]) for trace in figure["data"]] == [1, 1, 1, 0]
+    assert HOSTILE not in str(figure)
+
+
+def test_engines_prices_are_told_by_the_million_with_their_intervals() -> None:
+    columns = (
+        "engine", "hour", "prefill_usd_per_token", "prefill_low", "prefill_high", "decode_usd_per_token", "decode_low",
+        "decode_high", "kv_usd_per_token_s", "kv_low", "kv_high",
+    )  # fmt: skip
+    row = ("e", NOW, Decimal("2e-7"), Decimal("1e-7"), Decimal("4e-7"), None, None, None, Decimal("1e-9"), None, None)
+    figure = read(layers.engine_lines(Frame(columns, (row,)), "k"))
+    prefill = next(trace for trace in figure["data"] if trace["yaxis"] == "y3")
+    assert prefill["y"] == pytest.approx([0.2])
+    assert (prefill["error_y"]["array"], prefill["error_y"]["arrayminus"]) == (pytest.approx([0.2]), pytest.approx([0.1]))
+
+
+def test_rollouts_are_dots_beside_what_was_fitted() -> None:
+    rows = (("acme", "p", Decimal(0), 20, 1.0, 0.98), ("acme", "p", Decimal(1), 20, None, 0.9))
+    fitted, seen = read(layers.gain_by_lag(Frame(("tenant", "subject", "lag", "updates", "gain", "fitted"), rows), "k"))["data"]
+    assert (list(fitted["y"]), list(seen["y"])) == ([0.98, 0.9], [1.0, None])
 
 
 # ── prices ───────────────────────────────────────────────────────────────────────────────────────────

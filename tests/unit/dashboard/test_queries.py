@@ -12,7 +12,8 @@ from dashboard.queries import bucket_of, named, statement
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 VALUES: dict[str, str | datetime] = {
-    "trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW, "decision_id": "ef", "alert_id": "1", "finding_id": "1",
+    "trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW, "decision_id": "ef", "alert_id": "1",
+    "finding_id": "1", "q": "u",
 }  # fmt: skip
 _SOURCE = re.compile(r"\b(?:from|join)\s+(?!lateral\b|\(|max\b|min\b)([a-z_.]+)")
 

@@ -1,0 +1,79 @@
+-- name: tenants
+-- The tenants to report on: one by name, or all.
+select tenant_id, tenant from pigou.tenant where tenant_id > 0 and (%(tenant)s::text is null or tenant = %(tenant)s) order by tenant
+
+-- name: spent_by_use
+-- What the latest tasks of a tenant within a time spent on each use, null while a call of them is unpriced, with what came of them, what
+-- they were worth, and what was known when it was decided how often to verify. Acting includes what was delegated. What a task verified
+-- without tokens is not in it. A task's calls begin after it, but for clocks that differ by an hour.
+with spent as (
+    select c.trace_id,
+           sum(c.cost_usd) filter (where c.use = 'read')::float8 as read, sum(c.cost_usd) filter (where c.use = 'plan')::float8 as plan,
+           sum(c.cost_usd) filter (where c.use in ('act', 'delegate'))::float8 as act,
+           sum(c.cost_usd) filter (where c.use = 'verify')::float8 as verify, bool_and(c.cost_usd is not null) as is_priced
+      from pigou.call c
+     where c.tenant_id = %(tenant_id)s and c.status <> 'duplicate' and c.started_at >= %(since)s::timestamptz - interval '1 hour'
+     group by c.trace_id
+)
+select hashtextextended(encode(k.trace_id, 'hex'), 0) as task, coalesce(k.task_class, '') as task_class, k.quality, k.value_usd::float8,
+       k.rho::float8, k.risk_usd::float8, k.loss_usd::float8,
+       case when x.is_priced then coalesce(x.read, 0) end as read, case when x.is_priced then coalesce(x.plan, 0) end as plan,
+       case when x.is_priced then coalesce(x.act, 0) end as act, case when x.is_priced then coalesce(x.verify, 0) end as verify,
+       coalesce(d.feature_names, '{}') as names, coalesce(d.features, '{}') as features
+  from pigou.task k
+  join spent x on x.trace_id = k.trace_id
+  left join pigou.decision d on d.tenant_id = k.tenant_id and d.trace_id = k.trace_id and d.kind = 'verify'
+ where k.tenant_id = %(tenant_id)s and k.started_at >= %(since)s and k.started_at < %(until)s
+ order by k.started_at desc, k.trace_id
+ limit %(most)s
+
+-- name: stated_assignments
+-- What the operator states of how some kinds are decided in each class of a tenant's tasks; a class's own word wins over that of all, a
+-- tenant's own over everybody's.
+select n.kind, k.task_class,
+       (select a.assignment from pigou.assignment a
+         where a.tenant_id in (0, %(tenant_id)s) and a.kind = n.kind and a.task_class in ('*', k.task_class)
+         order by a.tenant_id desc, (a.task_class = '*') limit 1) as assignment
+  from (select distinct coalesce(task_class, '') as task_class from pigou.task where tenant_id = %(tenant_id)s) k
+ cross join unnest(%(kinds)s::text[]) n (kind)
+
+-- name: own_costs
+-- What a request cost on average on each model that was routed to, by comparison: of the route's own calls, or of the task where these
+-- are not told apart.
+select d.comparison, d.options[d.chosen] as option, avg(coalesce(d.own_cost_usd, t.cost_usd))::float8 as cost_usd
+  from pigou.decision d
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+ where d.tenant_id = %(tenant_id)s and d.kind = 'route' and coalesce(d.own_cost_usd, t.cost_usd) is not null
+ group by 1, 2
+ order by 1, 2
+
+-- name: route_segments
+-- What routes lost by class, model and value band, as appraised.
+select s.comparison, coalesce(c.task_class, '') as task_class, s.value_band, coalesce(s.value_low_usd, 0)::float8 as low_usd, s.chosen, s.n,
+       s.tasks, s.regret_usd::float8, s.standard_error, s.regret_low_usd::float8, s.regret_high_usd::float8, s.status, s.why
+  from pigou.segment s
+  join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
+ where s.tenant_id = %(tenant_id)s and c.kind = 'route'
+ order by s.comparison, s.segment
+
+-- name: segments
+-- What was lost in each segment of a tenant's comparisons, as appraised.
+select s.comparison, s.segment, c.layer, c.kind, coalesce(c.task_class, '') as task_class, s.value_band, s.n, s.tasks, s.regret_usd::float8,
+       s.standard_error, s.regret_low_usd::float8, s.regret_high_usd::float8, s.status, s.why,
+       coalesce((s.changes->>'cost')::float8, 0) as cost_usd,
+       s.most_usd::float8, s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8
+  from pigou.segment s
+  join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
+ where s.tenant_id = %(tenant_id)s
+ order by s.comparison, s.segment
+
+-- name: appraised_decisions
+-- Every appraised decision of a tenant, as far as the sum of a period needs it.
+select a.comparison, a.segment, hashtextextended(encode(d.trace_id, 'hex'), 0) as task, extract(epoch from d.decided_at)::float8 as decided_at,
+       d.chosen - 1 as chosen, coalesce(a.best - 1, -1) as best, coalesce(a.regret_usd::float8, 'NaN') as regret_usd, a.pull,
+       coalesce(d.propensity < 0.5 * (select max(p) from unnest(d.propensities) p), false) as is_explored,
+       d.decided_at >= %(since)s and d.decided_at < %(until)s as is_counted
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+ where d.tenant_id = %(tenant_id)s
+ order by a.comparison, d.decided_at, d.decision_id

@@ -1,0 +1,110 @@
+-- name: layer_spend
+-- What each layer took, and how many calls.
+select layer, sum(cost_usd) as cost_usd, sum(calls) as calls
+  from {spend}
+ where {filters - tenant agent task_class}
+ group by layer
+ order by cost_usd desc nulls last, layer;
+
+-- name: layer_regret
+-- What better options would have brought a day in each layer, and how many of its decisions could be judged.
+select layer,
+       sum(usd) / max(days) as usd_per_day,
+       (sum(usd) - sqrt(sum(below_usd * below_usd))) / max(days) as low_usd_per_day,
+       (sum(usd) + sqrt(sum(above_usd * above_usd))) / max(days) as high_usd_per_day,
+       sum(decisions) as decisions, sum(appraised) as appraised
+  from (select tenant, layer, task_class, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
+               count(*) as decisions, count(*) filter (where status = 'appraised') as appraised
+          from {standing}
+         group by tenant, layer, task_class) as classes
+ cross join {days}
+ group by layer
+ order by layer;
+
+-- name: regret_by_band
+-- What better models would have brought a day, by class of tasks and what these were worth; no number where none could be judged.
+select task_class, coalesce(nullif(value_band, ''), 'value not known') as kind,
+       sum(usd) / max(days) as usd_per_day,
+       (sum(usd) - sqrt(sum(below_usd * below_usd))) / max(days) as low_usd_per_day,
+       (sum(usd) + sqrt(sum(above_usd * above_usd))) / max(days) as high_usd_per_day,
+       sum(decisions) as decisions, sum(appraised) as appraised
+  from (select tenant, task_class, value_band, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
+               count(*) as decisions, count(*) filter (where status = 'appraised') as appraised
+          from {standing}
+         where kind = 'route'
+         group by tenant, task_class, value_band) as bands
+ cross join {days}
+ group by task_class, kind
+ order by usd_per_day desc nulls last, task_class, kind;
+
+-- name: frontier
+-- What a router could reach: mean quality and cost of the router as it is (scale null) and of eq. 4 at multiples of V.
+select distinct l.tenant, l.task_class, x.scale, x.quality, x.cost_usd
+  from ledger.looks l
+ cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'frontier') as x (scale numeric, quality numeric, cost_usd numeric)
+ where l.layer = 'demand' and jsonb_typeof(l.evidence -> 'detail' -> 'frontier') = 'array' and {filters - l.tenant l.task_class}
+ order by l.tenant, l.task_class, x.cost_usd;
+
+-- name: autonomy
+-- How actions are confirmed and how they should be, by class of action.
+select distinct l.tenant, x.task_class, x.action_class, x.is_reversible, x.actions, x.now as confirmed_now, x.recommended, x.is_appraised,
+       x.gain_usd, x.why
+  from ledger.looks l
+ cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'schedule')
+       as x (task_class text, action_class text, is_reversible boolean, actions bigint, now jsonb, recommended text, is_appraised boolean,
+             gain_usd jsonb, why text)
+ where l.mode = 'over_delegation' and jsonb_typeof(l.evidence -> 'detail' -> 'schedule') = 'array' and {filters - l.tenant}
+ order by l.tenant, x.actions desc, x.action_class;
+
+-- name: engine_prices
+-- What one unit more of an engine would have cost others in delay, by hour.
+select tenant, engine, hour, prefill_usd_per_token, prefill_low, prefill_high, decode_usd_per_token, decode_low, decode_high,
+       kv_usd_per_token_s, kv_low, kv_high, n
+  from ledger.engine_prices
+ where {filters hour tenant}
+ order by engine, tenant, hour
+ limit {limit};
+
+-- name: externalities
+-- Who delayed whom on shared engines, in seconds and dollars a day.
+select tenant, victim, sum(delay_s) / max(days) as delay_s_per_day, sum(usd) / max(days) as usd_per_day,
+       (sum(usd) - sqrt(sum((usd - usd_low) ^ 2))) / max(days) as low_usd_per_day,
+       (sum(usd) + sqrt(sum((usd_high - usd) ^ 2))) / max(days) as high_usd_per_day, sum(requests) as requests
+  from ledger.externalities
+ cross join {days}
+ where {filters day tenant task_class}
+ group by tenant, victim
+ order by usd_per_day desc nulls last, tenant, victim;
+
+-- name: cache_by_model
+-- What was written to caches and read from them, by model.
+select model, sum(cache_write_tokens) as cache_write_tokens, sum(cache_read_tokens) as cache_read_tokens,
+       sum(coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0)) as whole_input_tokens,
+       sum(calls) as calls
+  from {spend}
+ where {filters - tenant agent task_class}
+ group by model
+having sum(coalesce(cache_write_tokens, 0) + coalesce(cache_read_tokens, 0)) > 0
+ order by cache_write_tokens desc nulls last, model
+ limit {limit};
+
+-- name: cache_writes
+-- What became of cache writes at each place that was looked at: paid back by reads, or not.
+select distinct l.tenant, l.task_class, l.agent, x.closed, x.unpaid, x.premium_usd, x.saved_usd, x.written_off_usd,
+       round(x.reads_per_write, 2) as reads_per_write, round(x.break_even_reads, 2) as break_even_reads,
+       (l.evidence -> 'detail' ->> 'hit_rate')::numeric as hit_rate
+  from ledger.looks l
+ cross join lateral jsonb_to_record(l.evidence -> 'detail' -> 'writes')
+       as x (closed bigint, unpaid bigint, premium_usd numeric, saved_usd numeric, written_off_usd numeric, reads_per_write numeric,
+             break_even_reads numeric)
+ where l.mode = 'cache_misuse' and jsonb_typeof(l.evidence -> 'detail' -> 'writes') = 'object' and {filters - l.tenant l.task_class l.agent}
+ order by x.written_off_usd desc nulls last, l.tenant, l.task_class, l.agent
+ limit {limit};
+
+-- name: rollouts_by_lag
+-- What updates gained by how many versions old their rollouts were.
+select l.tenant, l.subject, x.lag, x.updates, x.gain, x.fitted
+  from ledger.looks l
+ cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'by_lag') as x (lag numeric, updates bigint, gain numeric, fitted numeric)
+ where l.mode = 'stale_rollouts' and jsonb_typeof(l.evidence -> 'detail' -> 'by_lag') = 'array' and {filters - l.tenant}
+ order by l.tenant, l.subject, x.lag;

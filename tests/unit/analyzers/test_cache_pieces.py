@@ -1,0 +1,179 @@
+"""Survival of prefixes, single writes, distances and causes, against second implementations and a provider's own record."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analyzers.modes.cache.causes import CAUSES, causes
+from analyzers.modes.cache.prompts import Prompts, resends, touches_of
+from analyzers.modes.cache.recency import Recency
+from analyzers.modes.cache.survival import depreciation, survival
+from analyzers.modes.cache.touches import break_even_reads, previous_of
+from analyzers.modes.cache.values import hit_rates
+from analyzers.modes.cache.writes import writes
+from bench.truth.caches import Provider, Request, play, prompts_of
+from tests.naive_caches import distances, falling_means, likeliest_rate, oldest_ages
+
+
+def made(n: int = 1, **given: object) -> Prompts:
+    """Calls of one place, 100 s apart, of 10,000 tokens that nothing is cached of, but for what is given."""
+    values: dict[str, object] = {
+        "at_s": np.arange(n) * 100.0, "whole": np.full(n, 10_000.0), "read": np.zeros(n), "written": np.zeros(n),
+        "output": np.full(n, 100.0), "is_told": np.ones(n, dtype=bool), "input_rate": np.full(n, 3e-6),
+        "read_rate": np.full(n, 0.3e-6),
+        "write_rate": np.full(n, 3.75e-6), "lifetime_s": np.full(n, 300.0), "keys": tuple(() for _ in range(n)),
+        "value_usd": np.full(n, np.nan),
+        **{name: np.zeros(n, dtype=np.int64) for name in ("sequence", "family", "place", "provider", "upstream")},
+    }  # fmt: skip
+    values |= {name: np.array(value) if isinstance(value, list) else value for name, value in given.items()}
+    return Prompts(**values)  # pyright: ignore[reportArgumentType] (fields by name)
+
+
+def requests(rng: np.random.Generator, n: int = 60) -> list[Request]:
+    """Prompts that share prefixes of a small tree of pieces."""
+    made: list[Request] = []
+    for at_s in np.sort(rng.random(n)) * 1_000:
+        path, node = list[int](), 0
+        for _ in range(int(rng.integers(2, 7))):
+            node = node * 3 + int(rng.integers(1, 3))
+            path.append(node)
+        made.append(Request(float(at_s), 512.0 * len(path), tuple(path)))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_survival_is_the_best_falling_step(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ages, kept, weights = np.sort(rng.random(25)) * 100, (rng.random(25) < 0.6).astype(float), rng.uniform(1, 3, 25)
+    kept[0] = 1.0
+    found = survival(ages, kept, weights)
+    naive = falling_means(kept.tolist(), weights.tolist())
+    last = int(np.flatnonzero(kept)[-1]) + 1
+    assert found.at(ages)[:last] == pytest.approx(naive[:last])
+    assert (found.at(ages)[last:] == 0).all()
+    assert found.at(np.array([ages[-1] + 1]))[0] == 0
+    assert len(survival(ages, np.zeros(25), weights).age_s) == 0
+
+
+def test_a_constant_rate_is_the_likeliest_one() -> None:
+    rng = np.random.default_rng(3)
+    ages = rng.exponential(100.0, 200)
+    kept = rng.random(200) < np.exp(-0.01 * ages)
+    found = depreciation(ages, kept)
+    assert found is not None
+    grid = [float(rate) for rate in np.geomspace(0.002, 0.05, 2_000)]
+    assert found.value == pytest.approx(likeliest_rate(ages.tolist(), kept.tolist(), grid), rel=2e-3)
+    assert found.high is not None
+    assert found.low < 0.01 < found.high
+    assert found.per_hour[0] == pytest.approx(1 - math.exp(-3600 * found.value))
+
+
+def test_rates_at_the_ends_have_one_sided_intervals() -> None:
+    ages = np.full(20, 50.0)
+    all_kept, all_lost = depreciation(ages, np.ones(20, dtype=bool)), depreciation(ages, np.zeros(20, dtype=bool))
+    assert all_kept is not None
+    assert (all_kept.value, all_kept.low, all_kept.high) == (0.0, 0.0, pytest.approx(3.8415 / 2 / 1_000, rel=1e-3))
+    assert all_lost is not None
+    assert all_lost.high is None
+    assert all_lost.low == pytest.approx(
+        -math.log(1 - math.exp(-3.8415 / 2 / 20)) / 50, rel=1e-3
+    )  # all lost, as likely as allowed
+    halves = depreciation(np.array([10.0, 40.0, 60.0, 90.0]), np.array([True, True, False, False]))
+    assert halves is not None
+    assert halves.lifetime_s == (40.0, 60.0)
+    assert depreciation(np.zeros(0), np.zeros(0, dtype=bool)) is None
+
+
+@pytest.mark.parametrize("provider", [Provider("fixed", 200.0), Provider("memoryless", 200.0), Provider("capacity", 500.0, 12)])
+def test_every_write_is_the_providers_own(provider: Provider) -> None:
+    rng = np.random.default_rng(5)
+    sent = requests(rng)
+    told = play(sent, rng.random(len(sent)) < 0.8, provider, rng)
+    prompts = prompts_of(sent, told)
+    found = writes(touches_of(prompts), 2_000.0, np.full(sum(len(r.pieces) for r in sent), 600.0))
+    assert found.saved_usd == pytest.approx([write.saved_usd for write in told.writes])
+    assert found.premium_usd == pytest.approx([write.premium_usd for write in told.writes])
+    assert found.is_closed.all()
+    assert prompts.saved_usd.sum() == pytest.approx(sum(told.saved_usd))
+    assert found.saved_usd.sum() - found.premium_usd.sum() == pytest.approx(sum(told.saved_usd))
+
+
+def test_a_write_after_a_read_extends_and_one_without_replaces() -> None:
+    prompts = made(4, read=[0.0, 1_000.0, 1_500.0, 0.0], written=[1_000.0, 500.0, 0.0, 900.0])
+    found = writes(touches_of(prompts), 600.0, np.full(4, 300.0))
+    assert found.saved_usd == pytest.approx([2_000 * 2.7e-6, 500 * 2.7e-6, 0.0])
+    assert found.reads.tolist() == [2, 1, 0]
+    assert found.is_closed.tolist() == [True, True, False]
+    assert found.is_unpaid.tolist() == [False, False, False]
+    assert writes(touches_of(prompts), 601.0, np.full(4, 300.0)).is_unpaid.tolist() == [False, False, True]
+
+
+def test_distances_count_what_was_used_since() -> None:
+    used = np.random.default_rng(2).integers(0, 12, 200).tolist()
+    order, found = Recency(), list[float]()
+    for key in used:
+        found.append(order.distance(key))
+        order.use(key)
+    assert found == distances(used)
+
+
+def test_pieces_are_as_old_as_the_oldest_before_them() -> None:
+    sent = requests(np.random.default_rng(9))
+    prompts = prompts_of(sent, play(sent, np.ones(len(sent), dtype=bool), Provider("fixed", 200.0), np.random.default_rng(1)))
+    pieces = resends(prompts).pieces
+    naive = oldest_ages(sent)
+    assert pieces.call.tolist() == [call for call, _ in naive]
+    assert pieces.age_s == pytest.approx([age for _, age in naive])
+    assert pieces.stored_age_s == pytest.approx(pieces.age_s)  # all of them used the cache
+    assert (pieces.is_read == (pieces.age_s <= 200.0)).all()
+
+
+def test_previous_rows_are_of_the_same_group() -> None:
+    assert previous_of(np.array([1, 2, 1, 1, 2])).tolist() == [-1, -1, 0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("cause", "given"),
+    [
+        ("prefix unstable", {"written": [500.0, 500.0]}),
+        ("upstream switched", {"written": [500.0, 0.0], "upstream": [0, 1]}),
+        ("expired just before", {"written": [500.0, 0.0], "at_s": [0.0, 400.0]}),
+        ("expired", {"written": [500.0, 0.0], "at_s": [0.0, 900.0]}),
+        ("caching off", {}),
+        ("lost early", {"written": [500.0, 0.0]}),
+    ],
+)
+def test_a_miss_has_its_cause(cause: str, given: dict[str, list[float]]) -> None:
+    prompts = made(2, **given)
+    found = causes(prompts, resends(prompts), np.full(2, 300.0))
+    assert [CAUSES[code] if code >= 0 else None for code in found] == [None, cause]
+
+
+def test_an_upstream_that_never_caches_is_told_from_one_that_does() -> None:
+    read = [0.0, *[8_000.0] * 6, *[0.0] * 6]
+    prompts = made(13, read=read, upstream=[0] * 7 + [1] * 6, write_rate=np.full(13, np.nan))
+    found = causes(prompts, resends(prompts), np.full(13, 300.0))
+    assert [CAUSES[code] for code in found if code >= 0] == ["upstream never caches"] * 6
+
+
+def test_what_is_not_told_is_no_miss() -> None:
+    prompts = made(2, is_told=[True, False])
+    assert causes(prompts, resends(prompts), np.full(2, 300.0)).tolist() == [-1, -1]
+
+
+def test_hit_rates_by_value() -> None:
+    prompts = made(4, read=[0.0, 5_000.0, 10_000.0, 10_000.0], value_usd=[1.0, 1.0, 9.0, np.nan])
+    low, high = hit_rates(prompts, np.ones(4, dtype=bool), bands=2)
+    assert (low.calls, low.hit_rate, high.calls, high.hit_rate) == (2, 0.25, 1, 1.0)
+    assert high.saved_usd == pytest.approx(10_000 * 2.7e-6)
+    assert hit_rates(replace(prompts, value_usd=np.full(4, np.nan)), np.ones(4, dtype=bool)) == []
+
+
+def test_break_even() -> None:
+    assert break_even_reads(2.7e-6, 0.75e-6) == pytest.approx(0.2778, abs=1e-4)
+    assert break_even_reads(2.7e-6, 0.0) == 0.0
+    assert break_even_reads(0.0, 1.0) == math.inf

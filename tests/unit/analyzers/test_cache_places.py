@@ -1,0 +1,76 @@
+"""What caches lost at a place: harm is found with its dollars, and what only looks like it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analyzers.modes.cache.expected import expected, survivals
+from analyzers.modes.cache.places import Looked, look
+from analyzers.modes.cache.prompts import resends
+from analyzers.modes.cache_misuse import discovered_of
+from bench.truth.cache_economies import DAYS, Economy, Story, economy
+from bench.truth.caches import Provider, play, prompts_of
+from tests.unit.analyzers.test_cache_pieces import made, requests
+
+
+def seen(story: Story, seed: int) -> tuple[Economy, Looked, list[tuple[int, str]]]:
+    """An economy, what is judged of it, and the places and subjects that are findings."""
+    played = economy(story, np.random.default_rng([17, seed]))
+    found = look(played.prompts, 0.0, DAYS * 86_400)
+    stands = zip(found.judged, discovered_of(found.judged), strict=True)
+    return played, found, [(one.place, one.subject) for one, is_finding in stands if is_finding]
+
+
+@pytest.mark.parametrize(
+    ("story", "subject"), [("churn", "writes never repaid"), ("off", "missed hits"), ("off for half", "missed hits")]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_harm_is_found_with_its_dollars(story: Story, subject: str, seed: int) -> None:
+    played, found, findings = seen(story, seed)
+    assert findings == [(0, subject)]
+    [one] = [each for each in found.judged if (each.place, each.subject) == findings[0]]
+    assert one.usd == pytest.approx(played.lost_usd, rel=0.15)
+    if story != "off for half":
+        assert one.since_s == pytest.approx(0.4 * DAYS * 86_400, rel=0.08)
+
+
+@pytest.mark.parametrize("story", ["nothing", "slower calls", "single calls", "short prompts", "untold", "unlucky losses"])
+def test_what_is_right_is_not_found(story: Story) -> None:
+    assert [seen(story, seed)[2] for seed in range(3)] == [[], [], []]
+
+
+def test_the_cause_is_told() -> None:
+    _, found, _ = seen("off", 0)
+    [one] = [each for each in found.judged if each.place == 0 and each.subject == "missed hits"]
+    assert max(one.causes, key=lambda cause: one.causes[cause]) == "caching off"
+    _, found, _ = seen("churn", 0)
+    [one] = [each for each in found.judged if each.place == 0 and each.subject == "writes never repaid"]
+    assert max(one.causes, key=lambda cause: one.causes[cause]) == "prefix unstable"
+
+
+def test_what_a_cache_would_have_kept_is_what_it_keeps_when_all_use_it() -> None:
+    rng = np.random.default_rng(4)
+    sent = requests(rng, 400)
+    uses = rng.random(400) < 0.7
+    provider = Provider("fixed", 30.0)
+    told, every = (play(sent, use, provider, rng) for use in (uses, np.ones(400, dtype=bool)))
+    prompts = prompts_of(sent, told)
+    again, works = resends(prompts), np.ones(400, dtype=bool)
+    would = expected(prompts, again, works, survivals(prompts, again, works))
+    assert would.evidence == ("worked",)
+    assert would.read.sum() - prompts.read.sum() == pytest.approx(sum(every.read) - sum(told.read), rel=0.03)
+
+
+def test_prompts_that_grow_tell_what_repeats() -> None:
+    n = 60
+    sizes = np.tile([4_000.0, 5_000.0, 6_000.0], n // 3)
+    prompts = made(n, whole=sizes, sequence=np.repeat(np.arange(n // 3), 3), at_s=np.arange(n) * 50.0)
+    [one] = look(prompts, 0.0, 10_000.0).judged
+    assert (one.subject, one.evidence) == ("missed hits", ("growing prompts",))
+    # Each sequence would write 6,000 tokens once and read 9,000.
+    assert one.usd == pytest.approx(n / 3 * (9_000 * 2.7e-6 - 6_000 * 0.75e-6))
+    apart = replace(prompts, whole=np.tile([6_000.0, 5_000.0, 4_000.0], n // 3))
+    assert look(apart, 0.0, 10_000.0).judged[0].usd is None
