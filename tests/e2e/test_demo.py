@@ -36,7 +36,7 @@ def test_it_is_ready_with_the_economy_in_the_books_and_shows_it_again_with_what_
         with urllib.request.urlopen(first.dashboard_url, timeout=10) as page:
             assert page.status == 200
         [(calls, tenants, cost_usd)] = first.sql(summary)
-        assert calls > 100
+        assert calls > 50  # a night has fewer than a day
         assert tenants == 3
         assert cost_usd > 0
         [(own,)] = first.sql("select count(*) from ledger.calls where model = 'fleet-32b' and cost_usd is not null")
