@@ -23,7 +23,7 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Estimate, Floats
 from analyzers.effects.production import USES
 from analyzers.modes.congestion.books import Seen, engines_of, read
-from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows, within_hours
+from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows
 from analyzers.modes.look import Window
 from analyzers.reports.books import SQL, Spent, assignments, regret, spent
 
@@ -232,7 +232,7 @@ def crowding(seen: Seen, tenant_id: int) -> tuple[Prediction, str]:
     if not long.any():
         why = f"no other tenant sent contexts of {length:,.0f} tokens, {_LONG_TIMES:.0f} times this tenant's median"
         return _unseen(why, "nothing, while its own contexts are as long as anybody's")
-    made = within_hours(windows(seen.served, short, long, _WINDOW_S))
+    made = windows(seen.served, short, long, _WINDOW_S)
     test = fingerprint(made.latency_s, made.others_long_tokens, traffic=made.traffic, hour=made.hour, day=made.day)
     return told(test, f"contexts of {length:,.0f} tokens and more are long"), "more days with traffic of several tenants"
 

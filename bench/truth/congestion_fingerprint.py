@@ -18,7 +18,7 @@ import numpy as np
 
 from analyzers.attribution.predictions import long_contexts_slow_others
 from analyzers.effects.estimate import Bools, Floats, Ints
-from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows, within_hours
+from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows
 from analyzers.modes.congestion.timeline import Served
 from bench.truth.engine import Load, Plant, Told, serve
 
@@ -28,14 +28,12 @@ DAY_S = 24 * HOUR_S
 WINDOW_S = HOUR_S / 4
 LONG_TOKENS = 16_000.0
 _RHYTHM = np.array([2, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 13, 15, 17, 17, 15, 12, 8, 6, 5, 4, 3, 2]) / 8.5
-How: TypeAlias = Literal["over days", "within hours", "regression"]
+How: TypeAlias = Literal["fingerprint", "regression"]
 _ROWS: tuple[tuple[str, Kind, How], ...] = (
-    ("fingerprint: others' long contexts on the same engine", "shared", "over days"),
-    ("fingerprint, null: ample room", "null", "over days"),
-    ("fingerprint, confounded: the same rhythm, another engine", "confounded", "over days"),
-    ("fingerprint within hours: others' long contexts on the same engine", "shared", "within hours"),
-    ("fingerprint within hours, null: another engine", "apart", "within hours"),
-    ("fingerprint within hours, confounded: the same rhythm, another engine", "confounded", "within hours"),
+    ("fingerprint: others' long contexts on the same engine", "shared", "fingerprint"),
+    ("fingerprint, null: ample room", "null", "fingerprint"),
+    ("fingerprint, confounded: the same rhythm, another engine", "confounded", "fingerprint"),
+    ("fingerprint, null: another engine", "apart", "fingerprint"),
     ("regression instead of a fingerprint, confounded: the same rhythm, another engine", "confounded", "regression"),
 )
 _SEEDS: dict[Kind, int] = {"shared": 0, "null": 1, "confounded": 2, "apart": 3}
@@ -64,7 +62,7 @@ def table(replications: int, seed: int, only: str) -> tuple[list[str], bool]:
     return lines, broken
 
 
-def once(kind: Kind, rng: np.random.Generator, how: How = "over days") -> Fingerprint:
+def once(kind: Kind, rng: np.random.Generator, how: How = "fingerprint") -> Fingerprint:
     """One fortnight and the test of its short tenant."""
     seen, own = fortnight(kind, rng)
     long = seen.kv_tokens >= LONG_TOKENS
@@ -73,7 +71,6 @@ def once(kind: Kind, rng: np.random.Generator, how: How = "over days") -> Finger
         hour = made.hour.astype(np.float64)
         held = long_contexts_slow_others(made.latency_s, made.others_long_tokens, own_tokens=made.traffic[:, 0], hour=hour)
         return Fingerprint("found" if held.verdict == "holds" else "not found", None, None, None, None, None, len(hour))
-    made = within_hours(made) if how == "within hours" else made
     return fingerprint(
         made.latency_s,
         made.others_long_tokens,

@@ -1,9 +1,10 @@
 """Prediction 3 as a test: do short requests slow down with *other* tenants' long contexts, over and above the daily rhythm?
 
 Everybody comes by day, so latency and everybody's traffic rise together although nobody is in anybody's way. The test therefore
-compares windows of one hour of one day with each other only, and takes out of both sides what all further traffic explains. What
-is left of others' long contexts is exchanged between days at the same hour, which keeps the rhythm and what neighbouring windows
-have in common. Source: Freedman & Lane 1983 (permuting residuals); Winkler et al. 2014 (blocks).
+compares windows of one hour of one day with each other only, and takes out of both sides what all further traffic explains.
+What is left of others' long contexts is exchanged between days at the same hour, which keeps the rhythm and what neighbouring
+windows have in common. Long contexts that last for hours without a pause are not seen. Source: Freedman & Lane 1983 (permuting
+residuals); Winkler et al. 2014 (blocks).
 """
 
 from __future__ import annotations
@@ -192,20 +193,3 @@ def windows(served: Served, short: Bools, long: Bools, lasts_s: float, begins_s:
     hour = np.floor(np.mod(at, day_s) / (day_s / 24)).astype(np.int64)
     day = np.floor(at / day_s).astype(np.int64)
     return Windows(by_window(short, latency)[kept] / n[kept], others[kept], traffic[kept], hour[kept], day[kept])
-
-
-def within_hours(of: Windows) -> Windows:
-    """The same windows, each as it differs from the mean of its hour of its day.
-
-    An engine that is slower on busy days, and then most at the busy hours, is slower in a way that neither the hour nor the day
-    tells alone. What is the same all through one hour of one day cannot pass for interference here; long contexts that last for
-    hours without a pause are not seen either.
-    """
-    block = np.unique(np.stack([of.day, of.hour]), axis=1, return_inverse=True)[1].ravel()
-    counts = np.bincount(block)
-
-    def apart(column: Floats) -> Floats:
-        return np.asarray(column - (np.bincount(block, column) / counts)[block], dtype=np.float64)
-
-    traffic = np.column_stack([apart(column) for column in of.traffic.T]) if of.traffic.shape[1] else of.traffic
-    return Windows(apart(of.latency_s), apart(of.others_long_tokens), traffic, of.hour, of.day)

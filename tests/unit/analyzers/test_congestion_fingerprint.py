@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from analyzers.effects.estimate import Floats, InputError
-from analyzers.modes.congestion.fingerprint import Fingerprint, Windows, _codes, _exchanged, fingerprint, windows, within_hours
+from analyzers.modes.congestion.fingerprint import Fingerprint, _codes, _exchanged, fingerprint, windows
 from analyzers.modes.congestion.timeline import Served
 
 DAYS, PER_HOUR = 10, 3
 
 
-def rows(slope: float, seed: int = 0) -> Fingerprint:
+def rows(slope: float, seed: int = 0, lift: float = 0.0) -> Fingerprint:
     """Windows of ten days: latency follows the hour, and others' tokens keep the same hours, on busy days more of both."""
     rng = np.random.default_rng(seed)
     day, hour = (each.ravel() for each in np.meshgrid(np.arange(DAYS), np.repeat(np.arange(24), PER_HOUR), indexing="ij"))
     rhythm, busy = 1 + np.sin(hour / 24 * 2 * np.pi), rng.exponential(1.0, DAYS)[day]
     tokens = 1_000 * (10 * rhythm + 5 * busy + rng.exponential(4.0, len(hour)))
-    latency = 2 * rhythm + busy + slope * tokens / 1_000 + rng.normal(0, 0.3, len(hour))
+    latency = lift + 2 * rhythm + busy + slope * tokens / 1_000 + rng.normal(0, 0.3, len(hour))
     return fingerprint(latency, tokens, traffic=np.zeros((len(hour), 0)), hour=hour, day=day)
 
 
@@ -71,10 +71,20 @@ def test_windows_sum_up_who_came_in_them() -> None:
     assert windows(slow, seen.group == 0, seen.group == 1, 60.0, 0.0, 2_400.0).latency_s.sum() == pytest.approx(8.0)
 
 
-def test_within_hours_only_what_differs_is_left() -> None:
-    hour, day = np.repeat(np.tile([3, 4], 2), 2), np.repeat([0, 1], 4)
-    of = Windows(np.arange(8.0) ** 2, np.arange(8.0), np.column_stack([np.ones(8), np.arange(8.0)]), hour, day)
-    made = within_hours(of)
-    assert made.others_long_tokens.tolist() == [-0.5, 0.5] * 4
-    assert made.latency_s.tolist() == [-0.5, 0.5, -2.5, 2.5, -4.5, 4.5, -6.5, 6.5]  # half of what each pair differs by
-    assert made.traffic.tolist() == [[0.0, -0.5], [0.0, 0.5]] * 4
+def test_busy_hours_of_busy_days_are_not_interference() -> None:
+    rng = np.random.default_rng(2)
+    day, hour = (each.ravel() for each in np.meshgrid(np.arange(DAYS), np.repeat(np.arange(24), PER_HOUR), indexing="ij"))
+    crowd: Floats = rng.exponential(1.0, DAYS)[day] * (
+        2 + np.sin(hour / 24 * 2 * np.pi)
+    )  # not a sum
+    tokens = 1_000 * crowd * rng.exponential(1.0, len(hour))
+    latency = 5 * crowd + rng.normal(0, 0.3, len(hour))
+    found = fingerprint(latency, tokens, traffic=np.zeros((len(hour), 0)), hour=hour, day=day)
+    assert found.verdict == "not found"
+    assert found.slope == pytest.approx(0.0, abs=0.05)
+
+
+def test_what_adds_less_than_a_hundredth_is_not_felt() -> None:
+    assert rows(0.05).verdict == "found"
+    slight = rows(0.05, lift=1_000.0)
+    assert (slight.verdict, slight.p) == ("not found", 0.002)
