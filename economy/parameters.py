@@ -107,11 +107,11 @@ class EngineParameters:
 
 ENGINE = EngineParameters(
     name="engine-a",
-    prefill_tokens_per_s=27_000.0,
+    prefill_tokens_per_s=36_000.0,
     step_s=0.030,
     step_per_sequence_s=0.0002,
     step_per_kv_token_s=8e-8,
-    kv_capacity_tokens=600_000,
+    kv_capacity_tokens=800_000,
     batch_max=48,
     drafted=3,
     acceptance_short=0.62,
@@ -166,5 +166,5 @@ GATEWAY_COPY_SHARE = 0.015  # calls that a gateway reports a second time
 WRONG_TOTAL_SHARE = 0.006  # coder runs whose agent span states wrong totals
 EMBEDDING_SHARE = 0.25  # research tasks that embed their query
 REUSE_AVAILABLE = {"support.faq": 0.20, "support.incident": 0.50}
-REUSE_QUALITY = {"support.faq": 0.94, "support.incident": 0.50}
+REUSE_QUALITY = {"support.faq": 0.945, "support.incident": 0.50}
 REUSE_LATENCY_S = 0.4

@@ -22,7 +22,7 @@ from economy.classes import CLASSES
 from economy.faults import FAULTS, Fault
 
 _NEAR = 0.25
-_PER_DAY = 300
+_PER_DAY = 900
 _COLUMNS = ("misallocation", "replications", "lost", "said, median", "found", "within a quarter")
 
 

@@ -51,6 +51,7 @@ def _facts(row: Row) -> list[Component]:
             "usd_per_day, low and high of ledger.findings",
             act=True,
         ),
+        fact(formats.moment(row["since"])[:16], "since, UTC", "since of ledger.findings: when it began to go wrong"),
         fact(formats.moment(row["opened_at"])[:16], "found, UTC", "opened_at of ledger.findings"),
         fact(status, "status", "status of ledger.findings", act=status == "open"),
         fact(f"{row['n']:,}", f"cases, in {formats.count(row['tasks'], 'task')}", "n and tasks of ledger.findings"),

@@ -17,7 +17,7 @@ select sum(usd_per_day) as usd_per_day,
 
 -- name: findings
 -- Findings whose time reaches into the window, those that lose most first.
-select tenant, finding_id, mode, sentence, usd_per_day, low, high, status, opened_at, change, layer, kind, task_class, agent, subject, band,
+select tenant, finding_id, mode, sentence, usd_per_day, low, high, status, since, opened_at, change, layer, kind, task_class, agent, subject, band,
        n, tasks, looked_at, resolved_at, alert_id, evidence -> 'days' as days
   from ledger.findings
  where {overlap opened_at resolved_at}

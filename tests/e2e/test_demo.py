@@ -17,7 +17,7 @@ import pytest
 from dashboard.queries import named
 from tests.pigou_process import RSS_MB_MAX, RunningPigou, new_folder, run_pigou
 
-DEMO = ("demo", "--days", "0.25")
+DEMO = ("demo", "--days", "0.1")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_an_interrupted_play_is_played_again_to_the_same_books(home: Path) -> No
     kept = json.loads((home / "demo.json").read_text())
     (home / "demo.json").write_text(json.dumps(kept | {"finished": False}))
     with RunningPigou(home, command=DEMO) as again:
-        assert "playing 0.25 days of a simulated fleet" in again.output
+        assert "playing 0.1 days of a simulated fleet" in again.output
         assert again.sql("select count(*) from ledger.conflicts") == [(0,)]
         [(calls,)] = again.sql(count)
         assert json.loads((home / "demo.json").read_text()) == kept
@@ -97,7 +97,7 @@ def test_other_books_than_the_demos_are_left_alone(home: Path) -> None:
     other = run_pigou(*DEMO, "--seed", "2", "--home", home)
     assert other.returncode == 2
     assert other.stderr == (
-        f"pigou: {home} holds the demo of --seed 1 --days 0.25; start it with these, or begin anew with --fresh\n"
+        f"pigou: {home} holds the demo of --seed 1 --days 0.1; start it with these, or begin anew with --fresh\n"
     )
     with new_folder() as own:
         (own / "postgres").mkdir()
@@ -110,7 +110,7 @@ def test_other_books_than_the_demos_are_left_alone(home: Path) -> None:
 
 
 def test_a_fresh_one_begins_anew_and_goes_on_live(home: Path) -> None:
-    with RunningPigou(home, command=("demo", "--days", "0.1", "--seed", "3", "--fresh", "--live", "3000")) as fresh:
+    with RunningPigou(home, command=("demo", "--days", "0.05", "--seed", "3", "--fresh", "--live", "3000")) as fresh:
         assert fresh.sql("select count(*) > 0 from ledger.calls") == [(True,)]
         assert "economy" in fresh.parts
         deadline = time.monotonic() + 60

@@ -43,7 +43,7 @@ def test_recorded_routing_is_appraised(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_the_demos_economy_is_appraised(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "demo", "--only", "300 tasks", "--replications", "1") == 0
-    assert "| the demo's fortnight, 300 tasks a day |" in capsys.readouterr().out
+    assert "| a third of it, 300 tasks a day |" in capsys.readouterr().out
 
 
 def test_a_table_is_written_between_its_markers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -74,9 +74,7 @@ def test_windows_sum_up_who_came_in_them() -> None:
 def test_busy_hours_of_busy_days_are_not_interference() -> None:
     rng = np.random.default_rng(2)
     day, hour = (each.ravel() for each in np.meshgrid(np.arange(DAYS), np.repeat(np.arange(24), PER_HOUR), indexing="ij"))
-    crowd: Floats = rng.exponential(1.0, DAYS)[day] * (
-        2 + np.sin(hour / 24 * 2 * np.pi)
-    )  # not a sum
+    crowd: Floats = rng.exponential(1.0, DAYS)[day] * (2 + np.sin(hour / 24 * 2 * np.pi))  # not a sum
     tokens = 1_000 * crowd * rng.exponential(1.0, len(hour))
     latency = 5 * crowd + rng.normal(0, 0.3, len(hour))
     found = fingerprint(latency, tokens, traffic=np.zeros((len(hour), 0)), hour=hour, day=day)

@@ -10,7 +10,7 @@ from economy.schedule import Schedule, schedule
 from economy.truth import Truth, tell
 
 UNTIL = datetime(2026, 11, 23, 15, tzinfo=UTC)
-SEED, DAYS, TASKS_PER_DAY = 1, 14.0, 300
+SEED, DAYS, TASKS_PER_DAY = 1, 14.0, 900
 
 
 @pytest.fixture(scope="session")

@@ -178,5 +178,5 @@ def test_the_files_hold_what_was_told(truth: Truth, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "truth.json").read_text(encoding="utf-8")) == json.loads(json.dumps(truth.document))
     lines = rows_path.read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(truth.rows)
-    assert rows_path.stat().st_size < 8_000_000
+    assert rows_path.stat().st_size < 20_000_000
     assert {"trace_id", "chosen", "best", "options", "regret_usd", "propensity"} <= json.loads(lines[0]).keys()
