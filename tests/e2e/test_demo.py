@@ -110,7 +110,7 @@ def test_other_books_than_the_demos_are_left_alone(home: Path) -> None:
 
 
 def test_a_fresh_one_begins_anew_and_goes_on_live(home: Path) -> None:
-    with RunningPigou(home, command=("demo", "--days", "0.05", "--seed", "3", "--fresh", "--live", "3000")) as fresh:
+    with RunningPigou(home, command=("demo", "--days", "0.1", "--seed", "3", "--fresh", "--live", "3000")) as fresh:
         assert fresh.sql("select count(*) > 0 from ledger.calls") == [(True,)]
         assert "economy" in fresh.parts
         deadline = time.monotonic() + 60

@@ -24,7 +24,10 @@ from tests.books import AT, book, chat, export, one, rows
 from tests.price_vectors import put_vector
 from tests.settled import settle_all
 
-PLAIN = replace(ENGINE, drafted=0)
+PLAIN = replace(
+    ENGINE, drafted=0, batch_max=16, kv_capacity_tokens=200_000, prefill_tokens_per_s=9_000.0, step_per_sequence_s=0.0006,
+    step_per_kv_token_s=2.5e-7,
+)  # fmt: skip
 HOURS = 12
 WINDOW = Window(AT - timedelta(days=7), AT + timedelta(hours=HOURS))
 AMPLE = replace(PLAIN, prefill_tokens_per_s=1e7, step_s=1e-5, step_per_sequence_s=0.0, step_per_kv_token_s=0.0)

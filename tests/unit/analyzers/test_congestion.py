@@ -19,7 +19,10 @@ from analyzers.modes.congestion.timeline import Blocks, Served, blocks, overtake
 from economy.engine import Arrival, Process, Service, serve, tokens_per_step
 from economy.parameters import ENGINE, EngineParameters
 
-PLAIN = replace(ENGINE, drafted=0, batch_max=6, kv_capacity_tokens=60_000)
+PLAIN = replace(
+    ENGINE, drafted=0, batch_max=6, kv_capacity_tokens=60_000, prefill_tokens_per_s=9_000.0, step_per_sequence_s=0.0006,
+    step_per_kv_token_s=2.5e-7,
+)  # fmt: skip
 
 
 def asked(arrivals: Sequence[Arrival], gaps_s: Sequence[float], served: list[tuple[Arrival, Service]]) -> Process:
