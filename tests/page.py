@@ -131,9 +131,13 @@ def read_in_both_schemes(page: Page) -> None:
 
 def shown_sql(page: Page, panel: str, query: str | None = None) -> str:
     """The text in the drawer behind a panel: of the query named, else of the first."""
-    page.locator(f"#section-{panel}").get_by_role("button", name="SQL").click()
-    drawer = page.get_by_role("dialog")
-    expect(drawer.locator("pre").first).to_be_visible()
+    button, drawer = page.locator(f"#section-{panel}").get_by_role("button", name="SQL"), page.get_by_role("dialog")
+    button.click()
+    try:
+        expect(drawer.locator("pre").first).to_be_visible(timeout=PATIENCE_MS / 4)
+    except AssertionError:  # a panel that is drawn anew at that moment takes the click with it
+        button.click()
+        expect(drawer.locator("pre").first).to_be_visible()
     named = drawer.locator("pre").filter(has_text=f"-- {query}:") if query else drawer.locator("pre")
     text = named.first.inner_text()
     page.keyboard.press("Escape")
