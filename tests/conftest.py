@@ -35,7 +35,7 @@ max_wal_size = '256MB'
 min_wal_size = '64MB'
 """
 LONG_FIRST = (
-    "tests/e2e/test_page.py",
+    "tests/pages/test_page.py",
     "tests/e2e/test_examples.py",
     "tests/tidy/test_tools.py",
     "tests/e2e/",
