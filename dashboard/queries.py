@@ -21,7 +21,7 @@ from ledger.queries import queries
 
 FILES = (
     "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
-    "layers",
+    "layers", "layer_panels", "vector",
 )  # fmt: skip
 ROWS_SHOWN = 1000
 BUCKETS = ("minute", "hour", "day", "week", "month")

@@ -612,6 +612,14 @@ select t.tenant, x.engine, x.day, x.task_class, v.tenant as victim, x.requests, 
   join pigou.tenant t using (tenant_id)
   join pigou.tenant v on v.tenant_id = x.victim_tenant_id;
 
+-- What the next dollar of reading, planning, acting and verifying brings in each class of tasks (eq. 8 and 2).
+create or replace view ledger.production as
+select t.tenant, nullif(p.task_class, '') as task_class, p.use, p.tasks, p.usd_per_task, p.quality_per_dollar, p.quality_low, p.quality_high,
+       p.net_per_usd, p.net_low, p.net_high, p.status, nullif(p.why, '') as why, p.assignment, p.complements, p.equal_p, p.form,
+       nullif(p.settled_by, '') as settled_by, p.since, p.until, p.measured_at
+  from pigou.production p
+  join pigou.tenant t using (tenant_id);
+
 -- What the operator knows of how decisions are made.
 create or replace view ledger.assignments as
 select case when a.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants
