@@ -1,13 +1,13 @@
 """What the next dollar of each use brings in each class of tasks.
 
-Revision ID: 0016
+Revision ID: 0011
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0016"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
