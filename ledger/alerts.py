@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ledger.errors import LedgerError
+from ledger.numbered import Numbered
 from ledger.post import open_tenants
 from ledger.queries import queries
 
@@ -25,6 +26,9 @@ class AlertError(LedgerError):
 
 class UnknownAlert(AlertError):
     """There is no such alert."""
+
+
+_ALERTS = Numbered("an alert", _SQL, AlertError, UnknownAlert)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -55,22 +59,13 @@ def act(
     """
     if event == "muted" and (until is None or until <= datetime.now(UTC)):
         raise AlertError("an alert is muted until a time to come", "name one, such as 2h or a later day")
-    if event == "noted" and not (note or "").strip():
-        raise AlertError("a note says something", "write what is to be known")
+    if event == "noted":
+        _ALERTS.refuse_saying_nothing(note)
     with connection.transaction():
-        found = connection.execute(_SQL["find"], {"alert_id": alert_id, "tenant": tenant}).fetchall()
-        if len(found) > 1:
-            tenants = ", ".join(sorted(row[1] for row in found))
-            raise AlertError(f"several tenants have an alert {alert_id}: {tenants}", "name the tenant")
-        if not found:
-            raise UnknownAlert(
-                f"there is no alert {alert_id}{f' of {tenant}' if tenant else ''}", "see `pigou alerts list --all`"
-            )
-        tenant_id, owner, state = found[0]
+        tenant_id, owner, state = _ALERTS.found(connection, alert_id, tenant)
         key = {"tenant_id": tenant_id, "alert_id": alert_id}
         if event != "noted":
-            if state == "resolved":
-                raise AlertError(f"alert {alert_id} of {owner} is resolved already", "see `pigou alerts show`")
+            _ALERTS.refuse_resolved(alert_id, owner, state, "show")
             connection.execute(_SQL["act"], {**key, "state": event, "muted_until": until if event == "muted" else None})
         connection.execute(_SQL["record_act"], {**key, "event": event, "who": who, "note": note})
         if event == "acknowledged":
@@ -109,19 +104,12 @@ def list_alerts(
     connection: psycopg.Connection, tenant: str, *, states: list[str], rule: str | None, before: int | None, limit: int
 ) -> list[dict[str, Any]]:
     """A tenant's alerts in one of the states, newest first, as `ledger.alerts` has them; `before` goes on from a number."""
-    parameters = {"tenant": tenant, "states": states, "rule": rule, "before": before, "limit": limit}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_SQL["list_alerts"], parameters).fetchall()
+    return _ALERTS.listed(connection, tenant=tenant, states=states, rule=rule, before=before, limit=limit)
 
 
 def show_alert(connection: psycopg.Connection, tenant: str, alert_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """An alert and its history. Raises UnknownAlert."""
-    key = {"tenant": tenant, "alert_id": alert_id}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        alert = cursor.execute(_SQL["show_alert"], key).fetchone()
-        if alert is None:
-            raise UnknownAlert(f"there is no alert {alert_id} of {tenant}", "see `pigou alerts list --all`")
-        return alert, cursor.execute(_SQL["history"], key).fetchall()
+    return _ALERTS.shown(connection, tenant, alert_id)
 
 
 def plan_maintenance(connection: psycopg.Connection, window: Window, *, who: str, note: str | None = None) -> int:

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import psycopg
-from psycopg.rows import dict_row
 
 from ledger import alerts
 from ledger.errors import LedgerError
+from ledger.numbered import Numbered
 from ledger.post import open_tenants
 from ledger.queries import queries
 
@@ -27,6 +27,9 @@ class UnknownFinding(FindingError):
     """There is no such finding."""
 
 
+_FINDINGS = Numbered("a finding", _SQL, FindingError, UnknownFinding)
+
+
 def act(
     connection: psycopg.Connection, finding_id: int, event: Act, *, who: str, note: str | None = None, tenant: str | None = None
 ) -> str:
@@ -36,20 +39,13 @@ def act(
     note changes nothing else, and what is resolved can be noted too. Raises UnknownFinding; FindingError when it is resolved, or
     a note says nothing.
     """
-    if event == "noted" and not (note or "").strip():
-        raise FindingError("a note says something", "write what is to be known")
+    if event == "noted":
+        _FINDINGS.refuse_saying_nothing(note)
     with connection.transaction():
-        found = connection.execute(_SQL["find"], {"finding_id": finding_id, "tenant": tenant}).fetchall()
-        if len(found) > 1:
-            tenants = ", ".join(sorted(row[1] for row in found))
-            raise FindingError(f"several tenants have a finding {finding_id}: {tenants}", "name the tenant")
-        if not found:
-            raise _unknown(finding_id, tenant)
-        tenant_id, owner, status, alert_id = found[0]
+        tenant_id, owner, status, alert_id = _FINDINGS.found(connection, finding_id, tenant)
         key = {"tenant_id": tenant_id, "finding_id": finding_id}
         if event == "acknowledged":
-            if status == "resolved":
-                raise FindingError(f"finding {finding_id} of {owner} is resolved already", "see `pigou findings history`")
+            _FINDINGS.refuse_resolved(finding_id, owner, status, "history")
             if alert_id is not None:
                 alerts.act(connection, alert_id, event, who=who, note=note, tenant=owner)
                 if status == "open":  # the alert acknowledges its finding, with who and why
@@ -80,32 +76,14 @@ def list_findings(
     connection: psycopg.Connection, tenant: str, *, statuses: list[str], mode: str | None, before: int | None, limit: int
 ) -> list[dict[str, Any]]:
     """A tenant's findings of one of the statuses, newest first, as `ledger.findings` has them; `before` goes on from a number."""
-    parameters = {"tenant": tenant, "statuses": statuses, "mode": mode, "before": before, "limit": limit}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_SQL["list_findings"], parameters).fetchall()
+    return _FINDINGS.listed(connection, tenant=tenant, statuses=statuses, mode=mode, before=before, limit=limit)
 
 
 def show_finding(connection: psycopg.Connection, tenant: str, finding_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A finding and its history. Raises UnknownFinding."""
-    key = {"tenant": tenant, "finding_id": finding_id}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        finding = cursor.execute(_SQL["show_finding"], key).fetchone()
-        if finding is None:
-            raise _unknown(finding_id, tenant)
-        return finding, cursor.execute(_SQL["history"], key).fetchall()
+    return _FINDINGS.shown(connection, tenant, finding_id)
 
 
 def owner_of(connection: psycopg.Connection, finding_id: int, tenant: str | None) -> str:
     """Whose finding of that number it is. Raises UnknownFinding; FindingError when several tenants have one of it."""
-    found = connection.execute(_SQL["owners"], {"finding_id": finding_id, "tenant": tenant}).fetchall()
-    if len(found) > 1:
-        tenants = ", ".join(row[0] for row in found)
-        raise FindingError(f"several tenants have a finding {finding_id}: {tenants}", "name the tenant")
-    if not found:
-        raise _unknown(finding_id, tenant)
-    return found[0][0]
-
-
-def _unknown(finding_id: int, tenant: str | None) -> UnknownFinding:
-    whose = f" of {tenant}" if tenant else ""
-    return UnknownFinding(f"there is no finding {finding_id}{whose}", "see `pigou findings list --all`")
+    return _FINDINGS.found(connection, finding_id, tenant, "owners")[1]

@@ -1,7 +1,7 @@
 -- name: find
 -- An alert by its number, held until what is done with it is written; without a tenant, if the number is only one tenant's.
 select a.tenant_id, t.tenant, a.state from pigou.alert a join pigou.tenant t using (tenant_id)
- where a.alert_id = %(alert_id)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
+ where a.alert_id = %(number)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
    for update of a
 
 -- name: act
@@ -52,21 +52,21 @@ values (%(tenant_id)s, %(rule)s, %(revision)s, %(open_at)s, %(close_at)s, %(evid
         %(close_evaluations)s, %(close_for)s, %(stay_for)s, %(renotify_every)s, %(is_on)s, %(severity)s,
         %(grown_by)s, %(source)s)
 
--- name: list_alerts
+-- name: listed
 -- A tenant's alerts in some states, newest first.
 select * from ledger.alerts
  where tenant = %(tenant)s and state = any(%(states)s) and (%(rule)s::text is null or rule = %(rule)s)
    and (%(before)s::integer is null or alert_id < %(before)s)
  order by alert_id desc limit %(limit)s
 
--- name: show_alert
+-- name: shown
 -- One alert.
-select * from ledger.alerts where tenant = %(tenant)s and alert_id = %(alert_id)s
+select * from ledger.alerts where tenant = %(tenant)s and alert_id = %(number)s
 
 -- name: history
 -- What happened to an alert, in order.
 select event_id, at, event, is_to_be_told, who, note, value from ledger.alert_events
- where tenant = %(tenant)s and alert_id = %(alert_id)s order by event_id
+ where tenant = %(tenant)s and alert_id = %(number)s order by event_id
 
 -- name: lock_maintenance
 -- One plans at a time, until its transaction ends.

@@ -6,7 +6,7 @@ select f.tenant_id, t.tenant, f.status,
          where a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
            and a.state <> 'resolved')
   from pigou.finding f join pigou.tenant t using (tenant_id)
- where f.finding_id = %(finding_id)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
+ where f.finding_id = %(number)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
 
 -- name: acknowledge
 -- Somebody looks after it.
@@ -32,22 +32,22 @@ select %(tenant_id)s, coalesce(max(revision), 0) + 1, %(usd_per_day)s, %(source)
   from pigou.materiality where tenant_id = %(tenant_id)s
 returning revision
 
--- name: list_findings
+-- name: listed
 -- A tenant's findings of some statuses, newest first.
 select * from ledger.findings
  where tenant = %(tenant)s and status = any(%(statuses)s) and (%(mode)s::text is null or mode = %(mode)s)
    and (%(before)s::integer is null or finding_id < %(before)s)
  order by finding_id desc limit %(limit)s
 
--- name: show_finding
+-- name: shown
 -- One finding.
-select * from ledger.findings where tenant = %(tenant)s and finding_id = %(finding_id)s
+select * from ledger.findings where tenant = %(tenant)s and finding_id = %(number)s
 
 -- name: history
 -- What happened to a finding, in order.
 select event_id, at, event, who, note, usd_per_day, low, high from ledger.finding_events
- where tenant = %(tenant)s and finding_id = %(finding_id)s order by event_id
+ where tenant = %(tenant)s and finding_id = %(number)s order by event_id
 
 -- name: owners
 -- Who has a finding of that number.
-select tenant from ledger.findings where finding_id = %(finding_id)s and (%(tenant)s::text is null or tenant = %(tenant)s) order by tenant
+select null, tenant from ledger.findings where finding_id = %(number)s and (%(tenant)s::text is null or tenant = %(tenant)s) order by tenant
