@@ -11,7 +11,7 @@ import psycopg
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.bounded_route import FIELD_HEADER, NO_NUL, bounded_route, while_serving
 from ledger.errors import DatabaseUnavailable, LedgerError
 from ledger.pool import Connections
 
@@ -81,4 +81,5 @@ class Asking:
         status = next((status for kind, status in self._refusals.items() if isinstance(error, kind)), None)
         if status is None:
             return error
-        return HTTPException(status, str(error), {"Retry-After": "1"} if status == 503 else None)
+        headers = {"Retry-After": "1"} if status == 503 else {FIELD_HEADER: error.field} if error.field else None
+        return HTTPException(status, str(error), headers)

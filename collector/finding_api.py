@@ -4,6 +4,8 @@
     GET  /v1/findings/{finding_id}               one, with its history
     POST /v1/findings/{finding_id}/acknowledge   somebody looks after it
     POST /v1/findings/{finding_id}/note          something is to be known of it
+    POST /v1/findings/{finding_id}/dismiss       it is intended, or not worth its mending
+    POST /v1/findings/{finding_id}/restore       it counts again
 
 They read and act through `ledger/findings.py`, as the command line does.
 """
@@ -11,17 +13,19 @@ They read and act through `ledger/findings.py`, as the command line does.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number
+from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Note, NoteRequest, Number, Someone
 from ledger import findings
+from ledger.findings import Ground
 
-Status = Literal["open", "acknowledged", "resolved"]
+Status = Literal["open", "acknowledged", "dismissed", "resolved"]
 FindingId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The finding's number, within its tenant.")]
 ModeName = Literal[
     "over_routing",
@@ -106,6 +110,12 @@ class FindingAnswer(BaseModel):
     resolution: Literal["right again", "gone"] | None
     former_finding_id: int | None
     alert_id: int | None
+    dismissed_at: datetime | None
+    dismissed_by: str | None
+    dismissed_as: Ground | None
+    dismissed_note: str | None
+    dismissed_until: datetime | None
+    dismissed_until_usd_per_day: Number | None
 
 
 class FindingEventAnswer(BaseModel):
@@ -113,7 +123,7 @@ class FindingEventAnswer(BaseModel):
 
     event_id: int
     at: datetime
-    event: Literal["opened", "reopened", "grew", "acknowledged", "noted", "resolved"]
+    event: Literal["opened", "reopened", "grew", "acknowledged", "noted", "dismissed", "restored", "lapsed", "resolved"]
     who: str | None
     note: str | None
     usd_per_day: Number | None
@@ -133,6 +143,15 @@ class FindingWithHistory(BaseModel):
 
     finding: FindingAnswer
     events: list[FindingEventAnswer]
+
+
+class DismissRequest(Someone):
+    """Who leaves which loss as it is, why, and until when: for good unless `until` or `grown_by` says otherwise."""
+
+    ground: Ground = Field(description="What it is.")
+    note: Note = Field(description="Why.")
+    until: AwareDatetime | None = Field(None, description="When it counts again.")
+    grown_by: Decimal | None = Field(None, gt=1, le=1000, description="It counts again when it loses so many times as much.")
 
 
 def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
@@ -160,6 +179,29 @@ def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         """Note something of it, resolved or not; nothing else changes."""
         return await done(finding_id, asked, "noted")
 
+    @router.post("/{finding_id}/dismiss", responses=PROBLEMS)
+    async def dismiss_finding(finding_id: FindingId, asked: DismissRequest) -> FindingWithHistory:
+        """Leave it as it is: it neither alerts nor counts, and its alert is resolved. Looks at it go on."""
+        tenant = asked.tenant or default_tenant
+        dismissal = findings.Dismissal(asked.ground, asked.until, asked.grown_by)
+
+        def work(connection: psycopg.Connection) -> FindingWithHistory:
+            findings.dismiss(connection, finding_id, dismissal, who=asked.who, note=asked.note, tenant=tenant)
+            return _shown(connection, tenant, finding_id)
+
+        return await ask(work)
+
+    @router.post("/{finding_id}/restore", responses=PROBLEMS)
+    async def restore_finding(finding_id: FindingId, asked: ActRequest) -> FindingWithHistory:
+        """End its dismissal: it counts and alerts again."""
+        tenant = asked.tenant or default_tenant
+
+        def work(connection: psycopg.Connection) -> FindingWithHistory:
+            findings.restore(connection, finding_id, who=asked.who, note=asked.note, tenant=tenant)
+            return _shown(connection, tenant, finding_id)
+
+        return await ask(work)
+
     return router
 
 
@@ -167,7 +209,7 @@ def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
     @router.get("", responses={503: {}})
     async def list_findings(
         tenant: Annotated[Name | None, Query(description="Whose.")] = None,
-        status: Annotated[list[Status] | None, Query(description="Of these statuses; by default all but resolved.")] = None,
+        status: Annotated[list[Status] | None, Query(description="Of these statuses; by default open and acknowledged.")] = None,
         mode: Annotated[ModeName | None, Query(description="Of this failure mode only.")] = None,
         before: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description="Older than the finding of this number.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,

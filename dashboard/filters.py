@@ -32,6 +32,7 @@ DECISION_DIMENSIONS = {
 ALERT_DIMENSIONS = {
     "rule": "Rule",
     "severity": "Severity",
+    "mode": "Mode",
     "tenant": "Tenant",
 }
 # What findings are told apart by.
@@ -56,6 +57,13 @@ RANGE = "14d"
 STATUSES = ("booked", "unpriced", "suspense", "duplicate")
 SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
 ALERT_STATES = ("open", "acknowledged", "muted", "resolved", "every")  # without one of them: what is not resolved
+FINDING_STATES = ("open", "acknowledged", "dismissed", "resolved", "every")  # without one: open and acknowledged
+AGES = {  # how long alerts have been open: name, words, and whether it is since or before so long ago
+    "new": ("opened in the past 24 hours", timedelta(hours=24), True),
+    "1d": ("older than a day", timedelta(days=1), False),
+    "7d": ("older than a week", timedelta(days=7), False),
+    "30d": ("older than 30 days", timedelta(days=30), False),
+}
 VERDICTS = ("appraised", "not_enough_evidence", "not_identified")
 DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_usd", "risk_usd", "net_usd", "propensity")
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
@@ -84,7 +92,7 @@ class Filters:
 
     `where` keeps, per dimension, the values shown; None among them means "not attributed". `zone` is the time zone in which
     absolute ranges are chosen and said. `decision` is the id of the one shown, `alert` and `finding` the number of the one shown,
-    `sought` an id that is looked for.
+    `sought` an id or words that are looked for, `age` how long alerts have been open, `channel` the name of the one shown.
     """
 
     range: str | None = RANGE
@@ -100,6 +108,8 @@ class Filters:
     alert: int | None = None
     finding: int | None = None
     sought: str | None = None
+    age: str | None = None
+    channel: str | None = None
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -140,7 +150,10 @@ class Filters:
     def within(self, dimensions: Collection[str]) -> "Filters":
         """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
         where = {name: kept for name, kept in self.where.items() if name in dimensions}
-        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None)
+        return replace(
+            self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None, age=None,
+            channel=None,
+        )  # fmt: skip
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
@@ -181,8 +194,7 @@ class Filters:
             pairs.append(("id", str(self.finding)))
         if self.alert:
             pairs.append(("alert", str(self.alert)))
-        if self.sought:
-            pairs.append(("q", self.sought))
+        pairs += [(name, value) for name, value in (("q", self.sought), ("age", self.age), ("channel", self.channel)) if value]
         if self.live:
             pairs.append(("live", "1"))
         return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
@@ -202,7 +214,7 @@ def parse(search: str | None) -> Filters:
             filters = replace(filters, **{name: at})
         elif name == "by" and (by := tuple(dict.fromkeys(part for part in value.split(",") if part in DIMENSIONS))):
             filters = replace(filters, by=by)
-        elif name == "status" and value in (*STATUSES, *VERDICTS, *ALERT_STATES):
+        elif name == "status" and value in (*STATUSES, *VERDICTS, *ALERT_STATES, *FINDING_STATES):
             filters = replace(filters, status=value)
         elif name == "sort" and value.removeprefix("-") in (*SORTS, *DECISION_SORTS):
             filters = replace(filters, sort=value)
@@ -293,6 +305,15 @@ def _sought(value: str) -> dict[str, Any] | None:
     return {"sought": text} if text else None
 
 
+def _age(value: str) -> dict[str, Any] | None:
+    return {"age": value} if value in AGES else None
+
+
+def _channel(value: str) -> dict[str, Any] | None:
+    text = value.replace("\0", "")[:SOUGHT_MOST]
+    return {"channel": text} if text else None
+
+
 def _alert(value: str) -> dict[str, Any] | None:
     number = _number(value)
     return None if number is None else {"alert": number}
@@ -304,7 +325,14 @@ def _number(value: str) -> int | None:
 
 
 # What of an address names one thing.
-_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert, "q": _sought, "tz": _zone}
+_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {
+    "id": _identity,
+    "alert": _alert,
+    "q": _sought,
+    "tz": _zone,
+    "age": _age,
+    "channel": _channel,
+}
 
 
 def _moment(value: str) -> datetime | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from ledger.channels import duration
 from ledger.errors import LedgerError
 from ledger.numbered import Numbered
 from ledger.post import open_tenants
@@ -28,7 +31,30 @@ class UnknownAlert(AlertError):
     """There is no such alert."""
 
 
+class UnknownRule(AlertError):
+    """There is no such rule."""
+
+
+_FIELDS = {  # what the constraints of `pigou.alert_rule` are about
+    "alert_rule_growth_is_more": "grown_by",
+    "alert_rule_counts_are_positive": "evidence_min",
+    "alert_rule_times_are_not_negative": "renotify_every",
+    "alert_rule_thresholds_are_numbers": "open_at",
+}
 _ALERTS = Numbered("an alert", _SQL, AlertError, UnknownAlert)
+
+
+def _finite(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(text)
+    return number
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "open_at": _finite, "close_at": _finite, "evidence_min": int, "open_for": duration, "close_for": duration,
+    "stay_for": duration, "renotify_every": duration, "grown_by": _finite,
+}  # fmt: skip
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -84,19 +110,58 @@ def set_rule(connection: psycopg.Connection, rule: str, tenant: str | None, sour
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(_SQL["rule_in_force"], {"tenant_id": tenant_id, "rule": rule}).fetchone()
         if row is None:
-            raise AlertError(f"there is no rule {rule!r}", "see `pigou alerts rules`")
+            raise _unknown_rule(rule)
         row |= {name: value for name, value in changes.items() if value is not None}
-        row |= {"tenant_id": tenant_id, "revision": row["revision"] + 1, "source": source}
+        row |= {"tenant_id": tenant_id, "revision": row["revision"] + 1, "source": source, "is_withdrawn": False}
         if row["close_at"] > row["open_at"]:
             raise AlertError(
-                f"rule {rule} would close at {row['close_at']}, above where it opens ({row['open_at']})", "close at or below it"
+                f"rule {rule} would close at {row['close_at']}, above where it opens ({row['open_at']})",
+                "close at or below it",
+                "close_at",
             )
         try:
             connection.execute(_SQL["add_rule"], row)
         except psycopg.errors.CheckViolation as error:
             raise AlertError(
-                f"rule {rule}: {error.diag.constraint_name}", "give numbers and times that are not negative"
+                f"rule {rule}: {error.diag.constraint_name}",
+                "give numbers and times that are not negative",
+                _FIELDS.get(str(error.diag.constraint_name)),
             ) from error
+    return row["revision"]
+
+
+def read_rule_changes(texts: Mapping[str, str]) -> dict[str, Any]:
+    """What `set_rule` takes, from texts as people write them. Raises AlertError, which names the field."""
+    changes: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            changes[name] = _READ[name](text)
+        except (ValueError, InvalidOperation):
+            what = "length of time; write 90s, 30m, 4h or 2d" if _READ[name] is duration else "number"
+            raise AlertError(f"{text!r} is no {what}", field=name) from None
+    return changes
+
+
+def list_rules(connection: psycopg.Connection, tenant: str | None) -> list[dict[str, Any]]:
+    """The thresholds in force, as `ledger.alert_rules` has them: those for all with a tenant's own, or everybody's own."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL["list_rules"], {"tenant": tenant}).fetchall()
+
+
+def withdraw_rule(connection: psycopg.Connection, rule: str, tenant: str, source: str) -> int:
+    """Take back a tenant's own thresholds: those for all hold for it again; answers the revision.
+
+    Raises AlertError when it has none of its own. What is for all cannot be taken back; it can be switched off.
+    """
+    with connection.transaction():
+        connection.execute(_SQL["lock_rule"])
+        found = connection.execute(_SQL["tenant_id"], {"tenant": tenant}).fetchone()
+        with connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_SQL["rule_in_force"], {"tenant_id": found[0], "rule": rule}).fetchone() if found else None
+        if found is None or row is None or row["of_tenant_id"] == _FOR_ALL:
+            raise AlertError(f"{tenant} has no thresholds of its own for rule {rule!r}", "see `pigou alerts rules`")
+        row |= {"tenant_id": found[0], "revision": row["revision"] + 1, "source": source, "is_withdrawn": True}
+        connection.execute(_SQL["add_rule"], row)
     return row["revision"]
 
 
@@ -122,7 +187,7 @@ def plan_maintenance(connection: psycopg.Connection, window: Window, *, who: str
         if window.rule is not None:
             known = connection.execute(_SQL["rule_in_force"], {"tenant_id": tenant_id, "rule": window.rule}).fetchone()
             if known is None:
-                raise AlertError(f"there is no rule {window.rule!r}", "see `pigou alerts rules`")
+                raise _unknown_rule(window.rule)
         row = {**msgspec.structs.asdict(window), "tenant_id": tenant_id, "who": who, "note": note}
         planned = connection.execute(_SQL["plan_maintenance"], row).fetchone()
     if planned is None:
@@ -136,3 +201,7 @@ def end_maintenance(connection: psycopg.Connection, number: int, tenant: str | N
     if ended.rowcount == 0:
         whose = f"of {tenant}" if tenant else "of all tenants"
         raise AlertError(f"there is no maintenance {number} {whose} that is not over", "see `pigou maintenance list`")
+
+
+def _unknown_rule(rule: str) -> UnknownRule:
+    return UnknownRule(f"there is no rule {rule!r}", "see `pigou alerts rules`", "rule")

@@ -36,21 +36,20 @@ select k.tenant_id, k.finding_id,
 select pg_advisory_xact_lock(hashtextextended('pigou.alert_rule', 0))
 
 -- name: rule_in_force
--- The thresholds a further revision starts from: the tenant's own, else those for all; and the newest revision of the tenant's own.
+-- The thresholds a further revision starts from: those in force; whose they are; and the newest revision of the tenant's own.
 select r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for, r.stay_for,
-       r.renotify_every, r.is_on, r.severity, r.grown_by,
+       r.renotify_every, r.is_on, r.severity, r.grown_by, r.tenant_id as of_tenant_id,
        (select coalesce(max(o.revision), 0) from pigou.alert_rule o where o.tenant_id = %(tenant_id)s and o.rule = %(rule)s) as revision
-  from pigou.alert_rule r
- where r.rule = %(rule)s and r.tenant_id in (0, %(tenant_id)s)
- order by r.tenant_id desc, r.revision desc limit 1
+  from pigou.alert_rules_of(%(tenant_id)s) r
+ where r.rule = %(rule)s
 
 -- name: add_rule
 -- A further revision of a rule's thresholds.
 insert into pigou.alert_rule (tenant_id, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for, close_evaluations,
-                              close_for, stay_for, renotify_every, is_on, severity, grown_by, source)
+                              close_for, stay_for, renotify_every, is_on, severity, grown_by, source, is_withdrawn)
 values (%(tenant_id)s, %(rule)s, %(revision)s, %(open_at)s, %(close_at)s, %(evidence_min)s, %(open_evaluations)s, %(open_for)s,
         %(close_evaluations)s, %(close_for)s, %(stay_for)s, %(renotify_every)s, %(is_on)s, %(severity)s,
-        %(grown_by)s, %(source)s)
+        %(grown_by)s, %(source)s, %(is_withdrawn)s)
 
 -- name: listed
 -- A tenant's alerts in some states, newest first.
@@ -84,3 +83,12 @@ returning maintenance_id
 update pigou.maintenance m set ended_at = clock_timestamp(), ended_by = %(who)s
  where m.maintenance_id = %(number)s and m.ended_at is null and m.ends_at > clock_timestamp()
    and m.tenant_id = case when %(tenant)s::text is null then 0 else (select t.tenant_id from pigou.tenant t where t.tenant = %(tenant)s) end
+
+-- name: tenant_id
+-- A tenant's number.
+select tenant_id from pigou.tenant where tenant = %(tenant)s and tenant_id <> 0
+
+-- name: list_rules
+-- The thresholds in force: those for all, and tenants' own.
+select * from ledger.alert_rules where is_in_force and (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s)
+ order by rule, tenant nulls first

@@ -21,6 +21,27 @@ select f.tenant_id, f.finding_id,
        clock_timestamp(), %(event)s, %(who)s, %(note)s, f.usd_per_day, f.low, f.high
   from pigou.finding f where f.tenant_id = %(tenant_id)s and f.finding_id = %(finding_id)s
 
+-- name: lost
+-- What a finding loses now, its row held until what is said of it is written.
+select usd_per_day from pigou.finding where tenant_id = %(tenant_id)s and finding_id = %(finding_id)s for update
+
+-- name: is_dismissed
+-- The finding, held, if the dismissal of its place holds.
+select f.finding_id
+  from pigou.finding f
+ where f.tenant_id = %(tenant_id)s and f.finding_id = %(finding_id)s
+   and exists (select from pigou.dismissal_at(f.tenant_id, f.mode, f.segment, clock_timestamp()))
+   for update of f
+
+-- name: add_dismissal
+-- A further revision of what is said of a finding's place.
+insert into pigou.dismissal (tenant_id, mode, segment, revision, event, at, finding_id, ground, until_at, until_usd_per_day, who, note)
+select f.tenant_id, f.mode, f.segment,
+       (select coalesce(max(d.revision), 0) + 1 from pigou.dismissal d
+         where d.tenant_id = f.tenant_id and d.mode = f.mode and d.segment = f.segment),
+       %(event)s, clock_timestamp(), f.finding_id, %(ground)s, %(until)s, %(until_usd_per_day)s, %(who)s, %(note)s
+  from pigou.finding f where f.tenant_id = %(tenant_id)s and f.finding_id = %(finding_id)s
+
 -- name: lock_materiality
 -- One states materiality at a time, until its transaction ends.
 select pg_advisory_xact_lock(hashtextextended('pigou.materiality', 0))
