@@ -16,7 +16,8 @@ from functools import cache
 
 from psycopg import sql
 
-from dashboard.filters import AGES, ALERT_STATES, DIMENSIONS, FINDING_STATES, SORTS, STATUSES, VERDICTS, Filters, Window
+from dashboard.address import AGES
+from dashboard.filters import ALERT_STATES, DIMENSIONS, FINDING_STATES, SORTS, STATUSES, VERDICTS, Filters, Window
 from ledger.queries import queries
 
 FILES = (
@@ -24,15 +25,17 @@ FILES = (
     "layers", "alert_evidence", "settings",
 )  # fmt: skip
 ROWS_SHOWN = 1000
+BUCKETS = ("minute", "hour", "day", "week", "month")
 _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One query ready to run: its name, and its text without any parameter left open."""
+    """One query ready to run: its name, its text without any parameter left open, and the steps of time it sums by."""
 
     name: str
     text: str
+    bucket: str = "day"
 
 
 def statement(
@@ -52,8 +55,8 @@ def statement(
     """
     span = window or filters.window(now)
     pieces: dict[str, Callable[[], str]] = {
-        "bucket": lambda: _literal(_known(bucket, ("hour", "day", "week", "month", "minute"))),
-        "bucket word": lambda: _known(bucket, ("hour", "day", "week", "month", "minute")),
+        "bucket": lambda: _literal(_known(bucket, BUCKETS)),
+        "bucket word": lambda: _known(bucket, BUCKETS),
         "dimension": lambda: _known(filters.by[0], DIMENSIONS),
         "dimensions": lambda: ", ".join(_known(name, DIMENSIONS) for name in filters.by),
         "order": lambda: _order(filters.sort if filters.sort.removeprefix("-") in SORTS else "-started_at"),
@@ -63,7 +66,7 @@ def statement(
         "spend": lambda: _rolled_up("spend", span, bucket),
         "statuses": lambda: _rolled_up("statuses", span, bucket),
         "limit": lambda: "all" if limit is None else str(int(limit)),
-        "age": lambda: _age(filters.age, now),
+        "age": lambda: _age(filters.asked.get("age"), now),
         "sought": lambda: _literal(filters.sought or ""),
     }
 
@@ -76,7 +79,7 @@ def statement(
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
     pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
-    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "))
+    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "), bucket)
 
 
 @cache

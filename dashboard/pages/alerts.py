@@ -10,11 +10,12 @@ from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard import formats
+from dashboard.address import AGES
 from dashboard.components.act_bar import act_bar
 from dashboard.components.labelled import labelled
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
-from dashboard.filters import AGES, ALERT_DIMENSIONS
+from dashboard.filters import ALERT_DIMENSIONS
 from dashboard.pages import acting
 from dashboard.pages.alert import alert, alert_deliveries, alert_history
 from dashboard.pages.alert_evidence import absent, alert_cases, alert_series, alert_terms
@@ -112,8 +113,8 @@ def _narrowing(view: View) -> Component:
     links = [
         dcc.Link(
             words,
-            href=view.link(replace(view.filters, age=age)),
-            className="choice here" if age == view.filters.age else "choice",
+            href=view.link(replace(view.filters, asked={"age": age} if age else {})),
+            className="choice here" if age == view.filters.asked.get("age") else "choice",
         )
         for age, words in ages
     ]
@@ -234,6 +235,7 @@ PAGE = Page(
     path="/alerts",
     name="alerts",
     label="Alerts",
+    key="a",
     dimensions=ALERT_DIMENSIONS,
     offers="alert_filter_values",
     register=_register,

@@ -32,7 +32,7 @@ def channel(view: View) -> Children:
     """The channel's fields, or those of a new one of the kind in the address."""
     back = html.P([dcc.Link("Alerts", href="/alerts#section-alert_channels"), " / who is told"], className="crumbs")
     rules = [str(row["rule"]) for row in view.ask("rule_names")]
-    name, tenant = view.filters.channel, _tenant(view)
+    name, tenant = _name(view), _tenant(view)
     if name is None:
         kind = _kind(view.filters)
         return [
@@ -76,7 +76,7 @@ def _add() -> Component:
 
 def tests(view: View) -> Children:
     """Tests of it, with what was answered."""
-    if view.filters.channel is None:
+    if _name(view) is None:
         return [html.Div(className="absent")]
     frame = view.ask("channel_tests", values=_key(view))
     if not len(frame):
@@ -94,7 +94,7 @@ def tests(view: View) -> Children:
 
 def history(view: View) -> Children:
     """Every revision, the newest first."""
-    if view.filters.channel is None:
+    if _name(view) is None:
         return [html.Div(className="absent")]
     frame = view.ask("channel_history", values=_key(view))
     if not len(frame):
@@ -117,16 +117,16 @@ def history(view: View) -> Children:
 
 def perform(collector: str, asked: Asked) -> Done | Refused:
     """State the channel, or do something with the one in the address."""
-    name = asked.view.filters.channel or asked.text("name")
+    name = _name(asked.view) or asked.text("name")
     tenant = _tenant(asked.view) or asked.text("tenant")
     if not name:
         return Refused("a channel has a name: letters, digits, dots, dashes and underscores", "name")
     path = f"/v1/channels/{acts.within(name)}"
     person: dict[str, object] = {"who": asked.who, "tenant": tenant or None}
-    shown = Filters(channel=name, where={"tenant": (tenant,)} if tenant else {})
+    shown = Filters(asked={"channel": name}, where={"tenant": (tenant,)} if tenant else {})
     if asked.act == "save":
         row = asked.view.ask("alert_channel", values={"channel": name, "tenant": tenant}).first()
-        if asked.view.filters.channel is None and row is not None:
+        if _name(asked.view) is None and row is not None:
             return Refused(f"there is a channel {name} already; open it to change it", "name")
         item = stated(asked, _kind(asked.view.filters) if row is None else str(row["kind"]), row)
         return acts.ask(collector, path, {**person, "channel": item}) or Done("Stated.", f"/channel{shown.search()}")
@@ -190,12 +190,16 @@ def _kind(filters: Filters) -> str:
     return kind if kind in KINDS else "webhook"
 
 
+def _name(view: View) -> str | None:
+    return view.filters.asked.get("channel")
+
+
 def _tenant(view: View) -> str:
     return view.filters.where.get("tenant", ("",))[0] or ""
 
 
 def _key(view: View) -> dict[str, str]:
-    return {"channel": view.filters.channel or "", "tenant": _tenant(view)}
+    return {"channel": _name(view) or "", "tenant": _tenant(view)}
 
 
 PAGE = Page(
