@@ -113,7 +113,7 @@ def _narrowing(view: View) -> Component:
     links = [
         dcc.Link(
             words,
-            href=view.link(replace(view.filters, asked={"age": age} if age else {})),
+            href=view.link(view.filters.asking(age=age)),
             className="choice here" if age == view.filters.asked.get("age") else "choice",
         )
         for age, words in ages

@@ -76,27 +76,27 @@ select hour, part / nullif(whole, 0) as share, whole as looked_at, threshold as 
 -- name: alert_spend
 -- The spend that one alert is about, at the same hour of each of 35 days, and what is usual at that time of the week: the median of the
 -- weeks before. The limit is where the alert opens: so many spreads above what is usual.
-with told as (
-    select a.tenant, a.value, a.threshold, date_trunc('hour', a.last_seen_at, 'UTC') as at,
-           split_part(a.subject, ' ', 1) as kind, regexp_replace(a.subject, '^\S+ (.*), past (hour|day)$', '\1') as name,
-           case when a.subject like '%, past hour' then interval '1 hour' else interval '1 day' end as length
-      from ledger.alerts a
-     where a.rule = 'spend_anomaly' and a.alert_id = {alert_id} and {filters - a.tenant}
-),
-days as (
-    select t.value, t.threshold, d.days_ago, t.at - d.days_ago * interval '1 day' as day, coalesce(sum(h.cost_usd), 0) as usd
-      from told t
-     cross join generate_series(0, 35) d (days_ago)
-      left join ledger.spend_hourly h
-        on h.tenant = t.tenant and case t.kind when 'layer' then h.layer else h.agent end = t.name
-       and h.hour >= t.at - d.days_ago * interval '1 day' - t.length and h.hour < t.at - d.days_ago * interval '1 day'
-     where t.at - d.days_ago * interval '1 day' > (select min(e.first_hour) from ledger.extent e where e.tenant = t.tenant)
-     group by t.value, t.threshold, d.days_ago, t.at
-),
-usual as (
-    select (percentile_cont(0.5) within group (order by usd::float8) filter (where days_ago > 0))::numeric as usd
-      from days where days_ago % 7 = 0
-)
 select d.day, d.usd, u.usd as usual_usd, case when d.days_ago = 0 and d.value > 0 then u.usd + d.threshold * (d.usd - u.usd) / d.value end as limit_usd
-  from days d cross join usual u
+  from (select t.tenant, t.kind, t.name, t.length, t.at, t.value, t.threshold, n.days_ago, t.at - n.days_ago * interval '1 day' as day,
+               coalesce(sum(h.cost_usd), 0) as usd
+          from (select a.tenant, a.value, a.threshold, date_trunc('hour', a.last_seen_at, 'UTC') as at, split_part(a.subject, ' ', 1) as kind,
+                       regexp_replace(a.subject, '^\S+ (.*), past (hour|day)$', '\1') as name,
+                       case when a.subject like '%, past hour' then interval '1 hour' else interval '1 day' end as length
+                  from ledger.alerts a
+                 where a.rule = 'spend_anomaly' and a.alert_id = {alert_id} and {filters - a.tenant}) as t
+         cross join lateral generate_series(0, 35) as n (days_ago)
+          left join ledger.spend_hourly h
+            on h.tenant = t.tenant and case t.kind when 'layer' then h.layer else h.agent end = t.name
+           and h.hour >= t.at - n.days_ago * interval '1 day' - t.length and h.hour < t.at - n.days_ago * interval '1 day'
+         where t.at - n.days_ago * interval '1 day' > (select min(e.first_hour) from ledger.extent e where e.tenant = t.tenant)
+         group by 1, 2, 3, 4, 5, 6, 7, 8) as d
+ cross join lateral (
+       select (percentile_cont(0.5) within group (order by w.usd::float8))::numeric as usd
+         from (select coalesce(sum(h.cost_usd), 0) as usd
+                 from (values (1), (2), (3), (4), (5)) as k (weeks_ago)
+                 left join ledger.spend_hourly h
+                   on h.tenant = d.tenant and case d.kind when 'layer' then h.layer else h.agent end = d.name
+                  and h.hour >= d.day - k.weeks_ago * interval '7 days' - d.length and h.hour < d.day - k.weeks_ago * interval '7 days'
+                where d.day - k.weeks_ago * interval '7 days' > (select min(e.first_hour) from ledger.extent e where e.tenant = d.tenant)
+                group by k.weeks_ago) as w) as u
  order by d.day;

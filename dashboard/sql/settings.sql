@@ -15,7 +15,7 @@ select distinct rule from ledger.alert_rules order by rule;
 select recorded_at, source, revision, is_on, is_withdrawn, severity, open_at, close_at, evidence_min, open_for, close_for, stay_for, renotify_every,
        grown_by
   from ledger.alert_rules
- where rule = {rule} and tenant is not distinct from nullif({tenant}, '')
+ where rule = {rule} and coalesce(tenant, '') = {tenant}
  order by revision desc
  limit {limit};
 
@@ -23,13 +23,13 @@ select recorded_at, source, revision, is_on, is_withdrawn, severity, open_at, cl
 -- One channel as it is in force.
 select *
   from ledger.channels
- where channel = {channel} and tenant is not distinct from nullif({tenant}, '');
+ where channel = {channel} and coalesce(tenant, '') = {tenant};
 
 -- name: channel_history
 -- Every revision of one channel, the newest first.
 select recorded_at, source, revision, state, kind, severity_min, rules, tenants, escalate_after, group_for, give_up_after
   from ledger.channel_revisions
- where channel = {channel} and tenant is not distinct from nullif({tenant}, '')
+ where channel = {channel} and coalesce(tenant, '') = {tenant}
  order by revision desc
  limit {limit};
 
@@ -37,7 +37,7 @@ select recorded_at, source, revision, state, kind, severity_min, rules, tenants,
 -- Tests of one channel, the newest first.
 select asked_at, who, answered_at, result, answer, test_id
   from ledger.channel_tests
- where channel = {channel} and tenant is not distinct from nullif({tenant}, '')
+ where channel = {channel} and coalesce(tenant, '') = {tenant}
  order by test_id desc
  limit {limit};
 
