@@ -160,7 +160,7 @@ AnySettings: TypeAlias = Webhook | Slack | Email | Alertmanager | Otlp
 EVENTS_MAX: dict[type[AnySettings], int] = {Slack: 10, Email: 50}
 """How many events go into one message. Slack takes 50 blocks and some 12,000 characters in all."""
 _EVENTS_MAX = 100
-PACE_S: dict[type[AnySettings], float] = {Slack: 1.0}
+PACE_S: dict[type[AnySettings], int] = {Slack: 1}
 """Seconds between messages: Slack allows one."""
 
 
@@ -189,9 +189,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         return EVENTS_MAX.get(type(self.settings), _EVENTS_MAX)
 
     @property
-    def pace_s(self) -> float:
+    def pace_s(self) -> int:
         """Seconds between two messages."""
-        return PACE_S.get(type(self.settings), 0.0)
+        return PACE_S.get(type(self.settings), 0)
 
 
 def read_settings(stored: dict[str, Any]) -> AnySettings:

@@ -28,12 +28,16 @@ _DONE = {
 
 def register(shell: Shell) -> None:
     """Tie the bar to the collector."""
+    _say_what_is_chosen(shell)
+    _act(shell)
 
+
+def _say_what_is_chosen(shell: Shell) -> None:
     @shell.app.callback(
         Output("act-chosen", "children"),
         Output("act-bar", "className"),
-        Input({"type": "grid", "name": ALL}, "selectedRows"),
-        Input("url", "search"),
+        Input({"type": "grid", "name": ALL}, "selectedRows"),  # also when tables come and go with another address
+        State("url", "search"),  # as an input it would ask for the bar while another page takes its place
     )
     def chosen(selected: list[list[Row] | None], search: str | None) -> tuple[str, str]:
         filters = views.parse(search)
@@ -44,6 +48,8 @@ def register(shell: Shell) -> None:
         count = len(_ticked(selected))
         return (f"{formats.count(count, 'alert')} ticked:", "act-bar") if count else (CHOOSE, "act-bar idle")
 
+
+def _act(shell: Shell) -> None:
     @shell.app.callback(
         Output("act-said", "children"),
         Output("act-note", "value"),

@@ -102,11 +102,11 @@ def budget_series(frame: Frame) -> Series | None:
     rows = list(frame)
     if not rows:
         return None
-    until = cast(datetime, rows[0]["period_until"])
+    until = cast("datetime | None", rows[0]["period_until"])
     begun = cast(datetime, rows[0]["period_from"])
     times = [cast(datetime, row["hour"]) for row in rows]
     spent = [_float(row["spent_usd"]) for row in rows]
-    reach = until if until.year < 9000 else None  # a budget without an end
+    reach = None if until is None or until.year > 9000 else until  # a budget may be without an end
     return Series("spent", [begun, *times], [0.0, *spent], _float(rows[0]["limit_usd"]), "the budget", "usd", until=reach)
 
 

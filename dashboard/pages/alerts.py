@@ -22,6 +22,7 @@ from dashboard.pages.alert_evidence import absent, alert_cases, alert_series, al
 from dashboard.pages.alert_words import for_all, value_said
 from dashboard.pages.mode_words import mode_name
 from dashboard.pages.page import Page, Shell
+from dashboard.pages.stating import length_said
 from dashboard.queries import ROWS_SHOWN
 
 Row = dict[str, object]
@@ -144,7 +145,7 @@ def rules(view: View) -> Children:
         Column("opens_said", "Opens at", width=180, grow=1),
         Column("closes_said", "Closes below", width=180, grow=1),
         Column("evidence_min", "Evidence, at least", "count", 140, tooltip="How much must have been looked at for it to count"),
-        Column("renotify_every", "Told again every", width=140),
+        Column("again_said", "Told again every", width=140),
         Column("source", "Stated by", width=150),
     )
     rows = [
@@ -153,6 +154,7 @@ def rules(view: View) -> Children:
             "whose": for_all(row["tenant"]),
             "on_said": "on" if row["is_on"] else "off",
             "opens_said": _opens(row),
+            "again_said": length_said(row["renotify_every"]),
             "closes_said": value_said(row["rule"], row["close_at"]),
         }
         for row in view.ask("alert_rules")

@@ -37,7 +37,7 @@ def channel(view: View) -> Children:
         kind = _kind(view.filters)
         return [
             back,
-            html.H1("A new channel.", className="headline"),
+            html.H1("A new channel.", className="headline new"),
             _choices(view, kind),
             fields_of("channel", fields(kind, None, rules)),
         ]
@@ -47,7 +47,9 @@ def channel(view: View) -> Children:
         return [back, html.H1(f"There is no channel {name} {whose}.", className="headline name"), _add()]
     return [
         back,
-        html.H1(f"Channel {name} {whose}: {row['state']}.", className="headline name"),
+        html.H1(
+            f"Channel {name} {whose}: {row['state']}.", className="headline name paused" if row["is_paused"] else "headline name"
+        ),
         html.P(_how(row), className="change name"),
         fields_of("channel", fields(str(row["kind"]), row, rules)),
     ]

@@ -34,7 +34,7 @@ def rule(view: View) -> Children:
         whose += ", which has none of its own yet: what is for all is shown"
     return [
         back,
-        html.H1(f"Rule {name}, {whose}.", className="headline name"),
+        html.H1(f"Rule {name}, {whose}.", className="headline name own" if row["tenant"] is not None else "headline name"),
         html.P(RULES.get(name, ""), className="change"),
         fields_of("rule", fields(row, tenant)),
     ]
@@ -76,7 +76,7 @@ def history(view: View) -> Children:
         Column("severity", "Severity", "severity", 96),
         Column("opens_said", "Wrong from", width=150),
         Column("closes_said", "Right below", width=150),
-        Column("renotify_every", "Told again every", width=140),
+        Column("again_said", "Told again every", width=140),
         Column("revision", "Revision", "count", 90),
     )
     name = view.filters.where.get("rule", ("",))[0]
@@ -84,6 +84,7 @@ def history(view: View) -> Children:
         {
             **row,
             "on_said": "withdrawn" if row["is_withdrawn"] else "on" if row["is_on"] else "off",
+            "again_said": length_said(row["renotify_every"]),
             "opens_said": value_said(name, row["open_at"]),
             "closes_said": value_said(name, row["close_at"]),
         }

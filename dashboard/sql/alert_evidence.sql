@@ -41,10 +41,11 @@ select h.hour, sum(sum(coalesce(h.cost_usd, 0))) over (order by h.hour) as spent
   from ledger.alerts a
   join lateral (
        select p.* from ledger.budget_periods p
-        where p.tenant = a.tenant and p.budget = a.subject and p.period_from <= a.last_seen_at and a.last_seen_at < p.period_until
+        where p.tenant = a.tenant and p.budget = a.subject and p.period_from <= a.last_seen_at
+          and a.last_seen_at < coalesce(p.period_until, 'infinity')
         order by p.revision desc limit 1) b on true
   join ledger.spend_hourly h
-    on h.tenant = a.tenant and h.hour >= date_trunc('hour', b.period_from, 'UTC') and h.hour < b.period_until
+    on h.tenant = a.tenant and h.hour >= date_trunc('hour', b.period_from, 'UTC') and h.hour < coalesce(b.period_until, 'infinity')
    and (b.layer is null or h.layer = b.layer) and (b.use is null or h.use = b.use) and (b.agent is null or h.agent = b.agent)
    and (b.model is null or h.model = b.model) and (b.task_class is null or h.task_class = b.task_class)
  where a.rule in ('budget_overrun', 'budget_pace') and a.alert_id = {alert_id} and {filters - a.tenant}
