@@ -46,7 +46,7 @@ def production(view: View) -> Children:
             graph("production", figure, figures.height_px(known), said),
             html.Ul([_equal(one) for one in known[: figures.CLASSES_SHOWN]], className="sentences"),
         ]
-    return [*drawn, *(_not_known(unknown) if unknown else [])]
+    return [*drawn, *(_not_known(unknown, is_all=not known) if unknown else [])]
 
 
 def _equal(one: figures.Made) -> Component:
@@ -66,7 +66,7 @@ def _equal(one: figures.Made) -> Component:
     return sentence([f"{name}{'; '.join(said)}."], act=bool(starved or bloated))
 
 
-def _not_known(made: list[figures.Made]) -> Children:
+def _not_known(made: list[figures.Made], *, is_all: bool) -> Children:
     columns = (
         Column("task_class", "Task class", width=160, grow=1),
         Column("tenant", "Tenant", width=100),
@@ -91,7 +91,7 @@ def _not_known(made: list[figures.Made]) -> Children:
                 table("production_unknown", columns, rows, row_key=("tenant", "task_class")),
                 html.Ul([sentence([f"To know it: {need}."], act=True) for need in needs], className="sentences"),
             ],
-            open=not any(one.is_known for one in made) and len(made) <= _FEW_CHECKS,
+            open=is_all,
         )
     ]
 

@@ -94,6 +94,16 @@ def test_a_class_is_split_as_its_tasks_went_and_what_no_task_took_is_not_settled
     assert ends == pytest.approx({"went well": 3.0, "went wrong": 1.0, "not settled yet": 4.0 + 3.0})
 
 
+def test_delays_to_others_leave_a_class_beside_what_was_spent_on_it() -> None:
+    spent = Frame(SPENT, (("acme", "action", "plan", "faq", Decimal(6)),))
+    external = Frame(("tenant", "task_class", "usd"), (("acme", "faq", Decimal(2)), ("acme", "not shown", Decimal(3))))
+    found = flow.flow_of(spent, Frame(WENT, (("acme", "faq", 6.0, 0.0, None),)), external)
+    assert found.links[(flow.END - 1, "faq"), (flow.END, flow.EXTERNAL)] == 2.0
+    assert found.nodes[flow.END - 1, "faq"] == 6.0, "it was not spent on it"
+    assert sum(usd for (column, _), usd in found.nodes.items() if column == flow.END) == 8.0
+    assert flow.EXTERNAL in str(read(flow.sankey(found, "k"))["data"][0]["node"]["label"])
+
+
 def test_what_is_small_is_put_together_and_names_are_no_markup() -> None:
     rows = tuple((f"t{place:02}", "action", "plan", None, Decimal(20 - place)) for place in range(12))
     found = flow.flow_of(Frame(SPENT, rows), Frame(WENT, ()))
