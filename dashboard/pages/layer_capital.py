@@ -41,7 +41,10 @@ def caches(view: View) -> Children:
         }
         for row in frame
     ]
-    return [table("cache_by_model", columns, rows, row_key=("model",))]
+    days = graph(
+        "cache_by_day", figures.cache_by_day(view.ask("cache_by_day"), view.filters.search()), figures.STOCK_PX, "By day."
+    )
+    return [table("cache_by_model", columns, rows, row_key=("model",)), days]
 
 
 def _ratio(part: object, whole: object) -> float | None:

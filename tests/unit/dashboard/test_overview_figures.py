@@ -153,6 +153,27 @@ def test_regret_in_sum_stands_below_its_bound() -> None:
     assert HOSTILE not in str((bound, lost))
 
 
+def test_regret_stands_at_what_tasks_were_worth_with_its_bounds_and_findings_are_marked() -> None:
+    columns = ("tenant", "task_class", "value_band", "value_low_usd", "value_high_usd", "chosen", "n", "usd_each", "low", "high",
+               "is_discovery")  # fmt: skip
+    rows = (
+        ("acme", HOSTILE, "below 8 USD", None, Decimal(8), "a", 9, 0.1, -0.1, 0.4, False),
+        ("acme", "fix", "30 USD and more", Decimal(30), None, "a", 9, 0.5, 0.3, 0.9, True),
+        ("acme", "fix", "8 USD and more", Decimal(8), None, "a", 9, None, None, None, False),
+    )
+    judged, standing = read(layers.regret_by_value(Frame(columns, rows), "k"))["data"]
+    assert (judged["x"], judged["y"]) == ([4.0], [0.1])
+    assert (standing["x"], standing["marker"]["color"]) == ([30.0], theme.ACCENT)
+    assert (standing["error_y"]["array"], standing["error_y"]["arrayminus"]) == (pytest.approx([0.4]), pytest.approx([0.2]))
+    assert HOSTILE not in str(judged)
+
+
+def test_what_is_written_to_caches_stands_beside_what_is_read() -> None:
+    frame = Frame(("day", "cache_write_tokens", "cache_read_tokens"), ((NOW.date(), 5, None),))
+    written, fetched = read(layers.cache_by_day(frame, "k"))["data"]
+    assert (list(written["y"]), list(fetched["y"])) == ([5.0], [None])
+
+
 def test_the_queue_is_told_by_engine_and_hour() -> None:
     columns = ("engine", "hour", "queue_s", "queue_p95_s")
     rows = (("a", NOW, 1.5, 4.0), ("b", NOW, None, None))
