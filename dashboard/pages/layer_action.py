@@ -179,7 +179,7 @@ def hand_offs(view: View) -> Children:
             **{name: row[name] for name in ("task_class", "tenant", "hand_offs", "value_usd")},
             "takes_usd": _sum(row["cost_usd"], row["latency_usd"], row["risk_usd"]),
             "loses": _loses(row),
-            "said": str(row["sentence"]) if row["status"] == "appraised" else f"{row['sentence']} {row['change']}",
+            "said": str(row["sentence"]) if row["status"] == "appraised" else f"Whether it pays is not known. {row['change']}",
         }
         for row in frame
     ]
