@@ -18,7 +18,7 @@ ENDS = {  # of the dollars spent
     "unknown_usd": ("outcome not known", theme.UNKNOWN),
     "unsettled_usd": ("not settled yet", theme.UNATTRIBUTED),
 }
-EXTERNAL = "delays to others, unpaid"
+EXTERNAL = "unpaid delays"
 """What nobody was billed: it is no part of the dollars spent, and leaves the classes of tasks beside them."""
 _LAYERS = ("demand", "action", "supply", "capital")
 OTHERS = "others"

@@ -134,7 +134,6 @@ def _action(row: Row, names: list[str]) -> Component:
     undone = {True: "can be undone", False: "cannot be undone"}.get(cast(bool, row["is_reversible"]), "")
     under = ", ".join(word for word in (known_or(cast("str | None", row["task_class"])), str(row["tenant"]), undone) if word)
     gain = None if row["gain_usd"] is None else round(float(formats.number(row["gain_usd"]) or 0), 2)
-    basis = "appraised" if row["is_appraised"] else "usual"
     count = formats.count(row["actions"], "action")
     return html.Tr(
         [
@@ -142,7 +141,7 @@ def _action(row: Row, names: list[str]) -> Component:
             *(_confirmed(name, now.get(name), borne.get(name), is_best=name == should) for name in names),
             html.Td(html.Span(formats.share(enough, 1), className="cell act" if enough < 0.5 else "cell")),
             html.Td(html.Span("–" if gain is None else formats.usd(gain), className="cell")),
-            html.Td(html.Span(f"{basis}: {row['why']}", className="cell why")),
+            html.Td(html.Span(str(row["why"]), className="cell why")),
         ]
     )
 
