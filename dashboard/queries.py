@@ -16,12 +16,13 @@ from functools import cache
 
 from psycopg import sql
 
-from dashboard.filters import ALERT_STATES, DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
+from dashboard.address import AGES
+from dashboard.filters import ALERT_STATES, DIMENSIONS, FINDING_STATES, SORTS, STATUSES, VERDICTS, Filters, Window
 from ledger.queries import queries
 
 FILES = (
     "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
-    "layers", "layer_panels", "vector",
+    "layers", "layer_panels", "vector", "alert_evidence", "settings",
 )  # fmt: skip
 ROWS_SHOWN = 1000
 BUCKETS = ("minute", "hour", "day", "week", "month")
@@ -65,6 +66,8 @@ def statement(
         "spend": lambda: _rolled_up("spend", span, bucket),
         "statuses": lambda: _rolled_up("statuses", span, bucket),
         "limit": lambda: "all" if limit is None else str(int(limit)),
+        "age": lambda: _age(filters.asked.get("age"), now),
+        "sought": lambda: _literal(filters.sought or ""),
     }
 
     def fill(place: re.Match[str]) -> str:
@@ -136,18 +139,35 @@ def _conditions(filters: Filters, window: Window, time_column: str, *dimensions:
         if dimension in ("status", "verdict"):
             known = STATUSES if dimension == "status" else VERDICTS
             conditions += [f"status = {_literal(filters.status)}"] if filters.status in known else []
-        elif dimension in ("state", "standing_status"):
-            conditions += _in_state(dimension.removeprefix("standing_"), filters.status)
+        elif dimension == "state":
+            conditions += _in_state(filters.status)
+        elif dimension == "standing_status":
+            conditions.append(_standing_status(filters.status))
         elif kept := filters.where.get(dimension.rpartition(".")[2]):
             conditions.append(_among(dimension, kept))
     return "\n   and ".join(conditions) or "true"
 
 
-def _in_state(column: str, state: str | None) -> list[str]:
-    """Alerts or findings in a state; those that are not resolved where none is asked for."""
+def _in_state(state: str | None) -> list[str]:
+    """Alerts in a state; those that are not resolved where none is asked for."""
     if state == "every":
         return []
-    return [f"{column} = {_literal(state)}"] if state in ALERT_STATES else [f"{column} <> 'resolved'"]
+    return [f"state = {_literal(state)}"] if state in ALERT_STATES else ["state <> 'resolved'"]
+
+
+def _standing_status(status: str | None) -> str:
+    """Findings in a state; those that count, neither dismissed nor resolved, where none is asked for."""
+    if status == "every":
+        return "true"
+    return f"status = {_literal(status)}" if status in FINDING_STATES else "status in ('open', 'acknowledged')"
+
+
+def _age(age: str | None, now: datetime) -> str:
+    """Alerts that have been open for so long."""
+    if age not in AGES:
+        return "true"
+    _, length, is_since = AGES[age]
+    return f"opened_at {'>=' if is_since else '<'} timestamptz '{(now - length).astimezone(UTC):%Y-%m-%d %H:%M}Z'"
 
 
 def _overlap(window: Window, begun: str, ended: str) -> str:

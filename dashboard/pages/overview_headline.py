@@ -36,7 +36,7 @@ def _found(view: View, total: Row) -> Children:
     amount = html.Strong(
         formats.usd_estimate(total["usd_per_day"], total["low"], total["high"]),
         className="number",
-        title="sum(usd_per_day) of ledger.findings that are not resolved",
+        title="sum(usd_per_day) of ledger.findings that are open or acknowledged",
     )
     said: Children = [
         amount,

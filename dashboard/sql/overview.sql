@@ -1,9 +1,9 @@
 -- name: findings_by_day
--- What the findings that are not resolved lost on each day, summed.
+-- What the findings that count lost on each day, summed.
 select x.day, sum(x.usd) as usd
   from ledger.findings f
  cross join lateral jsonb_to_recordset(f.evidence -> 'days') as x (day timestamptz, usd numeric)
- where f.status <> 'resolved' and {overlap f.opened_at f.resolved_at}
+ where f.status in ('open', 'acknowledged') and {overlap f.opened_at f.resolved_at}
    and {filters x.day f.tenant f.mode f.layer f.task_class f.agent}
  group by x.day
  order by x.day;

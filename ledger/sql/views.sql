@@ -426,7 +426,8 @@ select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
 -- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
 create or replace view ledger.alerts as
 select t.tenant, a.alert_id, a.rule, a.subject, a.state, a.opened_at, a.last_seen_at, a.quiet_since, a.resolved_at, a.muted_until,
-       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity, a.told_value
+       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity, a.told_value,
+       case when a.rule = 'misallocation' then split_part(a.subject, ': ', 1) end as mode   -- of a finding's alert
   from pigou.alert a join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.alert_events as
@@ -439,7 +440,8 @@ select t.tenant, e.alert_id, e.event_id, e.at, a.rule, a.subject, e.event, e.is_
 create or replace view ledger.alert_rules as
 select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all who have none of their own
        r.rule, r.revision, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
-       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity, r.grown_by
+       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity, r.grown_by, r.is_withdrawn,
+       not r.is_withdrawn and r.revision = max(r.revision) over (partition by r.tenant_id, r.rule) as is_in_force
   from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
 
 -- Settled traces: what each was worth, cost, and how long it took. value_usd is V; net_usd is eq. 1 for what was done, V·Q − C − λ·L − ρ·R,
@@ -653,9 +655,10 @@ select t.tenant, c.task_class, c.revision, c.latency_s, c.risk_usd_per_day, c.so
 create or replace view ledger.channels as
 select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channel, c.kind, c.revision, c.settings, c.rules, c.tenants,
        c.severity_min, c.escalate_after, c.group_for, c.give_up_after,
-       case when s.failing_since is not null then 'failing' when s.last_sent_at is null then 'not yet used' else 'working' end as state,
+       case when c.is_paused then 'paused' when s.failing_since is not null then 'failing' when s.last_sent_at is null then 'not yet used' else 'working' end as state,
        s.failing_since, s.failures, s.last_error, s.last_error_at, s.last_sent_at, nullif(s.next_at, '-infinity') as next_at,
-       w.waiting, w.oldest_at, w.dead, c.source, c.recorded_at
+       w.waiting, w.oldest_at, w.dead, c.source, c.recorded_at, c.is_paused,
+       x.asked_at as tested_at, x.who as tested_by, x.result as test_result, x.answer as test_answer
   from (select distinct on (tenant_id, channel) * from pigou.channel order by tenant_id, channel, revision desc) c
   join pigou.channel_state s on s.tenant_id = c.tenant_id and s.channel = c.channel
   left join pigou.tenant t on t.tenant_id = c.tenant_id
@@ -663,7 +666,29 @@ select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channe
                             count(*) filter (where d.state = 'dead') as dead
                        from pigou.delivery d
                       where d.channel_tenant_id = c.tenant_id and d.channel = c.channel) w
+  left join lateral (select * from pigou.channel_test k where k.tenant_id = c.tenant_id and k.channel = c.channel
+                      order by k.test_id desc limit 1) x on true
  where c.is_on;
+
+-- Every revision of every channel, removed ones too.
+create or replace view ledger.channel_revisions as
+select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channel, c.revision, c.kind, c.settings, c.rules, c.tenants,
+       c.severity_min, c.escalate_after, c.group_for, c.give_up_after,
+       case when not c.is_on then 'removed' when c.is_paused then 'paused' else 'on' end as state, c.source, c.recorded_at
+  from pigou.channel c left join pigou.tenant t on t.tenant_id = c.tenant_id;
+
+-- Tests of channels that somebody asked for, and what was answered.
+create or replace view ledger.channel_tests as
+select case when k.tenant_id = 0 then null else t.tenant end as tenant, k.channel, k.test_id, k.who, k.asked_at, k.answered_at, k.result,
+       k.answer
+  from pigou.channel_test k left join pigou.tenant t on t.tenant_id = k.tenant_id;
+
+-- Views of the page that people saved, as they are called now.
+create or replace view ledger.saved_views as
+select v.view_id, v.name, v.address, v.who, v.at, f.who as made_by, f.at as made_at
+  from (select distinct on (view_id) * from pigou.saved_view order by view_id, revision desc) v
+  join pigou.saved_view f on f.view_id = v.view_id and f.revision = 1
+ where not v.is_removed;
 
 -- One row per event and channel that was to hear of it.
 create or replace view ledger.deliveries as
@@ -685,14 +710,21 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.mainte
   from pigou.maintenance m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 -- Where dollars are lost, since when, and what became of it; resolved ones too, as they were last found wrong. alert_id: the alert that
--- tells of it, while that is not resolved.
+-- tells of it, while that is not resolved. status `dismissed`: somebody said that it is intended or not worth its mending, and that holds.
 create or replace view ledger.findings as
-select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence, f.status,
+select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence,
+       case when f.status <> 'resolved' and d.event is not null then 'dismissed' else f.status end as status,
        f.sentence, f.change, f.layer, f.kind, f.task_class, f.agent, f.subject, f.band, f.since, f.until, f.n, f.tasks,
        f.materiality_usd_per_day, f.inequality, f.method, f.seen_at, f.looked_at, f.quiet_since, f.resolved_at, f.resolution,
-       f.told_usd_per_day, f.former_finding_id, a.alert_id
+       f.told_usd_per_day, f.former_finding_id, a.alert_id,
+       d.at as dismissed_at, d.who as dismissed_by, d.ground as dismissed_as, d.note as dismissed_note, d.until_at as dismissed_until,
+       d.until_usd_per_day as dismissed_until_usd_per_day
   from pigou.finding f
   join pigou.tenant t on t.tenant_id = f.tenant_id
+  left join lateral (select * from pigou.dismissal x
+                      where x.tenant_id = f.tenant_id and x.mode = f.mode and x.segment = f.segment
+                      order by x.revision desc limit 1) d
+    on f.status <> 'resolved' and d.event = 'dismissed' and (d.until_at is null or d.until_at > now())
   left join pigou.alert a
     on a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
    and a.state <> 'resolved' and f.status <> 'resolved';

@@ -24,7 +24,8 @@ _HOUR = AT.replace(minute=0, second=0, microsecond=0)
 SHOW_SINGLE_ROWS = {
     "calls", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
     "decision", "decision_options", "decision_neighbours", "trace_task", "trace_decisions",
-    "found", "alert", "alert_history", "alert_deliveries",
+    "found", "alert", "alert_history", "alert_deliveries", "alert_finding", "alert_terms", "alert_cases", "alert_budget",
+    "alert_share", "alert_spend", "alert_rule", "rule_history", "alert_channel", "channel_history", "channel_tests",
     "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
 }  # fmt: skip
 RAW = ("call", "record", "entry", "transfer", "metric_point", "call_key", "rejection")
@@ -168,7 +169,8 @@ def test_the_names_of_those_that_do_are_names_of_queries() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHOW_SINGLE_ROWS))
 def test_those_that_show_single_rows_are_bounded(name: str) -> None:
-    assert any(bound in named()[name] for bound in ("limit {limit}", "{trace_id}", "{decision_id}", "{alert_id}", "{finding_id}"))
+    bounds = ("limit {limit}", "{trace_id}", "{decision_id}", "{alert_id}", "{finding_id}", "{rule}", "{channel}")
+    assert any(bound in named()[name] for bound in bounds)
 
 
 def test_a_plan_that_reads_calls_is_found(dsn: str, reader: psycopg.Connection) -> None:
