@@ -8,7 +8,7 @@ from dashboard import formats, theme
 from dashboard.figures.paper import Figure, Trace, iso, label_of, paper
 from dashboard.frame import Frame
 
-FRONTIER_PX, CURVES_PX, ENGINES_PX, WAITING_PX, DRAFTING_PX, ROLLOUTS_PX = 440, 280, 420, 220, 280, 260
+FRONTIER_PX, CURVES_PX, ENGINES_PX, WAITING_PX, DRAFTING_PX, ROLLOUTS_PX, STOCK_PX = 440, 280, 420, 220, 280, 260, 200
 LINES_SHOWN = 4
 _RESOURCES = (
     ("kv_usd_per_token_s", "kv", "KV, USD per million tokens held for a second", (0.0, 0.24)),
@@ -105,6 +105,78 @@ def engine_lines(frame: Frame, key: str) -> Figure:
             "automargin": True, "exponentformat": "none",
         }  # fmt: skip
         traces += [_hours(frame, engine, (column, name), place, row) for place, engine in enumerate(engines)]
+    return {"data": traces, "layout": layout}
+
+
+def regret_by_value(frame: Frame, key: str) -> Figure:
+    """What a request lost against what its task was worth: a dot with its interval for each segment that was judged.
+
+    Those that stand as findings are marked. The axis of value is logarithmic, and a band is put where it begins (the lowest,
+    which begins nowhere, at half of where it ends).
+    """
+    layout = paper(key)
+    layout["hovermode"] = "closest"
+    layout["dragmode"] = False
+    layout["margin"] = {"l": 8, "r": 8, "t": 22, "b": 44}
+    title = {"text": "What the task was worth, V, USD", "font": {"size": 11.5}}
+    still = {"fixedrange": True, "zeroline": False}
+    layout["xaxis"] = {**still, "title": title, "type": "log", "tickprefix": "$", "dtick": 1}
+    layout["yaxis"] = {"tickprefix": "$", "fixedrange": True, "zeroline": True, "automargin": True, "nticks": 6}
+    layout["annotations"] = [_title("regret of a request, USD, with its bounds", (0.0, 1.0))]
+    judged = [row for row in frame if row["usd_each"] is not None and _worth(row) is not None]
+    traces = [
+        _judged([row for row in judged if bool(row["is_discovery"]) == stands], color)
+        for stands, color in ((False, theme.COMPUTE), (True, theme.ACCENT))
+    ]
+    return {"data": traces, "layout": layout}
+
+
+def _worth(row: dict[str, object]) -> float | None:
+    """Where a band stands on the axis of value."""
+    low, high = _float(row["value_low_usd"]), _float(row["value_high_usd"])
+    if low:
+        return low
+    return None if not high else high / 2
+
+
+def _judged(rows: Sequence[dict[str, object]], color: str) -> Trace:
+    usd, low, high = ([_float(row[name]) or 0.0 for row in rows] for name in ("usd_each", "low", "high"))
+    return {
+        "type": "scatter", "mode": "markers", "x": [_worth(row) for row in rows], "y": usd,
+        "marker": {"color": color, "size": 9},
+        "error_y": {"type": "data", "symmetric": False, "array": [top - each for top, each in zip(high, usd, strict=True)],
+                    "arrayminus": [each - bottom for bottom, each in zip(low, usd, strict=True)], "thickness": 1, "width": 3,
+                    "color": color},
+        "customdata": [
+            f"{label_of(str(row['task_class']))} ({label_of(str(row['tenant']))}), V {label_of(str(row['value_band']))}<br>"
+            f"{label_of(str(row['chosen']))}, {formats.count(row['n'], 'request')}" for row in rows
+        ],
+        "hovertemplate": "<b>%{customdata}</b><br>$%{y:,.4~r} lost by each<extra></extra>",
+    }  # fmt: skip
+
+
+def cache_by_day(frame: Frame, key: str) -> Figure:
+    """Tokens written to caches and read from them, by day, side by side."""
+    layout = paper(key)
+    layout["barmode"] = "group"
+    layout["hovermode"] = "closest"
+    layout["dragmode"] = False
+    layout["xaxis"] = {"type": "date", "showgrid": False, "zeroline": False, "fixedrange": True, "nticks": 7}
+    layout["yaxis"] = {"tickformat": "~s", "fixedrange": True, "zeroline": False, "rangemode": "tozero", "automargin": True,
+                       "nticks": 4}  # fmt: skip
+    layout["annotations"] = [_title("tokens a day: written, and lighter read", (0.0, 1.0))]
+    days = [str(row["day"]) for row in frame]
+    traces: list[Trace] = []
+    for column, color, said in (
+        ("cache_write_tokens", theme.SERIES[0], "written"), ("cache_read_tokens", theme.SERIES[2], "read")
+    ):  # fmt: skip
+        amounts = [_float(row[column]) for row in frame]
+        traces.append(
+            {
+                "type": "bar", "x": days, "y": amounts, "marker": {"color": color, "line": {"width": 0}},
+                "hovertemplate": f"%{{x|%-d %b %Y}}<br>%{{y:,.0f}} tokens {said}<extra></extra>",
+            }
+        )  # fmt: skip
     return {"data": traces, "layout": layout}
 
 

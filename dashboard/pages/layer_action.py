@@ -46,7 +46,7 @@ def production(view: View) -> Children:
             graph("production", figure, figures.height_px(known), said),
             html.Ul([_equal(one) for one in known[: figures.CLASSES_SHOWN]], className="sentences"),
         ]
-    return [*drawn, *(_not_known(unknown) if unknown else [])]
+    return [*drawn, *(_not_known(unknown, is_all=not known) if unknown else [])]
 
 
 def _equal(one: figures.Made) -> Component:
@@ -66,7 +66,7 @@ def _equal(one: figures.Made) -> Component:
     return sentence([f"{name}{'; '.join(said)}."], act=bool(starved or bloated))
 
 
-def _not_known(made: list[figures.Made]) -> Children:
+def _not_known(made: list[figures.Made], *, is_all: bool) -> Children:
     columns = (
         Column("task_class", "Task class", width=160, grow=1),
         Column("tenant", "Tenant", width=100),
@@ -91,7 +91,7 @@ def _not_known(made: list[figures.Made]) -> Children:
                 table("production_unknown", columns, rows, row_key=("tenant", "task_class")),
                 html.Ul([sentence([f"To know it: {need}."], act=True) for need in needs], className="sentences"),
             ],
-            open=not any(one.is_known for one in made) and len(made) <= _FEW_CHECKS,
+            open=is_all,
         )
     ]
 
@@ -134,7 +134,6 @@ def _action(row: Row, names: list[str]) -> Component:
     undone = {True: "can be undone", False: "cannot be undone"}.get(cast(bool, row["is_reversible"]), "")
     under = ", ".join(word for word in (known_or(cast("str | None", row["task_class"])), str(row["tenant"]), undone) if word)
     gain = None if row["gain_usd"] is None else round(float(formats.number(row["gain_usd"]) or 0), 2)
-    basis = "appraised" if row["is_appraised"] else "usual"
     count = formats.count(row["actions"], "action")
     return html.Tr(
         [
@@ -142,7 +141,7 @@ def _action(row: Row, names: list[str]) -> Component:
             *(_confirmed(name, now.get(name), borne.get(name), is_best=name == should) for name in names),
             html.Td(html.Span(formats.share(enough, 1), className="cell act" if enough < 0.5 else "cell")),
             html.Td(html.Span("–" if gain is None else formats.usd(gain), className="cell")),
-            html.Td(html.Span(f"{basis}: {row['why']}", className="cell why")),
+            html.Td(html.Span(str(row["why"]), className="cell why")),
         ]
     )
 
@@ -179,7 +178,7 @@ def hand_offs(view: View) -> Children:
             **{name: row[name] for name in ("task_class", "tenant", "hand_offs", "value_usd")},
             "takes_usd": _sum(row["cost_usd"], row["latency_usd"], row["risk_usd"]),
             "loses": _loses(row),
-            "said": str(row["sentence"]) if row["status"] == "appraised" else f"{row['sentence']} {row['change']}",
+            "said": str(row["sentence"]) if row["status"] == "appraised" else f"Whether it pays is not known. {row['change']}",
         }
         for row in frame
     ]

@@ -6,7 +6,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard import formats
-from dashboard.components.marks import fact, graph, interval_bar, known_or
+from dashboard.components.marks import fact, graph, known_or
 from dashboard.components.panel import Children, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.figures import layers as figures
@@ -41,7 +41,10 @@ def caches(view: View) -> Children:
         }
         for row in frame
     ]
-    return [table("cache_by_model", columns, rows, row_key=("model",))]
+    days = graph(
+        "cache_by_day", figures.cache_by_day(view.ask("cache_by_day"), view.filters.search()), figures.STOCK_PX, "By day."
+    )
+    return [table("cache_by_model", columns, rows, row_key=("model",)), days]
 
 
 def _ratio(part: object, whole: object) -> float | None:
@@ -221,12 +224,11 @@ def _ways(ways: list[Row]) -> Children:
     if not ways:
         return []
     heading = html.H3("Portfolio: what each way of training gains, and how surely")
-    most = max((float(formats.number(way["gain"]) or 0) + 1.96 * _error(way) for way in ways), default=0.0)
     rows = [
         html.Tr(
             [
                 html.Th(known_or(cast("str | None", way["method"])) if way["method"] else "way not stated", scope="row"),
-                html.Td([_gain(way), interval_bar(way["gain"], *_limits(way), most)], className="number"),
+                html.Td(_gain(way), className="number"),
                 html.Td(f"{float(formats.number(way['variance']) or 0) ** 0.5:.3g}", className="number"),
                 html.Td(formats.count(way["updates"], "update"), className="number"),
                 html.Td("no other gains more at less variance" if way["is_efficient"] else "another gains more at less variance"),

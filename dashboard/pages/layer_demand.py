@@ -48,6 +48,22 @@ def _band(view: View, task_class: str | None, band: str, cell: Cell) -> Componen
     return html.Td(link, className="hatched" if cell.open else "shaded", style=shade)
 
 
+def by_value(view: View) -> Children:
+    """What a request lost against what its task was worth, by segment, with the bound of each."""
+    frame = view.ask("route_segments", limit=None)
+    judged = [row for row in frame if row["usd_each"] is not None]
+    if not judged:
+        return [nothing(_NO_ROUTES)]
+    said = f"Regret of a request by what its task was worth, in {formats.count(len(judged), 'segment')}."
+    drawing = graph("regret_by_value", figures.regret_by_value(frame, view.filters.search()), figures.CURVES_PX, said)
+    standing = [row for row in judged if row["is_discovery"]]
+    stand = "stands" if len(standing) == 1 else "stand"
+    words = f"{len(standing)} of {formats.count(len(judged), 'segment')} {stand} out from chance, although many were looked at"
+    rest = len(frame) - len(judged)
+    unknown = f"; of {formats.count(rest, 'further one')} no number can be given" if rest else ""
+    return [html.P(f"{words}{unknown}. All that was appraised, whatever the time shown.", className="note"), drawing]
+
+
 def curve(view: View) -> Children:
     """What routers lost in sum since they were looked at, with the bound of their intervals."""
     frame = view.ask("regret_curve", limit=None)

@@ -83,8 +83,11 @@ def _found(view: View, layer: str) -> list[Component]:
 
 
 def line(view: View) -> Children:
-    """The equimarginal line of this layer."""
-    return allocation.line(replace(view, filters=view.filters.only("layer", layer_of(view.filters))))
+    """The equimarginal line of this layer; none where what it decides is not seen decision by decision."""
+    narrowed = replace(view, filters=view.filters.only("layer", layer_of(view.filters)))
+    if layer_of(view.filters) == "supply" and not len(narrowed.ask("equimarginal", limit=1)):
+        return absent()
+    return allocation.line(narrowed)
 
 
 def places(view: View) -> Children:
@@ -129,6 +132,13 @@ def _only(layer: str, panel: Panel) -> Panel:
 _PARTICULAR: dict[str, tuple[Panel, ...]] = {
     "demand": (
         Panel("bands", "Regret of the router by what tasks are worth", demand.bands, "USD a day.", table="regret_by_band"),
+        Panel(
+            "regret_by_value",
+            "Regret of a request by what its task was worth",
+            demand.by_value,
+            "A dot for each segment.",
+            table="route_segments",
+        ),
         Panel("regret_curve", "Regret of the router over time", demand.curve, "USD in sum.", table="regret_curve"),
         Panel("frontier", "What the router could reach", demand.frontier, "Diamonds: where it stands today.", table="frontier"),
         Panel("menu", "Would users choose for themselves?", demand.menu, "A menu in place of the router (eq. 5).", table="menus"),

@@ -20,7 +20,10 @@ from dashboard.pages.spend import PAGE as SPEND
 Row = dict[str, object]
 OVERVIEW_DIMENSIONS = {"task_class": "Task class", "layer": "Layer", "agent": "Agent", "tenant": "Tenant"}
 _HEADS = ("Whose", "Layer", "Use", "Class of tasks", "How they went")
-_SPLIT = "The dollars of a class are split as its tasks went; a task that is half a success counts half."
+_SPLIT = (
+    "The dollars of a class are split as its tasks went: what went well is value, what went wrong waste; a task that is half a"
+    " success counts half. Delays that a class imposes on others on shared engines are in nobody's bill, and leave it beside."
+)
 _SHOWN = 5
 _DAYS_DRAWN = 28
 
@@ -31,18 +34,14 @@ def flows(view: View) -> Children:
     if not len(frame):
         return [nothing("No call with a price in this time.")]
     budgets = {str(row["tenant"]): _budget(row) for row in reversed(list(view.ask("budgets_in_force")))}
-    drawn = flow.flow_of(frame, view.ask("flow_outcomes", limit=None))
+    drawn = flow.flow_of(frame, view.ask("flow_outcomes", limit=None), view.ask("flow_external", limit=None))
     ends = "; ".join(f"{name} {formats.usd(round(usd, 2))}" for (column, name), usd in drawn.nodes.items() if column == flow.END)
     figure = flow.sankey(drawn, key=view.filters.search(), budgets=budgets)
-    heads = html.Div(
-        [html.Span(name) for name in ("Whose", "Layer", "Use", "Class of tasks", "How they went")], className="flow-heads"
-    )
+    heads = html.Div([html.Span(name) for name in _HEADS], className="flow-heads")
     drawing = graph("flow", figure, flow.HEIGHT_PX, f"Where dollars went: {ends}.")
     return [
         html.Div(html.Div([heads, drawing]), className="scrolls flow", tabIndex=0),
-        html.P(
-            "The dollars of a class are split as its tasks went; a task that is half a success counts half.", className="note"
-        ),
+        html.P(_SPLIT, className="note"),
     ]
 
 

@@ -130,3 +130,21 @@ select l.tenant, l.agent as trainer, nullif(x.method, '') as method, x.updates, 
        as x (method text, updates bigint, gain numeric, variance numeric, is_efficient boolean)
  where l.mode = 'stale_rollouts' and jsonb_typeof(l.evidence -> 'detail' -> 'frontier') = 'array' and {filters - l.tenant l.agent}
  order by l.tenant, l.agent, x.variance;
+
+-- name: route_segments
+-- What a request lost by which model answered it, by what its task was worth: decisions that were judged together, over all that was
+-- appraised. The upper limit is the bound.
+select tenant, task_class, value_band, value_low_usd, value_high_usd, chosen, nullif(best, '') as best, n, regret_usd / n as usd_each,
+       regret_low_usd / n as low, regret_high_usd / n as high, status, is_discovery
+  from ledger.segments
+ where kind = 'route' and n > 0 and value_band <> '' and {filters - tenant task_class chosen}
+ order by tenant, task_class, value_low_usd nulls first, chosen;
+
+-- name: cache_by_day
+-- Tokens written to caches and read from them, by day: what is invested, and what comes back.
+select day, sum(cache_write_tokens) as cache_write_tokens, sum(cache_read_tokens) as cache_read_tokens
+  from ledger.spend_daily
+ where {filters day tenant agent task_class}
+ group by day
+having sum(coalesce(cache_write_tokens, 0) + coalesce(cache_read_tokens, 0)) > 0
+ order by day;

@@ -71,3 +71,12 @@ select layer, sum(usd_per_day) as usd_per_day, sum(usd_per_day) - sqrt(sum(below
          group by layer, tenant, task_class) as classes
  group by layer
  order by layer;
+
+-- name: flow_external
+-- What classes of tasks cost others in delay on shared engines, at these others' price of a second: in nobody's bill.
+select tenant, nullif(task_class, '') as task_class, sum(usd) as usd
+  from ledger.externalities
+ where {filters day tenant task_class}
+ group by tenant, task_class
+having sum(usd) > 0
+ order by usd desc, tenant, task_class;

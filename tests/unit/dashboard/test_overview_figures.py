@@ -94,6 +94,16 @@ def test_a_class_is_split_as_its_tasks_went_and_what_no_task_took_is_not_settled
     assert ends == pytest.approx({"went well": 3.0, "went wrong": 1.0, "not settled yet": 4.0 + 3.0})
 
 
+def test_delays_to_others_leave_a_class_beside_what_was_spent_on_it() -> None:
+    spent = Frame(SPENT, (("acme", "action", "plan", "faq", Decimal(6)),))
+    external = Frame(("tenant", "task_class", "usd"), (("acme", "faq", Decimal(2)), ("acme", "not shown", Decimal(3))))
+    found = flow.flow_of(spent, Frame(WENT, (("acme", "faq", 6.0, 0.0, None),)), external)
+    assert found.links[(flow.END - 1, "faq"), (flow.END, flow.EXTERNAL)] == 2.0
+    assert found.nodes[flow.END - 1, "faq"] == 6.0, "it was not spent on it"
+    assert sum(usd for (column, _), usd in found.nodes.items() if column == flow.END) == 8.0
+    assert flow.EXTERNAL in str(read(flow.sankey(found, "k"))["data"][0]["node"]["label"])
+
+
 def test_what_is_small_is_put_together_and_names_are_no_markup() -> None:
     rows = tuple((f"t{place:02}", "action", "plan", None, Decimal(20 - place)) for place in range(12))
     found = flow.flow_of(Frame(SPENT, rows), Frame(WENT, ()))
@@ -141,6 +151,27 @@ def test_regret_in_sum_stands_below_its_bound() -> None:
     bound, lost = read(layers.regret_curves(Frame(columns, rows), "k"))["data"]
     assert (list(bound["y"]), list(lost["y"]), bound["line"]["dash"]) == ([6.0, 9.0], [4.0, 5.0], "dot")
     assert HOSTILE not in str((bound, lost))
+
+
+def test_regret_stands_at_what_tasks_were_worth_with_its_bounds_and_findings_are_marked() -> None:
+    columns = ("tenant", "task_class", "value_band", "value_low_usd", "value_high_usd", "chosen", "n", "usd_each", "low", "high",
+               "is_discovery")  # fmt: skip
+    rows = (
+        ("acme", HOSTILE, "below 8 USD", None, Decimal(8), "a", 9, 0.1, -0.1, 0.4, False),
+        ("acme", "fix", "30 USD and more", Decimal(30), None, "a", 9, 0.5, 0.3, 0.9, True),
+        ("acme", "fix", "8 USD and more", Decimal(8), None, "a", 9, None, None, None, False),
+    )
+    judged, standing = read(layers.regret_by_value(Frame(columns, rows), "k"))["data"]
+    assert (judged["x"], judged["y"]) == ([4.0], [0.1])
+    assert (standing["x"], standing["marker"]["color"]) == ([30.0], theme.ACCENT)
+    assert (standing["error_y"]["array"], standing["error_y"]["arrayminus"]) == (pytest.approx([0.4]), pytest.approx([0.2]))
+    assert HOSTILE not in str(judged)
+
+
+def test_what_is_written_to_caches_stands_beside_what_is_read() -> None:
+    frame = Frame(("day", "cache_write_tokens", "cache_read_tokens"), ((NOW.date(), 5, None),))
+    written, fetched = read(layers.cache_by_day(frame, "k"))["data"]
+    assert (list(written["y"]), list(fetched["y"])) == ([5.0], [None])
 
 
 def test_the_queue_is_told_by_engine_and_hour() -> None:
