@@ -4,7 +4,7 @@ The statements stand in `sql/*.sql` and read views of schema `ledger` only. In t
 `{filters hour tenant model}` becomes the conditions of the view's time column (`-` for none) and of those dimensions,
 `{overlap begun ended}` those of lives between two columns that reach into the window, `{name}` a quoted literal, `{days}` a row
 with the days of the window that the books know, and a few names (`dimension`, `order`…) a piece that is checked against a fixed
-list. `{standing}` is the query of that name. `{spend}` and `{statuses}` are the sums that answer for the window: what was spent
+list. `{spend}`, `{statuses}`, `{regret}` and `{tasks}` are the sums that answer for the window: what was spent, decided or settled
 is never summed from single rows.
 """
 
@@ -62,6 +62,8 @@ def statement(
         "week ago": lambda: _literal(now - timedelta(days=7)),
         "spend": lambda: _rolled_up("spend", span, bucket),
         "statuses": lambda: _rolled_up("statuses", span, bucket),
+        "regret": lambda: _by_day("regret", "regret", span),
+        "tasks": lambda: _by_day("tasks_between", "tasks", span),
         "limit": lambda: "all" if limit is None else str(int(limit)),
     }
 
@@ -73,7 +75,6 @@ def statement(
             return _overlap(span, *asked.split()[1:])
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
-    pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
     return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "))
 
 
@@ -103,18 +104,18 @@ def bucket_of(window: Window, extent: timedelta | None = None) -> str:
     return "week" if length <= timedelta(days=800) else "month"
 
 
-def _without_purpose(text: str) -> str:
-    """A query without the comment above it, to stand within another."""
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-
-
 def _rolled_up(name: str, window: Window, bucket: str) -> str:
     """Where sums over a window are read: whole days from the days' sums; by hour, when hours are drawn, from the hours'."""
     if bucket == "hour":
         return f"(select * from ledger.{name}_hourly where {_conditions(Filters(), window, 'hour')}) as {name}"  # noqa: S608 - our own names
+    return _by_day(name, name, window)
+
+
+def _by_day(function: str, name: str, window: Window) -> str:
+    """Sums over a window by the function that has whole days of it from the days' sums."""
     since = _bound("hour", window.since) if window.since else "'-infinity'"
     until = _bound("hour", window.until) if window.until else "'infinity'"
-    return f"ledger.{name}({since}, {until})"
+    return f"ledger.{function}({since}, {until})" + ("" if name == function else f" as {name}")
 
 
 def _days(window: Window) -> str:

@@ -10,9 +10,9 @@ select decided_at, tenant, layer, kind, task_class, agent, chosen, best, status,
 
 -- name: decisions_by_status
 -- How many decisions were judged, and the regret of those whose interval excludes zero.
-select status, count(*) as decisions, sum(regret_usd) filter (where regret_low_usd > 0) as regret_usd
-  from ledger.decisions
- where {filters decided_at tenant layer kind task_class agent chosen}
+select status, sum(decisions) as decisions, sum(regret_usd) as regret_usd
+  from {regret}
+ where {filters - tenant layer kind task_class agent chosen}
  group by status
  order by status;
 
@@ -62,9 +62,8 @@ select decided_at, tenant, layer, kind, chosen, best, status, regret_usd, regret
 select dimension, value, decisions
   from (select dimension, value, sum(decisions) as decisions,
                row_number() over (partition by dimension order by sum(decisions) desc, value) as rank
-          from (select kind, task_class, chosen, layer, agent, tenant, count(*) as decisions
-                  from ledger.decisions
-                 where {filters decided_at}
+          from (select kind, task_class, chosen, layer, agent, tenant, sum(decisions) as decisions
+                  from {regret}
                  group by kind, task_class, chosen, layer, agent, tenant) as combinations
          cross join lateral (values ('kind', kind), ('task_class', task_class), ('chosen', chosen), ('layer', layer),
                                     ('agent', agent), ('tenant', tenant)) as d (dimension, value)

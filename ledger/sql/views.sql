@@ -463,6 +463,50 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.started_
               case when k.latency_s = 0 then 0 else round(k.lambda_usd_per_s * k.latency_s::numeric, 12) end as latency_usd,
               case when k.risk_usd = 0 then 0 else round(k.rho * k.risk_usd, 12) end as provision_usd) n;
 
+-- Tasks summed by the day (UTC) that they began on. well_usd and wrong_usd split their cost by quality; a task that is half a success counts half.
+create or replace view ledger.tasks_daily as
+select t.tenant, d.day, d.place[1] as task_class, d.place[2] as agent, d.tasks, d.with_outcome, d.with_value,
+       d.net_known as with_net, case when d.net_known > 0 then d.net_usd end as net_usd,
+       case when d.went_known > 0 then d.well_usd end as well_usd, case when d.went_known > 0 then d.wrong_usd end as wrong_usd,
+       case when d.unknown_known > 0 then d.unknown_usd end as unknown_usd
+  from pigou.task_day d join pigou.tenant t using (tenant_id)
+ where d.tasks > 0;
+
+-- The same of single tasks, for the hours of a time that begins or ends within a day.
+create or replace function ledger.tasks_within(since timestamptz, until timestamptz) returns setof ledger.tasks_daily
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select k.tenant, (k.started_at at time zone 'UTC')::date, k.task_class, k.agent, 1, (k.quality is not null)::integer,
+           (k.value_usd is not null)::integer, (k.net_usd is not null)::integer, k.net_usd, k.cost_usd * k.quality::numeric,
+           k.cost_usd * (1 - k.quality::numeric), case when k.quality is null then k.cost_usd end
+      from tenant t
+      join ledger.tasks k on k.tenant = t.tenant and k.started_at >= since and k.started_at < until
+     where since < until
+$$;
+
+-- As ledger.decided_through, of when tasks began.
+create or replace function ledger.begun_through(until timestamptz) returns date
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select d.day + (until > d.day::timestamp at time zone 'UTC' and not exists (
+                        select from tenant t
+                         where exists (select from task k
+                                        where k.tenant_id = t.tenant_id and k.started_at >= until
+                                          and k.started_at < (d.day + 1)::timestamp at time zone 'UTC')))::integer
+      from (select (until at time zone 'UTC')::date as day) d
+$$;
+
+-- Tasks that began between two times on whole hours: whole days from the days' sums, the rest one by one.
+create or replace function ledger.tasks_between(since timestamptz, until timestamptz) returns setof ledger.tasks_daily
+language sql stable as $$
+    select * from ledger.tasks_daily
+     where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (select ledger.begun_through(until))
+    union all
+    select * from ledger.tasks_within(since, least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until))
+    union all
+    select * from ledger.tasks_within(greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'),
+                                               (select ledger.begun_through(until))::timestamp at time zone 'UTC'), until)
+$$;
+
 -- What was said of how tasks went. status: counts (the task's quality is this one's), kept (another counts, or it tells a loss),
 -- early (its trace is not settled yet), waiting (its trace is not known yet).
 create or replace view ledger.outcomes as
@@ -519,6 +563,71 @@ language sql stable security definer set search_path = pigou, pg_temp as $$
       join decision d on d.tenant_id = t.tenant_id
            and d.trace_id = case when trace_decisions.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_decisions.trace_id, 'hex') end
      order by d.decided_at, d.kind
+$$;
+
+-- Decisions summed by day (UTC), with what is thought of them. usd is regret that stands: where a decision's interval excludes zero, and its
+-- segment's does although many were looked at; 0 where it was judged and that is not so, null where it could not be judged. Terms of eq. 1 are
+-- summed over `standing` decisions only. Steps of eq. 2 are those from the next cheaper option to the chosen one (last_…) and from there to the
+-- next dearer one (next_…): what they cost, that with what they brought net, the net's error, and the cost of those whose net is known.
+create or replace view ledger.regret_daily as
+select t.tenant, r.day, k.layer, k.kind, k.task_class, k.agent, k.chosen, k.best, s.value_band, k.status, s.why, s.needs_outcomes, s.needs_exploration,
+       r.decisions, r.clear, r.regret_usd, case when c.stands then r.clear else 0 end as standing,
+       case when k.status = 'appraised' then case when c.stands then coalesce(r.regret_usd, 0) else 0 end end as usd,
+       case when k.status = 'appraised' then case when c.stands then coalesce(r.below_usd, 0) else 0 end end as below_usd,
+       case when k.status = 'appraised' then case when c.stands then coalesce(r.above_usd, 0) else 0 end end as above_usd,
+       case when c.stands then r.value_usd end as value_usd, case when c.stands then r.cost_usd end as cost_usd,
+       case when c.stands then r.latency_usd end as latency_usd, case when c.stands then r.risk_usd end as risk_usd,
+       k.cheaper, r.last_cost_usd, r.last_worth_usd, r.last_error_usd, r.last_judged_usd,
+       k.dearer, r.next_cost_usd, r.next_worth_usd, r.next_error_usd, r.next_judged_usd
+  from pigou.regret_day r
+  join pigou.regret_key k on k.tenant_id = r.tenant_id and k.key_id = r.key_id
+  join pigou.tenant t on t.tenant_id = r.tenant_id
+  left join pigou.segment s on s.tenant_id = k.tenant_id and s.comparison = k.comparison and s.segment = k.segment
+ cross join lateral (select coalesce(k.status = 'appraised' and s.is_discovery, false) as stands) c;
+
+-- The same of single decisions, for the hours of a time that begins or ends within a day.
+create or replace function ledger.regret_within(since timestamptz, until timestamptz) returns setof ledger.regret_daily
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, j.day, j.layer, j.kind, j.task_class, j.agent, j.chosen, j.best, s.value_band, j.status, s.why, s.needs_outcomes, s.needs_exploration,
+           1, j.is_clear::integer, j.regret_usd, (c.stands and j.is_clear)::integer,
+           case when j.status = 'appraised' then case when c.stands then coalesce(j.regret_usd, 0) else 0 end end,
+           case when j.status = 'appraised' then case when c.stands then coalesce(j.below_usd, 0) else 0 end end,
+           case when j.status = 'appraised' then case when c.stands then coalesce(j.above_usd, 0) else 0 end end,
+           case when c.stands then j.value_usd end, case when c.stands then j.cost_usd end, case when c.stands then j.latency_usd end,
+           case when c.stands then j.risk_usd end,
+           j.cheaper, j.last_cost_usd, j.last_worth_usd, j.last_error_usd, j.last_judged_usd,
+           j.dearer, j.next_cost_usd, j.next_worth_usd, j.next_error_usd, j.next_judged_usd
+      from judged(since, until) j
+      join tenant t on t.tenant_id = j.tenant_id
+      left join segment s on s.tenant_id = j.tenant_id and s.comparison = j.comparison and s.segment = j.segment
+     cross join lateral (select coalesce(j.status = 'appraised' and s.is_discovery, false) as stands) c
+     where since < until
+$$;
+
+-- Through which day the sums by day hold what was decided before a time, and nothing that came after it: as a rule that is the day which is
+-- running, of whose hours to come nothing is known. Answers the first day that they do not.
+create or replace function ledger.decided_through(until timestamptz) returns date
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select d.day + (until > d.day::timestamp at time zone 'UTC' and not exists (
+                        select from tenant t
+                         where exists (select from decision x
+                                        where x.tenant_id = t.tenant_id and x.decided_at >= until
+                                          and x.decided_at < (d.day + 1)::timestamp at time zone 'UTC')))::integer
+      from (select (until at time zone 'UTC')::date as day) d
+$$;
+
+-- What was decided between two times on whole hours, and what is thought of it: whole days from the days' sums, the rest one by one.
+-- A plain function, so that PostgreSQL puts its body into the query that calls it.
+create or replace function ledger.regret(since timestamptz, until timestamptz) returns setof ledger.regret_daily
+language sql stable as $$
+    select * from ledger.regret_daily
+     where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (select ledger.decided_through(until))
+    union all
+    select * from ledger.regret_within(since, least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until))
+    union all
+    select * from ledger.regret_within(greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'),
+                                                (select ledger.decided_through(until))::timestamp at time zone 'UTC'), until)
 $$;
 
 -- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's.
@@ -726,6 +835,10 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
   from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;
+revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.regret_within(timestamptz, timestamptz),
+    ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
 grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.spend(timestamptz, timestamptz),
-    ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz) to pigou_reader, pigou_writer;
+    ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),
+    ledger.regret(timestamptz, timestamptz), ledger.regret_within(timestamptz, timestamptz), ledger.decided_through(timestamptz),
+    ledger.tasks_between(timestamptz, timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz)
+    to pigou_reader, pigou_writer;

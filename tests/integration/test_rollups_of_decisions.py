@@ -1,0 +1,208 @@
+"""What decisions and tasks sum to by day is what they sum to one by one, whatever becomes of them and wherever a window is cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from dashboard import queries
+from dashboard.filters import Filters, parse
+from dashboard.queries import statement
+from ledger import check
+from ledger.database import connect
+from ledger.post import open_tenants
+from tests.books import rows, run
+
+NOW = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
+NAME = "pigou_regret"
+_TEXT = (Path(__file__).parents[1] / "naive_regret.sql").read_text()
+_NAIVE = {match[1]: match[2].strip() for match in re.finditer(r"-- name: (\w+)\n(.*?)(?=\n-- name:|\Z)", _TEXT, re.DOTALL)}
+NAIVE = {
+    name: "-- one by one\n" + text.replace("{standing}", f"({_NAIVE['standing']}) as standing") for name, text in _NAIVE.items()
+}
+NAMES = sorted(set(NAIVE) - {"standing"})
+
+# Decisions of some days in which everything may be unknown, of which two thirds are appraised, in segments of which half are discoveries.
+FILL = """
+select setseed(%(seed)s);
+insert into pigou.comparison (tenant_id, comparison, layer, kind, task_class, options, assignment, run_id, fingerprint, method, n)
+select t.tenant_id, c, (array['demand', 'action', 'supply'])[1 + c %% 3], (array['route', 'verify', 'serve'])[1 + c %% 3],
+       (array['a', 'b', null])[1 + c / 3 %% 3], array['x', 'y', 'z'], 'logged', 1, '', 'by hand', 1
+  from pigou.tenant t cross join generate_series(1, 6) c where t.tenant_id > 0;
+insert into pigou.segment (tenant_id, comparison, segment, label, value_band, chosen, best, n, tasks, changes, materiality_usd, status, why,
+                           needs_outcomes, needs_exploration, is_discovery)
+select tenant_id, comparison, s, '', (array['', 'below 5 USD'])[1 + s %% 2], 'x', 'y', 1, 1, '{}', 0.01, 'appraised', 'because ' || s, s, 0.5,
+       random() < 0.5
+  from pigou.comparison cross join generate_series(0, 2) s;
+insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class, agent, options, chosen, assignment,
+                            features, feature_names, provenance, comparison)
+select tenant_id, gen_random_uuid(), timestamptz '2026-11-14Z' + random() * interval '6 days 15 hours', int8send(x), int8send(x), layer, kind,
+       task_class, case when random() < 0.7 then 'agent ' || floor(3 * random()) end, options, 1 + floor(3 * random())::integer, 'unknown',
+       '{}', '{}', '{}', comparison
+  from pigou.comparison cross join generate_series(1, 60) x;
+insert into pigou.task (tenant_id, trace_id, started_at, ended_at, settled_at, revision, settled_by, agent, task_class, class_source, value_usd,
+                        value_source, lambda_usd_per_s, rho, price_source, deadline_source, quality, cost_usd, latency_s, risk_usd, loss_usd,
+                        calls, unpriced_calls, spans, problems, content_hash)
+select t.tenant_id, int8send(n), timestamptz '2026-11-14Z' + random() * interval '6 days 15 hours', now(), now(), 0, 'ended',
+       case when random() < 0.7 then 'agent ' || floor(3 * random()) end, (array['a', 'b', null])[1 + floor(3 * random())], 'none',
+       case when random() < 0.8 then random() end, 'none', case when random() < 0.9 then 0.001 end, case when random() < 0.9 then 1.5 end, 'none',
+       'none', case when random() < 0.8 then round(random()::numeric, 1) end, case when random() < 0.9 then random() end, 10 * random(),
+       case when random() < 0.5 then 0 else random() end, 0, 1, 0, 1, '{}', ''
+  from pigou.tenant t cross join generate_series(1, 150) n where t.tenant_id > 0
+"""
+# Terms that may be unknown, equal costs among them, and intervals that exclude zero or do not.
+APPRAISE = """
+insert into pigou.appraisal (tenant_id, decision_id, decided_at, comparison, segment, run_id, option_value, option_cost, option_latency,
+                             option_risk, option_net, option_error, best, regret_usd, regret_low_usd, regret_high_usd, pull, status)
+select d.tenant_id, d.decision_id, d.decided_at, d.comparison, floor(3 * random()), 1, v.value, v.cost, v.latency, v.risk, v.net, v.error,
+       case when random() < 0.8 then 1 + floor(3 * random()) end, r.usd, r.usd - r.half, r.usd + r.half, 0, r.status
+  from pigou.decision d
+ cross join lateral (
+       select array_agg(random()) as value, array_agg(random() + place / 10.0) as latency, array_agg(random() / 7 + place) as risk,
+              array_agg(case when random() < 0.8 then round((random() + place / 9.0)::numeric, 1)::float8 end) as cost,
+              array_agg(case when random() < 0.7 then random() - 0.5 end) as net,
+              array_agg(case when random() < 0.9 then random() / 3 end) as error
+         from generate_series(1, 3) place where d.decision_id is not null) v
+ cross join lateral (
+       select case when s.status <> 'not_identified' then u.usd end as usd, case when s.status <> 'not_identified' then u.half end as half, s.status
+         from (select random()::numeric(38, 12) as usd, random()::numeric(38, 12) as half where d.decision_id is not null) u
+        cross join (select (array['appraised', 'appraised', 'not_enough_evidence', 'not_identified'])[1 + floor(4 * random())] as status
+                     where d.decision_id is not null) s) r
+ where random() < 0.67
+on conflict (tenant_id, decision_id, decided_at) do update
+   set segment = excluded.segment, best = excluded.best, status = excluded.status, regret_usd = excluded.regret_usd,
+       regret_low_usd = excluded.regret_low_usd, regret_high_usd = excluded.regret_high_usd, option_cost = excluded.option_cost,
+       option_net = excluded.option_net
+"""
+CHANGES = (
+    APPRAISE,
+    "delete from pigou.appraisal where segment = 1",
+    "delete from pigou.decision where chosen = 2 and comparison = 3",
+    "with gone as (delete from pigou.decision where chosen = 1 and comparison = 2 returning *)"
+    " delete from pigou.appraisal a using gone g where a.tenant_id = g.tenant_id and a.decision_id = g.decision_id",
+    "update pigou.decision set agent = 'late' where agent is null",
+    "update pigou.segment set is_discovery = not is_discovery",
+    "update pigou.task set quality = 1 - quality, task_class = 'c' where task_class is null",
+    "delete from pigou.task where agent is null",
+    "delete from pigou.task; delete from pigou.appraisal; delete from pigou.decision",
+)
+WINDOWS = (
+    "?range=all", "?range=14d", "?range=7d", "?range=24h", "?range=3h", "?since=2026-11-15T05:00Z&until=2026-11-18T13:00Z",
+    "?since=2026-11-16T00:00Z&until=2026-11-17T00:00Z", "?since=2026-11-16T03:00Z&until=2026-11-16T09:00Z", "?until=2026-11-15T00:00Z",
+    "?since=2026-11-16T07:00Z&until=2026-11-17T08:00Z",
+)  # fmt: skip
+FILTERED = ("?range=all&kind=route&agent=agent 1", "?range=14d&task_class=&chosen=y&layer=demand", "?range=7d&tenant=one")
+
+
+@pytest.fixture(scope="module")
+def filled(server: str, template: str) -> Iterator[str]:
+    """A database of two tenants with decisions, of which some are appraised, and tasks."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {NAME} template {template}".encode())
+    dsn = make_conninfo(server, dbname=NAME)
+    with connect(dsn, "owner") as owner:
+        open_tenants(owner, ["one", "two"])
+        for step in (*FILL.split(";"), APPRAISE):
+            owner.execute(step.encode(), {"seed": 0.42} if "%(seed)s" in step else {})
+    yield dsn
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"drop database {NAME} with (force)".encode())
+
+
+@pytest.fixture
+def owner(filled: str) -> Iterator[psycopg.Connection]:
+    """What is changed in a test is taken back after it."""
+    with connect(filled, "owner", autocommit=False) as connection:
+        yield connection
+        connection.rollback()
+
+
+def differences(connection: psycopg.Connection, search: str) -> list[str]:
+    """The queries of pages that answer something else for a view than sums of single decisions and tasks."""
+    filters = parse(search)
+    return [name for name in NAMES if _answer(connection, name, filters) != _answer(connection, name, filters, NAIVE)]
+
+
+def _answer(
+    connection: psycopg.Connection, name: str, filters: Filters, naive: dict[str, str] | None = None
+) -> list[tuple[object, ...]]:
+    with pytest.MonkeyPatch.context() as patched:
+        if naive is not None:
+            patched.setattr(queries, "named", lambda: naive)
+        asked = statement(name, filters, NOW)
+    return [tuple(_rounded(value) for value in row) for row in rows(connection, asked.text)]
+
+
+def _rounded(value: object) -> object:
+    """A number to ten digits: how many PostgreSQL gives of a quotient depends on how its parts were written."""
+    return float(f"{cast(float, value):.9e}") if isinstance(value, Decimal | float) else value
+
+
+@pytest.mark.parametrize("search", [*WINDOWS, *FILTERED])
+def test_pages_say_what_single_decisions_sum_to(owner: psycopg.Connection, search: str) -> None:
+    assert differences(owner, search) == []
+
+
+def test_something_is_summed(owner: psycopg.Connection) -> None:
+    for name in NAMES:
+        answer = _answer(owner, name, parse("?range=all"))
+        assert len(answer) > (name not in ("regret_total", "regret_by_term", "tasks_total")), name
+        assert any(value not in (None, 0) for row in answer for value in row), name
+    assert run(owner, "select count(*), sum(standing) from ledger.regret_daily where standing > 0").fetchone() != (0, None)
+
+
+def test_sums_follow_what_becomes_of_decisions_and_tasks(owner: psycopg.Connection) -> None:
+    for change in CHANGES:
+        for step in change.split("; "):
+            run(owner, step)
+        assert differences(owner, "?range=all") == [], change
+        assert _checked(owner).examples == [], change
+    assert rows(owner, "select * from ledger.regret_daily union all select * from ledger.regret_daily") == []
+    assert rows(owner, "select * from ledger.tasks_daily") == []
+
+
+def test_a_running_day_is_read_from_its_sum_until_something_lies_after_the_window(owner: psycopg.Connection) -> None:
+    said = "select ledger.decided_through('2026-11-20T16:00Z'), ledger.begun_through('2026-11-20T16:00Z')"
+    after, before = (NOW + timedelta(days=1)).date(), NOW.date()
+    assert rows(owner, said) == [(after, after)]
+    run(
+        owner,
+        "update pigou.decision set decided_at = '2026-11-20T17:00Z' where ctid = (select min(ctid) from pigou.decision_202611)",
+    )
+    assert rows(owner, said) == [(before, after)]
+    assert differences(owner, "?range=14d") == []
+
+
+def test_a_sum_that_is_not_right_is_found(owner: psycopg.Connection) -> None:
+    assert _checked(owner).checked > 100
+    for wrong in (
+        "update pigou.regret_day set decisions = decisions + 1 where day = '2026-11-16'",
+        "update pigou.regret_day set next_worth_usd = coalesce(next_worth_usd, 0) + 0.01 where day = '2026-11-16'",
+        "delete from pigou.regret_day where day = '2026-11-16'",
+        "update pigou.task_day set well_usd = well_usd + 0.01 where day = '2026-11-16'",
+    ):
+        run(owner, "savepoint right_")
+        run(owner, wrong)
+        assert not _checked(owner).ok, wrong
+        run(owner, "rollback to savepoint right_")
+    assert _checked(owner).ok
+
+
+def test_nobody_else_writes_them(filled: str) -> None:
+    with connect(filled, "writer") as writer:
+        for table in ("regret_day", "regret_key", "task_day"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                run(writer, f"delete from pigou.{table}")
+
+
+def _checked(connection: psycopg.Connection) -> check.CheckResult:
+    """The check of these sums alone; a whole run would want a transaction of its own."""
+    return check.one(connection, "sums_by_day")
