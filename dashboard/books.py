@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dashboard.frame import Frame
 from dashboard.queries import Statement
+from dashboard.recent import Recent
 from ledger.database import connect
 from ledger.errors import DatabaseUnavailable
 
@@ -31,11 +32,13 @@ class BooksUnavailable(Exception):
 class Books:
     """Reads the books of one database. Safe to share between threads.
 
-    Holds at most `connections_max` connections, and none that nobody asked for `idle_s_max` seconds.
+    Holds at most `connections_max` connections, and none that nobody asked for `idle_s_max` seconds. Where many ask the same at
+    once, they share an answer that is no older than `fresh_s` seconds; 0: each gets one of its own.
     """
 
-    def __init__(self, dsn: str, connections_max: int = 4, idle_s_max: float = IDLE_S_MAX) -> None:
+    def __init__(self, dsn: str, connections_max: int = 4, idle_s_max: float = IDLE_S_MAX, fresh_s: float = 0.0) -> None:
         self._dsn = dsn
+        self.recent = Recent(fresh_s)
         self._idle: deque[tuple[float, psycopg.Connection]] = deque()  # since when; the longest first
         self._idle_s_max = idle_s_max
         self._free = threading.BoundedSemaphore(connections_max)
@@ -44,6 +47,9 @@ class Books:
 
     def run(self, statement: Statement) -> Frame:
         """The whole answer of one statement. Raises: BooksUnavailable."""
+        return self.recent.share(statement.text, lambda: self._asked(statement))
+
+    def _asked(self, statement: Statement) -> Frame:
         with self._connection() as connection:
             cursor = connection.execute(statement.text.encode())
             columns = tuple(column.name for column in cursor.description or ())

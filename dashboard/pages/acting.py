@@ -71,6 +71,7 @@ def register(shell: Shell) -> None:
             return missing, no_update, no_update
         until = shell.clock() + MUTES.get(length or "4h", MUTES["4h"])[1] if what == "mute" else None
         answers = [(target, acts.act(shell.collector, target, what, who=name, note=note, until=until)) for target in targets]
+        shell.books.recent.forget()  # what was done must be seen at once
         failed = [(target, reason) for target, reason in answers if reason]
         if _ticked(selected) and not failed:
             set_props({"type": "grid", "name": "alerts"}, {"selectedRows": []})

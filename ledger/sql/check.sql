@@ -300,7 +300,7 @@ with summed as (
                  sum(j.regret_usd), sum(j.below_usd), sum(j.above_usd), sum(j.value_usd), sum(j.cost_usd), sum(j.latency_usd),
                  sum(j.risk_usd), sum(j.last_cost_usd), sum(j.last_worth_usd), sum(j.last_error_usd), sum(j.last_judged_usd),
                  sum(j.next_cost_usd), sum(j.next_worth_usd), sum(j.next_error_usd), sum(j.next_judged_usd)] as sums
-      from pigou.judged('-infinity', 'infinity') j
+      from pigou.judged('-infinity', 'infinity', '-infinity', 'infinity') j
      group by j.tenant_id, j.day, j.comparison, j.segment, j.status, j.layer, j.kind, j.task_class, j.agent, j.chosen, j.best, j.cheaper, j.dearer
     union all
     select 'tasks', t.tenant_id, (k.started_at at time zone 'UTC')::date, array[k.task_class, k.agent],

@@ -597,7 +597,7 @@ language sql stable security definer set search_path = pigou, pg_temp as $$
            case when c.stands then j.risk_usd end,
            j.cheaper, j.last_cost_usd, j.last_worth_usd, j.last_error_usd, j.last_judged_usd,
            j.dearer, j.next_cost_usd, j.next_worth_usd, j.next_error_usd, j.next_judged_usd
-      from judged(since, until) j
+      from judged(since, until, since, until) j
       join tenant t on t.tenant_id = j.tenant_id
       left join segment s on s.tenant_id = j.tenant_id and s.comparison = j.comparison and s.segment = j.segment
      cross join lateral (select coalesce(j.status = 'appraised' and s.is_discovery, false) as stands) c

@@ -9,8 +9,9 @@ create index decision_comparison on pigou.decision (tenant_id, comparison, decid
 -- One row per decision of a time, with all that is summed of it. Regret and the terms of eq. 1 (the best option's less the chosen one's)
 -- only where the interval of the regret excludes zero. Steps of eq. 2: from the next cheaper option whose cost is known to the chosen one,
 -- and from there to the next dearer; …_judged_usd is the step's cost where its net is known.
--- A plain function, so that PostgreSQL puts its body into the query that calls it.
-create function pigou.judged(since timestamptz, until timestamptz)
+-- A plain function, so that PostgreSQL puts its body into the query that calls it. The last two repeat the time where it is one for all rows
+-- (PostgreSQL does not infer it of the second table); where it differs from row to row, they would keep it from doing so.
+create function pigou.judged(since timestamptz, until timestamptz, appraised_since timestamptz, appraised_until timestamptz)
 returns table (tenant_id integer, day date, comparison bigint, segment smallint, status text, layer text, kind text, task_class text, agent text,
                chosen text, best text, cheaper text, dearer text, is_clear boolean, regret_usd numeric, below_usd numeric, above_usd numeric,
                value_usd numeric, cost_usd numeric, latency_usd numeric, risk_usd numeric,
@@ -31,7 +32,7 @@ language sql stable parallel safe as $$
       from pigou.decision d
       left join pigou.appraisal a
         on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
-       and a.decided_at >= since and a.decided_at < until
+       and a.decided_at >= appraised_since and a.decided_at < appraised_until
      cross join lateral (select coalesce(a.regret_low_usd > 0, false) as is_clear) c
       left join lateral (
            select w.*
@@ -110,7 +111,7 @@ with summed as materialized (
            sum(j.last_error_usd) as last_error_usd, sum(j.last_judged_usd) as last_judged_usd, sum(j.next_cost_usd) as next_cost_usd,
            sum(j.next_worth_usd) as next_worth_usd, sum(j.next_error_usd) as next_error_usd, sum(j.next_judged_usd) as next_judged_usd
       from unnest($1, $2, $3) t (tenant_id, comparison, day)
-     cross join lateral pigou.judged(t.day::timestamp at time zone 'UTC', (t.day + 1)::timestamp at time zone 'UTC') j
+     cross join lateral pigou.judged(t.day::timestamp at time zone 'UTC', (t.day + 1)::timestamp at time zone 'UTC', '-infinity', 'infinity') j
      where j.tenant_id = t.tenant_id and j.comparison = t.comparison
      group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 ),

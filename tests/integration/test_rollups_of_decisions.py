@@ -1,4 +1,4 @@
-"""What decisions and tasks sum to by day is what they sum to one by one, whatever becomes of them and wherever a window is cut."""
+"""Sums of decisions and tasks by day are what they sum to one by one, whatever becomes of them and wherever a window is cut."""
 
 from __future__ import annotations
 
@@ -23,71 +23,27 @@ from tests.books import rows, run
 
 NOW = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
 NAME = "pigou_regret"
-_TEXT = (Path(__file__).parents[1] / "naive_regret.sql").read_text()
-_NAIVE = {match[1]: match[2].strip() for match in re.finditer(r"-- name: (\w+)\n(.*?)(?=\n-- name:|\Z)", _TEXT, re.DOTALL)}
+
+
+def _named(file: str) -> dict[str, str]:
+    text = (Path(__file__).parents[1] / file).read_text()
+    return {match[1]: match[2].strip() for match in re.finditer(r"-- name: (\w+)\n(.*?)(?=\n-- name:|\Z)", text, re.DOTALL)}
+
+
+_RANDOM, _NAIVE = _named("random_decisions.sql"), _named("naive_regret.sql")
 NAIVE = {
     name: "-- one by one\n" + text.replace("{standing}", f"({_NAIVE['standing']}) as standing") for name, text in _NAIVE.items()
 }
 NAMES = sorted(set(NAIVE) - {"standing"})
 
-# Decisions of some days in which everything may be unknown, of which two thirds are appraised, in segments of which half are discoveries.
-FILL = """
-select setseed(%(seed)s);
-insert into pigou.comparison (tenant_id, comparison, layer, kind, task_class, options, assignment, run_id, fingerprint, method, n)
-select t.tenant_id, c, (array['demand', 'action', 'supply'])[1 + c %% 3], (array['route', 'verify', 'serve'])[1 + c %% 3],
-       (array['a', 'b', null])[1 + c / 3 %% 3], array['x', 'y', 'z'], 'logged', 1, '', 'by hand', 1
-  from pigou.tenant t cross join generate_series(1, 6) c where t.tenant_id > 0;
-insert into pigou.segment (tenant_id, comparison, segment, label, value_band, chosen, best, n, tasks, changes, materiality_usd, status, why,
-                           needs_outcomes, needs_exploration, is_discovery)
-select tenant_id, comparison, s, '', (array['', 'below 5 USD'])[1 + s %% 2], 'x', 'y', 1, 1, '{}', 0.01, 'appraised', 'because ' || s, s, 0.5,
-       random() < 0.5
-  from pigou.comparison cross join generate_series(0, 2) s;
-insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class, agent, options, chosen, assignment,
-                            features, feature_names, provenance, comparison)
-select tenant_id, gen_random_uuid(), timestamptz '2026-11-14Z' + random() * interval '6 days 15 hours', int8send(x), int8send(x), layer, kind,
-       task_class, case when random() < 0.7 then 'agent ' || floor(3 * random()) end, options, 1 + floor(3 * random())::integer, 'unknown',
-       '{}', '{}', '{}', comparison
-  from pigou.comparison cross join generate_series(1, 60) x;
-insert into pigou.task (tenant_id, trace_id, started_at, ended_at, settled_at, revision, settled_by, agent, task_class, class_source, value_usd,
-                        value_source, lambda_usd_per_s, rho, price_source, deadline_source, quality, cost_usd, latency_s, risk_usd, loss_usd,
-                        calls, unpriced_calls, spans, problems, content_hash)
-select t.tenant_id, int8send(n), timestamptz '2026-11-14Z' + random() * interval '6 days 15 hours', now(), now(), 0, 'ended',
-       case when random() < 0.7 then 'agent ' || floor(3 * random()) end, (array['a', 'b', null])[1 + floor(3 * random())], 'none',
-       case when random() < 0.8 then random() end, 'none', case when random() < 0.9 then 0.001 end, case when random() < 0.9 then 1.5 end, 'none',
-       'none', case when random() < 0.8 then round(random()::numeric, 1) end, case when random() < 0.9 then random() end, 10 * random(),
-       case when random() < 0.5 then 0 else random() end, 0, 1, 0, 1, '{}', ''
-  from pigou.tenant t cross join generate_series(1, 150) n where t.tenant_id > 0
-"""
-# Terms that may be unknown, equal costs among them, and intervals that exclude zero or do not.
-APPRAISE = """
-insert into pigou.appraisal (tenant_id, decision_id, decided_at, comparison, segment, run_id, option_value, option_cost, option_latency,
-                             option_risk, option_net, option_error, best, regret_usd, regret_low_usd, regret_high_usd, pull, status)
-select d.tenant_id, d.decision_id, d.decided_at, d.comparison, floor(3 * random()), 1, v.value, v.cost, v.latency, v.risk, v.net, v.error,
-       case when random() < 0.8 then 1 + floor(3 * random()) end, r.usd, r.usd - r.half, r.usd + r.half, 0, r.status
-  from pigou.decision d
- cross join lateral (
-       select array_agg(random()) as value, array_agg(random() + place / 10.0) as latency, array_agg(random() / 7 + place) as risk,
-              array_agg(case when random() < 0.8 then round((random() + place / 9.0)::numeric, 1)::float8 end) as cost,
-              array_agg(case when random() < 0.7 then random() - 0.5 end) as net,
-              array_agg(case when random() < 0.9 then random() / 3 end) as error
-         from generate_series(1, 3) place where d.decision_id is not null) v
- cross join lateral (
-       select case when s.status <> 'not_identified' then u.usd end as usd, case when s.status <> 'not_identified' then u.half end as half, s.status
-         from (select random()::numeric(38, 12) as usd, random()::numeric(38, 12) as half where d.decision_id is not null) u
-        cross join (select (array['appraised', 'appraised', 'not_enough_evidence', 'not_identified'])[1 + floor(4 * random())] as status
-                     where d.decision_id is not null) s) r
- where random() < 0.67
-on conflict (tenant_id, decision_id, decided_at) do update
-   set segment = excluded.segment, best = excluded.best, status = excluded.status, regret_usd = excluded.regret_usd,
-       regret_low_usd = excluded.regret_low_usd, regret_high_usd = excluded.regret_high_usd, option_cost = excluded.option_cost,
-       option_net = excluded.option_net
-"""
 CHANGES = (
-    APPRAISE,
+    _RANDOM["appraise"],
     "delete from pigou.appraisal where segment = 1",
     "delete from pigou.decision where chosen = 2 and comparison = 3",
-    "with gone as (delete from pigou.decision where chosen = 1 and comparison = 2 returning *)"
-    " delete from pigou.appraisal a using gone g where a.tenant_id = g.tenant_id and a.decision_id = g.decision_id",
+    (
+        "with gone as (delete from pigou.decision where chosen = 1 and comparison = 2 returning *)"
+        " delete from pigou.appraisal a using gone g where a.tenant_id = g.tenant_id and a.decision_id = g.decision_id"
+    ),
     "update pigou.decision set agent = 'late' where agent is null",
     "update pigou.segment set is_discovery = not is_discovery",
     "update pigou.task set quality = 1 - quality, task_class = 'c' where task_class is null",
@@ -96,8 +52,8 @@ CHANGES = (
 )
 WINDOWS = (
     "?range=all", "?range=14d", "?range=7d", "?range=24h", "?range=3h", "?since=2026-11-15T05:00Z&until=2026-11-18T13:00Z",
-    "?since=2026-11-16T00:00Z&until=2026-11-17T00:00Z", "?since=2026-11-16T03:00Z&until=2026-11-16T09:00Z", "?until=2026-11-15T00:00Z",
-    "?since=2026-11-16T07:00Z&until=2026-11-17T08:00Z",
+    "?since=2026-11-16T00:00Z&until=2026-11-17T00:00Z", "?since=2026-11-16T03:00Z&until=2026-11-16T09:00Z",
+    "?until=2026-11-15T00:00Z", "?since=2026-11-16T07:00Z&until=2026-11-17T08:00Z",
 )  # fmt: skip
 FILTERED = ("?range=all&kind=route&agent=agent 1", "?range=14d&task_class=&chosen=y&layer=demand", "?range=7d&tenant=one")
 
@@ -110,8 +66,8 @@ def filled(server: str, template: str) -> Iterator[str]:
     dsn = make_conninfo(server, dbname=NAME)
     with connect(dsn, "owner") as owner:
         open_tenants(owner, ["one", "two"])
-        for step in (*FILL.split(";"), APPRAISE):
-            owner.execute(step.encode(), {"seed": 0.42} if "%(seed)s" in step else {})
+        for step in (*_RANDOM["fill"].split(";"), _RANDOM["appraise"]):
+            owner.execute(step.encode())
     yield dsn
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {NAME} with (force)".encode())
