@@ -38,8 +38,10 @@ class Held(NamedTuple):
 def held(dsn: str) -> Held:
     """Count what is there."""
     with connect(dsn, "owner") as owner:
-        counted = [number(owner, f"select count(*) from pigou.{table}") for table in ("call", "task", "decision", "finding")]
-        return Held(*counted, number(owner, "select pg_database_size(current_database())"))
+        calls, tasks, decisions, findings = (
+            number(owner, f"select count(*) from pigou.{table}") for table in ("call", "task", "decision", "finding")
+        )
+        return Held(calls, tasks, decisions, findings, number(owner, "select pg_database_size(current_database())"))
 
 
 def decide(dsn: str) -> None:

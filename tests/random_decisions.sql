@@ -15,7 +15,7 @@ insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_i
 select tenant_id, gen_random_uuid(), timestamptz '2026-11-14Z' + random() * interval '6 days 15 hours', int8send(x), int8send(x), layer, kind,
        task_class, case when random() < 0.7 then 'agent ' || floor(3 * random()) end, options, 1 + floor(3 * random())::integer, 'unknown',
        '{}', '{}', '{}', comparison
-  from pigou.comparison cross join generate_series(1, 60) x;
+  from pigou.comparison cross join generate_series(1, 30) x;
 insert into pigou.task (tenant_id, trace_id, started_at, ended_at, settled_at, revision, settled_by, agent, task_class, class_source, value_usd,
                         value_source, lambda_usd_per_s, rho, price_source, deadline_source, quality, cost_usd, latency_s, risk_usd, loss_usd,
                         calls, unpriced_calls, spans, problems, content_hash)
@@ -24,7 +24,7 @@ select t.tenant_id, int8send(n), timestamptz '2026-11-14Z' + random() * interval
        case when random() < 0.8 then random() end, 'none', case when random() < 0.9 then 0.001 end, case when random() < 0.9 then 1.5 end, 'none',
        'none', case when random() < 0.8 then round(random()::numeric, 1) end, case when random() < 0.9 then random() end, 10 * random(),
        case when random() < 0.5 then 0 else random() end, 0, 1, 0, 1, '{}', ''
-  from pigou.tenant t cross join generate_series(1, 150) n where t.tenant_id > 0
+  from pigou.tenant t cross join generate_series(1, 80) n where t.tenant_id > 0
 
 -- name: appraise
 -- Opinions of two thirds of them: terms that may be unknown, equal costs among them, intervals that exclude zero or do not.

@@ -22,12 +22,14 @@ from tests.books import AT, agent, book, chat, collecting, export, one, price, r
 _HOUR = AT.replace(minute=0, second=0, microsecond=0)
 # Those that show single calls, spans or rows, each bounded by a limit, by one trace or by one decision.
 SHOW_SINGLE_ROWS = {
-    "calls", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
+    "calls", "decisions", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
     "decision", "decision_options", "decision_neighbours", "trace_task", "trace_decisions",
     "found", "alert", "alert_history", "alert_deliveries",
     "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
 }  # fmt: skip
-RAW = ("call", "record", "entry", "transfer", "metric_point", "call_key", "rejection")
+RAW = (
+    "call", "record", "entry", "transfer", "metric_point", "call_key", "rejection", "decision", "appraisal", "task",
+)  # fmt: skip
 
 
 def rolled_up(connection: psycopg.Connection) -> check.CheckResult:

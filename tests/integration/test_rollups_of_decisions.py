@@ -68,6 +68,7 @@ def filled(server: str, template: str) -> Iterator[str]:
         open_tenants(owner, ["one", "two"])
         for step in (*_RANDOM["fill"].split(";"), _RANDOM["appraise"]):
             owner.execute(step.encode())
+        owner.execute("analyze")
     yield dsn
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {NAME} with (force)".encode())

@@ -108,4 +108,4 @@ def test_what_nobody_asks_for_any_more_is_dropped(recent: Recent, clock: Clock, 
     clock.now += 3
     for _ in range(2):
         recent.share("last", ask)
-    assert len(recent._asked) == len(recent._answers) == 1  # pyright: ignore[reportPrivateUsage] - memory has no other face
+    assert len(recent._asked) == len(recent._answers) == 1
