@@ -9,10 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 MANY = 3  # as many asked the same within `fresh_s`, the one who asks now among them
 KEPT_MAX = 1000
+KEPT_S = 60.0
 
 Value = TypeVar("Value")
 
@@ -27,6 +28,12 @@ class _Answer:
     error: BaseException | None = None
 
 
+class _Versioned(NamedTuple):
+    at: float
+    version: Hashable
+    value: object
+
+
 class Recent:
     """Keeps answers for `fresh_s` seconds from when they were asked for; 0 keeps none. Safe to share between threads."""
 
@@ -35,6 +42,7 @@ class Recent:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: dict[Hashable, _Answer] = {}
+        self._kept: dict[Hashable, _Versioned] = {}
         self._asked: dict[Hashable, deque[float]] = {}
 
     def share(self, key: Hashable, make: Callable[[], Value]) -> Value:
@@ -53,10 +61,32 @@ class Recent:
             raise held.error
         return self._made(key, own, make)  # pyright: ignore[reportPossiblyUnboundVariable] - there is one or the other
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._fresh_s > 0
+
+    def keep(self, key: Hashable, version: Hashable, make: Callable[[], Value]) -> Value:
+        """What `make` answered for this `key` at the same `version`, at most a minute ago, else what it answers."""
+        since = self._clock() - KEPT_S
+        with self._lock:
+            held = self._kept.get(key)
+        if held is not None and held.version == version and held.at > since:
+            return cast(Value, held.value)
+        made = _Versioned(self._clock(), version, make())
+        with self._lock:
+            self._kept[key] = made
+            if len(self._kept) > KEPT_MAX:
+                self._kept = {
+                    each: answer for each, answer in self._kept.items() if answer.at > since and answer.version == version
+                }
+        return cast(Value, made.value)
+
     def forget(self) -> None:
         """Keep nothing of what was answered so far, or is being answered: something was done that must be seen."""
         with self._lock:
             self._answers.clear()
+            self._kept.clear()
 
     def _is_asked_by_many(self, key: Hashable, now: float) -> bool:
         """Whether this may be answered by a kept answer. What is too old to count is dropped. The lock is held."""

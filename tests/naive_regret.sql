@@ -1,4 +1,5 @@
--- What pages say of decisions and tasks, summed from single ones: the sums by day must answer the same.
+-- What pages say of decisions and tasks, summed from single ones: the sums by day must answer the same. And lists of single ones without
+-- any help of indexes.
 
 -- name: standing
 select d.tenant, d.decision_id, d.layer, d.kind, d.task_class, d.agent, d.chosen, d.best, d.value_band, d.status, d.why,
@@ -200,3 +201,36 @@ select tenant, task_class,
  where {filters started_at tenant task_class agent}
  group by tenant, task_class
  order by tenant, task_class
+
+-- name: decisions
+select decided_at, tenant, layer, kind, task_class, agent, chosen, best, status,
+       regret_usd, regret_low_usd, regret_high_usd, value_usd, cost_usd, latency_usd, risk_usd, net_usd,
+       propensity, n, method, why, trace_id, span_id, decision_id
+  from ledger.decisions
+ where {filters decided_at tenant layer kind task_class agent chosen verdict}
+ order by {decision order}, decision_id
+ limit {limit}
+
+-- name: decision_neighbours
+select n.decided_at, n.tenant, n.chosen, n.best, n.status, n.regret_usd, n.regret_low_usd, n.regret_high_usd, n.trace_id, n.decision_id
+  from ledger.decisions d
+  join ledger.decisions n on n.tenant = d.tenant and n.kind = d.kind and coalesce(n.task_class, '') = coalesce(d.task_class, '') and n.chosen = d.chosen
+   and n.decision_id <> d.decision_id and n.decided_at between d.decided_at - interval '2 days' and d.decided_at + interval '2 days'
+ where d.decision_id = {decision_id} and {filters - d.tenant}
+ order by abs(date_part('epoch', n.decided_at - d.decided_at)), n.decision_id
+ limit 12
+
+-- name: trace_task
+select tenant, task_class, value_usd, quality, outcome_source, cost_usd, latency_s, risk_usd, net_usd, settled_at
+  from ledger.tasks
+ where trace_id = {trace_id} and {filters - tenant}
+ order by tenant
+
+-- name: calls
+select started_at, tenant, layer, use, agent, task_class, provider, model, operation, status, reason,
+       input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+       cost_usd, claimed_cost_usd, latency_ms, dialect, service, trace_id, span_id
+  from ledger.calls
+ where {filters started_at tenant layer use model agent task_class status}
+ order by {order}, trace_id, span_id
+ limit {limit}

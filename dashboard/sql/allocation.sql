@@ -1,3 +1,7 @@
+-- name: appraisal_version
+-- Changes whenever what is summed of decisions and tasks may have changed.
+select ledger.appraisal_version() as version;
+
 -- name: regret_total
 -- What better options would have brought a day, with its interval, and how many decisions could be judged. Regret stands where a decision's
 -- interval excludes zero, and its segment's does although many were looked at; it is 0 where that is not so, and nothing where a decision

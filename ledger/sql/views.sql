@@ -499,12 +499,22 @@ create or replace function ledger.tasks_between(since timestamptz, until timesta
 language sql stable as $$
     select * from ledger.tasks_daily
      where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (date_trunc('day', until + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
        and day < (select ledger.begun_through(until))
     union all
     select * from ledger.tasks_within(since, least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until))
     union all
     select * from ledger.tasks_within(greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'),
                                                (select ledger.begun_through(until))::timestamp at time zone 'UTC'), until)
+$$;
+
+-- The tasks of one trace, found by its id through the index: whose, and when they began.
+create or replace function ledger.trace_tasks(trace_id text) returns table (tenant text, started_at timestamptz)
+language sql stable security definer rows 1 set search_path = pigou, pg_temp as $$
+    select t.tenant, k.started_at
+      from tenant t
+      join task k on k.tenant_id = t.tenant_id
+           and k.trace_id = case when trace_tasks.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_tasks.trace_id, 'hex') end
 $$;
 
 -- What was said of how tasks went. status: counts (the task's quality is this one's), kept (another counts, or it tells a loss),
@@ -622,12 +632,62 @@ create or replace function ledger.regret(since timestamptz, until timestamptz) r
 language sql stable as $$
     select * from ledger.regret_daily
      where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (date_trunc('day', until + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date   -- the planner knows it
        and day < (select ledger.decided_through(until))
     union all
     select * from ledger.regret_within(since, least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until))
     union all
     select * from ledger.regret_within(greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'),
                                                 (select ledger.decided_through(until))::timestamp at time zone 'UTC'), until)
+$$;
+
+-- Whether a value is among those asked for: null asks for all, and null among them for what is not known.
+create or replace function ledger.is_among(value text, asked text[]) returns boolean
+language sql immutable parallel safe as $$
+    select asked is null or coalesce(value = any (asked), false) or value is null and array_position(asked, null) is not null
+$$;
+
+-- The decisions of a time that lost most, as many as asked for and those only that lost anything: which they are. Found through an index on
+-- what was lost, and looked at one by one until there are enough; the arrays are as for ledger.is_among.
+create or replace function ledger.decisions_lost(
+    since timestamptz, until timestamptz, as_many bigint,
+    tenants text[], layers text[], kinds text[], task_classes text[], agents text[], chosens text[], statuses text[])
+returns table (tenant text, decision_id uuid, decided_at timestamptz)
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, a.decision_id, a.decided_at
+      from appraisal a
+     cross join lateral (
+           select t.tenant from tenant t where t.tenant_id = a.tenant_id and ledger.is_among(t.tenant, tenants) offset 0) t
+     cross join lateral (
+           select from decision d
+            where d.tenant_id = a.tenant_id and d.decision_id = a.decision_id and d.decided_at = a.decided_at
+              and ledger.is_among(d.layer, layers) and ledger.is_among(d.kind, kinds) and ledger.is_among(d.task_class, task_classes)
+              and ledger.is_among(d.agent, agents) and ledger.is_among(d.options[d.chosen], chosens) offset 0) d
+     where a.regret_usd > 0 and a.decided_at >= since and a.decided_at < until and ledger.is_among(a.status, statuses)
+     order by a.regret_usd desc, a.decision_id
+     limit as_many
+$$;
+
+-- The decisions of one kind and class of tasks, chosen alike, closest in time to one of them: some on either side, within two days.
+create or replace function ledger.decisions_near(of_decision uuid, on_each_side integer)
+returns table (tenant text, decision_id uuid, decided_at timestamptz, away_s double precision)
+language sql stable security definer rows 10 set search_path = pigou, pg_temp as $$
+    select t.tenant, n.decision_id, n.decided_at, abs(extract(epoch from n.decided_at - d.decided_at))::double precision
+      from decision d
+      join tenant t on t.tenant_id = d.tenant_id
+     cross join lateral (
+           (select b.decision_id, b.decided_at from decision b
+             where b.tenant_id = d.tenant_id and b.kind = d.kind and b.task_class is not distinct from d.task_class
+               and b.options[b.chosen] = d.options[d.chosen] and b.decision_id <> d.decision_id
+               and b.decided_at < d.decided_at and b.decided_at >= d.decided_at - interval '2 days'
+             order by b.decided_at desc, b.decision_id limit on_each_side)
+            union all
+           (select a.decision_id, a.decided_at from decision a
+             where a.tenant_id = d.tenant_id and a.kind = d.kind and a.task_class is not distinct from d.task_class
+               and a.options[a.chosen] = d.options[d.chosen] and a.decision_id <> d.decision_id
+               and a.decided_at >= d.decided_at and a.decided_at <= d.decided_at + interval '2 days'
+             order by a.decided_at, a.decision_id limit on_each_side)) n
+     where d.decision_id = of_decision
 $$;
 
 -- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's.
@@ -656,6 +716,18 @@ select t.tenant, c.layer, c.kind, c.task_class, s.chosen, s.value_band, s.n, s.r
   from pigou.segment s
   join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
   join pigou.tenant t on t.tenant_id = s.tenant_id;
+
+-- Another text whenever tasks were settled, decisions derived or appraised, or calls came of a further hour: while it is the same, so is what
+-- ledger.regret and ledger.tasks_between answer. Cheap to ask.
+create or replace function ledger.appraisal_version() returns text
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select concat_ws(' ', (select max(settled_at) from task),
+                     (select string_agg(value, ' ' order by setting) from setting where setting ^@ 'decided_through:'),
+                     (select string_agg(concat_ws(' ', r.run_id, r.ended_at, r.state), ' ' order by t.tenant_id)
+                        from tenant t
+                       cross join lateral (select x.* from appraisal_run x where x.tenant_id = t.tenant_id order by x.run_id desc limit 1) r),
+                     (select string_agg(concat_ws(' ', e.first_hour, e.last_hour), ' ' order by e.tenant) from ledger.extent e))
+$$;
 
 create or replace view ledger.appraisal_runs as
 select t.tenant, r.run_id, r.method, r.seed, r.since, r.until, r.started_at, r.ended_at, r.decisions, r.state
@@ -835,9 +907,13 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
   from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.regret_within(timestamptz, timestamptz),
+revoke all on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+    ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
+    ledger.regret_within(timestamptz, timestamptz),
     ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
-grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.spend(timestamptz, timestamptz),
+grant execute on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+    ledger.is_among(text, text[]), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
+    ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),
     ledger.regret(timestamptz, timestamptz), ledger.regret_within(timestamptz, timestamptz), ledger.decided_through(timestamptz),
     ledger.tasks_between(timestamptz, timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz)

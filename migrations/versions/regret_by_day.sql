@@ -6,6 +6,9 @@
 drop index pigou.decision_comparison;
 create index decision_comparison on pigou.decision (tenant_id, comparison, decided_at);
 
+-- Those that lost most are listed first.
+create index appraisal_lost on pigou.appraisal (regret_usd) where regret_usd > 0;
+
 -- One row per decision of a time, with all that is summed of it. Regret and the terms of eq. 1 (the best option's less the chosen one's)
 -- only where the interval of the regret excludes zero. Steps of eq. 2: from the next cheaper option whose cost is known to the chosen one,
 -- and from there to the next dearer; …_judged_usd is the step's cost where its net is known.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -34,7 +34,8 @@ _RANDOM, _NAIVE = _named("random_decisions.sql"), _named("naive_regret.sql")
 NAIVE = {
     name: "-- one by one\n" + text.replace("{standing}", f"({_NAIVE['standing']}) as standing") for name, text in _NAIVE.items()
 }
-NAMES = sorted(set(NAIVE) - {"standing"})
+LISTS = {"decisions", "decision_neighbours", "trace_task", "calls"}
+NAMES = sorted(set(NAIVE) - LISTS - {"standing"})
 
 CHANGES = (
     _RANDOM["appraise"],
@@ -89,12 +90,12 @@ def differences(connection: psycopg.Connection, search: str) -> list[str]:
 
 
 def _answer(
-    connection: psycopg.Connection, name: str, filters: Filters, naive: dict[str, str] | None = None
+    connection: psycopg.Connection, name: str, filters: Filters, naive: dict[str, str] | None = None, **how: Any
 ) -> list[tuple[object, ...]]:
     with pytest.MonkeyPatch.context() as patched:
         if naive is not None:
             patched.setattr(queries, "named", lambda: naive)
-        asked = statement(name, filters, NOW)
+        asked = statement(name, filters, NOW, **how)
     return [tuple(_rounded(value) for value in row) for row in rows(connection, asked.text)]
 
 
@@ -106,6 +107,27 @@ def _rounded(value: object) -> object:
 @pytest.mark.parametrize("search", [*WINDOWS, *FILTERED])
 def test_pages_say_what_single_decisions_sum_to(owner: psycopg.Connection, search: str) -> None:
     assert differences(owner, search) == []
+
+
+@pytest.mark.parametrize("search", [*WINDOWS, *FILTERED, "?range=14d&status=not_enough_evidence", "?range=all&sort=-decided_at"])
+def test_decisions_are_listed_as_without_an_index(owner: psycopg.Connection, search: str) -> None:
+    filters = parse(search)
+    for limit in (1, 7, 60, 1000):
+        listed = _answer(owner, "decisions", filters, limit=limit)
+        assert listed == _answer(owner, "decisions", filters, NAIVE, limit=limit), limit
+
+
+def test_neighbours_of_a_decision_are_the_closest_in_time(owner: psycopg.Connection) -> None:
+    seen = {"decision_neighbours": 0, "trace_task": 0}
+    for decision_id, trace_id in rows(
+        owner, "select decision_id::text, trace_id from ledger.decisions order by decided_at limit 40"
+    ):
+        for name, values in (("decision_neighbours", {"decision_id": decision_id}), ("trace_task", {"trace_id": trace_id})):
+            filters = parse("?range=all")
+            found = _answer(owner, name, filters, values=values)
+            assert found == _answer(owner, name, filters, NAIVE, values=values)
+            seen[name] += len(found)
+    assert min(seen.values()) > 40
 
 
 def test_something_is_summed(owner: psycopg.Connection) -> None:
