@@ -2,10 +2,10 @@
 
 The statements stand in `sql/*.sql` and read views of schema `ledger` only. In them, braces mark what a page fills in:
 `{filters hour tenant model}` becomes the conditions of the view's time column (`-` for none) and of those dimensions,
-`{overlap begun ended}` those of lives between two columns that reach into the window, `{asked tenant}` the values that a dimension
-is narrowed to, `{name}` a quoted literal, `{days}` a row with the days of the window that the books know, and a few names
-(`dimension`, `order`…) a piece that is checked against a fixed list. `{spend}`, `{statuses}`, `{regret}` and `{tasks}` are the sums
-that answer for the window: what was spent, decided or settled is never summed from single rows.
+`{overlap begun ended}` those of lives between two columns that reach into the window, `{asked tenant}` the values that a
+dimension is narrowed to, `{name}` a quoted literal, `{days}` a row with the days of the window that the books know, and a few
+names (`dimension`, `order`…) a piece that is checked against a fixed list. `{spend}`, `{statuses}`, `{regret}` and `{tasks}`
+are the sums that answer for the window: what was spent, decided or settled is never summed from single rows.
 """
 
 import re
