@@ -21,21 +21,23 @@ from ledger.queries import queries
 
 FILES = (
     "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
-    "layers",
+    "layers", "layer_panels", "vector",
 )  # fmt: skip
 ROWS_SHOWN = 1000
+BUCKETS = ("minute", "hour", "day", "week", "month")
 _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One query ready to run: its name, and its text without any parameter left open.
+    """One query ready to run: its name, its text without any parameter left open, and the steps of time it sums by.
 
     `is_of_appraisals` says that its answer stays the same until the version of the appraisals is another one.
     """
 
     name: str
     text: str
+    bucket: str = "day"
     is_of_appraisals: bool = False
 
 
@@ -56,8 +58,8 @@ def statement(
     """
     span = window or filters.window(now)
     pieces: dict[str, Callable[[], str]] = {
-        "bucket": lambda: _literal(_known(bucket, ("hour", "day", "week", "month", "minute"))),
-        "bucket word": lambda: _known(bucket, ("hour", "day", "week", "month", "minute")),
+        "bucket": lambda: _literal(_known(bucket, BUCKETS)),
+        "bucket word": lambda: _known(bucket, BUCKETS),
         "dimension": lambda: _known(filters.by[0], DIMENSIONS),
         "dimensions": lambda: ", ".join(_known(name, DIMENSIONS) for name in filters.by),
         "order": lambda: _order(filters.sort if filters.sort.removeprefix("-") in SORTS else "-started_at"),
@@ -92,7 +94,7 @@ def statement(
 
     text = named()[name]
     of_appraisals = "{regret}" in text or "{tasks}" in text
-    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, text).removeprefix("-- "), of_appraisals)
+    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, text).removeprefix("-- "), bucket, of_appraisals)
 
 
 @cache

@@ -234,3 +234,25 @@ select started_at, tenant, layer, use, agent, task_class, provider, model, opera
  where {filters started_at tenant layer use model agent task_class status}
  order by {order}, trace_id, span_id
  limit {limit}
+
+-- name: layer_realised
+select d.layer, count(*) as tasks, sum(t.earned_usd) / max(days) as value_usd, sum(t.cost_usd) / max(days) as cost_usd,
+       sum(t.latency_usd) / max(days) as latency_usd, sum(t.provision_usd) / max(days) as risk_usd, sum(t.net_usd) / max(days) as net_usd
+  from (select tenant, layer, coalesce(task_class, '') as task_class from ledger.segments group by 1, 2, 3
+        union
+        select victim, 'supply', null from ledger.externalities group by victim) d
+  join ledger.tasks t on t.tenant = d.tenant and coalesce(t.task_class, '') = coalesce(d.task_class, t.task_class, '')
+ cross join {days}
+ where t.net_usd is not null and {filters t.started_at t.tenant d.layer t.task_class t.agent}
+ group by d.layer
+ order by d.layer
+
+-- name: layer_terms
+select standing.layer, sum(d.value_usd) / max(days) as value_usd, sum(d.cost_usd) / max(days) as cost_usd,
+       sum(d.latency_usd) / max(days) as latency_usd, sum(d.risk_usd) / max(days) as risk_usd
+  from {standing}
+  join ledger.decisions d on d.tenant = standing.tenant and d.decision_id = standing.decision_id
+ cross join {days}
+ where stands
+ group by standing.layer
+ order by standing.layer

@@ -13,6 +13,7 @@ from dashboard.figures import flow
 from dashboard.filters import BY
 from dashboard.pages import allocation
 from dashboard.pages.overview_headline import finding_link, finding_name, headline
+from dashboard.pages.overview_vector import vector
 from dashboard.pages.page import Page, Shell
 from dashboard.pages.spend import PAGE as SPEND
 
@@ -142,16 +143,24 @@ PAGE = Page(
     path="/",
     name="overview",
     label="Overview",
+    key="o",
     dimensions=OVERVIEW_DIMENSIONS,
     register=_register,
     panels=(
         Panel("overview_headline", "", headline, skeleton_px=110),
+        Panel(
+            "layer_vector",
+            "What each layer realised, and the best it could have",
+            vector,
+            "USD a day.",
+            table="layer_realised",
+            skeleton_px=330,
+        ),
         _OF_ALLOCATION["prices"],
         _OF_ALLOCATION["equimarginal"],
-        _OF_ALLOCATION["gap"],
         _OF_ALLOCATION["heat"],
+        Panel("confidence", "How far to trust this", confidence, skeleton_px=200),
         Panel("flow", "Where the dollars went, and what became of them", flows, "USD.", table="flow", skeleton_px=400),
         Panel("matters", "Findings that matter most", matters, table="findings", skeleton_px=260),
-        Panel("confidence", "How far to trust this", confidence, skeleton_px=200),
     ),
 )

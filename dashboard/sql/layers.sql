@@ -39,21 +39,22 @@ select task_class, coalesce(nullif(value_band, ''), 'value not known') as kind,
  order by usd_per_day desc nulls last, task_class, kind;
 
 -- name: frontier
--- What a router could reach: mean quality and cost of the router as it is (scale null) and of eq. 4 at multiples of V.
-select distinct l.tenant, l.task_class, x.scale, x.quality, x.cost_usd
+-- What a router could reach: mean quality, cost and risk of the router as it is (scale null) and of eq. 4 at multiples of V.
+select distinct l.tenant, l.task_class, x.scale, x.quality, x.cost_usd, x.risk_usd
   from ledger.looks l
- cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'frontier') as x (scale numeric, quality numeric, cost_usd numeric)
+ cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'frontier')
+       as x (scale numeric, quality numeric, cost_usd numeric, risk_usd numeric)
  where l.layer = 'demand' and jsonb_typeof(l.evidence -> 'detail' -> 'frontier') = 'array' and {filters - l.tenant l.task_class}
  order by l.tenant, l.task_class, x.cost_usd;
 
 -- name: autonomy
 -- How actions are confirmed and how they should be, by class of action.
 select distinct l.tenant, x.task_class, x.action_class, x.is_reversible, x.actions, x.now as confirmed_now, x.recommended, x.is_appraised,
-       x.gain_usd, x.why
+       x.gain_usd, x.why, x.borne
   from ledger.looks l
  cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'schedule')
        as x (task_class text, action_class text, is_reversible boolean, actions bigint, now jsonb, recommended text, is_appraised boolean,
-             gain_usd jsonb, why text)
+             gain_usd numeric, why text, borne jsonb)
  where l.mode = 'over_delegation' and jsonb_typeof(l.evidence -> 'detail' -> 'schedule') = 'array' and {filters - l.tenant}
  order by l.tenant, x.actions desc, x.action_class;
 
@@ -104,8 +105,9 @@ select distinct l.tenant, l.task_class, l.agent, x.closed, x.unpaid, x.premium_u
 
 -- name: rollouts_by_lag
 -- What updates gained by how many versions old their rollouts were.
-select l.tenant, l.subject, x.lag, x.updates, x.gain, x.fitted
+select l.tenant, l.subject, x.lag, x.updates, x.gain, x.fitted, sqrt(x.variance / x.updates) as error
   from ledger.looks l
- cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'by_lag') as x (lag numeric, updates bigint, gain numeric, fitted numeric)
+ cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'by_lag')
+       as x (lag numeric, updates bigint, gain numeric, fitted numeric, variance numeric)
  where l.mode = 'stale_rollouts' and jsonb_typeof(l.evidence -> 'detail' -> 'by_lag') = 'array' and {filters - l.tenant}
  order by l.tenant, l.subject, x.lag;

@@ -305,6 +305,9 @@ with summed as (
     union all
     select 'tasks', t.tenant_id, (k.started_at at time zone 'UTC')::date, array[k.task_class, k.agent],
            array[count(*), count(k.quality), count(k.value_usd), count(k.net_usd), coalesce(sum(k.net_usd), 0),
+                 coalesce(sum(k.earned_usd) filter (where k.net_usd is not null), 0), coalesce(sum(k.cost_usd) filter (where k.net_usd is not null), 0),
+                 coalesce(sum(k.latency_usd) filter (where k.net_usd is not null), 0),
+                 coalesce(sum(k.provision_usd) filter (where k.net_usd is not null), 0),
                  count(*) filter (where k.quality is not null and k.cost_usd is not null), coalesce(sum(k.cost_usd * k.quality::numeric), 0),
                  coalesce(sum(k.cost_usd * (1 - k.quality::numeric)), 0), count(k.cost_usd) filter (where k.quality is null),
                  coalesce(sum(k.cost_usd) filter (where k.quality is null), 0)]
@@ -319,7 +322,8 @@ kept as (
                  r.next_judged_usd] as sums
       from pigou.regret_day r join pigou.regret_key k on k.tenant_id = r.tenant_id and k.key_id = r.key_id
     union all
-    select 'tasks', tenant_id, day, place, array[tasks, with_outcome, with_value, net_known, net_usd, went_known, well_usd, wrong_usd, unknown_known, unknown_usd]
+    select 'tasks', tenant_id, day, place, array[tasks, with_outcome, with_value, net_known, net_usd, earned_usd, cost_usd,
+                                              latency_usd, provision_usd, went_known, well_usd, wrong_usd, unknown_known, unknown_usd]
       from pigou.task_day where tasks <> 0
 )
 select format('%s of tenant %s on %s, %s: %s', what, tenant_id, day, key::text, side)

@@ -467,6 +467,8 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.started_
 create or replace view ledger.tasks_daily as
 select t.tenant, d.day, d.place[1] as task_class, d.place[2] as agent, d.tasks, d.with_outcome, d.with_value,
        d.net_known as with_net, case when d.net_known > 0 then d.net_usd end as net_usd,
+       case when d.net_known > 0 then d.earned_usd end as earned_usd, case when d.net_known > 0 then d.cost_usd end as cost_usd,
+       case when d.net_known > 0 then d.latency_usd end as latency_usd, case when d.net_known > 0 then d.provision_usd end as provision_usd,
        case when d.went_known > 0 then d.well_usd end as well_usd, case when d.went_known > 0 then d.wrong_usd end as wrong_usd,
        case when d.unknown_known > 0 then d.unknown_usd end as unknown_usd
   from pigou.task_day d join pigou.tenant t using (tenant_id)
@@ -476,7 +478,10 @@ select t.tenant, d.day, d.place[1] as task_class, d.place[2] as agent, d.tasks, 
 create or replace function ledger.tasks_within(since timestamptz, until timestamptz) returns setof ledger.tasks_daily
 language sql stable security definer set search_path = pigou, pg_temp as $$
     select k.tenant, (k.started_at at time zone 'UTC')::date, k.task_class, k.agent, 1, (k.quality is not null)::integer,
-           (k.value_usd is not null)::integer, (k.net_usd is not null)::integer, k.net_usd, k.cost_usd * k.quality::numeric,
+           (k.value_usd is not null)::integer, (k.net_usd is not null)::integer, k.net_usd,
+           case when k.net_usd is not null then k.earned_usd end, case when k.net_usd is not null then k.cost_usd end,
+           case when k.net_usd is not null then k.latency_usd end, case when k.net_usd is not null then k.provision_usd end,
+           k.cost_usd * k.quality::numeric,
            k.cost_usd * (1 - k.quality::numeric), case when k.quality is null then k.cost_usd end
       from tenant t
       join ledger.tasks k on k.tenant = t.tenant and k.started_at >= since and k.started_at < until
@@ -690,6 +695,18 @@ language sql stable security definer rows 10 set search_path = pigou, pg_temp as
      where d.decision_id = of_decision
 $$;
 
+-- The decisions of one kind of a time, found through the comparisons of that kind.
+create or replace function ledger.decisions_of(of_kind text, since timestamptz, until timestamptz)
+returns table (tenant text, decision_id uuid, decided_at timestamptz)
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, d.decision_id, d.decided_at
+      from comparison c
+      join tenant t on t.tenant_id = c.tenant_id
+     cross join lateral (select d.decision_id, d.decided_at from decision d
+                          where d.tenant_id = c.tenant_id and d.comparison = c.comparison and d.decided_at >= since and d.decided_at < until) d
+     where c.kind = of_kind
+$$;
+
 -- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's.
 create or replace view ledger.decision_options as
 select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, d.decided_at, d.kind, d.task_class, o.place::integer as place, o.option,
@@ -792,6 +809,14 @@ select t.tenant, x.engine, x.day, x.task_class, v.tenant as victim, x.requests, 
   from pigou.externality x
   join pigou.tenant t using (tenant_id)
   join pigou.tenant v on v.tenant_id = x.victim_tenant_id;
+
+-- What the next dollar of reading, planning, acting and verifying brings in each class of tasks (eq. 8 and 2).
+create or replace view ledger.production as
+select t.tenant, nullif(p.task_class, '') as task_class, p.use, p.tasks, p.usd_per_task, p.quality_per_dollar, p.quality_low, p.quality_high,
+       p.net_per_usd, p.net_low, p.net_high, p.status, nullif(p.why, '') as why, p.assignment, p.complements, p.equal_p, p.form,
+       nullif(p.settled_by, '') as settled_by, p.since, p.until, p.measured_at
+  from pigou.production p
+  join pigou.tenant t using (tenant_id);
 
 -- What the operator knows of how decisions are made.
 create or replace view ledger.assignments as
@@ -908,11 +933,11 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
-    ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
+    ledger.decisions_of(text, timestamptz, timestamptz), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.regret_within(timestamptz, timestamptz),
     ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
 grant execute on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
-    ledger.is_among(text, text[]), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
+    ledger.decisions_of(text, timestamptz, timestamptz), ledger.is_among(text, text[]), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),
     ledger.regret(timestamptz, timestamptz), ledger.regret_within(timestamptz, timestamptz), ledger.decided_through(timestamptz),

@@ -195,6 +195,10 @@ create table pigou.task_day (
     with_value    integer not null,
     net_known     integer not null,
     net_usd       numeric not null,
+    earned_usd    numeric not null,                   -- the terms of net_usd: V·Q, C, λ·L and ρ·R
+    cost_usd      numeric not null,
+    latency_usd   numeric not null,
+    provision_usd numeric not null,
     went_known    integer not null,
     well_usd      numeric not null,
     wrong_usd     numeric not null,
@@ -206,22 +210,29 @@ create table pigou.task_day (
 -- The statement that adds `source` to the sums: tasks with a sign, +1 as they are and −1 as they were.
 create function pigou.task_sums(source text) returns text language sql immutable as $do$
     select format($sql$
-insert into pigou.task_day as r (tenant_id, day, place, tasks, with_outcome, with_value, net_known, net_usd, went_known, well_usd, wrong_usd,
-                                 unknown_known, unknown_usd)
+insert into pigou.task_day as r (tenant_id, day, place, tasks, with_outcome, with_value, net_known, net_usd, earned_usd, cost_usd,
+                                 latency_usd, provision_usd, went_known, well_usd, wrong_usd, unknown_known, unknown_usd)
 select tenant_id, day, place, sum(sign), sum(sign * (quality is not null)::integer), sum(sign * (value_usd is not null)::integer),
        sum(sign * (net_usd is not null)::integer), coalesce(sum(sign * net_usd), 0),
+       coalesce(sum(sign * earned_usd) filter (where net_usd is not null), 0), coalesce(sum(sign * cost_usd) filter (where net_usd is not null), 0),
+       coalesce(sum(sign * latency_usd) filter (where net_usd is not null), 0),
+       coalesce(sum(sign * provision_usd) filter (where net_usd is not null), 0),
        sum(sign * (quality is not null and cost_usd is not null)::integer), coalesce(sum(sign * cost_usd * quality::numeric), 0),
        coalesce(sum(sign * cost_usd * (1 - quality::numeric)), 0),
        sum(sign * (quality is null and cost_usd is not null)::integer), coalesce(sum(sign * cost_usd) filter (where quality is null), 0)
-  from (select k.*, (k.started_at at time zone 'UTC')::date as day, array[k.task_class, k.agent] as place,
-               round(case when k.quality = 0 then 0 else round(k.value_usd * k.quality::numeric, 12) end - k.cost_usd
-                     - case when k.latency_s = 0 then 0 else round(k.lambda_usd_per_s * k.latency_s::numeric, 12) end
-                     - case when k.risk_usd = 0 then 0 else round(k.rho * k.risk_usd, 12) end, 12) as net_usd
-          from (%s) k) valued
+  from (select k.*, n.*, (k.started_at at time zone 'UTC')::date as day, array[k.task_class, k.agent] as place,
+               round(n.earned_usd - k.cost_usd - n.latency_usd - n.provision_usd, 12) as net_usd
+          from (%s) k
+         cross join lateral (                              -- as ledger.tasks has them
+               select case when k.quality = 0 then 0 else round(k.value_usd * k.quality::numeric, 12) end as earned_usd,
+                      case when k.latency_s = 0 then 0 else round(k.lambda_usd_per_s * k.latency_s::numeric, 12) end as latency_usd,
+                      case when k.risk_usd = 0 then 0 else round(k.rho * k.risk_usd, 12) end as provision_usd) n) valued
  group by tenant_id, day, place
 on conflict (tenant_id, day, place) do update
    set tasks = r.tasks + excluded.tasks, with_outcome = r.with_outcome + excluded.with_outcome, with_value = r.with_value + excluded.with_value,
-       net_known = r.net_known + excluded.net_known, net_usd = r.net_usd + excluded.net_usd, went_known = r.went_known + excluded.went_known,
+       net_known = r.net_known + excluded.net_known, net_usd = r.net_usd + excluded.net_usd, earned_usd = r.earned_usd + excluded.earned_usd, cost_usd = r.cost_usd + excluded.cost_usd,
+       latency_usd = r.latency_usd + excluded.latency_usd, provision_usd = r.provision_usd + excluded.provision_usd,
+       went_known = r.went_known + excluded.went_known,
        well_usd = r.well_usd + excluded.well_usd, wrong_usd = r.wrong_usd + excluded.wrong_usd,
        unknown_known = r.unknown_known + excluded.unknown_known, unknown_usd = r.unknown_usd + excluded.unknown_usd
 $sql$, source)
@@ -244,6 +255,11 @@ create trigger task_is_rolled_up_on_delete after delete on pigou.task
     referencing old table as gone for each statement execute function pigou.roll_up_tasks();
 
 do $do$ begin execute pigou.task_sums('select 1 as sign, k.* from pigou.task k'); end $do$;
+
+-- ── requests of engines ──────────────────────────────────────────────────────────────────────────────
+
+-- A page and the analyzers look at these alone; of all other records it holds none.
+create index record_served on pigou.record (tenant_id, started_at) where layer = 'supply' and role = 'call';
 
 -- ── rights ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -110,11 +110,56 @@ def test_what_is_small_is_put_together_and_names_are_no_markup() -> None:
 
 
 def test_the_frontier_parts_what_eq_4_reaches_from_where_the_router_stands() -> None:
-    columns = ("tenant", "task_class", "scale", "quality", "cost_usd")
-    rows = (("acme", "faq", Decimal(1), 0.9, 0.01), ("acme", "faq", None, 0.9, 0.05), ("acme", HOSTILE, Decimal(2), 0.8, 0.02))
+    columns = ("tenant", "task_class", "scale", "quality", "cost_usd", "risk_usd")
+    rows = (
+        ("acme", "faq", Decimal(1), 0.9, 0.01, None),
+        ("acme", "faq", None, 0.9, 0.05, None),
+        ("acme", HOSTILE, Decimal(2), 0.8, 0.02, None),
+    )
     figure = read(layers.frontier(Frame(columns, rows), "k"))
     assert [len(trace["x"]) for trace in figure["data"]] == [1, 1, 1, 0]
     assert HOSTILE not in str(figure)
+    assert "yaxis2" not in figure["layout"]
+
+
+def test_where_risk_is_told_the_frontier_has_it_below_quality() -> None:
+    columns = ("tenant", "task_class", "scale", "quality", "cost_usd", "risk_usd")
+    rows = (("acme", "faq", Decimal(1), 0.9, 0.01, Decimal("0.2")), ("acme", "faq", None, 0.8, 0.05, Decimal("0.3")))
+    figure = read(layers.frontier(Frame(columns, rows), "k"))
+    assert [(trace["yaxis"], list(trace["y"])) for trace in figure["data"]] == [
+        ("y", [0.9]), ("y", [0.8]), ("y2", [0.2]), ("y2", [0.3])
+    ]  # fmt: skip
+    assert figure["layout"]["xaxis"]["anchor"] == "y2"
+
+
+def test_regret_in_sum_stands_below_its_bound() -> None:
+    columns = ("tenant", "task_class", "day", "usd", "cumulative_usd", "cumulative_high_usd")
+    rows = (
+        ("acme", HOSTILE, "2026-03-13", 1, Decimal(4), Decimal(6)),
+        ("acme", HOSTILE, "2026-03-14", 1, Decimal(5), Decimal(9)),
+    )
+    bound, lost = read(layers.regret_curves(Frame(columns, rows), "k"))["data"]
+    assert (list(bound["y"]), list(lost["y"]), bound["line"]["dash"]) == ([6.0, 9.0], [4.0, 5.0], "dot")
+    assert HOSTILE not in str((bound, lost))
+
+
+def test_the_queue_is_told_by_engine_and_hour() -> None:
+    columns = ("engine", "hour", "queue_s", "queue_p95_s")
+    rows = (("a", NOW, 1.5, 4.0), ("b", NOW, None, None))
+    longest, mean, *other = read(layers.waiting(Frame(columns, rows), "k"))["data"]
+    assert (list(longest["y"]), list(mean["y"]), len(other)) == ([4.0], [1.5], 2)
+
+
+def test_drafting_shows_where_it_stops_to_pay_only_if_that_is_known() -> None:
+    columns = (
+        "engine", "context_tokens", "accepted_share", "requests", "break_even", "off_from_tokens", "low", "high"
+    )  # fmt: skip
+    known = (("a", Decimal(20_000), Decimal("0.64"), 100, Decimal("0.5"), Decimal(40_000), Decimal(30_000), Decimal(60_000)),)
+    figure = read(layers.drafting(Frame(columns, known), "k"))
+    assert [shape["type"] for shape in figure["layout"]["shapes"]] == ["line", "line", "rect"]
+    assert figure["data"][0]["error_y"]["array"] == pytest.approx([1.96 * 0.048])
+    unknown = (("a", Decimal(20_000), Decimal("0.64"), 100, None, None, None, None),)
+    assert not read(layers.drafting(Frame(columns, unknown), "k"))["layout"].get("shapes")
 
 
 def test_engines_prices_are_told_by_the_million_with_their_intervals() -> None:
@@ -130,8 +175,10 @@ def test_engines_prices_are_told_by_the_million_with_their_intervals() -> None:
 
 
 def test_rollouts_are_dots_beside_what_was_fitted() -> None:
-    rows = (("acme", "p", Decimal(0), 20, 1.0, 0.98), ("acme", "p", Decimal(1), 20, None, 0.9))
-    fitted, seen = read(layers.gain_by_lag(Frame(("tenant", "subject", "lag", "updates", "gain", "fitted"), rows), "k"))["data"]
+    rows = (("acme", "p", Decimal(0), 20, 1.0, 0.98, 0.1), ("acme", "p", Decimal(1), 20, None, 0.9, None))
+    columns = ("tenant", "subject", "lag", "updates", "gain", "fitted", "error")
+    fitted, seen = read(layers.gain_by_lag(Frame(columns, rows), "k"))["data"]
+    assert seen["error_y"]["array"] == pytest.approx([0.196, 0.0])
     assert (list(fitted["y"]), list(seen["y"])) == ([0.98, 0.9], [1.0, None])
 
 
