@@ -2,9 +2,10 @@
 
 usage: python -m bench viewers [--viewers 20] [--rounds 3] [--spans 192000] [--millions 0.2] [--write]
 
-The books hold some calls and decisions first (see `grow`). Then, by turns, a load is sent as fast as it is taken, alone and with the viewers: each opens a page, asks all its panels again every five seconds (`--every-s`) as a live
-page does, and goes to the next page after a few of these. Client, viewers, collector, dashboard and PostgreSQL share the
-machine. Stops by itself.
+The books hold some calls and decisions first (see `grow`). Then, by turns, a load is sent as fast as it is taken, alone and
+with the viewers: each opens a page, asks all its panels again every five seconds (`--every-s`) as a live page does, and goes
+to the next page after a few of these. Client, viewers, collector, dashboard and PostgreSQL share the machine. Stops by
+itself.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ SHOW_SINGLE_ROWS = {
     "found", "alert", "alert_history", "alert_deliveries",
     "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
 }  # fmt: skip
-# Those that sum what has no sum by day (percentiles, one kind's options), of rows that an index holds by themselves: record_served,
-# decision_comparison.
+# Those that sum what has no sum by day (percentiles, one kind's options), of rows that an index holds by themselves:
+# record_served, decision_comparison.
 SUM_WHAT_AN_INDEX_HOLDS = {"engines", "hand_offs"}
 RAW = (
     "call", "record", "entry", "transfer", "metric_point", "call_key", "rejection", "decision", "appraisal", "task",
