@@ -1,11 +1,11 @@
 """Whether many who look at pages slow down ingestion: its rate with and without them, by turns, in one run.
 
-usage: python -m bench viewers [--viewers 20] [--rounds 3] [--seconds 20] [--millions 0.2] [--write]
+usage: python -m bench viewers [--viewers 20] [--rounds 3] [--spans 192000] [--millions 0.2] [--write]
 
-The books hold some calls and decisions first (see `grow`). Then, by turns, a load is sent as fast as it is taken for some
-seconds, alone and with the viewers: each opens a page, asks all its panels again every five seconds (`--every-s`) as a live
-page does, and goes to the next page after a few of these. Client, viewers, collector, dashboard and PostgreSQL share the
-machine. Stops by itself.
+The books hold some calls and decisions first (see `grow`). Then, by turns, a load is sent as fast as it is taken, alone and
+with the viewers: each opens a page, asks all its panels again every five seconds (`--every-s`) as a live page does, and goes
+to the next page after a few of these. Client, viewers, collector, dashboard and PostgreSQL share the machine. Stops by
+itself.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Turn(NamedTuple):
     with_viewers: bool
     spans_per_s: float
     answers: list[Answered]
+    asked_s: float
+    """How long the viewers looked."""
     dashboard_cpu: float
     """Cores that the dashboard used."""
 
@@ -80,21 +82,21 @@ def main() -> int:
 
 
 def _turn(setting: _Setting, number: int, *, with_viewers: bool) -> Turn:
-    """Send as fast as it is taken for some seconds, with or without viewers."""
-    arguments, stop = setting.arguments, threading.Event()
-    bodies = list(load.exports(max(load.TRACES_PER_EXPORT, round(arguments.seconds * 2500)), f"turn {number}"))
+    """Send one load as fast as it is taken, with or without viewers."""
+    arguments = setting.arguments
+    bodies = list(load.exports(arguments.spans // load.SPANS_PER_TRACE, f"turn {number}"))
     answers: list[Answered] = []
-    cpu = setting.pages.cpu_s()
     with _watching(setting, answers) if with_viewers else contextlib.nullcontext():
         time.sleep(arguments.every_s if with_viewers else 0)  # they have all come
-        threading.Timer(arguments.seconds, stop.set).start()
+        cpu = setting.pages.cpu_s()
         began = time.perf_counter()
-        sent = send(bodies, setting.collector_port, arguments.connections, stop=stop)
+        sent = send(bodies, setting.collector_port, arguments.connections)
         took = time.perf_counter() - began
+        asked_s = time.perf_counter() - began + (arguments.every_s if with_viewers else 0)
     rate = len(sent.latencies_s) * load.TRACES_PER_EXPORT * load.SPANS_PER_TRACE / took
     cores = (setting.pages.cpu_s() - cpu) / took
     said(f"{'with' if with_viewers else 'without'} viewers: {rate:,.0f} spans/s")
-    return Turn(with_viewers, rate, answers, cores)
+    return Turn(with_viewers, rate, answers, asked_s, cores)
 
 
 @contextmanager
@@ -156,7 +158,7 @@ def _table(turns: list[Turn], arguments: argparse.Namespace) -> str:
                 else "nobody looks",
                 f"{rate:,.0f}",
                 f"{rate / alone:.2f}",
-                f"{len(ms) / arguments.seconds / len(of):.0f}" if ms else "",
+                f"{len(ms) / sum(turn.asked_s for turn in of):.0f}" if ms else "",
                 f"{quantile(ms, 0.5):.0f}" if ms else "",
                 f"{quantile(ms, 0.95):.0f}" if ms else "",
                 str(sum(answer.failed for turn in of for answer in turn.answers)) if ms else "",
@@ -171,7 +173,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench viewers", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--viewers", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3, help="turns with and turns without them")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long a turn takes")
+    parser.add_argument("--spans", type=int, default=192_000, help="how many are sent in a turn")
     parser.add_argument("--millions", type=float, default=0.2, help="calls in the books before, in millions")
     parser.add_argument("--every-s", type=float, default=5.0, help="how often a page is asked again")
     parser.add_argument("--connections", type=int, default=4)
