@@ -127,7 +127,7 @@ def _watching(setting: _Setting, answers: list[Answered]) -> Generator[None]:
 def _look(setting: _Setting, looked_at: list[str], after_s: float, stop: threading.Event, answers: list[Answered]) -> None:
     """One viewer: the overview first, then page after page, each for a while."""
     stop.wait(after_s)
-    viewer = Viewer(setting.pages_port)
+    viewer = Viewer.of(setting.pages_port)
     try:
         for address in itertools.chain(["/"], itertools.cycle(looked_at)):
             for refreshed in range(_REFRESHED):
