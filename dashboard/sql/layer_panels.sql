@@ -41,7 +41,8 @@ select l.tenant, l.task_class, l.subject as chosen, l.evidence -> 'detail' ->> '
                     avg(o.latency_usd - a.latency_usd) as latency_usd, avg(o.risk_usd - a.risk_usd) as risk_usd
                from ledger.decision_options o
                join ledger.decision_options a on a.tenant = o.tenant and a.decision_id = o.decision_id and a.option = 'alone'
-              where o.kind = 'delegate' and o.is_chosen and o.option = 'delegate' and {filters o.decided_at o.tenant o.task_class}
+              where (o.tenant, o.decision_id, o.decided_at) in (select tenant, decision_id, decided_at from ledger.decisions_of('delegate', {bounds}))
+                and o.kind = 'delegate' and o.is_chosen and o.option = 'delegate' and {filters o.decided_at o.tenant o.task_class}
               group by o.tenant, o.task_class) d
     on d.tenant = l.tenant and coalesce(d.task_class, '') = coalesce(l.task_class, '')
  where l.mode = 'over_delegation' and l.kind = 'delegate' and {filters - l.tenant l.task_class}

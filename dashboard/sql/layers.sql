@@ -14,8 +14,9 @@ select layer,
        (sum(usd) + sqrt(sum(above_usd * above_usd))) / max(days) as high_usd_per_day,
        sum(decisions) as decisions, sum(appraised) as appraised
   from (select tenant, layer, task_class, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
-               count(*) as decisions, count(*) filter (where status = 'appraised') as appraised
-          from {standing}
+               sum(decisions) as decisions, coalesce(sum(decisions) filter (where status = 'appraised'), 0) as appraised
+          from {regret}
+         where {filters - tenant layer kind task_class agent chosen}
          group by tenant, layer, task_class) as classes
  cross join {days}
  group by layer
@@ -29,9 +30,9 @@ select task_class, coalesce(nullif(value_band, ''), 'value not known') as kind,
        (sum(usd) + sqrt(sum(above_usd * above_usd))) / max(days) as high_usd_per_day,
        sum(decisions) as decisions, sum(appraised) as appraised
   from (select tenant, task_class, value_band, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
-               count(*) as decisions, count(*) filter (where status = 'appraised') as appraised
-          from {standing}
-         where kind = 'route'
+               sum(decisions) as decisions, coalesce(sum(decisions) filter (where status = 'appraised'), 0) as appraised
+          from {regret}
+         where kind = 'route' and {filters - tenant layer kind task_class agent chosen}
          group by tenant, task_class, value_band) as bands
  cross join {days}
  group by task_class, kind

@@ -23,27 +23,26 @@ select sum(latest) / 7 as latest_usd_per_day, sum(former) / max(former_days) as 
 -- name: layer_realised
 -- What the tasks of those classes brought and took a day in which each layer decides: value, compute, latency and expected loss in dollars.
 -- Counted are tasks of which all of it is known. Engines serve whole tenants, so that to supply all tasks of those count who were delayed.
-select d.layer, count(*) as tasks, sum(t.earned_usd) / max(days) as value_usd, sum(t.cost_usd) / max(days) as cost_usd,
-       sum(t.latency_usd) / max(days) as latency_usd, sum(t.provision_usd) / max(days) as risk_usd, sum(t.net_usd) / max(days) as net_usd
+select d.layer, sum(tasks.with_net) as tasks, sum(tasks.earned_usd) / max(days) as value_usd, sum(tasks.cost_usd) / max(days) as cost_usd,
+       sum(tasks.latency_usd) / max(days) as latency_usd, sum(tasks.provision_usd) / max(days) as risk_usd, sum(tasks.net_usd) / max(days) as net_usd
   from (select tenant, layer, coalesce(task_class, '') as task_class from ledger.segments group by 1, 2, 3
         union
         select victim, 'supply', null from ledger.externalities group by victim) d
-  join ledger.tasks t on t.tenant = d.tenant and coalesce(t.task_class, '') = coalesce(d.task_class, t.task_class, '')
+  join {tasks} on tasks.tenant = d.tenant and coalesce(tasks.task_class, '') = coalesce(d.task_class, tasks.task_class, '')
  cross join {days}
- where t.net_usd is not null and {filters t.started_at t.tenant d.layer t.task_class t.agent}
+ where tasks.with_net > 0 and {filters - tasks.tenant d.layer tasks.task_class tasks.agent}
  group by d.layer
  order by d.layer;
 
 -- name: layer_terms
 -- What better options would have changed a day in each layer, by term of the equation, where regret stands.
-select standing.layer, sum(d.value_usd) / max(days) as value_usd, sum(d.cost_usd) / max(days) as cost_usd,
-       sum(d.latency_usd) / max(days) as latency_usd, sum(d.risk_usd) / max(days) as risk_usd
-  from {standing}
-  join ledger.decisions d on d.tenant = standing.tenant and d.decision_id = standing.decision_id
+select layer, sum(value_usd) / max(days) as value_usd, sum(cost_usd) / max(days) as cost_usd,
+       sum(latency_usd) / max(days) as latency_usd, sum(risk_usd) / max(days) as risk_usd
+  from {regret}
  cross join {days}
- where stands
- group by standing.layer
- order by standing.layer;
+ where standing > 0 and {filters - tenant layer kind task_class agent chosen}
+ group by layer
+ order by layer;
 
 -- name: layer_found
 -- What is lost a day where no single decision tells it: delays that requests impose on others, capability that old rollouts cost. From the days
