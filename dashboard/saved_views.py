@@ -70,6 +70,7 @@ def register(app: Dash, books: Books, collector: str, clock: Callable[[], dateti
         path, body = asked
         refused = acts.ask(collector, path, {"who": person, **body})
         if refused is None:
+            books.recent.forget()  # the menu lists it at once
             return _DONE[act], "", None, None, None
         beside = refused.reason if refused.field == "name" else None
         said = "Nothing was done: see what is marked." if beside else f"Nothing was done: {refused.reason}."

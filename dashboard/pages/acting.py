@@ -91,6 +91,7 @@ def _act(shell: Shell) -> None:
             return missing, no_update, no_update
         more = asked_with(what, shell.clock(), length=length, ground=ground, lasts=lasts, day=day)
         answers = [(target, acts.act(shell.collector, target, what, who=name, note=note, more=more)) for target in targets]
+        shell.books.recent.forget()  # what was done must be seen at once
         failed = [(target, reason) for target, reason in answers if reason]
         if _ticked(selected) and not failed:
             set_props({"type": "grid", "name": "alerts"}, {"selectedRows": []})

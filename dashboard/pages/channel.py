@@ -176,6 +176,7 @@ def _register(shell: Shell) -> None:
             return no_update, True, no_update
         view = View(shell.books, views.parse(search), shell.clock(), "/channel", "")
         try:
+            shell.books.recent.forget()  # it is waited for
             row = view.ask("channel_tests", limit=1, values=_key(view)).first()
         except BooksUnavailable as error:
             return str(error), True, no_update

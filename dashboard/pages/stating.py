@@ -75,6 +75,7 @@ def register_form(shell: Shell, form: str, path: str, perform: Perform) -> None:
         view = View(shell.books, views.parse(search), shell.clock(), path, "")
         asked = Asked(pressed["act"], (who or "").strip(), dict(zip(names, values, strict=True)), view)
         done = _performed(shell.collector, asked, perform)
+        shell.books.recent.forget()  # what was stated must be seen at once
         errors, said = shown(done, names)
         if isinstance(done, Refused):
             return errors, said, no_update, no_update

@@ -1,14 +1,14 @@
 """Findings dismissed by people, rules withdrawn, channels paused and tested, views saved.
 
-Revision ID: 0011
+Revision ID: 0012
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
