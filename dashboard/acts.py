@@ -14,7 +14,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Literal, TypeAlias
 from urllib.parse import quote, urlsplit
 
-Act: TypeAlias = Literal["acknowledge", "mute", "resolve", "note", "dismiss", "restore"]
+Act: TypeAlias = Literal["acknowledge", "mute", "resolve", "reopen", "note", "dismiss", "restore"]
 
 WITHIN_S = 10.0
 ANSWER_BYTES_MAX = 256 * 1024
