@@ -12,6 +12,7 @@ GROUPINGS = {
     "provider": "Provider", "day": "Day", "week": "Week", "month": "Month",
 }  # fmt: skip
 MEASURES = {"cost": "Dollars", "calls": "Calls", "tokens": "Tokens"}
+LIMITS = ("compute_budget", "latency_sla", "risk_envelope")
 SOUGHT_MOST = 256  # characters of an id that is looked for
 ACCOUNT_LONGEST = 800  # characters of an account's name
 
@@ -98,6 +99,20 @@ def _entry(value: str) -> str | None:
         return None
 
 
+def _limit(value: str) -> str | None:
+    """A kind of limit and whom it is for: `latency_sla:support.faq`, `compute_budget:*`."""
+    kind, _, pattern = value.replace("\0", "")[:ACCOUNT_LONGEST].partition(":")
+    return f"{kind}:{pattern}" if kind in LIMITS and pattern else None
+
+
+def _level(value: str) -> str | None:
+    try:
+        level = float(value)
+    except ValueError:
+        return None
+    return f"{level:.6g}" if 0 <= level < 1e12 else None
+
+
 # What single pages ask beside time and filters, by its name in the address: a reader of its value, None where it cannot be read.
 ASKED: dict[str, Callable[[str], str | None]] = {
     "account": _named,
@@ -110,6 +125,9 @@ ASKED: dict[str, Callable[[str], str | None]] = {
     "former": _one_of("1"),
     "provider": _named,
     "priced": _named,
+    "whose": _named,
+    "limit": _limit,
+    "level": _level,
 }
 # What of an address names one thing.
 SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {

@@ -35,7 +35,10 @@ def sentence(supposed: Supposed, response: Response, curve: Curve | None) -> str
         return _standing(supposed, response, curve)
     if response.gain.value is None:
         return f"Limits that are stated cannot be kept, so that what {_named(supposed, 'a')} would bring cannot be told."
-    return f"{_moved(supposed, before, level)} {_brings(response.gain)}{_beyond(supposed, curve)}"
+    brings = _brings(response.gain)
+    if min(level, level if before is None else before) >= curve.enough:
+        return f"{_moved(supposed, before, level)} would change nothing: it binds only below {said(supposed, curve.enough)}."
+    return f"{_moved(supposed, before, level)} {brings}{_beyond(supposed, curve)}"
 
 
 def said(supposed: Supposed, level: float) -> str:

@@ -62,7 +62,9 @@ def test_a_limit_responds_along_its_curve(looked_at: int, reader: psycopg.Connec
     curve = curve_of(period, tight, response)
     assert curve is not None
     assert response.gain.value == pytest.approx(curve.at(5.0), abs=1e-9)
-    assert response.gain.low < response.gain.value < response.gain.high < 0
+    low, value, high = response.gain.low, response.gain.value, response.gain.high
+    assert None not in (low, value, high)
+    assert (low or 0) < (value or 0) < (high or 0) < 0
     frontier = next(one for one in response.after.found.allocation if one.option == "frontier")
     assert frontier.best == pytest.approx(N * 5 / 6, rel=1e-6)
     assert response.after.taken.latency_s.value == pytest.approx(5.0)
