@@ -35,16 +35,16 @@ def sentence(supposed: Supposed, response: Response, curve: Curve | None) -> str
         return _standing(supposed, response, curve)
     if response.gain.value is None:
         return f"Limits that are stated cannot be kept, so that what {_named(supposed, 'a')} would bring cannot be told."
-    brings = _brings(response.gain)
+    brings = _brings(response.gain) + _beyond(supposed, curve) + _instead(supposed, response)
     if min(level, level if before is None else before) >= curve.enough:
         return f"{_moved(supposed, before, level)} would change nothing: it binds only below {said(supposed, curve.enough)}."
-    return f"{_moved(supposed, before, level)} {brings}{_beyond(supposed, curve)}"
+    return f"{_moved(supposed, before, level)} {brings}"
 
 
 def said(supposed: Supposed, level: float) -> str:
     """A level with its unit: `$40.00 a day`, `12.5 s a task`."""
     if supposed.kind == "latency_sla":
-        return f"{level:,.3g}{formats.THIN_SPACE}s a task"
+        return f"{level:,.4g}{formats.THIN_SPACE}s a task"
     return f"{formats.usd(level)} a day"
 
 
@@ -82,6 +82,26 @@ def _bounds(gain: Estimate) -> tuple[float, float]:
 
 def _beyond(supposed: Supposed, curve: Curve) -> str:
     return f"; beyond {said(supposed, curve.enough)} more of it brings nothing."
+
+
+def _instead(supposed: Supposed, response: Response) -> str:
+    """That a limit stands in place of a price that policy states, so that what it allows counts for nothing."""
+    if response.before.level is not None or supposed.kind == "compute_budget":
+        return ""
+    price, what = ("λ", "seconds") if supposed.kind == "latency_sla" else ("ρ", "losses")
+    former = {row.task_class: row for row in response.before.found.rows}
+    replaced = [
+        row.task_class
+        for row in response.after.found.rows
+        if (one := former.get(row.task_class)) is not None
+        and ((row.lambda_source, one.lambda_source) if price == "λ" else (row.rho_source, one.rho_source)) == ("dual", "policy")
+        and (one.lam.value if price == "λ" else one.rho.value)
+    ]
+    return (
+        f" It would stand in place of the {price} that policy states: {what} within it would count for nothing."
+        if replaced
+        else ""
+    )
 
 
 def _standing(supposed: Supposed, response: Response, curve: Curve) -> str:

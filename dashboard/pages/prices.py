@@ -15,6 +15,7 @@ from dashboard.figures.prices import HEIGHT_PX, LINES_SHOWN, Line, color_of, lin
 from dashboard.pages import allocation
 from dashboard.pages import quote as quoting
 from dashboard.pages import what_if as supposing
+from dashboard.pages.layer_parts import engines
 from dashboard.pages.page import Page, Shell
 from dashboard.pages.quote import quote
 from dashboard.pages.what_if import FOLLOWS, what_if
@@ -133,6 +134,14 @@ PAGE = Page(
         ),
         Panel("limits", "What holds the prices", limits, table="price_limits", skeleton_px=160),
         Panel("price_history", "How they moved", history, table="price_history", skeleton_px=HEIGHT_PX),
+        Panel(
+            "engine_shadow",
+            "What a unit more of an engine costs others",
+            engines,
+            "Shadow prices of prefill, decode and KV by hour: the delay that one unit more would cause, at the others' λ.",
+            table="engine_prices",
+            skeleton_px=300,
+        ),
         Panel("quote", "A quote", quote, "What to choose from a menu at these prices.", skeleton_px=360),
     ),
 )

@@ -65,7 +65,7 @@ def what_if(view: View) -> Children:
             className="what-if-controls",
         ),
         html.Div(_answered(asked, row, answer), id="if-answer", className="what-if", role="status"),
-        dcc.Store(id="if-shown", data=_key(asked)),
+        dcc.Store(id="if-shown", data=_key(replace(asked, level=answer.supposed.level))),
     ]  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def register(shell: Shell) -> None:
         view = View(shell.books, views.parse(search), shell.clock(), "/prices", "")
         try:
             periods = list(view.ask("price_periods"))
-            asked = _meant(str(ctx.triggered_id), periods, whose, limit, level, slid)
+            asked = _meant(str(ctx.triggered_id), views.parse(shown), periods, whose, limit, level, slid)
             if asked is None or _key(asked) == shown:
                 return (no_update,) * 11
             row, answer = _answer(view, asked, periods)
@@ -125,13 +125,15 @@ def register(shell: Shell) -> None:
 
 
 def _meant(
-    moved: str, periods: Sequence[Row], whose: str | None, limit: str | None, level: float | str | None, slid: float | None
-) -> Asked | None:
-    """What the controls ask once one of them was moved: another limit begins at its own level. None while it cannot be read."""
+    moved: str, shown: views.Filters, periods: Sequence[Row], whose: str | None, limit: str | None,
+    level: float | str | None, slid: float | None,
+) -> Asked | None:  # fmt: skip
+    """What the controls ask once one of them was moved: another limit begins at its own level. None while it cannot be read, and
+    where a control only says what is shown, as each does when it appears."""
     if moved == "if-whose":
-        return asked_of(views.Filters(asked={"whose": whose or ""}), periods)
+        return None if whose == shown.asked.get("whose") else asked_of(views.Filters(asked={"whose": whose or ""}), periods)
     kind, _, pattern = (limit or "").partition(":")
-    if not whose or not pattern:
+    if not whose or not pattern or (moved == "if-limit" and limit == shown.asked.get("limit")):
         return None
     asked = Asked(whose, cast("Kind", kind), pattern)
     if moved == "if-limit":
@@ -225,9 +227,16 @@ def _slider(answer: Answer) -> Component:
         first, last = 0.0, 2 * (level or 1.0)
     else:
         first, last = reach(answer.curve, before, level)
-    step = 10 ** math.floor(math.log10(max(last - first, 1e-9) / _STEPS)) if last > first else 1.0
+    step = _step(last - first)
     marks = [{"value": before, "label": "now"}] if before is not None and first <= before <= last else []
     return dmc.Slider(
         id="if-slider", value=cast(Any, level), min=first, max=last, step=step, marks=cast(Any, marks), label=None, size="sm",
         thumbLabel="Move the limit", updatemode="mouseup", color="compute", mt=6, mb=14,
     )  # fmt: skip
+
+
+def _step(whole: float) -> float:
+    """A round number of which there are some hundred in a range."""
+    least = max(whole, 1e-9) / _STEPS
+    size = 10.0 ** math.floor(math.log10(least))
+    return next(size * times for times in (1, 2, 5, 10) if size * times >= least)

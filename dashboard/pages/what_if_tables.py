@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dash import html
 from dash.development.base_component import Component
 
 from dashboard import formats
 from dashboard.components.panel import Children
-from dashboard.components.terms import term
 from dashboard.what_if_words import KINDS, of_whom
 
 if TYPE_CHECKING:
     from allocation.prices import Allocated, ClassPrices, Estimate, Found
     from allocation.problem import Kind
+    from allocation.what_if import Side
     from dashboard.what_if import Answer
 
 _SAME = 1e-6
@@ -43,17 +43,16 @@ def taken_table(answer: Answer) -> Children:
 
 
 def limits_table(answer: Answer) -> Component:
-    """Every limit, now and if it is moved: what it allows, what is used, and whether it binds."""
-    now = {str(one["name"]): one for one in answer.response.before.found.constraints}
-    then = {str(one["name"]): one for one in answer.response.after.found.constraints}
+    """Every limit, now and if it is moved: what it allows, what is used, and whether it binds. Money is told by the day."""
+    now, then = (_held(side) for side in (answer.response.before, answer.response.after))
     rows = [
         html.Tr(
             [
-                html.Th(_limit_name(name, now.get(name) or then[name]), scope="row"),
-                *(_state(side.get(name)) for side in (now, then)),
+                html.Th([KINDS[key[0]][1], html.Small(of_whom(key[1]), className="name")], scope="row"),
+                *(_state(side.get(key), key[0]) for side in (now, then)),
             ]
         )
-        for name in dict.fromkeys([*now, *then])
+        for key in dict.fromkeys([*now, *then])
     ]
     own = KINDS[answer.supposed.kind][0]
     unit = "a second more" if answer.supposed.kind == "latency_sla" else "a dollar more"
@@ -68,18 +67,19 @@ def limits_table(answer: Answer) -> Component:
 
 
 def prices_table(answer: Answer) -> Children:
-    """The prices that move; those that do not are only counted."""
+    """The prices that move, by class; those that do not are only counted."""
     before, after = answer.response.before.found, answer.response.after.found
-    rows: list[Component] = []
-    still = 0
-    for row in after.rows:
-        moved = [line for line in _lines(before.of(row.task_class), row) if not _is_same(line[1], line[2])]
-        still += not moved
-        rows += [_price_row(row.task_class if not place else "", *line) for place, line in enumerate(moved)]
-    if not rows:
+    lines = [(row.task_class, _lines(before.of(row.task_class), row)) for row in after.rows]
+    moved = [(name, line) for name, line in lines if not all(_is_same(was, now) for _, was, now, _ in line)]
+    if not moved:
         return [html.P("No price of quality, latency or risk moves.", className="note")]
+    rows = [
+        html.Tr([html.Th(name, scope="row", className="name"), *(_moved(was, now, tell) for _, was, now, tell in line)])
+        for name, line in moved
+    ]
+    still = len(lines) - len(moved)
     others = f"The prices of {formats.count(still, 'other class', 'other classes')} stay."
-    table = _table(("Task class", "Price", "Now", "If moved"), rows, "moved")
+    table = _table(("Task class", *(name for name, *_ in lines[0][1])), rows, "moved")
     return [table, html.P(others, className="note")] if still else [table]
 
 
@@ -114,15 +114,13 @@ def left_out(reasons: Sequence[Sequence[object]]) -> Children:
     return [html.Details([html.Summary(said_so), html.Ul(lines, className="plain")])]
 
 
-def _price_row(task_class: str, name: str, was: Estimate, now: Estimate, tell: Tell) -> Component:
-    return html.Tr(
-        [
-            html.Th(task_class, scope="row", className="name"),
-            html.Td(term(name) if name in ("V", "λ", "ρ") else name),
-            html.Td(_with_interval(was, tell), className="number"),
-            html.Td(_with_interval(now, tell), className="number"),
-        ]
-    )
+def _moved(was: Estimate, now: Estimate, tell: Tell) -> Component:
+    """A price before and after, with the interval of the latter below."""
+    before, after = (formats.UNKNOWN if one.value is None else tell(one.value) for one in (was, now))
+    if _is_same(was, now):
+        return html.Td(after, className="number still")
+    said = _with_interval(now, tell).removeprefix(after).strip(" ()")
+    return html.Td([f"{before} → {after}", *([html.Small(said)] if said else [])], className="number")
 
 
 def _share_row(name: Children | str, option: str, shares: tuple[float, float, float]) -> Component:
@@ -140,7 +138,7 @@ def _lines(former: ClassPrices | None, row: ClassPrices) -> list[tuple[str, Esti
         ("V", row.v, formats.usd),
         ("λ", row.lam, formats.usd),
         ("ρ", row.rho, _plain),
-        ("A dollar of compute", row.budget_worth, formats.usd),
+        ("A dollar", row.budget_worth, formats.usd),
     )
     return [(name, was[place], now, tell) for place, (name, now, tell) in enumerate(tells)]
 
@@ -166,20 +164,25 @@ def _shares(found: Found) -> dict[tuple[str, str], list[tuple[Allocated, float, 
     return shares
 
 
-def _state(one: dict[str, object] | None) -> Component:
+def _held(side: Side) -> dict[tuple[Kind, str], tuple[float, float, bool]]:
+    """By kind and whom it is for: what is used of a limit, its level, and whether it binds; of several the tightest."""
+    found: dict[tuple[Kind, str], tuple[float, float, bool]] = {}
+    for one, told in zip(side.found.solved.held, side.found.constraints, strict=True):
+        daily = 86_400.0 / one.limit.period_s if one.limit.period_s else 1.0
+        state = (float(told["used"]) * daily, float(told["limit"]) * daily, bool(told["is_binding"]))
+        key = one.limit.kind, one.limit.pattern
+        if key not in found or state[1] < found[key][1]:
+            found[key] = state
+    return found
+
+
+def _state(one: tuple[float, float, bool] | None, kind: Kind) -> Component:
     if one is None:
-        return html.Td("not held to", className="number")
-    binds = bool(one["is_binding"])
+        return html.Td("none", className="number")
+    used, level, binds = one
+    tell: Tell = _seconds if kind == "latency_sla" else formats.usd
     mark = html.Span("binds" if binds else "slack", className="mark best" if binds else "mark")
-    return html.Td([f"{_amount(one, 'used')} of {_amount(one, 'limit')}", mark], className="number")
-
-
-def _amount(one: dict[str, object], column: str) -> str:
-    return _seconds(one[column]) if one["kind"] == "latency_sla" else formats.usd(one[column])
-
-
-def _limit_name(name: str, one: dict[str, object]) -> Children:
-    return [KINDS[cast("Kind", one["kind"])][1], html.Small(name.partition(" ")[2], className="name")]
+    return html.Td([f"{tell(used)} of {tell(level)}", mark], className="number")
 
 
 def _with_interval(one: Estimate, tell: Tell) -> str:
