@@ -35,10 +35,12 @@ def sentence(supposed: Supposed, response: Response, curve: Curve | None) -> str
         return _standing(supposed, response, curve)
     if response.gain.value is None:
         return f"Limits that are stated cannot be kept, so that what {_named(supposed, 'a')} would bring cannot be told."
-    brings = _brings(response.gain) + _beyond(supposed, curve) + _instead(supposed, response)
-    if min(level, level if before is None else before) >= curve.enough:
-        return f"{_moved(supposed, before, level)} would change nothing: it binds only below {said(supposed, curve.enough)}."
-    return f"{_moved(supposed, before, level)} {brings}"
+    instead = _instead(supposed, response)
+    gain = response.gain.value
+    if min(level, level if before is None else before) >= curve.enough and abs(gain) < _CENT_USD:
+        only = f"it binds only below {said(supposed, curve.enough)}."
+        return f"{_moved(supposed, before, level)} would change nothing: {only}{instead}"
+    return f"{_moved(supposed, before, level)} {_brings(response.gain)}{_beyond(supposed, curve)}{instead}"
 
 
 def said(supposed: Supposed, level: float) -> str:
