@@ -34,6 +34,8 @@ ALERT_DIMENSIONS = {
     "severity": "Severity",
     "tenant": "Tenant",
 }
+# What books are told apart by.
+LEDGER_DIMENSIONS = {"tenant": "Tenant"}
 # What findings are told apart by.
 FINDING_DIMENSIONS = {
     "mode": "Mode",

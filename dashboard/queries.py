@@ -17,11 +17,12 @@ from functools import cache
 from psycopg import sql
 
 from dashboard.filters import ALERT_STATES, DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
+from dashboard.pieces import own_pieces
 from ledger.queries import queries
 
 FILES = (
     "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
-    "layers",
+    "layers", "bill", "explore", "budgets",
 )  # fmt: skip
 ROWS_SHOWN = 1000
 BUCKETS = ("minute", "hour", "day", "week", "month")
@@ -75,6 +76,7 @@ def statement(
             return _overlap(span, *asked.split()[1:])
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
+    pieces |= own_pieces(filters, span, now)
     pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
     return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "), bucket)
 

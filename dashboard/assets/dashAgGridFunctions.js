@@ -60,6 +60,8 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   dagfuncs.openTrace = (params) => open(params, window.pigou.traceOf);
   dagfuncs.openAlert = (params) => open(params, window.pigou.alertOf);
   dagfuncs.openFinding = (params) => open(params, window.pigou.findingOf);
+  dagfuncs.openAccount = (params) => params.rowPinned || open(params, window.pigou.accountOf);
+  dagfuncs.openEntry = (params) => params.rowPinned || open(params, window.pigou.entryOf);
   dagfuncs.openDecision = (params) => open(params, window.pigou.decisionOf);
 
   // The unrounded number under the pointer; a dash says why it is one.
