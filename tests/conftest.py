@@ -47,8 +47,9 @@ _shared = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that all test processes share, before they are started."""
+    """Make the folder that all test processes share, before they are started. They are enough: none computes with threads."""
     if not hasattr(config, "workerinput"):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         os.environ[SHARED_FOLDER] = str(_shared.enter_context(new_folder()))
 
 
