@@ -92,7 +92,11 @@ def table(
             "ensureDomOrder": True,
             "tooltipShowDelay": 300,
             "domLayout": "normal" if tall else "autoHeight",
-            "pinnedBottomRowData": [{key: plain(value) for key, value in total.items()}] if total else [],
+            "pinnedBottomRowData": [
+                {column.field: "" for column in columns} | {key: plain(value) for key, value in total.items()}
+            ]
+            if total
+            else [],
             **(options or {}),
         },
         style={"height": height_px or _HEAD_PX + _ROW_PX * ROWS_IN_SIGHT + 2, "width": "100%"}

@@ -1,7 +1,7 @@
 """What a month costs so far, and what it will have cost by its end."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import accumulate
 from typing import cast
@@ -26,10 +26,9 @@ def month_so_far(frame: Frame, window: Window, now: datetime, forecast: Forecast
     days = [datetime.combine(cast(date, day), time(0), UTC) for day in frame.column("day")]
     costs = [cast("Decimal | None", usd) or Decimal(0) for usd in frame.column("cost_usd")]
     sums = list(accumulate(costs))
-    first = cast(datetime, window.since)
-    ends = [min(day.replace(hour=23, minute=59), now) for day in days]
-    spent = [Decimal(0), *sums]
-    so_far = _line([first, *ends], spent, theme.COMPUTE, "solid", "Spent")
+    ends = [min(day + timedelta(days=1), now) for day in days]
+    spent = [Decimal(0), *sums, *sums[-1:]]
+    so_far = _line([*days[:1], *ends, now], spent, theme.COMPUTE, "solid", "Spent")
     traces: list[dict[str, object]] = [so_far]
     if forecast is not None and window.until is not None:
         at = [now, window.until]

@@ -41,7 +41,9 @@ def headline(view: View) -> Children:
     if not total["accounts"]:
         return [_crumbs(view, account), html.H1("The books have no postings on this account.", className="headline")]
     moved = formats.usd(total["moved_usd"])
-    said = f" moved in {span_said(view.filters, view.now)}" if view.window.since else " moved in all"
+    said = " moved in all"
+    if view.window.since:
+        said = f" moved in {span_said(view.filters.between(view.window.whole_days()), view.now).removesuffix(' UTC')}"
     below = f", on {formats.count(total['accounts'], 'account')}" if cast(int, total["accounts"]) > 1 else ""
     book = "" if view.filters.asked.get("book", "cash") == "cash" else " (shadow book: imputed, nobody bills it)"
     facts = [

@@ -111,26 +111,47 @@ def balances(view: View) -> Children:
 
 
 def claims(view: View) -> Children:
-    """What senders say that their calls cost, beside what the books charge; a claim is never booked."""
-    frame = view.ask("claims")
-    if not len(frame):
-        return [nothing("In this time no sender states a cost that differs from the books.")]
+    """What senders say that calls cost, beside what the books charge for the same calls; a claim is never booked."""
+    sums = view.ask("claims_total")
+    if not len(sums):
+        return [nothing("In this time no sender states a cost.")]
+    wrong = sum(cast(Decimal, row["differing_calls"]) for row in sums)
+    whole = sum(cast(Decimal, row["calls"]) for row in sums)
+    columns = (
+        Column("dialect", "Said by", width=130),
+        Column("model", "Model", grow=1, width=160),
+        Column("provider", "Provider", width=110),
+        Column("calls", "Calls", "count", 90),
+        Column("differing_calls", "Differ, calls", "count", 110),
+        Column("claimed_usd", "Senders say, USD", "usd", 140),
+        Column("cost_usd", "Books charge, USD", "usd", 140),
+        Column("difference_usd", "Difference, USD", "usd", 130),
+    )
+    said = f"{formats.count(wrong, 'claim differs', 'claims differ')} from the books, of {whole:,}. A sender may know of a "
+    said += "discount, or price cached tokens otherwise; if its price is the right one, give it under “Give a price”."
+    named = ("claimed_usd", "cost_usd", "difference_usd")
+    total: dict[str, object] = {name: sum(cast(Decimal, row[name]) for row in sums) for name in named}
+    children: Children = [
+        html.P(said, className="note"),
+        table("claims_total", columns, sums, row_key=("dialect", "provider", "model"), total={"dialect": "Sum"} | total),
+    ]
+    return children if not wrong else [*children, *_differing(view)]
+
+
+def _differing(view: View) -> Children:
+    """Single calls, the largest difference first."""
     columns = (
         Column("started_at", "Started, UTC", "link", 162, pinned=True),
         Column("model", "Model", grow=1, width=160),
-        Column("provider", "Provider", width=110),
         Column("claimed_cost_usd", "Sender says, USD", "usd", 130),
         Column("cost_usd", "Books charge, USD", "usd", 140),
         Column("difference_usd", "Difference, USD", "usd", 130),
-        Column("dialect", "Dialect", width=120),
+        Column("provider", "Provider", width=110),
+        Column("dialect", "Said by", width=120),
         Column("tenant", "Tenant", width=110),
     )
-    said = "The largest differences first. The sender may know of a discount, or price cached tokens otherwise; "
-    said += "if its price is the right one, give it below “Give a price”."
-    return [
-        html.P(said, className="note"),
-        table("claims", columns, frame, row_key=("tenant", "trace_id", "span_id"), opens="trace"),
-    ]
+    grid = table("claims", columns, view.ask("claims"), row_key=("tenant", "trace_id", "span_id"), opens="trace")
+    return [html.H3("The calls that differ most", className="beneath"), grid]
 
 
 def coverage(view: View) -> Children:
@@ -194,7 +215,7 @@ PAGE = Page(
             table="control_total_differences",
             skeleton_px=160,
         ),
-        Panel("claims", "Claims against the books", claims, "Costs that senders state.", table="claims", skeleton_px=60),
+        Panel("claims", "Claims against the books", claims, "Costs that senders state.", table="claims_total", skeleton_px=60),
         Panel("coverage", "How layer and use are known", coverage, "Of all time.", table="coverage", skeleton_px=200),
     ),
 )

@@ -19,7 +19,7 @@ _COLUMNS = (
     Column("commodity", "Commodity", width=165),
     Column("price_usd", "Price, USD", "usd", 110),
     Column("per", "for so many units", "count", 130),
-    Column("holds_said", "Holds", width=92),
+    Column("holds_said", "Holds", width=92, tooltip="At this moment"),
     Column("valid_from", "From, UTC", "time", 150),
     Column("valid_until", "Until, UTC", "time", 150),
     Column("whose", "Whose", width=110, tooltip="A tenant's own price goes before the list's"),
@@ -47,7 +47,13 @@ def rates(view: View) -> Children:
     said = "Models with that name." if name else "Models that are spent on, and what tenants stated."
     said += f" The first {len(frame):,}; the CSV has every one." if len(frame) == ROWS_SHOWN else ""
     rows = [
-        {**row, "whose": row["tenant"] or "the list", "holds_said": held(row)}
+        {
+            **row,
+            "whose": row["tenant"] or "the list",
+            "holds_said": held(row),
+            "valid_from": row["valid_from"] or "ever",
+            "valid_until": row["valid_until"] or "open",
+        }
         for row in sorted(frame, key=lambda row: (not row["holds"], row["service_tier"] != "standard"))
     ]
     return [

@@ -66,9 +66,9 @@ select o.tenant, o.entry_id, o.kind, o.source, o.occurred_at, o.recorded_at, o.p
   join ledger.entries as o
     on o.tenant = one.tenant and o.occurred_at = one.occurred_at
    and (o.entry_id = one.entry_id or (o.trace_id = one.trace_id and o.span_id is not distinct from one.span_id))
-   and o.entry_id between (substr({entry}, 1, 13) || '-0000-0000-0000-000000000000')::uuid
-                      and (substr({entry}, 1, 13) || '-ffff-ffff-ffff-ffffffffffff')::uuid
- where one.entry_id = {entry}::uuid
+   and o.entry_id between (substr({entry}, 1, 13) || '-0000-0000-000000000000')::uuid
+                      and (substr({entry}, 1, 13) || '-ffff-ffff-ffffffffffff')::uuid
+ where one.entry_id = {entry}::uuid and {filters - one.tenant}
  order by o.recorded_at, o.entry_id
  limit {limit};
 
@@ -81,6 +81,16 @@ select d.line, d.book, d.commodity, d.quantity, d.rate_usd, d.amount_usd, d.acco
   left join ledger.rates r on r.rate_id = d.rate_id
  where d.entry_id = {entry}::uuid and c.entry_id = {entry}::uuid and d.quantity > 0 and {filters - d.tenant}
  order by d.line
+ limit {limit};
+
+-- name: claims_total
+-- What senders say that calls cost and what the books charge for them, by whom it is said and by model.
+select dialect, provider, model, sum(calls) as calls, sum(differing_calls) as differing_calls, sum(claimed_usd) as claimed_usd,
+       sum(cost_usd) as cost_usd, sum(difference_usd) as difference_usd
+  from ledger.claims_daily
+ where {filters day tenant}
+ group by dialect, provider, model
+ order by abs(sum(difference_usd)) desc, dialect, provider, model
  limit {limit};
 
 -- name: claims
