@@ -62,6 +62,8 @@ def bridge(bill: Bill, before: str, now: str, key: str) -> Figure:
         "base": [float(base) for _, base, _, _ in steps],
         "text": said,
         "textposition": "outside",
+        "textfont": {"size": 12},
+        "constraintext": "none",
         "cliponaxis": False,
         "marker": {"color": [color for _, _, _, color in steps], "line": {"width": 0}},
         "hovertemplate": "%{x}<br>%{text}<extra></extra>",

@@ -55,7 +55,7 @@ def headline(view: View) -> Children:
             ],
             className="sentences",
         ),
-        graph("bill_bridge", bridge(bill, before_said, now_said, view.filters.search()), 300, "From the former bill to this."),
+        graph("bill_bridge", bridge(bill, "Before", "This time", view.filters.search()), 300, "From the former bill to this."),
     ]  # fmt: skip
 
 

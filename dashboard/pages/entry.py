@@ -45,7 +45,7 @@ def entry(view: View) -> Children:
         html.P([dcc.Link("Ledger", href="/ledger"), " / entry"], className="crumbs"),
         html.H1([_KINDS.get(str(one["kind"]), str(one["kind"])), *_origin(one), "."], className="headline"),
         html.Dl(pairs, className="pairs entry-facts"),
-        *_corrections(one, [row for row in frame or () if row is not one]),
+        *_corrections(one, [row for row in frame or () if row["entry_id"] != one["entry_id"]]),
     ]
 
 

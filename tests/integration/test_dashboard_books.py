@@ -28,7 +28,10 @@ from dashboard.pieces import is_time
 from dashboard.queries import Statement, named, statement
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
+from ledger.post import open_tenants
+from ledger.rerate import rerate
 from tests.agent_traffic import fill
+from tests.books import price
 
 NOW = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
 NAME = "pigou_dashboard"
@@ -43,6 +46,8 @@ def filled(server: str, template: str) -> Iterator[str]:
     fill(dsn, NOW, traces=60)
     with connect(dsn, "writer") as connection:
         set_budget(connection, "acme", "team", Terms(amount_usd=Decimal(1000)), "test")
+        price(connection, {"input_tokens": "9"}, model="gpt-4.1", provider="openai", tenant="globex")
+        assert rerate(connection, open_tenants(connection, ["globex"])["globex"]).adjusted > 0
     yield dsn
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {NAME} with (force)".encode())
