@@ -302,6 +302,13 @@ select t.tenant, k.hour, k.status, k.parents
   from pigou.control_hour k join pigou.tenant t using (tenant_id)
  where k.parents > 0;
 
+-- What senders say that booked calls cost, beside what the books charge for the same calls, by day (UTC) they began in.
+create or replace view ledger.claims_daily as
+select t.tenant, c.day, c.dialect, nullif(c.provider, '') as provider, nullif(c.model, '') as model, c.calls, c.differing_calls,
+       c.claimed_usd, c.cost_usd, c.claimed_usd - c.cost_usd as difference_usd
+  from pigou.claim_day c join pigou.tenant t using (tenant_id)
+ where c.calls > 0;
+
 -- How much of the tokens is classified explicitly, by inference, or not at all.
 create or replace view ledger.coverage as
 select t.tenant, d.dimension, d.source, sum(c.calls) as calls, sum(c.tokens)::bigint as tokens,
