@@ -12,7 +12,7 @@ select distinct l.tenant, l.task_class, x.day, x.usd, x.cumulative_usd, x.cumula
 -- that costs in full, the dearest price at which it still takes it, and the rent it must be left since nobody can see its V.
 select l.tenant, l.task_class, x.place, x.type, x.v_usd, x.option,
        (m.menu -> 'full_prices_usd' ->> x.option)::numeric as full_price_usd,
-       (jsonb_path_query_first(m.menu, '$.offers[*] ? (@.option == $option).price_usd', jsonb_build_object('option', x.option)) #>> '{}')::numeric
+       (jsonb_path_query_first(m.menu, '$.offers[*] ? (@.option == $option).price_usd', jsonb_build_object('option', x.option)) #>> array[]::text[])::numeric
            as menu_price_usd,
        (m.menu -> 'information_rents_usd' ->> x.type)::numeric as rent_usd,
        m.menu -> 'would_choose_otherwise_at_full_prices' as envies, m.menu ->> 'why' as why
@@ -35,10 +35,10 @@ select tenant, task_class, use, tasks, usd_per_task, net_per_usd, net_low, net_h
 -- name: hand_offs
 -- Work handed on to other agents, against working alone: what it brings and takes a day, as far as it is known.
 select tenant, task_class, subject as chosen, n as hand_offs, status, usd_per_day, low, high, is_discovery, sentence, change,
-       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "V·ΔQ").usd_per_day') #>> '{}')::numeric as value_usd,
-       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "ΔC").usd_per_day') #>> '{}')::numeric as cost_usd,
-       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "λ·ΔL").usd_per_day') #>> '{}')::numeric as latency_usd,
-       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "ρ·ΔR").usd_per_day') #>> '{}')::numeric as risk_usd
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "V·ΔQ").usd_per_day') #>> array[]::text[])::numeric as value_usd,
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "ΔC").usd_per_day') #>> array[]::text[])::numeric as cost_usd,
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "λ·ΔL").usd_per_day') #>> array[]::text[])::numeric as latency_usd,
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "ρ·ΔR").usd_per_day') #>> array[]::text[])::numeric as risk_usd
   from ledger.looks
  where mode = 'over_delegation' and kind = 'delegate' and {filters - tenant task_class}
  order by usd_per_day desc nulls last, n desc, tenant, task_class;
