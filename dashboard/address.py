@@ -1,7 +1,7 @@
 """How single values of an address are read; each reader answers None for what it cannot read."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +13,13 @@ GROUPINGS = {
 }  # fmt: skip
 MEASURES = {"cost": "Dollars", "calls": "Calls", "tokens": "Tokens"}
 LIMITS = ("compute_budget", "latency_sla", "risk_envelope")
-SOUGHT_MOST = 256  # characters of an id that is looked for
+AGES = {  # how long alerts have been open: name, words, and whether it is since or before so long ago
+    "new": ("opened in the past 24 hours", timedelta(hours=24), True),
+    "1d": ("older than a day", timedelta(days=1), False),
+    "7d": ("older than a week", timedelta(days=7), False),
+    "30d": ("older than 30 days", timedelta(days=30), False),
+}
+SOUGHT_MOST = 256  # characters of an id, or of words, that are looked for
 ACCOUNT_LONGEST = 800  # characters of an account's name
 
 
@@ -128,6 +134,8 @@ ASKED: dict[str, Callable[[str], str | None]] = {
     "whose": _named,
     "limit": _limit,
     "level": _level,
+    "age": _one_of(*AGES),
+    "channel": _named,
 }
 # What of an address names one thing.
 SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {

@@ -13,7 +13,7 @@ from dashboard.books import Books
 from dashboard.components.filter_bar import CUSTOM, SETTINGS, Setting, dates_of, offered, set_as
 from dashboard.components.onboarding import AGAIN
 from dashboard.components.panel import Panel, View, drawn
-from dashboard.components.refresh import Shape, changed, digest, take_apart, view_key
+from dashboard.components.refresh import Part, Shape, changed, digest, take_apart, view_key
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
 from dashboard.pages import Page, page_at
@@ -116,13 +116,18 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         identity: dict[str, str],
         held: Shape | None,
     ) -> Answer:
-        view, this = View(books, views.parse(search), clock(), pathname or "/", endpoint), panels[identity["panel"]]
-        key = view_key(view.filters, view.path, followed - set(this.follows))
+        name = identity["panel"]
+        view = View(books, views.parse(search), clock(), pathname or "/", endpoint)
+        key = view_key(view.filters, view.path, followed - set(panels[name].follows))
         if ctx.triggered_id == "url" and held is not None and held.get("view") == key:
             return no_update, no_update, no_update
-        children, retry = drawn(this, view)
-        parts, shape = take_apart(identity["panel"], children)
-        shape["view"] = key
+
+        def draw() -> tuple[list[Component | str], bool, list[Part], Shape]:
+            children, retry = drawn(panels[name], view)
+            return children, retry, *take_apart(name, children)
+
+        children, retry, parts, shape = books.recent.share((name, search, pathname), draw)
+        shape = Shape(skeleton=shape["skeleton"], parts=shape["parts"], view=key)
         exchanged = changed(parts, shape, held) if ctx.triggered_id == "tick" else None
         if exchanged is None:
             return children, not retry, shape
