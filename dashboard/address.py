@@ -18,6 +18,7 @@ AGES = {  # how long alerts have been open: name, words, and whether it is since
     "7d": ("older than a week", timedelta(days=7), False),
     "30d": ("older than 30 days", timedelta(days=30), False),
 }
+LIMITS = ("compute_budget", "latency_sla", "risk_envelope")
 SOUGHT_MOST = 256  # characters of an id, or of words, that are looked for
 ACCOUNT_LONGEST = 800  # characters of an account's name
 
@@ -104,6 +105,20 @@ def _entry(value: str) -> str | None:
         return None
 
 
+def _limit(value: str) -> str | None:
+    """A kind of limit and whom it is for: `latency_sla:support.faq`, `compute_budget:*`."""
+    kind, _, pattern = value.replace("\0", "")[:ACCOUNT_LONGEST].partition(":")
+    return f"{kind}:{pattern}" if kind in LIMITS and pattern else None
+
+
+def _level(value: str) -> str | None:
+    try:
+        level = float(value)
+    except ValueError:
+        return None
+    return f"{level:.6g}" if 0 <= level < 1e12 else None
+
+
 # What single pages ask beside time and filters, by its name in the address: a reader of its value, None where it cannot be read.
 ASKED: dict[str, Callable[[str], str | None]] = {
     "account": _named,
@@ -118,6 +133,9 @@ ASKED: dict[str, Callable[[str], str | None]] = {
     "priced": _named,
     "age": _one_of(*AGES),
     "channel": _named,
+    "whose": _named,
+    "limit": _limit,
+    "level": _level,
 }
 # What of an address names one thing.
 SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {
