@@ -126,7 +126,7 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
             return children, retry, *take_apart(name, children)
 
         children, retry, parts, found = books.recent.share((name, search, pathname), draw)
-        shape: Shape = {**found, "view": key}
+        shape = Shape(skeleton=found["skeleton"], parts=found["parts"], view=key)
         exchanged = changed(parts, shape, held) if ctx.triggered_id == "tick" else None
         if exchanged is None:
             return children, not retry, shape
