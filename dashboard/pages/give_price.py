@@ -190,7 +190,8 @@ def _choices(frame: Frame) -> list[dict[str, object]]:
 
 
 def _value(row: Row) -> str:
-    return _SEPARATOR.join(str(row[name] or "") for name in ("tenant", "provider", "model", "service_tier", "commodities"))
+    commodities = ", ".join(dict.fromkeys(str(row["commodities"] or "").split(", ")))  # several reasons may name one
+    return _SEPARATOR.join([*(str(row[name] or "") for name in ("tenant", "provider", "model", "service_tier")), commodities])
 
 
 def _words(commodity: str) -> str:
