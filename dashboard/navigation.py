@@ -114,6 +114,8 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         identity: dict[str, str],
         held: Shape | None,
     ) -> Answer:
+        if ctx.triggered_id == "tick" and held is not None and panels[identity["panel"]].keeps:
+            return no_update, no_update, no_update
         view = View(books, views.parse(search), clock(), pathname or "/", endpoint)
         children, retry = drawn(panels[identity["panel"]], view)
         parts, shape = take_apart(identity["panel"], children)

@@ -210,4 +210,4 @@ def _button(act: str, label: str) -> Component:
     return labelled(html.Button(label, id={"type": "give", "act": act}, className=f"act-button give-{act}", type="button"), label)
 
 
-PANEL = Panel("give_price", "Give a price", give_price, "Or state a better one.", skeleton_px=190)
+PANEL = Panel("give_price", "Give a price", give_price, "Or state a better one.", skeleton_px=190, keeps=True)

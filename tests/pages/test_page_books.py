@@ -129,6 +129,8 @@ def test_a_price_is_given_on_the_page(context: BrowserContext, served: Served) -
     amount = re.search(r"\(\+(\$[\d.,]+)\)", trial)
     assert amount
     assert amount[1] in told.inner_text(), "what was foreseen is what was done"
+    settled(page)
+    expect(told).to_contain_text("added")  # a refresh leaves it
     ((left, source),) = served.sql(
         f"select (select count(*) from ledger.calls where status = 'unpriced' and tenant = '{tenant}' and model = '{model}'"
         f" and service_tier = 'standard'), (select min(source) from ledger.rates where tenant = '{tenant}')"
