@@ -32,8 +32,11 @@ DECISION_DIMENSIONS = {
 ALERT_DIMENSIONS = {
     "rule": "Rule",
     "severity": "Severity",
+    "mode": "Mode",
     "tenant": "Tenant",
 }
+# What books are told apart by.
+LEDGER_DIMENSIONS = {"tenant": "Tenant"}
 # What findings are told apart by.
 FINDING_DIMENSIONS = {
     "mode": "Mode",
@@ -59,6 +62,7 @@ RANGE = "14d"
 STATUSES = ("booked", "unpriced", "suspense", "duplicate")
 SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
 ALERT_STATES = ("open", "acknowledged", "muted", "resolved", "every")  # without one of them: what is not resolved
+FINDING_STATES = ("open", "acknowledged", "dismissed", "resolved", "every")  # without one: open and acknowledged
 VERDICTS = ("appraised", "not_enough_evidence", "not_identified")
 DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_usd", "risk_usd", "net_usd", "propensity")
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
@@ -245,7 +249,7 @@ def parse(search: str | None) -> Filters:
             filters = replace(filters, **{name: at})
         elif name == "by" and (by := tuple(dict.fromkeys(part for part in value.split(",") if part in DIMENSIONS))):
             filters = replace(filters, by=by)
-        elif name == "status" and value in (*STATUSES, *VERDICTS, *ALERT_STATES):
+        elif name == "status" and value in (*STATUSES, *VERDICTS, *ALERT_STATES, *FINDING_STATES):
             filters = replace(filters, status=value)
         elif name == "sort" and value.removeprefix("-") in (*SORTS, *DECISION_SORTS):
             filters = replace(filters, sort=value)
@@ -283,15 +287,16 @@ def describe(filters: Filters, now: datetime) -> str:
 
 
 def span_said(filters: Filters, now: datetime) -> str:
-    """A window in words by itself: `13 Nov 2026 to 26 Nov 2026 UTC`, `November 2026`."""
+    """A window in words by itself: `13–26 Nov 2026 UTC`, `November 2026`, `13 Mar 2026 10:00 to 14 Mar 2026 10:00 UTC`."""
     window = filters.window(now)
     if window.since and window.until:
         first = window.since.astimezone(filters.place)
         if _is_month(window, first):
             return f"{first:%B %Y}"
-        last = _edge(window.until, filters, last=True)
-        begin = _edge(window.since, filters)
-        return f"{begin} {filters.zone_said}" if begin == last else f"{begin} to {last} {filters.zone_said}"
+        end = window.until.astimezone(filters.place)
+        if first.time() == end.time() == time.min:
+            return f"{_days_said(first.date(), end.date() - timedelta(days=1))} {filters.zone_said}"
+        return f"{_edge(window.since, filters)} to {_edge(window.until, filters, last=True)} {filters.zone_said}"
     return describe(filters, now)
 
 
@@ -313,6 +318,15 @@ def _edge(at: datetime, filters: Filters, last: bool = False) -> str:
 def _is_month(window: Window, first: datetime) -> bool:
     """Whether a window, with its begin in its zone, is one month of the calendar there."""
     return first.day == 1 and first.time() == time.min and window.until == _month_on(first, 1)
+
+
+def _days_said(first: date, last: date) -> str:
+    """Days, the last included, without saying twice what they share."""
+    if first == last:
+        return f"{first:%-d %b %Y}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{last:%-d %b %Y}"
+    return f"{first:%-d %b} to {last:%-d %b %Y}" if first.year == last.year else f"{first:%-d %b %Y} to {last:%-d %b %Y}"
 
 
 def _month_on(first: datetime, months: int) -> datetime:

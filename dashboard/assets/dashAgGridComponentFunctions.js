@@ -28,6 +28,24 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   pigou.findingOf = (row) =>
     "/finding?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + row.finding_id;
 
+  const statedOf = (path, name) => (row) =>
+    path + "?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + name + "=" + encodeURIComponent(row[name]);
+  pigou.ruleOf = statedOf("/rule", "rule");
+  pigou.channelOf = statedOf("/channel", "channel");
+
+  // A statement keeps the time that is shown.
+  pigou.accountOf = (row) => {
+    const asked = new URLSearchParams(window.location.search);
+    ["day", "book", "live"].forEach((name) => asked.delete(name));
+    asked.set("account", row.account);
+    if (row.tenant) asked.set("tenant", row.tenant);
+    if (row.book === "shadow") asked.set("book", row.book);
+    return "/account?" + asked;
+  };
+
+  pigou.entryOf = (row) =>
+    "/entry?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "entry=" + encodeURIComponent(row.entry_id);
+
   // With a modifier key the browser opens a link as ever.
   const follow = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -42,6 +60,11 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   dagcomponentfuncs.DecisionCell = (props) =>
     props.data.decision_id === null ? "–" : h("a", { href: pigou.decisionOf(props.data), onClick: follow, className: "cell-link" }, props.value);
 
+  const linkTo = (addressOf) => (props) =>
+    props.node.rowPinned ? h("span", null, props.value) : h("a", { href: addressOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+  dagcomponentfuncs.AccountCell = linkTo(pigou.accountOf);
+  dagcomponentfuncs.EntryCell = linkTo(pigou.entryOf);
+
   const STATUS = { unpriced: "act", suspense: "act", duplicate: "dim" };
   dagcomponentfuncs.StatusCell = (props) =>
     h("span", { className: "status " + (STATUS[props.value] || ""), title: props.data.reason || "" }, props.value);
@@ -51,6 +74,12 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
 
   dagcomponentfuncs.FindingCell = (props) =>
     h("a", { href: pigou.findingOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.RuleCell = (props) =>
+    h("a", { href: pigou.ruleOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.ChannelCell = (props) =>
+    h("a", { href: pigou.channelOf(props.data), onClick: follow, className: "cell-link" }, props.value);
 
   // A bar for each day, from zero up; days without a loss are a line.
   dagcomponentfuncs.SparkCell = (props) => {

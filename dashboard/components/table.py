@@ -12,9 +12,9 @@ from dashboard import formats
 
 Kind: TypeAlias = Literal[
     "text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "decision", "alert", "finding",
-    "code", "severity", "sentence", "spark",
+    "rule", "channel", "code", "severity", "sentence", "spark", "account", "entry",
 ]  # fmt: skip
-Opens: TypeAlias = Literal["trace", "decision", "alert", "finding"]
+Opens: TypeAlias = Literal["trace", "decision", "alert", "finding", "rule", "channel", "account", "entry"]
 _NUMBERS = ("usd", "tokens", "duration", "count", "quantity")
 _ROW_PX, _HEAD_PX = 36, 40
 ROWS_IN_SIGHT = 14
@@ -24,6 +24,10 @@ _CELLS: dict[Kind, dict[str, object]] = {  # cells that are more than text, and 
     "decision": {"sortingOrder": ["desc", "asc"]},
     "alert": {"sortingOrder": ["desc", "asc"]},
     "finding": {"sortingOrder": ["desc", "asc"]},
+    "rule": {},
+    "channel": {},
+    "account": {"tooltipField": "account"},
+    "entry": {"sortingOrder": ["desc", "asc"]},
     "severity": {},
     "spark": {},
     "sentence": {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"},
@@ -65,9 +69,10 @@ def table(
     options: dict[str, object] | None = None,
     opens: Opens | None = None,
     sorted_by: str | None = None,
+    total: dict[str, object] | None = None,
 ) -> dag.AgGrid:
     """A grid of rows. `row_key` names the columns that tell rows apart, so that new data slides in without moving what is read.
-    A click on a row goes to what it `opens`.
+    A click on a row goes to what it `opens`; `total` is a row that stays at the bottom.
     """
     data = [{key: plain(value) for key, value in row.items()} for row in rows]
     tall = len(data) > ROWS_IN_SIGHT or height_px is not None
@@ -89,6 +94,11 @@ def table(
             "ensureDomOrder": True,
             "tooltipShowDelay": 300,
             "domLayout": "normal" if tall else "autoHeight",
+            "pinnedBottomRowData": [
+                {column.field: "" for column in columns} | {key: plain(value) for key, value in total.items()}
+            ]
+            if total
+            else [],
             **(options or {}),
         },
         style={"height": height_px or _HEAD_PX + _ROW_PX * ROWS_IN_SIGHT + 2, "width": "100%"}

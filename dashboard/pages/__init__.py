@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 
 from dashboard.pages import (
+    account,
     alerts,
     allocation,
+    bill,
+    budgets,
     calls,
+    channel,
     decision,
     decisions,
+    entry,
+    explore,
     find,
     finding,
     findings,
@@ -16,6 +22,8 @@ from dashboard.pages import (
     ledger,
     overview,
     prices,
+    rates,
+    rule,
     spend,
     trace,
 )
@@ -30,13 +38,21 @@ PAGES: tuple[Page, ...] = (
     decisions.PAGE,
     prices.PAGE,
     spend.PAGE,
+    explore.PAGE,
+    bill.PAGE,
+    budgets.PAGE,
     calls.PAGE,
     ledger.PAGE,
+    rates.PAGE,
     ingest.PAGE,
+    account.PAGE,
+    entry.PAGE,
     trace.PAGE,
     decision.PAGE,
     finding.PAGE,
     find.PAGE,
+    rule.PAGE,
+    channel.PAGE,
 )
 
 

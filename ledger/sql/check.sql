@@ -214,7 +214,7 @@ select format('budget %s of tenant %s, revision %s, period from %s: %s in %s cal
 select count(*) from pigou.budget_spend
 
 -- name: rollups_are_sums
--- Rolled-up spend, coverage, suspense and control totals that are not the sums over the calls and parents themselves.
+-- Rolled-up spend, coverage, suspense, control totals and claims that are not the sums over the calls and parents themselves.
 with call as materialized (
     select c.*, c.status <> 'duplicate' as counts,
            coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0) as whole_tokens
@@ -252,6 +252,12 @@ summed as (
       from pigou.control_total k
      where k.started_at >= (select kept_since from pigou.retention where kind = 'records')
      group by 1, 2, 3, k.status
+    union all
+    select 'claims', c.tenant_id, date_trunc('day', c.started_at, 'UTC'),
+           array[c.dialect, left(coalesce(c.provider, ''), 150), left(coalesce(c.model, ''), 150)],
+           array[count(*), count(*) filter (where c.claimed_cost_usd <> c.cost_usd), sum(c.claimed_cost_usd), sum(c.cost_usd)]::numeric[]
+      from call c where c.status = 'booked' and c.claimed_cost_usd is not null
+     group by 1, 2, 3, 4
 ),
 spend as (
     select 'minute' as grain, s.* from pigou.spend_minute s
@@ -281,6 +287,10 @@ kept as (
     union all
     select 'control', tenant_id, hour, array[status], array[parents]::numeric[]
       from pigou.control_hour where hour >= (select kept_since from pigou.retention where kind = 'records')
+    union all
+    select 'claims', tenant_id, day::timestamp at time zone 'UTC', array[dialect, provider, model],
+           array[calls, differing_calls, claimed_usd, cost_usd]::numeric[]
+      from pigou.claim_day
 )
 select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, side)
   from ((select *, 'in the calls only' as side from (select * from summed except all select * from kept) missing)
@@ -290,3 +300,47 @@ select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, 
 -- name: rollups_are_sums_checked
 select (select count(*) from pigou.spend_minute) + (select count(*) from pigou.spend_hour) + (select count(*) from pigou.spend_day)
      + (select count(*) from pigou.coverage_day) + (select count(*) from pigou.suspense_hour) + (select count(*) from pigou.control_hour)
+     + (select count(*) from pigou.claim_day)
+
+-- name: sums_by_day
+-- Sums of decisions and of tasks by day that are not what single ones sum to. Nets of tasks are those of ledger.tasks.
+with summed as (
+    select 'decisions' as what, j.tenant_id, j.day,
+           array[j.comparison::text, j.segment::text, j.status, j.layer, j.kind, j.task_class, j.agent, j.chosen, j.best, j.cheaper, j.dearer] as key,
+           array[count(*), count(*) filter (where j.is_clear),
+                 sum(j.regret_usd), sum(j.below_usd), sum(j.above_usd), sum(j.value_usd), sum(j.cost_usd), sum(j.latency_usd),
+                 sum(j.risk_usd), sum(j.last_cost_usd), sum(j.last_worth_usd), sum(j.last_error_usd), sum(j.last_judged_usd),
+                 sum(j.next_cost_usd), sum(j.next_worth_usd), sum(j.next_error_usd), sum(j.next_judged_usd)] as sums
+      from pigou.judged('-infinity', 'infinity', '-infinity', 'infinity') j
+     group by j.tenant_id, j.day, j.comparison, j.segment, j.status, j.layer, j.kind, j.task_class, j.agent, j.chosen, j.best, j.cheaper, j.dearer
+    union all
+    select 'tasks', t.tenant_id, (k.started_at at time zone 'UTC')::date, array[k.task_class, k.agent],
+           array[count(*), count(k.quality), count(k.value_usd), count(k.net_usd), coalesce(sum(k.net_usd), 0),
+                 coalesce(sum(k.earned_usd) filter (where k.net_usd is not null), 0), coalesce(sum(k.cost_usd) filter (where k.net_usd is not null), 0),
+                 coalesce(sum(k.latency_usd) filter (where k.net_usd is not null), 0),
+                 coalesce(sum(k.provision_usd) filter (where k.net_usd is not null), 0),
+                 count(*) filter (where k.quality is not null and k.cost_usd is not null), coalesce(sum(k.cost_usd * k.quality::numeric), 0),
+                 coalesce(sum(k.cost_usd * (1 - k.quality::numeric)), 0), count(k.cost_usd) filter (where k.quality is null),
+                 coalesce(sum(k.cost_usd) filter (where k.quality is null), 0)]
+      from ledger.tasks k join pigou.tenant t on t.tenant = k.tenant
+     group by t.tenant_id, 3, k.task_class, k.agent
+),
+kept as (
+    select 'decisions' as what, r.tenant_id, r.day,
+           array[k.comparison::text, k.segment::text, k.status, k.layer, k.kind, k.task_class, k.agent, k.chosen, k.best, k.cheaper, k.dearer] as key,
+           array[r.decisions, r.clear, r.regret_usd, r.below_usd, r.above_usd, r.value_usd, r.cost_usd, r.latency_usd, r.risk_usd, r.last_cost_usd,
+                 r.last_worth_usd, r.last_error_usd, r.last_judged_usd, r.next_cost_usd, r.next_worth_usd, r.next_error_usd,
+                 r.next_judged_usd] as sums
+      from pigou.regret_day r join pigou.regret_key k on k.tenant_id = r.tenant_id and k.key_id = r.key_id
+    union all
+    select 'tasks', tenant_id, day, place, array[tasks, with_outcome, with_value, net_known, net_usd, earned_usd, cost_usd,
+                                              latency_usd, provision_usd, went_known, well_usd, wrong_usd, unknown_known, unknown_usd]
+      from pigou.task_day where tasks <> 0
+)
+select format('%s of tenant %s on %s, %s: %s', what, tenant_id, day, key::text, side)
+  from ((select *, 'single ones only' as side from (select * from summed except all select * from kept) missing)
+        union all
+        (select *, 'the sum only' from (select * from kept except all select * from summed) extra)) wrong
+
+-- name: sums_by_day_checked
+select (select count(*) from pigou.regret_day) + (select count(*) from pigou.task_day)

@@ -1,14 +1,14 @@
 """Up to when a mode saw what is written of a tenant.
 
-Revision ID: 0013
+Revision ID: 0016
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0010"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
