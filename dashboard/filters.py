@@ -3,6 +3,7 @@
 The URL is the only state: a link shared is a view shared, and the browser's back button undoes a filter.
 """
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -84,7 +85,7 @@ class Filters:
 
     `where` keeps, per dimension, the values shown; None among them means "not attributed". `zone` is the time zone in which
     absolute ranges are chosen and said. `decision` is the id of the one shown, `alert` and `finding` the number of the one shown,
-    `sought` an id that is looked for.
+    `sought` an id that is looked for, `span` the id of a trace's span to look at.
     """
 
     range: str | None = RANGE
@@ -100,6 +101,7 @@ class Filters:
     alert: int | None = None
     finding: int | None = None
     sought: str | None = None
+    span: str | None = None
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -140,7 +142,8 @@ class Filters:
     def within(self, dimensions: Collection[str]) -> "Filters":
         """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
         where = {name: kept for name, kept in self.where.items() if name in dimensions}
-        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None)
+        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None,
+                       span=None)  # fmt: skip
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
@@ -183,6 +186,8 @@ class Filters:
             pairs.append(("alert", str(self.alert)))
         if self.sought:
             pairs.append(("q", self.sought))
+        if self.span:
+            pairs.append(("span", self.span))
         if self.live:
             pairs.append(("live", "1"))
         return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
@@ -293,6 +298,11 @@ def _sought(value: str) -> dict[str, Any] | None:
     return {"sought": text} if text else None
 
 
+def _span(value: str) -> dict[str, Any] | None:
+    """The id of a span, 16 hex digits; None when it is none."""
+    return {"span": value.lower()} if re.fullmatch(r"[0-9a-fA-F]{16}", value) else None
+
+
 def _alert(value: str) -> dict[str, Any] | None:
     number = _number(value)
     return None if number is None else {"alert": number}
@@ -304,7 +314,9 @@ def _number(value: str) -> int | None:
 
 
 # What of an address names one thing.
-_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {"id": _identity, "alert": _alert, "q": _sought, "tz": _zone}
+_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {
+    "id": _identity, "alert": _alert, "q": _sought, "tz": _zone, "span": _span,
+}  # fmt: skip
 
 
 def _moment(value: str) -> datetime | None:

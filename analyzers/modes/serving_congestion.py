@@ -7,13 +7,14 @@ names of other tenants are not in it: what it imposes on them is one sum. Who im
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import psycopg
 
 from analyzers.effects.estimate import Bools, Floats
+from analyzers.modes.appraised import decided
 from analyzers.modes.congestion import external
 from analyzers.modes.congestion.books import Group, Pressure, Seen, engines_of, pressure, read
 from analyzers.modes.congestion.change import change
@@ -55,7 +56,9 @@ def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
     found: list[Look] = []
     engines = engines_of(connection, tenant_id, window)
     for engine in engines:
-        found += _looks(read(connection, engine, window), tenant_id, window)
+        looks = _looks(read(connection, engine, window), tenant_id, window)
+        # What brought a request to the engine is the route of its task.
+        found += [replace(each, examples=decided(connection, tenant_id, each.examples, "route")) for each in looks]
     if not engines:
         found += [_by_metrics(one, window) for one in pressure(connection, tenant_id, window)]
     return found

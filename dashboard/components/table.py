@@ -65,9 +65,10 @@ def table(
     options: dict[str, object] | None = None,
     opens: Opens | None = None,
     sorted_by: str | None = None,
+    scroll_to: int | None = None,
 ) -> dag.AgGrid:
     """A grid of rows. `row_key` names the columns that tell rows apart, so that new data slides in without moving what is read.
-    A click on a row goes to what it `opens`.
+    A click on a row goes to what it `opens`; the row at `scroll_to` is brought into sight.
     """
     data = [{key: plain(value) for key, value in row.items()} for row in rows]
     tall = len(data) > ROWS_IN_SIGHT or height_px is not None
@@ -97,6 +98,7 @@ def table(
         eventListeners={"rowClicked": [f"open{opens.capitalize()}(params)"]} if opens else {},
         className="opens" if opens else "",
         dangerously_allow_code=False,
+        scrollTo=None if scroll_to is None else {"rowIndex": scroll_to, "rowPosition": "middle"},
     )
 
 
