@@ -20,7 +20,7 @@ BIN := .venv/bin
 # How pip installs: from the lock, each file checked against its hash, nothing resolved anew; what is imported is compiled then.
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input --no-deps --no-compile
 
-.PHONY: help setup examples chromium demo up test check bench bench-ingest fuzz peers test-faults lock clean python
+.PHONY: help setup examples chromium demo up test test-pages test-faults check bench bench-ingest fuzz peers lock clean python
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,9 +35,13 @@ demo: setup  ## Play a simulated fortnight of a fleet of agents and show what it
 up: setup  ## Run database, collector, analyzers and dashboard in the foreground
 	@$(BIN)/pigou up $(ARGS)
 
-test:  ## Install what is missing and run every test (ARGS="-k words" for some)
+test:  ## Install what is missing and test every room (ARGS="-k words" for some tests)
 	@$(MAKE) -j3 --output-sync=target setup examples chromium
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-pages:  ## Walk every page in a real browser: links, filters, schemes, widths, accessibility
+	@$(MAKE) -j2 --output-sync=target setup chromium
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/pages $(ARGS)
 
 test-faults: setup  ## Break things under load: a few rounds of every kind of fault
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/faults $(ARGS)

@@ -14,6 +14,7 @@ from dash.development.base_component import Component
 
 from dashboard import downloads, navigation, theme
 from dashboard.books import Books
+from dashboard.components.filter_bar import filter_bar
 from dashboard.components.labelled import labelled
 from dashboard.components.sql_drawer import sql_drawer
 from dashboard.filters import LIVE_SECONDS
@@ -108,7 +109,7 @@ def _shell() -> Component:
                         "Pages",
                     ),
                     html.Div(
-                        [html.Div(id="filter-bar", className="filter-bar"), html.Main(id="page")],
+                        [filter_bar(), dcc.Store(id="bar-held"), html.Main(id="page")],
                         className="content",
                     ),
                 ],

@@ -26,8 +26,10 @@ def register(server: Flask, books: Books, clock: Callable[[], datetime]) -> None
         if name not in named():
             return _refusal(404, f"there is no table named {name}")
         filters = views.parse(request.query_string.decode("ascii", "replace"))
+        bucket = request.args.get("bucket", "day")
+        values = _values(request.args.get("trace", ""), filters)
         try:
-            asked = statement(name, filters, clock(), limit=ROWS_IN_A_CSV, values=_values(request.args.get("trace", ""), filters))
+            asked = statement(name, filters, clock(), bucket=bucket, limit=ROWS_IN_A_CSV, values=values)
         except KeyError as missing:
             return _refusal(400, f"{name} needs {missing.args[0]}")
         return _streamed(books, asked)

@@ -3,14 +3,13 @@
 The URL is the only state: a link shared is a view shared, and the browser's back button undoes a filter.
 """
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from urllib.parse import parse_qsl, quote, urlencode
-from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
+
+from dashboard.address import ASKED, SINGLE, moment, text, whole_hour
 
 DIMENSIONS = {
     "layer": "Layer",
@@ -51,8 +50,11 @@ RANGES = {
     "14d": ("Last 14 days", timedelta(days=14)),
     "30d": ("Last 30 days", timedelta(days=30)),
     "90d": ("Last 90 days", timedelta(days=90)),
+    "month": ("This month", None),
+    "last_month": ("Last month", None),
     "all": ("All time", None),
 }
+MONTHS = {"month": 0, "last_month": -1}  # ranges of the calendar, by how many months they are away
 RANGE = "14d"
 STATUSES = ("booked", "unpriced", "suspense", "duplicate")
 SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
@@ -62,7 +64,6 @@ DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
 LIVE_SECONDS = 5
 UTC_ZONE = "UTC"
-SOUGHT_MOST = 256  # characters of an id that is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,14 @@ class Window:
             return None
         return Window(self.since - (self.until - self.since), self.since)
 
+    def whole_days(self) -> "Window":
+        """The days (UTC) that this window touches, whole: books are kept by day."""
+        since = self.since and self.since.astimezone(UTC).replace(hour=0, minute=0)
+        until = self.until and (self.until - timedelta(microseconds=1)).astimezone(UTC).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        ) + timedelta(days=1)
+        return Window(since, until)
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -85,7 +94,7 @@ class Filters:
 
     `where` keeps, per dimension, the values shown; None among them means "not attributed". `zone` is the time zone in which
     absolute ranges are chosen and said. `decision` is the id of the one shown, `alert` and `finding` the number of the one shown,
-    `sought` an id that is looked for, `span` the id of a trace's span to look at.
+    `sought` an id that is looked for, `asked` what single pages ask beside all this, by its name in the address (ASKED).
     """
 
     range: str | None = RANGE
@@ -101,7 +110,7 @@ class Filters:
     alert: int | None = None
     finding: int | None = None
     sought: str | None = None
-    span: str | None = None
+    asked: dict[str, str] = field(default_factory=dict[str, str])
     problems: tuple[str, ...] = ()
 
     def window(self, now: datetime) -> Window:
@@ -111,6 +120,10 @@ class Filters:
         """
         if self.range is None:
             return Window(self.since, self.until)
+        if self.range in MONTHS:
+            first = now.astimezone(self.place).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+            since = _month_on(first, MONTHS[self.range]).astimezone(UTC)
+            return Window(since, min(_month_on(first, MONTHS[self.range] + 1).astimezone(UTC), _next_hour(now)))
         length = RANGES[self.range][1]
         if length is None:
             return Window(None, None)
@@ -142,13 +155,39 @@ class Filters:
     def within(self, dimensions: Collection[str]) -> "Filters":
         """The same view with only those filters that a page of these dimensions knows, and nothing of one page's own."""
         where = {name: kept for name, kept in self.where.items() if name in dimensions}
-        return replace(self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None,
-                       span=None)  # fmt: skip
+        return replace(
+            self, where=where, status=None, sort="-started_at", decision=None, alert=None, finding=None, sought=None, asked={}
+        )
 
     def frozen_at(self, now: datetime) -> "Filters":
         """The same view with its range made absolute, so that it answers the same when asked again."""
         window = self.window(now)
         return self if window.since is None else replace(self, range=None, since=window.since, until=window.until)
+
+    def stepped(self, now: datetime, steps: int) -> Window | None:
+        """The window so many periods on (or back): a month of the calendar by months, days by whole days, else by its length.
+
+        None when it has no length.
+        """
+        window = self.window(now)
+        if window.since is None or window.until is None:
+            return None
+        first = window.since.astimezone(self.place)
+        if self.range in MONTHS or _is_month(window, first):
+            return Window(_month_on(first, steps).astimezone(UTC), _month_on(first, steps + 1).astimezone(UTC))
+        length = window.until - window.since
+        if length > timedelta(days=2):
+            length = timedelta(days=-(-length // timedelta(days=1)))
+        since = window.since + steps * length
+        return Window(since, since + length)
+
+    def between(self, window: Window) -> "Filters":
+        """The same view of another time."""
+        return replace(self, range=None, since=window.since, until=window.until)
+
+    def asking(self, **asked: str | None) -> "Filters":
+        """The same view with some of a page's own questions answered otherwise; None leaves one out."""
+        return replace(self, asked={name: value for name, value in {**self.asked, **asked}.items() if value})
 
     def grouped_first_by(self, dimension: str) -> "Filters":
         """The same view with one dimension first in its grouping: the one that figures are drawn by."""
@@ -186,8 +225,7 @@ class Filters:
             pairs.append(("alert", str(self.alert)))
         if self.sought:
             pairs.append(("q", self.sought))
-        if self.span:
-            pairs.append(("span", self.span))
+        pairs += [(name, self.asked[name]) for name in ASKED if name in self.asked]
         if self.live:
             pairs.append(("live", "1"))
         return "?" + urlencode(pairs, quote_via=quote, safe=":,") if pairs else ""
@@ -200,10 +238,10 @@ def parse(search: str | None) -> Filters:
     filters = Filters()
     for name, value in parse_qsl((search or "").removeprefix("?"), keep_blank_values=True, errors="replace"):
         if name in EVERY_DIMENSION:
-            where[name] = (*where.get(name, ()), _text(value))
+            where[name] = (*where.get(name, ()), text(value))
         elif name == "range" and value in RANGES:
             filters = replace(filters, range=value)
-        elif name in ("since", "until") and (at := _moment(value)):
+        elif name in ("since", "until") and (at := moment(value)):
             filters = replace(filters, **{name: at})
         elif name == "by" and (by := tuple(dict.fromkeys(part for part in value.split(",") if part in DIMENSIONS))):
             filters = replace(filters, by=by)
@@ -211,10 +249,10 @@ def parse(search: str | None) -> Filters:
             filters = replace(filters, status=value)
         elif name == "sort" and value.removeprefix("-") in (*SORTS, *DECISION_SORTS):
             filters = replace(filters, sort=value)
-        elif name in _SINGLE and (one := _SINGLE[name](value)):
+        elif name in SINGLE and (one := SINGLE[name](value)):
             filters = replace(filters, **one)
-        elif name == "live":
-            filters = replace(filters, live=value == "1")
+        elif name in ASKED and (said := ASKED[name](value)):
+            filters = replace(filters, asked={**filters.asked, name: said})
         else:
             problems.append(f"{name}={value}"[:80])
     if filters.since or filters.until:
@@ -229,6 +267,8 @@ def describe(filters: Filters, now: datetime) -> str:
     """The range in words, as a part of a sentence: `over 14 days`, `from 3 Mar to 5 Mar 2026`, `in all`."""
     window = filters.window(now)
     if filters.range is not None:
+        if filters.range in MONTHS and window.since:
+            return f"in {window.since.astimezone(filters.place):%B %Y}{' so far' if filters.range == 'month' else ''}"
         length = RANGES[filters.range][1]
         if length is None:
             return "in all"
@@ -242,11 +282,24 @@ def describe(filters: Filters, now: datetime) -> str:
     return f"before {_edge(window.until, filters)} {filters.zone_said}" if window.until else "in all"
 
 
+def span_said(filters: Filters, now: datetime) -> str:
+    """A window in words by itself: `13 Nov 2026 to 26 Nov 2026 UTC`, `November 2026`."""
+    window = filters.window(now)
+    if window.since and window.until:
+        first = window.since.astimezone(filters.place)
+        if _is_month(window, first):
+            return f"{first:%B %Y}"
+        last = _edge(window.until, filters, last=True)
+        begin = _edge(window.since, filters)
+        return f"{begin} {filters.zone_said}" if begin == last else f"{begin} to {last} {filters.zone_said}"
+    return describe(filters, now)
+
+
 def days(first: str, last: str, place: tzinfo = UTC) -> tuple[datetime, datetime]:
     """Two dates of a calendar in a time zone, last day included, as the bounds of a window on whole hours of UTC."""
     start = datetime.combine(date.fromisoformat(first[:10]), datetime.min.time(), place)
     end = datetime.combine(date.fromisoformat(last[:10]) + timedelta(days=1), datetime.min.time(), place)
-    return _whole_hour(start), _whole_hour(end)
+    return whole_hour(start), whole_hour(end)
 
 
 def _edge(at: datetime, filters: Filters, last: bool = False) -> str:
@@ -257,6 +310,17 @@ def _edge(at: datetime, filters: Filters, last: bool = False) -> str:
     return f"{local:%-d %b %Y %H:%M}"
 
 
+def _is_month(window: Window, first: datetime) -> bool:
+    """Whether a window, with its begin in its zone, is one month of the calendar there."""
+    return first.day == 1 and first.time() == time.min and window.until == _month_on(first, 1)
+
+
+def _month_on(first: datetime, months: int) -> datetime:
+    """The first of the month so many months on, at the same time of its place."""
+    month = first.year * 12 + first.month - 1 + months
+    return first.replace(year=month // 12, month=month % 12 + 1)
+
+
 def _next_hour(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
@@ -264,66 +328,3 @@ def _next_hour(now: datetime) -> datetime:
 def _iso(at: datetime, place: tzinfo = UTC) -> str:
     """A time as an address has it: with the offset of its zone, `Z` for none."""
     return at.astimezone(place).isoformat(timespec="minutes").replace("+00:00", "Z")
-
-
-def _whole_hour(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _zone(value: str) -> dict[str, Any] | None:
-    """A time zone by its name, such as Europe/Berlin; None when it is not known."""
-    try:
-        return {"zone": ZoneInfo(value).key}
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
-def _text(value: str) -> str | None:
-    return value.replace("\0", "") or None
-
-
-def _identity(value: str) -> dict[str, Any] | None:
-    """The id of a decision as the database writes it, or the number of a finding; None when it is neither."""
-    number = _number(value)
-    if number is not None:
-        return {"finding": number}
-    try:
-        return {"decision": str(UUID(value))}
-    except ValueError:
-        return None
-
-
-def _sought(value: str) -> dict[str, Any] | None:
-    text = value.replace("\0", "").strip()[:SOUGHT_MOST]
-    return {"sought": text} if text else None
-
-
-def _span(value: str) -> dict[str, Any] | None:
-    """The id of a span, 16 hex digits; None when it is none."""
-    return {"span": value.lower()} if re.fullmatch(r"[0-9a-fA-F]{16}", value) else None
-
-
-def _alert(value: str) -> dict[str, Any] | None:
-    number = _number(value)
-    return None if number is None else {"alert": number}
-
-
-def _number(value: str) -> int | None:
-    """A number as the books give them to alerts and findings: from 1, and of at most nine digits."""
-    return int(value) or None if value.isascii() and value.isdigit() and len(value) < 10 else None
-
-
-# What of an address names one thing.
-_SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {
-    "id": _identity, "alert": _alert, "q": _sought, "tz": _zone, "span": _span,
-}  # fmt: skip
-
-
-def _moment(value: str) -> datetime | None:
-    """A time of the URL on its whole hour; without an offset it is UTC. None when it cannot be read."""
-    try:
-        at = datetime.fromisoformat(value.replace(" ", "+"))
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return _whole_hour(at) if 1970 < at.year < 9000 else None

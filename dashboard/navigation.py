@@ -10,10 +10,10 @@ from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard.books import Books
-from dashboard.components.filter_bar import CUSTOM, filter_bar
+from dashboard.components.filter_bar import CUSTOM, SETTINGS, Setting, dates_of, offered, set_as
 from dashboard.components.onboarding import AGAIN
 from dashboard.components.panel import Panel, View, drawn
-from dashboard.components.refresh import Shape, changed, take_apart
+from dashboard.components.refresh import Shape, changed, digest, take_apart
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
 from dashboard.pages import Page, page_at
@@ -29,8 +29,8 @@ def register(
     panels = {panel.name: panel for page in pages for panel in page.panels}
     _show_pages(app, pages, books, clock)
     _draw_panels(app, panels, books, endpoint, clock)
-    _await_first_call(app)
-    _write_url(app)
+    _ask_again(app)
+    _write_url(app, clock)
     _show_sql(app)
     for page in pages:
         if page.register is not None:
@@ -43,30 +43,55 @@ def _show_pages(app: Dash, pages: Sequence[Page], books: Books, clock: Callable[
         return page_at(pages, pathname or "/").layout()
 
     @app.callback(
-        Output("filter-bar", "children"),
+        *(Output(name, sets) for name, sets in SETTINGS),
         Output("links", "children"),
         Output("tick", "disabled"),
+        Output("bar-held", "data"),
         Input("url", "search"),
         Input("url", "pathname"),
+        State("bar-held", "data"),
     )
-    def bar(search: str | None, pathname: str | None) -> Answer:
-        filters, path = views.parse(search), pathname or "/"
+    def bar(search: str | None, pathname: str | None, held: dict[str, str] | None) -> Answer:
+        filters, path, now = views.parse(search), pathname or "/", clock()
         here = page_at(pages, path)
-        controls = filter_bar(filters, clock(), path, books, here.dimensions, here.offers) if here.filtered else []
-        return controls, _links(pages, here, filters), not filters.live
+        wanted = set_as(filters, now, path, here.dimensions, filtered=here.filtered)
+        links, before = _links(pages, here, filters), held or {}
+        digests = {f"{name} {sets}": digest(value) for (name, sets), value in wanted.items()} | {"links": digest(links)}
+        digests["add-filter value"] = digests["pills children"]  # what was chosen became a pill
+        asked = digest([here.offers, list(here.dimensions), *_asked_values(filters, now)])
+        stays = not here.filtered or asked == before.get("values")
+        values = no_update if stays else offered(filters, now, books, here.dimensions, here.offers)
+        digests["values"] = before.get("values", "") if stays else asked
+        wanted[("add-filter", "data")] = values
+        kept = [no_update if digests.get(key) == before.get(key, "") else value for key, value in _keyed(wanted)]
+        return *kept, no_update if digests["links"] == before.get("links") else links, not filters.live, digests
+
+
+def _keyed(wanted: dict[Setting, object]) -> list[tuple[str, object]]:
+    return [(f"{name} {sets}", wanted[name, sets]) for name, sets in SETTINGS]
+
+
+def _asked_values(filters: views.Filters, now: datetime) -> list[object]:
+    """What the values that can be filtered by depend on."""
+    window = filters.window(now)
+    return [window.since, window.until]
 
 
 def _links(pages: Sequence[Page], here: Page, filters: views.Filters) -> list[Component]:
     """Links to the pages, which take the time range along, and those filters that the page knows."""
-    return [
-        dcc.Link(
-            page.label,
-            href=page.path + filters.within(page.dimensions).search(),
-            className="link here" if page is here or page.path == here.under else "link",
-        )
-        for page in pages
-        if page.label
-    ]
+    section = here.under or here.path
+    return [_link(page, here, filters) for page in pages if page.label and page.under in (None, section)]
+
+
+def _link(page: Page, here: Page, filters: views.Filters) -> Component:
+    is_here = page is here or (page.path == here.under and not here.label)
+    names = ["link", *(["here"] if is_here else []), *(["below"] if page.under else [])]
+    link = dcc.Link(page.label, href=page.path + filters.within(page.dimensions).search(), className=" ".join(names))
+    if page.key is None:
+        return link
+    keyed = html.Span(link, className="keyed")
+    setattr(keyed, "data-key", page.key)
+    return keyed
 
 
 def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: str, clock: Callable[[], datetime]) -> None:
@@ -100,8 +125,8 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         return no_update, not retry, shape
 
 
-def _await_first_call(app: Dash) -> None:
-    """While the books are empty, the whole page looks again with the newcomer's panel."""
+def _ask_again(app: Dash) -> None:
+    """The whole page looks again: when it is told to, and with the newcomer's panel while the books are empty."""
 
     @app.callback(
         Output("tick", "n_intervals"), Input(AGAIN, "n_intervals"), State("tick", "n_intervals"), prevent_initial_call=True
@@ -109,8 +134,17 @@ def _await_first_call(app: Dash) -> None:
     def again(passed: int | None, ticks: int | None) -> Answer:
         return (ticks or 0) + 1 if passed else no_update
 
+    @app.callback(
+        Output("tick", "n_intervals", allow_duplicate=True),
+        Input("refresh", "n_clicks"),
+        State("tick", "n_intervals"),
+        prevent_initial_call=True,
+    )
+    def refresh(_clicks: int | None, ticks: int | None) -> Answer:
+        return (ticks or 0) + 1
 
-def _write_url(app: Dash) -> None:
+
+def _write_url(app: Dash, clock: Callable[[], datetime]) -> None:
     """What a reader chooses becomes a new address; the page then follows the address."""
 
     @app.callback(
@@ -135,7 +169,7 @@ def _write_url(app: Dash) -> None:
         after = before
         if ctx.triggered_id == "range" and chosen in views.RANGES:
             after = replace(before, range=chosen, since=None, until=None)
-        elif ctx.triggered_id == "dates" and dates and dates[0] and dates[1]:
+        elif ctx.triggered_id == "dates" and dates and dates[0] and dates[1] and dates != dates_of(before, clock()):
             since, until = views.days(dates[0], dates[1], before.place)
             after = replace(before, range=None, since=since, until=until)
         elif ctx.triggered_id == "add-filter" and added:

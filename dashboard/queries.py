@@ -24,15 +24,17 @@ FILES = (
     "layers",
 )  # fmt: skip
 ROWS_SHOWN = 1000
+BUCKETS = ("minute", "hour", "day", "week", "month")
 _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One query ready to run: its name, and its text without any parameter left open."""
+    """One query ready to run: its name, its text without any parameter left open, and the steps of time it sums by."""
 
     name: str
     text: str
+    bucket: str = "day"
 
 
 def statement(
@@ -52,8 +54,8 @@ def statement(
     """
     span = window or filters.window(now)
     pieces: dict[str, Callable[[], str]] = {
-        "bucket": lambda: _literal(_known(bucket, ("hour", "day", "week", "month", "minute"))),
-        "bucket word": lambda: _known(bucket, ("hour", "day", "week", "month", "minute")),
+        "bucket": lambda: _literal(_known(bucket, BUCKETS)),
+        "bucket word": lambda: _known(bucket, BUCKETS),
         "dimension": lambda: _known(filters.by[0], DIMENSIONS),
         "dimensions": lambda: ", ".join(_known(name, DIMENSIONS) for name in filters.by),
         "order": lambda: _order(filters.sort if filters.sort.removeprefix("-") in SORTS else "-started_at"),
@@ -74,7 +76,7 @@ def statement(
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
     pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
-    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "))
+    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "), bucket)
 
 
 @cache

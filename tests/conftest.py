@@ -35,7 +35,7 @@ max_wal_size = '256MB'
 min_wal_size = '64MB'
 """
 LONG_FIRST = (
-    "tests/e2e/test_page.py",
+    "tests/pages/test_page.py",
     "tests/e2e/test_examples.py",
     "tests/tidy/test_tools.py",
     "tests/e2e/",
@@ -47,8 +47,9 @@ _shared = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that all test processes share, before they are started."""
+    """Make the folder that all test processes share, before they are started. They are enough: none computes with threads."""
     if not hasattr(config, "workerinput"):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         os.environ[SHARED_FOLDER] = str(_shared.enter_context(new_folder()))
 
 

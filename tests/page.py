@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import psycopg
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect  # noqa: A004
 from psycopg.conninfo import make_conninfo
 
 from dashboard import formats
@@ -143,6 +143,19 @@ def shown_sql(page: Page, panel: str, query: str | None = None) -> str:
     page.keyboard.press("Escape")
     expect(drawer).to_be_hidden()
     return text
+
+
+def choose(page: Page, control: str, option: str) -> None:
+    """Choose an option of a control of the filter bar, as a reader does: once more if the bar was drawn anew meanwhile."""
+    settled(page)
+    shown = page.get_by_role("option", name=option)
+    page.locator(control).click()
+    try:
+        shown.click(timeout=PATIENCE_MS / 8)
+    except TimeoutError:
+        page.keyboard.press("Escape")
+        page.locator(control).click()
+        shown.click()
 
 
 def said(text: str) -> str:

@@ -1,8 +1,12 @@
-"""The row above every page: which time, which part of the books, live or not. It only reads and writes the URL."""
+"""The row above every page: which time, which part of the books, live or not. It only reads and writes the URL.
+
+Its controls are made once; what the URL asks for is set into them part by part, and only where it is something else than before.
+A control that was drawn anew would lose its place: a list that a reader has just opened would close.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import TypeAlias, cast
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -11,10 +15,11 @@ from dash.development.base_component import Component
 from dashboard.books import Books, BooksUnavailable
 from dashboard.components.labelled import labelled
 from dashboard.components.marks import known_or
-from dashboard.filters import DIMENSIONS, EVERY_DIMENSION, RANGES, UTC_ZONE, Filters
+from dashboard.filters import DIMENSIONS, EVERY_DIMENSION, RANGE, RANGES, UTC_ZONE, Filters, span_said
 from dashboard.queries import statement
 
 CUSTOM = "custom"
+WAITING = "filter-bar waiting"
 _VALUES_OFFERED = 100
 ZONES = (  # a few of every part of the world; an address may name any other
     "UTC", "Africa/Johannesburg", "Africa/Lagos", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/New_York",
@@ -23,46 +28,98 @@ ZONES = (  # a few of every part of the world; an address may name any other
     "Europe/Paris", "Europe/Warsaw", "Pacific/Auckland",
 )  # fmt: skip
 
-
-def filter_bar(
-    filters: Filters,
-    now: datetime,
-    path: str,
-    books: Books,
-    dimensions: Mapping[str, str] = DIMENSIONS,
-    offers: str = "filter_values",
-) -> list[Component]:
-    """The controls, set as the URL says. `offers` is the query that lists the values of the page's dimensions."""
-    return [
-        html.Div(
-            [_range(filters), _dates(filters, now)],
-            className="range",
-        ),
-        _zone(filters),
-        html.Div([*_pills(filters, path), _adding(filters, now, books, dimensions, offers)], className="pills"),
-        labelled(
-            dmc.Switch(id="live", checked=filters.live, label="Live", size="xs", persistence=False), "Refresh every five seconds"
-        ),
-        *_problems(filters, dimensions),
-    ]
+Setting: TypeAlias = tuple[str, str]  # a control's id and the property that is set
+SETTINGS: tuple[Setting, ...] = (
+    ("filter-bar", "className"),
+    ("range", "data"), ("range", "value"), ("dates", "value"), ("dates", "maxDate"),
+    ("steps-back", "children"), ("steps-on", "children"),
+    ("zone", "data"), ("zone", "value"), ("pills", "children"), ("add-filter", "data"), ("add-filter", "value"),
+    ("live", "checked"), ("problems", "children"),
+)  # fmt: skip
 
 
-def _range(filters: Filters) -> Component:
-    choices = [{"value": value, "label": label} for value, (label, _) in RANGES.items()]
-    if filters.range is None:
-        choices.append({"value": CUSTOM, "label": "Chosen dates"})
-    return labelled(
-        dmc.Select(id="range", data=choices, value=filters.range or CUSTOM, allowDeselect=False, size="xs", w=138), "Time range"
+def filter_bar() -> Component:
+    """The controls, out of sight until the first answer sets them as the URL says."""
+    return html.Div(
+        [
+            html.Div([html.Span(id="steps-back"), _range(), _dates(), html.Span(id="steps-on")], className="range"),
+            _zone(),
+            html.Div([html.Span(id="pills", className="pills-set"), _adding()], className="pills"),
+            labelled(html.Button("↻", id="refresh", className="step", title="Ask again now (r)", type="button"), "Refresh"),
+            labelled(
+                dmc.Switch(id="live", checked=False, label="Live", size="xs", persistence=False), "Refresh every five seconds"
+            ),
+            html.Div(id="problems", className="problems-set"),
+        ],
+        id="filter-bar",
+        className=WAITING,
     )
 
 
-def _zone(filters: Filters) -> Component:
+def set_as(
+    filters: Filters, now: datetime, path: str, dimensions: Mapping[str, str] = DIMENSIONS, *, filtered: bool = True
+) -> dict[Setting, object]:
+    """What the controls are set to for a view of a page; all but the values that can be filtered by."""
     names = sorted({*ZONES, filters.zone}, key=lambda name: (name != UTC_ZONE, name))
+    choices = [{"value": value, "label": label} for value, (label, _) in RANGES.items()]
+    if filters.range is None:
+        choices.append({"value": CUSTOM, "label": "Chosen dates"})
+    return {
+        ("filter-bar", "className"): "filter-bar" if filtered else "filter-bar unfiltered",
+        ("range", "data"): choices,
+        ("range", "value"): filters.range or CUSTOM,
+        ("dates", "value"): dates_of(filters, now),
+        ("dates", "maxDate"): f"{now.astimezone(UTC) + timedelta(days=1):%Y-%m-%d}",
+        ("steps-back", "children"): _step(filters, now, path, -1),
+        ("steps-on", "children"): _step(filters, now, path, 1),
+        ("zone", "data"): names,
+        ("zone", "value"): filters.zone,
+        ("pills", "children"): _pills(filters, path),
+        ("add-filter", "value"): None,
+        ("live", "checked"): filters.live,
+        ("problems", "children"): _problems(filters, dimensions),
+    }
+
+
+def dates_of(filters: Filters, now: datetime) -> list[str | None]:
+    """The first and the last day of a view's window, as the calendar shows them."""
+    window = filters.window(now)
+    place = filters.place
+    since = f"{window.since.astimezone(place):%Y-%m-%d}" if window.since else None
+    until = f"{(window.until - timedelta(microseconds=1)).astimezone(place):%Y-%m-%d}" if window.until else None
+    return [since, until] if since and until else [None, None]
+
+
+def offered(filters: Filters, now: datetime, books: Books, dimensions: Mapping[str, str], offers: str) -> list[dict[str, object]]:
+    """The values that can be filtered by, under their dimensions. `offers` is the query that lists them."""
+    try:
+        rows = books.run(statement(offers, filters, now, limit=_VALUES_OFFERED))
+    except BooksUnavailable:
+        return []  # the panels say what is wrong; here it only means nothing to choose from
+    return [
+        {
+            "group": heading,
+            "items": [
+                {"value": f"{dimension}={row['value'] or ''}", "label": known_or(cast("str | None", row["value"]))}
+                for row in rows
+                if row["dimension"] == dimension
+            ],
+        }
+        for dimension, heading in dimensions.items()
+    ]
+
+
+def _range() -> Component:
+    select = dmc.Select(id="range", data=[], value=RANGE, allowDeselect=False, size="xs", w=138)
+    return labelled(select, "Time range")
+
+
+def _zone() -> Component:
     return labelled(
         dmc.Select(
             id="zone",
-            data=names,
-            value=filters.zone,
+            data=[UTC_ZONE],
+            value=UTC_ZONE,
             allowDeselect=False,
             searchable=True,
             size="xs",
@@ -74,25 +131,31 @@ def _zone(filters: Filters) -> Component:
     )
 
 
-def _dates(filters: Filters, now: datetime) -> Component:
-    window = filters.window(now)
-    place = filters.place
-    since = f"{window.since.astimezone(place):%Y-%m-%d}" if window.since else None
-    until = f"{(window.until - timedelta(microseconds=1)).astimezone(place):%Y-%m-%d}" if window.until else None
+def _dates() -> Component:
     return labelled(
         dmc.DatePickerInput(
             id="dates",
             type="range",
-            value=[since, until] if since and until else [None, None],  # type: ignore[list-item]  # None crashes a range
+            value=[None, None],  # type: ignore[list-item]  # None crashes a range
             valueFormat="D MMM YYYY",
             placeholder="From the first to the last call",
-            maxDate=f"{now.astimezone(UTC) + timedelta(days=1):%Y-%m-%d}",
             allowSingleDateInRange=True,
             size="xs",
             w=210,
         ),
-        f"Days shown, {filters.zone}",
+        "Days shown, in the time zone beside",
     )
+
+
+def _step(filters: Filters, now: datetime, path: str, step: int) -> list[Component]:
+    """A link to the period before or after; none where this one has no length, nor into a time that has not begun."""
+    other = filters.stepped(now, step)
+    if other is None or other.since is None or other.since >= now:
+        return []
+    to = filters.between(other)
+    said = f"{'The period before' if step < 0 else 'The period after'}: {span_said(to, now)}"
+    link = dcc.Link("‹" if step < 0 else "›", href=path + to.search(), className="step", title=said)
+    return [labelled(link, said)]
 
 
 def _pills(filters: Filters, path: str) -> list[Component]:
@@ -104,27 +167,11 @@ def _pills(filters: Filters, path: str) -> list[Component]:
     return pills
 
 
-def _adding(filters: Filters, now: datetime, books: Books, dimensions: Mapping[str, str], offers: str) -> Component:
-    try:
-        offered = books.run(statement(offers, filters, now, limit=_VALUES_OFFERED))
-    except BooksUnavailable:
-        groups: list[dict[str, object]] = []  # the panels say what is wrong; here it only means nothing to choose from
-    else:
-        groups = [
-            {
-                "group": heading,
-                "items": [
-                    {"value": f"{dimension}={row['value'] or ''}", "label": known_or(cast("str | None", row["value"]))}
-                    for row in offered
-                    if row["dimension"] == dimension
-                ],
-            }
-            for dimension, heading in dimensions.items()
-        ]
+def _adding() -> Component:
     return labelled(
         dmc.Select(
             id="add-filter",
-            data=groups,
+            data=[],
             value=None,
             placeholder="+ Filter",
             searchable=True,

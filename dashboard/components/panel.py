@@ -98,7 +98,7 @@ def drawn(panel: Panel, view: View) -> tuple[Children, bool]:
     except BooksUnavailable as error:
         return [_heading(panel, []), trouble(error)], True
     return [
-        _heading(panel, _actions(panel, view)),
+        _heading(panel, _actions(panel, view, any(map(_has_figure, content)))),
         *content,
         dcc.Store(id={"type": "statements", "panel": panel.name}, data=_shown(view)),
     ], False
@@ -122,18 +122,22 @@ def _heading(panel: Panel, actions: Sequence[Component]) -> Component:
     return html.Header([html.Div(words), html.Div(list(actions), className="actions")], className="panel-heading")
 
 
-def _actions(panel: Panel, view: View) -> list[Component]:
+def _actions(panel: Panel, view: View, has_figure: bool) -> list[Component]:
     actions: list[Component] = []
-    if panel.table and any(filled.name == panel.table for filled in view.statements):
+    if (rows := _rows_behind(panel, view, has_figure)) is not None:
         actions.append(
             html.A(
                 "CSV",
-                href=csv_address(panel.table, view),
+                href=csv_address(rows.name, view, rows.bucket),
                 className="quiet-button",
                 title="Download every row as CSV",
                 download="",
             )
         )
+    if has_figure:
+        button = html.Button("PNG", className="quiet-button png-button", title="Download the figure as a picture", type="button")
+        setattr(button, "data-name", panel.name)
+        actions.append(button)
     if view.statements:
         actions.append(
             html.Button(
@@ -143,9 +147,27 @@ def _actions(panel: Panel, view: View) -> list[Component]:
     return actions
 
 
-def csv_address(name: str, view: View) -> str:
-    """Where all rows of a table can be downloaded, for the very window that is drawn."""
+def _rows_behind(panel: Panel, view: View, has_figure: bool) -> Statement | None:
+    """What the CSV link downloads: the table the panel names; of a figure without one, what was asked last."""
+    asked = next((filled for filled in view.statements if filled.name == panel.table), None)
+    return asked or (view.statements[-1] if has_figure and panel.table is None and view.statements else None)
+
+
+def _has_figure(node: Component | str) -> bool:
+    """Whether there is a drawing anywhere in it that can be made a picture."""
+    if isinstance(node, str):
+        return False
+    return isinstance(node, dcc.Graph) or any(
+        isinstance(child, dcc.Graph)
+        for child in node._traverse()  # noqa: SLF001 - Dash has no public walk
+    )
+
+
+def csv_address(name: str, view: View, bucket: str = "day") -> str:
+    """Where all rows of a table can be downloaded, for the very window that is drawn and in its steps of time."""
     search = view.filters.frozen_at(view.now).search()
+    if bucket != "day":
+        search += f"{'&' if search else '?'}bucket={bucket}"
     trace = f"{'&' if search else '?'}trace={view.path.rsplit('/', 1)[-1]}" if view.path.startswith("/trace/") else ""
     return f"/csv/{name}.csv{search}{trace}"
 

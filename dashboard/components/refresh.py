@@ -47,7 +47,7 @@ def take_apart(panel: str, children: list[Component | str]) -> tuple[list[Part],
     """The parts of a panel's content and its shape. Blocks of text that have no id are given one."""
     parts: list[Part] = []
     skeleton = [_bone(panel, child, parts) for child in children]
-    return parts, {"skeleton": _digest(skeleton), "parts": {part.key: _digest(part.value) for part in parts}}
+    return parts, {"skeleton": digest(skeleton), "parts": {part.key: digest(part.value) for part in parts}}
 
 
 def changed(parts: list[Part], now: Shape, held: Shape | None) -> list[Part] | None:
@@ -102,5 +102,6 @@ def _without(node: Component, name: str) -> dict[str, object]:
     return {**said, "props": {key: value for key, value in properties.items() if key != name}}
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """A short text that is the same for the same value, components included."""
     return hashlib.blake2b(json.dumps(value, cls=PlotlyJSONEncoder, sort_keys=True).encode(), digest_size=8).hexdigest()

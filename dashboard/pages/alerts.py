@@ -177,6 +177,7 @@ PAGE = Page(
     path="/alerts",
     name="alerts",
     label="Alerts",
+    key="a",
     dimensions=ALERT_DIMENSIONS,
     offers="alert_filter_values",
     register=acting.register,

@@ -274,6 +274,7 @@ PAGE = Page(
     path="/allocation",
     name="allocation",
     label="Allocation",
+    key="m",
     dimensions=DECISION_DIMENSIONS,
     offers="decision_filter_values",
     register=_register,

@@ -128,6 +128,7 @@ PAGE = Page(
     path="/calls",
     name="calls",
     label="Calls",
+    key="c",
     register=_register,
     panels=(Panel("calls", "Calls", every_call, table="calls", skeleton_px=640),),
 )

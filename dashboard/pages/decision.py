@@ -271,7 +271,8 @@ def _id(view: View) -> dict[str, str]:
 
 
 def _span(row: Row) -> str:
-    return Filters(where={"tenant": (str(row["tenant"]),)}, span=cast("str | None", row["span_id"])).search()
+    asked = {"span": str(row["span_id"])} if row["span_id"] else {}
+    return Filters(where={"tenant": (str(row["tenant"]),)}, asked=asked).search()
 
 
 PAGE = Page(

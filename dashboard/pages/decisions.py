@@ -130,6 +130,7 @@ PAGE = Page(
     path="/decisions",
     name="decisions",
     label="Decisions",
+    key="d",
     dimensions=DECISION_DIMENSIONS,
     offers="decision_filter_values",
     register=_register,

@@ -203,6 +203,7 @@ PAGE = Page(
     path="/findings",
     name="findings",
     label="Findings",
+    key="f",
     dimensions=FINDING_DIMENSIONS,
     offers="finding_filter_values",
     panels=(

@@ -134,6 +134,7 @@ PAGE = Page(
     path="/ingest",
     name="ingest",
     label="Ingest",
+    key="i",
     panels=(
         Panel("health", "", health, skeleton_px=90),
         Panel("arrivals", "Arrivals", arrivals, skeleton_px=240),

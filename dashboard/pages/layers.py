@@ -117,6 +117,7 @@ PAGE = Page(
     path="/layers",
     name="layers",
     label="Layers",
+    key="l",
     dimensions=_DIMENSIONS,
     panels=(
         Panel("layer_headline", "", headline, skeleton_px=110),

@@ -142,6 +142,7 @@ PAGE = Page(
     path="/ledger",
     name="ledger",
     label="Ledger",
+    key="b",
     panels=(
         Panel("suspense", "Suspense and unpriced", suspense, "Of all time, until mended.", table="suspense", skeleton_px=160),
         Panel("control_totals", "Control totals", control_totals, table="control_total_differences", skeleton_px=160),

@@ -88,6 +88,7 @@ PAGE = Page(
     path="/",
     name="overview",
     label="Overview",
+    key="o",
     dimensions=OVERVIEW_DIMENSIONS,
     register=_register,
     panels=(

@@ -26,15 +26,17 @@ class Shell:
 class Page:
     """One page. `path` ends in `/` where an id follows it.
 
-    `label` is its link in the navigation, None for pages reached otherwise; `under` is
-    the path of the page it belongs to in the navigation; `register` adds callbacks of its own, `around` what stands beside
-    the panels. `dimensions` are what it can be filtered by, `offers` the query that lists the values of these.
+    `label` is its link in the navigation, None for pages reached otherwise, `key` the letter that goes there after a g;
+    `under` is the path of the page it belongs to in the navigation, below which its link stands while one of them is
+    open; `register` adds callbacks of its own, `around` what stands beside the panels. `dimensions` are what it can be
+    filtered by, `offers` the query that lists the values of these.
     """
 
     path: str
     name: str
     panels: tuple[Panel, ...]
     label: str | None = None
+    key: str | None = None
     under: str | None = None
     filtered: bool = True
     dimensions: Mapping[str, str] = field(default_factory=lambda: DIMENSIONS)

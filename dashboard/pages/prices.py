@@ -109,6 +109,7 @@ PAGE = Page(
     path="/prices",
     name="prices",
     label="Prices",
+    key="p",
     dimensions=_PRICE_DIMENSIONS,
     register=register,
     panels=(

@@ -195,11 +195,19 @@ PAGE = Page(
     path="/spend",
     name="spend",
     label="Spend",
+    key="s",
     register=_register,
     panels=(
         Panel("headline", "", headline, skeleton_px=90),
         Panel("over_time", "Spend over time", over_time, skeleton_px=330),
-        Panel("breakdown", "Where it went", breakdown, caption="Click a value to see only that.", skeleton_px=360),
+        Panel(
+            "breakdown",
+            "Where it went",
+            breakdown,
+            caption="Click a value to see only that.",
+            table="spend_by_dimension",
+            skeleton_px=360,
+        ),
         Panel(
             "token_kinds",
             "Tokens by kind",

@@ -91,7 +91,7 @@ def spans(view: View) -> Children:
     if not len(frame):
         return [nothing("No spans.")]
     bars = waterfall(frame)
-    asked = next((bar for bar in bars if bar.span["span_id"] == view.filters.span), None)
+    asked = next((bar for bar in bars if bar.span["span_id"] == view.filters.asked.get("span")), None)
     grid = table(
         "trace_spans",
         _COLUMNS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from dashboard.filters import (
     days,
     describe,
     parse,
+    span_said,
 )
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
@@ -173,6 +175,8 @@ def test_calendar_days_include_the_last() -> None:
         ("", "over 14 days"),
         ("?range=24h", "in the last 24 hours"),
         ("?range=all", "in all"),
+        ("?range=month", "in March 2026 so far"),
+        ("?range=last_month", "in February 2026"),
         ("?since=2026-03-03T00:00Z&until=2026-03-06T00:00Z", "from 3 Mar 2026 to 5 Mar 2026 UTC"),
         ("?since=2026-03-03T07:00Z", "since 3 Mar 2026 07:00 UTC"),
         ("?until=2026-03-03T07:00Z", "before 3 Mar 2026 07:00 UTC"),
@@ -180,3 +184,63 @@ def test_calendar_days_include_the_last() -> None:
 )
 def test_ranges_in_words(search: str, said: str) -> None:
     assert describe(parse(search), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("search", "before", "after"),
+    [
+        ("", "15 Feb 2026 to 28 Feb 2026 UTC", "15 Mar 2026 to 28 Mar 2026 UTC"),
+        ("?range=24h", "12 Mar 2026 10:00 to 13 Mar 2026 10:00 UTC", "14 Mar 2026 10:00 to 15 Mar 2026 10:00 UTC"),
+        ("?range=month", "February 2026", "April 2026"),
+        ("?range=last_month", "January 2026", "March 2026"),
+        ("?since=2026-02-01T00:00Z&until=2026-03-01T00:00Z", "January 2026", "March 2026"),
+        ("?since=2025-12-01T00:00Z&until=2026-01-01T00:00Z", "November 2025", "January 2026"),
+        ("?since=2026-03-03T00:00Z&until=2026-03-04T00:00Z", "2 Mar 2026 UTC", "4 Mar 2026 UTC"),
+        ("?tz=Europe/Berlin&range=last_month", "January 2026", "March 2026"),
+    ],
+)
+def test_a_period_has_one_before_and_one_after(search: str, before: str, after: str) -> None:
+    view = parse(search)
+    for steps, said in ((-1, before), (1, after)):
+        window = view.stepped(NOW, steps)
+        assert window is not None
+        assert span_said(view.between(window), NOW) == said
+
+
+def test_a_month_is_the_calendars_of_its_zone() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    view = parse("?tz=Europe/Berlin&range=month")
+    assert view.window(NOW) == Window(datetime(2026, 3, 1, tzinfo=berlin), datetime(2026, 3, 14, 10, tzinfo=UTC))
+    after = view.stepped(NOW, 1)
+    assert after == Window(datetime(2026, 4, 1, tzinfo=berlin), datetime(2026, 5, 1, tzinfo=berlin)), "an hour's change is inside"
+
+
+@pytest.mark.parametrize("search", ["?range=all", "?since=2026-03-03T00:00Z"])
+def test_a_time_without_end_has_no_neighbours(search: str) -> None:
+    assert parse(search).stepped(NOW, -1) is None
+
+
+def test_whole_days_are_those_touched() -> None:
+    window = parse("?since=2026-03-03T07:00Z&until=2026-03-05T00:00Z").window(NOW).whole_days()
+    assert window == Window(datetime(2026, 3, 3, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC))
+    assert parse("?range=all").window(NOW).whole_days() == Window(None, None)
+
+
+def test_what_one_page_asks_stays_on_it() -> None:
+    view = parse("?account=expenses:action&cross=model,month&of=tokens&top=5&day=2026-03-01&tenant=acme")
+    assert view.problems == ()
+    assert view.asked == {
+        "account": "expenses:action", "cross": "model,month", "of": "tokens", "top": "5", "day": "2026-03-01",
+    }  # fmt: skip
+    assert parse(view.search()) == view
+    assert view.asking(day=None, book="cash").asked == {
+        "account": "expenses:action", "cross": "model,month", "of": "tokens", "top": "5", "book": "cash",
+    }  # fmt: skip
+    assert view.within(DIMENSIONS).search() == "?tenant=acme"
+
+
+@pytest.mark.parametrize(
+    "search", ["cross=model", "cross=model,model", "cross=model,nonsense", "of=euros", "day=tomorrow", "entry=1"]
+)
+def test_what_a_page_cannot_be_asked_is_named(search: str) -> None:
+    assert parse(f"?{search}").problems == (search,)

@@ -16,7 +16,7 @@ from tests.appraised import HOSTILE, judge
 from tests.books import serving
 from tests.browser import chromium
 from tests.found import find, warn
-from tests.page import PATIENCE_MS, Served, dashboard, database, opened, read_in_both_schemes, settled, shown_sql, window
+from tests.page import PATIENCE_MS, Served, choose, dashboard, database, opened, read_in_both_schemes, settled, shown_sql, window
 
 PAGES = (
     "/",
@@ -190,8 +190,7 @@ def test_decisions_are_filtered_and_ordered_through_the_address(context: Browser
     expect(page.locator(".panel-decisions .note")).to_contain_text(f"{open_decisions} decisions")
     page.locator(".ag-header-cell", has_text="Decided").click()
     expect(page).to_have_url(re.compile(r"sort=-decided_at"))
-    page.locator("#add-filter").click()
-    page.get_by_role("option", name="confirm").click()
+    choose(page, "#add-filter", "confirm")
     expect(page).to_have_url(re.compile(r"kind=confirm&status=not_enough_evidence&sort=-decided_at"))
     page.locator(".links").get_by_role("link", name="Spend").click()
     expect(page).to_have_url(re.compile(r"/spend$"))

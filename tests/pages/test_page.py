@@ -22,6 +22,7 @@ from tests.page import (
     PATIENCE_MS,
     READY_S,
     Served,
+    choose,
     dashboard,
     database,
     opened,
@@ -168,12 +169,10 @@ def test_a_drag_along_time_narrows_the_range(context: BrowserContext, served: Se
 
 def test_controls_write_the_address(context: BrowserContext, served: Served) -> None:
     page = opened(context, served)
-    page.locator("#range").click()
-    page.get_by_role("option", name="Last 30 days").click()
+    choose(page, "#range", "Last 30 days")
     expect(page).to_have_url(re.compile(r"\?range=30d$"))
     expect(page.locator("h1")).to_contain_text("over 30 days")
-    page.locator("#add-filter").click()
-    page.get_by_role("option", name="researcher").click()
+    choose(page, "#add-filter", "researcher")
     expect(page).to_have_url(re.compile(r"range=30d&agent=researcher"))
     page.locator(".choices").get_by_role("link", name="Model").click()
     expect(page).to_have_url(re.compile(r"by=model,use,layer"))
