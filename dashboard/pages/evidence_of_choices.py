@@ -100,9 +100,9 @@ def verification(_view: View, detail: Detail) -> Children:
     """What each number of checks brings, what the next dollar of checking brings, and how often checks failed."""
     said: Children = downstream(detail)
     rows = [
-        _pass(stratum.get("band"), one, one is best)
-        for stratum in rows_of(detail.get("strata"))
-        for passes in [rows_of(stratum.get("passes"))]
+        _pass(banded.get("band"), one, one is best)
+        for banded in rows_of(detail.get("strata"))
+        for passes in [rows_of(banded.get("passes"))]
         for best in [_best(passes)]
         for one in passes
     ]

@@ -70,7 +70,8 @@ def _mode(view: View, total: Row, found: list[Row], reach: float) -> Component:
 def _finding(row: Row, reach: float) -> Component:
     days = cast("list[dict[str, float | None]] | None", row["days"]) or []
     drawn = [float(day.get("usd") or 0) for day in days[-_DAYS_DRAWN:]]
-    under: Children = [f"since {formats.moment(row['since'])[:10]} · {row['status']}"]
+    under: Children = [html.Span(str(row["tenant"]), className="name")]
+    under.append(f" · since {formats.moment(row['since'])[:10]} · {row['status']}")
     if row["status"] == "open":
         under += [" · ", dcc.Link("acknowledge", href=finding_link(row), className="act")]
     return html.Li(
@@ -79,6 +80,7 @@ def _finding(row: Row, reach: float) -> Component:
             html.Div(
                 [
                     html.Strong(formats.usd_estimate(row["usd_per_day"], row["low"], row["high"]), className="number"),
+                    " ",
                     html.Small(f"a day ({formats.usd_interval(row['low'], row['high'])})"),
                     interval_bar(row["usd_per_day"], row["low"], row["high"], reach),
                 ],

@@ -29,7 +29,7 @@ _COLUMNS = (
         "cost_usd",
         "Cost, USD",
         "usd",
-        98,
+        106,
         sortable=False,
         tooltip="The span's own booked cost; the column sums to the trace's cost",
     ),

@@ -1,9 +1,9 @@
 -- name: trace_summary
--- One trace: its root, its length, its calls and their cost.
+-- One trace: its root, its length (of its spans: an outcome may be told much later), its calls and their cost.
 select tenant,
        min(started_at) as started_at,
        max(ended_at) as ended_at,
-       extract(epoch from max(ended_at) - min(started_at)) * 1000 as latency_ms,
+       extract(epoch from coalesce(max(ended_at) filter (where signal <> 'log'), max(ended_at)) - min(started_at)) * 1000 as latency_ms,
        (array_agg(name order by parent_span_id is not null, started_at))[1] as root_name,
        (array_agg(service order by parent_span_id is not null, started_at))[1] as service,
        min(task_class) as task_class,
