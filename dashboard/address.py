@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +13,13 @@ GROUPINGS = {
     "provider": "Provider", "day": "Day", "week": "Week", "month": "Month",
 }  # fmt: skip
 MEASURES = {"cost": "Dollars", "calls": "Calls", "tokens": "Tokens"}
-SOUGHT_MOST = 256  # characters of an id that is looked for
+AGES = {  # how long alerts have been open: name, words, and whether it is since or before so long ago
+    "new": ("opened in the past 24 hours", timedelta(hours=24), True),
+    "1d": ("older than a day", timedelta(days=1), False),
+    "7d": ("older than a week", timedelta(days=7), False),
+    "30d": ("older than 30 days", timedelta(days=30), False),
+}
+SOUGHT_MOST = 256  # characters of an id, or of words, that are looked for
 ACCOUNT_LONGEST = 800  # characters of an account's name
 
 
@@ -117,6 +123,8 @@ ASKED: dict[str, Callable[[str], str | None]] = {
     "provider": _named,
     "priced": _named,
     "span": _span,
+    "age": _one_of(*AGES),
+    "channel": _named,
 }
 # What of an address names one thing.
 SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {

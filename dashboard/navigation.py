@@ -13,7 +13,7 @@ from dashboard.books import Books
 from dashboard.components.filter_bar import CUSTOM, SETTINGS, Setting, dates_of, offered, set_as
 from dashboard.components.onboarding import AGAIN
 from dashboard.components.panel import Panel, View, drawn
-from dashboard.components.refresh import Shape, changed, digest, take_apart
+from dashboard.components.refresh import Part, Shape, changed, digest, take_apart
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
 from dashboard.pages import Page, page_at
@@ -114,9 +114,14 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         identity: dict[str, str],
         held: Shape | None,
     ) -> Answer:
-        view = View(books, views.parse(search), clock(), pathname or "/", endpoint)
-        children, retry = drawn(panels[identity["panel"]], view)
-        parts, shape = take_apart(identity["panel"], children)
+        name = identity["panel"]
+
+        def draw() -> tuple[list[Component | str], bool, list[Part], Shape]:
+            view = View(books, views.parse(search), clock(), pathname or "/", endpoint)
+            children, retry = drawn(panels[name], view)
+            return children, retry, *take_apart(name, children)
+
+        children, retry, parts, shape = books.recent.share((name, search, pathname), draw)
         exchanged = changed(parts, shape, held) if ctx.triggered_id == "tick" else None
         if exchanged is None:
             return children, not retry, shape

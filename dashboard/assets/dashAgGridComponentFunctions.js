@@ -31,6 +31,11 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   pigou.findingOf = (row) =>
     "/finding?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + row.finding_id;
 
+  const statedOf = (path, name) => (row) =>
+    path + "?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + name + "=" + encodeURIComponent(row[name]);
+  pigou.ruleOf = statedOf("/rule", "rule");
+  pigou.channelOf = statedOf("/channel", "channel");
+
   // With a modifier key the browser opens a link as ever.
   const follow = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -54,6 +59,12 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
 
   dagcomponentfuncs.FindingCell = (props) =>
     h("a", { href: pigou.findingOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.RuleCell = (props) =>
+    h("a", { href: pigou.ruleOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.ChannelCell = (props) =>
+    h("a", { href: pigou.channelOf(props.data), onClick: follow, className: "cell-link" }, props.value);
 
   // A bar for each day, from zero up; days without a loss are a line.
   dagcomponentfuncs.SparkCell = (props) => {

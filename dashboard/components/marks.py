@@ -94,7 +94,8 @@ def graph(name: str, figure: Figure, height_px: int, said: str) -> Component:
         config={"displayModeBar": False, "responsive": True, "doubleClick": False, "showTips": False},
         style={"height": height_px},
     )
-    return labelled(html.Div(drawing, className="graph", role="img"), said)
+    room = {"minHeight": height_px}  # before the script that draws has come, too
+    return labelled(html.Div(drawing, className="graph", role="img", style=room), said)
 
 
 def help_on(term: str, explanation: str) -> Component:

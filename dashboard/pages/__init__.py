@@ -6,6 +6,7 @@ from dashboard.pages import (
     alerts,
     allocation,
     calls,
+    channel,
     decision,
     decisions,
     find,
@@ -16,6 +17,7 @@ from dashboard.pages import (
     ledger,
     overview,
     prices,
+    rule,
     spend,
     trace,
 )
@@ -37,6 +39,8 @@ PAGES: tuple[Page, ...] = (
     decision.PAGE,
     finding.PAGE,
     find.PAGE,
+    rule.PAGE,
+    channel.PAGE,
 )
 
 

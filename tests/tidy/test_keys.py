@@ -10,7 +10,17 @@ import pytest
 from psycopg import sql
 
 # The same everywhere, so every machine would hold a copy: they belong to no tenant, or to all.
-REFERENCE_TABLES = ["tenant", "commodity", "rate", "use_rule", "price_source", "setting", "retention", "alembic_version"]
+REFERENCE_TABLES = [
+    "tenant",
+    "commodity",
+    "rate",
+    "use_rule",
+    "price_source",
+    "setting",
+    "retention",
+    "saved_view",
+    "alembic_version",
+]
 
 KEYS_THAT_DO_NOT_BEGIN_WITH_THE_TENANT = """
     select concat(t.relname, ': ', i.relname, ' (', (
