@@ -10,6 +10,8 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 WIDTH_PX = 1440
+QUALITIES = (62, 45, 32, 22, 14)
+"""Tried from the first on, until the picture is small enough to be kept."""
 Sql = Callable[[str], list[tuple[object, ...]]]
 
 
@@ -21,6 +23,7 @@ class Shot:
     path: str
     rest: str = ""
     height_px: int = 1500
+    bytes_max: int = 62_000
 
     def address(self, sql: Sql) -> str:
         """Where it is in these books."""
@@ -35,7 +38,7 @@ select format({}) from ledger.finding_examples e join ledger.findings f using (t
  where f.mode = 'over_delegation' order by e.usd desc, e.example limit 1
 """
 SHOTS = (
-    Shot("overview", "/", height_px=2300),
+    Shot("overview", "/", height_px=1960, bytes_max=140_000),
     Shot("findings", "/findings"),
     *(
         Shot(f"finding-{mode.replace('_', '-')}", "/finding", _FINDING.format(mode), height_px=1800)
@@ -67,11 +70,14 @@ def take(page: Page, shot: Shot, folder: Path) -> Path:
     page.wait_for_timeout(400)  # figures fade in
     session = page.context.new_cdp_session(page)
     clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": high, "scale": 1}
-    answer = session.send(
-        "Page.captureScreenshot", {"format": "webp", "quality": 62, "captureBeyondViewport": True, "clip": clip}
-    )
+    asked = {"format": "webp", "captureBeyondViewport": True, "clip": clip}
+    image = b""
+    for quality in QUALITIES:
+        image = base64.b64decode(session.send("Page.captureScreenshot", {**asked, "quality": quality})["data"])
+        if len(image) <= shot.bytes_max:
+            break
     session.detach()
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"{shot.name}.webp"
-    picture.write_bytes(base64.b64decode(answer["data"]))
+    picture.write_bytes(image)
     return picture
