@@ -57,7 +57,7 @@ def measure(dsn: str, port: int, asked: int) -> PageTimes:
 
 def _panels(port: int, looked_at: list[str], asked: int) -> list[Times]:
     answers: dict[tuple[str, str], list[Answered]] = defaultdict(list)
-    viewer = Viewer(port)
+    viewer = Viewer.of(port)
     for address in looked_at:
         list(viewer.open(address))  # the first time something is compiled, and connections are opened
         began = time.monotonic()

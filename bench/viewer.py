@@ -9,13 +9,13 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import psycopg
 
 from dashboard.pages import PAGES, page_at
 
-ANSWER_WITHIN_S = 60.0
+_ANSWER_WITHIN_S = 60.0
 
 
 class Answered(NamedTuple):
@@ -31,14 +31,19 @@ class Answered(NamedTuple):
 class Viewer:
     """Opens pages and refreshes them, one request after the other on one connection."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_WITHIN_S)
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
         self._page = ""
         self._path = ""
         self._search = ""
         self._held: dict[str, Any] = {}
         self._ticks = 0
+        self._callbacks: list[dict[str, Any]] = []
+
+    @classmethod
+    def of(cls, port: int) -> Self:
+        """A viewer of the dashboard on a port of loopback."""
+        return cls(http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_WITHIN_S))
 
     def open(self, address: str) -> Iterator[Answered]:
         """Go to a page: its frame, the filter bar, and every panel."""
@@ -47,8 +52,7 @@ class Viewer:
         self._page, self._path, self._search, self._held = page.name, path, f"?{search}" if search else "", {}
         url = [_property("url", "search", self._search), _property("url", "pathname", self._path)]
         yield self._ask("the page", "page.children", _output("page", "children"), url[1:])
-        bar = [_output(*of) for of in (("filter-bar", "children"), ("links", "children"), ("tick", "disabled"))]
-        yield self._ask("the filter bar", "..filter-bar.children...links.children...tick.disabled..", bar, url)
+        yield self._bar(url)
         for panel in page.panels:
             yield self._panel(panel.name, "url.search")
 
@@ -61,6 +65,20 @@ class Viewer:
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
+
+    def _bar(self, url: Sequence[object]) -> Answered:
+        """The filters, and the links to other pages: whatever they are made of, the links are among it."""
+        callback = self._callback("links.children")
+        outputs = [_output(*part.rsplit(".", 1)) for part in callback["output"].strip(".").split("...")]
+        state = [_property(of["id"], of["property"], self._held.get(of["id"])) for of in callback["state"]]
+        return self._ask("the filter bar", callback["output"], outputs, url, state)
+
+    def _callback(self, output: str) -> dict[str, Any]:
+        """The callback with this output, as the page's scripts are told."""
+        if not self._callbacks:
+            self._connection.request("GET", "/_dash-dependencies")
+            self._callbacks = json.loads(self._connection.getresponse().read())
+        return next(each for each in self._callbacks if output in each["output"].strip(".").split("..."))
 
     def _panel(self, name: str, changed: str) -> Answered:
         ids = {kind: {"panel": name, "type": kind} for kind in ("panel", "retry", "shape")}

@@ -107,6 +107,14 @@ def resolve_alert(
     _act("resolved", alert, home, tenant, note, who)
 
 
+@alerts_app.command("reopen")
+def reopen_alert(
+    alert: AlertArgument, home: HomeOption = None, tenant: TenantOption = None, note: NoteOption = None, who: WhoOption = None
+) -> None:
+    """Open what was acknowledged or muted again: it is told, and told again at its interval."""
+    _act("reopened", alert, home, tenant, note, who)
+
+
 @alerts_app.command("note")
 def note_alert(
     alert: AlertArgument,

@@ -5,6 +5,7 @@
     POST /v1/alerts/{alert_id}/acknowledge   somebody looks after it
     POST /v1/alerts/{alert_id}/mute          it is not told until a time
     POST /v1/alerts/{alert_id}/resolve       it is right again, somebody says
+    POST /v1/alerts/{alert_id}/reopen        nobody looks after it, or is to be spared it, any more
     POST /v1/alerts/{alert_id}/note          something is to be known of it
 
 They read and act through `ledger/alerts.py`, as the command line does.
@@ -119,6 +120,11 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     async def resolve(alert_id: AlertId, asked: ActRequest) -> AlertWithHistory:
         """Resolve it by hand; what is still wrong opens again, as another alert."""
         return await done(alert_id, asked, "resolved")
+
+    @router.post("/{alert_id}/reopen", responses=PROBLEMS)
+    async def reopen(alert_id: AlertId, asked: ActRequest) -> AlertWithHistory:
+        """Open what was acknowledged or muted again: it is told, and told again at its interval."""
+        return await done(alert_id, asked, "reopened")
 
     @router.post("/{alert_id}/note", responses=PROBLEMS)
     async def note(alert_id: AlertId, asked: NoteRequest) -> AlertWithHistory:

@@ -19,6 +19,7 @@ from collector.inbox import Overloaded
 from collector.outcome_api import outcome_router
 from collector.pipeline import Pipeline
 from collector.price_api import price_router
+from collector.rate_api import rate_router
 from collector.rule_api import rule_router
 from collector.settings import CollectorSettings
 from collector.view_api import view_router
@@ -60,6 +61,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     app.include_router(budget_router(settings.dsn, settings.default_tenant))
     app.include_router(outcome_router(settings.dsn, settings.default_tenant))
     app.include_router(price_router(settings.dsn, settings.default_tenant))
+    app.include_router(rate_router(settings.dsn, settings.default_tenant))
     app.include_router(alert_router(settings.dsn, settings.default_tenant))
     app.include_router(finding_router(settings.dsn, settings.default_tenant))
     app.include_router(rule_router(settings.dsn))

@@ -14,9 +14,10 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Literal, TypeAlias
 from urllib.parse import quote, urlsplit
 
-Act: TypeAlias = Literal["acknowledge", "mute", "resolve", "note", "dismiss", "restore"]
+Act: TypeAlias = Literal["acknowledge", "mute", "resolve", "reopen", "note", "dismiss", "restore"]
 
 WITHIN_S = 10.0
+PRICES_WITHIN_S = 90.0  # thousands of calls are booked again before the answer
 ANSWER_BYTES_MAX = 256 * 1024
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
 
@@ -70,15 +71,24 @@ def ask(collector: str, path: str, body: Mapping[str, object]) -> Refused | None
     return None if status in (200, 202) else Refused(_reason(status, answer), field)
 
 
+def give_prices(collector: str, body: dict[str, object]) -> tuple[dict[str, object], str | None]:
+    """Ask the collector to add prices, or what they would change. Answers what it says, and what is in the way."""
+    try:
+        status, answer, _ = _post(collector, "/v1/rates", json.dumps(body).encode(), PRICES_WITHIN_S)
+        return (json.loads(answer), None) if status == 200 else ({}, _reason(status, answer))
+    except (OSError, HTTPException, ValueError) as error:
+        return {}, f"the collector does not answer at {collector} ({error}); start it with `pigou up`"
+
+
 def within(name: str) -> str:
     """A name as a part of a path."""
     return quote(name, safe="")
 
 
-def _post(collector: str, path: str, body: bytes) -> tuple[int, bytes, str | None]:
+def _post(collector: str, path: str, body: bytes, within_s: float = WITHIN_S) -> tuple[int, bytes, str | None]:
     parts = urlsplit(collector)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=WITHIN_S)
+    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=within_s)
     try:
         connection.request("POST", parts.path.rstrip("/") + path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()

@@ -19,6 +19,7 @@ AGES = {  # how long alerts have been open: name, words, and whether it is since
     "7d": ("older than a week", timedelta(days=7), False),
     "30d": ("older than 30 days", timedelta(days=30), False),
 }
+LIMITS = ("compute_budget", "latency_sla", "risk_envelope")
 SOUGHT_MOST = 256  # characters of an id, or of words, that are looked for
 ACCOUNT_LONGEST = 800  # characters of an account's name
 
@@ -105,6 +106,20 @@ def _entry(value: str) -> str | None:
         return None
 
 
+def _limit(value: str) -> str | None:
+    """A kind of limit and whom it is for: `latency_sla:support.faq`, `compute_budget:*`."""
+    kind, _, pattern = value.replace("\0", "")[:ACCOUNT_LONGEST].partition(":")
+    return f"{kind}:{pattern}" if kind in LIMITS and pattern else None
+
+
+def _level(value: str) -> str | None:
+    try:
+        level = float(value)
+    except ValueError:
+        return None
+    return f"{level:.6g}" if 0 <= level < 1e12 else None
+
+
 def _span(value: str) -> str | None:
     """The id of a span, 16 hex digits."""
     return value.lower() if re.fullmatch(r"[0-9a-fA-F]{16}", value) else None
@@ -125,6 +140,9 @@ ASKED: dict[str, Callable[[str], str | None]] = {
     "span": _span,
     "age": _one_of(*AGES),
     "channel": _named,
+    "whose": _named,
+    "limit": _limit,
+    "level": _level,
 }
 # What of an address names one thing.
 SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {

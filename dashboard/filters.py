@@ -35,6 +35,8 @@ ALERT_DIMENSIONS = {
     "mode": "Mode",
     "tenant": "Tenant",
 }
+# What books are told apart by.
+LEDGER_DIMENSIONS = {"tenant": "Tenant"}
 # What findings are told apart by.
 FINDING_DIMENSIONS = {
     "mode": "Mode",
@@ -285,15 +287,16 @@ def describe(filters: Filters, now: datetime) -> str:
 
 
 def span_said(filters: Filters, now: datetime) -> str:
-    """A window in words by itself: `13 Nov 2026 to 26 Nov 2026 UTC`, `November 2026`."""
+    """A window in words by itself: `13–26 Nov 2026 UTC`, `November 2026`, `13 Mar 2026 10:00 to 14 Mar 2026 10:00 UTC`."""
     window = filters.window(now)
     if window.since and window.until:
         first = window.since.astimezone(filters.place)
         if _is_month(window, first):
             return f"{first:%B %Y}"
-        last = _edge(window.until, filters, last=True)
-        begin = _edge(window.since, filters)
-        return f"{begin} {filters.zone_said}" if begin == last else f"{begin} to {last} {filters.zone_said}"
+        end = window.until.astimezone(filters.place)
+        if first.time() == end.time() == time.min:
+            return f"{_days_said(first.date(), end.date() - timedelta(days=1))} {filters.zone_said}"
+        return f"{_edge(window.since, filters)} to {_edge(window.until, filters, last=True)} {filters.zone_said}"
     return describe(filters, now)
 
 
@@ -315,6 +318,15 @@ def _edge(at: datetime, filters: Filters, last: bool = False) -> str:
 def _is_month(window: Window, first: datetime) -> bool:
     """Whether a window, with its begin in its zone, is one month of the calendar there."""
     return first.day == 1 and first.time() == time.min and window.until == _month_on(first, 1)
+
+
+def _days_said(first: date, last: date) -> str:
+    """Days, the last included, without saying twice what they share."""
+    if first == last:
+        return f"{first:%-d %b %Y}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{last:%-d %b %Y}"
+    return f"{first:%-d %b} to {last:%-d %b %Y}" if first.year == last.year else f"{first:%-d %b %Y} to {last:%-d %b %Y}"
 
 
 def _month_on(first: datetime, months: int) -> datetime:

@@ -18,11 +18,12 @@ from psycopg import sql
 
 from dashboard.address import AGES
 from dashboard.filters import ALERT_STATES, DIMENSIONS, FINDING_STATES, SORTS, STATUSES, VERDICTS, Filters, Window
+from dashboard.pieces import own_pieces
 from ledger.queries import queries
 
 FILES = (
     "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
-    "layers", "layer_panels", "vector", "alert_evidence", "settings",
+    "layers", "layer_panels", "vector", "alert_evidence", "settings", "bill", "explore", "budgets",
 )  # fmt: skip
 ROWS_SHOWN = 1000
 BUCKETS = ("minute", "hour", "day", "week", "month")
@@ -95,6 +96,8 @@ def statement(
             return _overlap(span, *asked.split()[1:])
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
+    pieces |= own_pieces(filters, span, now)
+    pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
     text = named()[name]
     of_appraisals = "{regret}" in text or "{tasks}" in text
     return Statement(name, f"-- {name}: " + _PLACE.sub(fill, text).removeprefix("-- "), bucket, of_appraisals)
@@ -124,6 +127,11 @@ def bucket_of(window: Window, extent: timedelta | None = None) -> str:
     if length <= timedelta(days=120):
         return "day"
     return "week" if length <= timedelta(days=800) else "month"
+
+
+def _without_purpose(text: str) -> str:
+    """A query without the comment above it, to stand within another."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
 
 
 def _rolled_up(name: str, window: Window, bucket: str) -> str:

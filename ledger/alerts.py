@@ -20,7 +20,7 @@ from ledger.queries import queries
 _SQL = queries("ledger", "alerts")
 _FOR_ALL = 0
 
-Act: TypeAlias = Literal["acknowledged", "muted", "resolved", "noted"]
+Act: TypeAlias = Literal["acknowledged", "muted", "resolved", "reopened", "noted"]
 
 
 class AlertError(LedgerError):
@@ -77,11 +77,12 @@ def act(
     tenant: str | None = None,
     until: datetime | None = None,
 ) -> str:
-    """Acknowledge, mute (`until`), resolve or note something of an alert, with who and why in its history; answers whose it is.
+    """Acknowledge, mute (`until`), resolve, reopen or note something of an alert, with who and why in its history.
 
-    Acknowledged and muted ones are not told again. What is resolved by hand and still wrong opens again, as another alert. A note
-    changes nothing else, and what is resolved can be noted too. Raises UnknownAlert; AlertError when it is resolved, it would be
-    muted until a time that is over, or a note says nothing.
+    Answers whose it is. Acknowledged and muted ones are not told again, until somebody reopens them. What is resolved by hand and
+    still wrong opens again, as another alert. A note changes nothing else, and what is resolved can be noted too. Raises
+    UnknownAlert; AlertError when it is resolved, it would be muted until a time that is over, it would be reopened and is open,
+    or a note says nothing.
     """
     if event == "muted" and (until is None or until <= datetime.now(UTC)):
         raise AlertError("an alert is muted until a time to come", "name one, such as 2h or a later day")
@@ -92,10 +93,14 @@ def act(
         key = {"tenant_id": tenant_id, "alert_id": alert_id}
         if event != "noted":
             _ALERTS.refuse_resolved(alert_id, owner, state, "show")
-            connection.execute(_SQL["act"], {**key, "state": event, "muted_until": until if event == "muted" else None})
+            if event == "reopened" and state == "open":
+                raise AlertError(f"alert {alert_id} of {owner} is open", "nothing is to be done")
+            state = "open" if event == "reopened" else event
+            connection.execute(_SQL["act"], {**key, "state": state, "muted_until": until if event == "muted" else None})
         connection.execute(_SQL["record_act"], {**key, "event": event, "who": who, "note": note})
-        if event == "acknowledged":
-            connection.execute(_SQL["acknowledge_finding"], {**key, "who": who, "note": note})
+        if event in ("acknowledged", "reopened"):
+            status = {"status": "acknowledged" if event == "acknowledged" else "open", "event": event}
+            connection.execute(_SQL["act_on_finding"], {**key, **status, "who": who, "note": note})
     return owner
 
 

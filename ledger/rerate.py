@@ -6,11 +6,13 @@ The old entry is reversed and an adjustment takes its place, so that a report as
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 import psycopg
 
 from ledger.accounts import UNPRICED, UNREADABLE, AccountBook
+from ledger.errors import LedgerError
 from ledger.post import lock_tenants, post_staged, prepare_stage
 from ledger.queries import queries
 
@@ -25,6 +27,28 @@ class RerateResult(msgspec.Struct, frozen=True):
 
     adjusted: int
     still_unpriced: int
+
+
+class Foreseen(msgspec.Struct, frozen=True):
+    """What rates change before anything is booked: calls booked again, those among them that wait for a price, and their cost in
+    USD as the books stand and as it would be. `still_unpriced` need a price of something else too.
+    """
+
+    calls: int
+    unpriced_calls: int
+    cost_before_usd: Decimal
+    cost_after_usd: Decimal
+    first_at: datetime | None
+    last_at: datetime | None
+    still_unpriced: int
+
+
+def foresee(connection: psycopg.Connection, tenant_id: int) -> Foreseen:
+    """What `rerate` would do on account of the rates that this very transaction added, which may still be rolled back."""
+    row = connection.execute(_SQL["would_be_booked_again"], {"tenant_id": tenant_id}).fetchone()
+    if row is None:
+        raise LedgerError("a sum came without a row", "report this")
+    return Foreseen(*row)
 
 
 def rerate(

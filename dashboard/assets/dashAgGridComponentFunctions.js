@@ -36,6 +36,19 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   pigou.ruleOf = statedOf("/rule", "rule");
   pigou.channelOf = statedOf("/channel", "channel");
 
+  // A statement keeps the time that is shown.
+  pigou.accountOf = (row) => {
+    const asked = new URLSearchParams(window.location.search);
+    ["day", "book", "live"].forEach((name) => asked.delete(name));
+    asked.set("account", row.account);
+    if (row.tenant) asked.set("tenant", row.tenant);
+    if (row.book === "shadow") asked.set("book", row.book);
+    return "/account?" + asked;
+  };
+
+  pigou.entryOf = (row) =>
+    "/entry?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "entry=" + encodeURIComponent(row.entry_id);
+
   // With a modifier key the browser opens a link as ever.
   const follow = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -49,6 +62,11 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
 
   dagcomponentfuncs.DecisionCell = (props) =>
     props.data.decision_id === null ? "–" : h("a", { href: pigou.decisionOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  const linkTo = (addressOf) => (props) =>
+    props.node.rowPinned ? h("span", null, props.value) : h("a", { href: addressOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+  dagcomponentfuncs.AccountCell = linkTo(pigou.accountOf);
+  dagcomponentfuncs.EntryCell = linkTo(pigou.entryOf);
 
   const STATUS = { unpriced: "act", suspense: "act", duplicate: "dim" };
   dagcomponentfuncs.StatusCell = (props) =>

@@ -14,7 +14,9 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
 
   dagfuncs.said = (value) => (value === null || value === undefined ? "–" : String(value));
 
+  // A row of sums is empty where nothing is summed.
   dagfuncs.usd = (value) => {
+    if (value === "") return "";
     if (value === null || value === undefined) return "–";
     const sign = value < 0 ? "−" : "";
     const size = Math.abs(value);
@@ -25,6 +27,7 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   };
 
   dagfuncs.tokens = (value) => {
+    if (value === "") return "";
     if (value === null || value === undefined) return "–";
     for (const [size, letter] of [[1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
       if (Math.abs(value) >= size * 0.9995) return threeDigits(value / size) + THIN + letter;
@@ -32,9 +35,10 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
     return grouped(value, 0);
   };
 
-  dagfuncs.count = (value) => (value === null || value === undefined ? "–" : grouped(value, 0));
+  dagfuncs.count = (value) => (value === "" ? "" : value === null || value === undefined ? "–" : grouped(value, 0));
 
   dagfuncs.quantity = (value) => {
+    if (value === "") return "";
     if (value === null || value === undefined) return "–";
     const sign = value < 0 ? "−" : "";
     return sign + Math.abs(value).toLocaleString("en-US", { maximumFractionDigits: 6 });
@@ -62,6 +66,8 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   dagfuncs.openRule = (params) => open(params, window.pigou.ruleOf);
   dagfuncs.openChannel = (params) => open(params, window.pigou.channelOf);
   dagfuncs.openFinding = (params) => open(params, window.pigou.findingOf);
+  dagfuncs.openAccount = (params) => params.rowPinned || open(params, window.pigou.accountOf);
+  dagfuncs.openEntry = (params) => params.rowPinned || open(params, window.pigou.entryOf);
   dagfuncs.openDecision = (params) => open(params, window.pigou.decisionOf);
 
   // The unrounded number under the pointer; a dash says why it is one.

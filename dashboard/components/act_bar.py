@@ -9,11 +9,12 @@ from dash.development.base_component import Component
 from dashboard.acts import Act
 from dashboard.components.labelled import labelled
 
-BUTTONS: tuple[Act, ...] = ("acknowledge", "mute", "resolve", "dismiss", "restore", "note")
+BUTTONS: tuple[Act, ...] = ("acknowledge", "mute", "resolve", "reopen", "dismiss", "restore", "note")
 _LABELS = {
     "acknowledge": "Acknowledge",
     "mute": "Mute",
     "resolve": "Resolve",
+    "reopen": "Reopen",
     "dismiss": "Dismiss",
     "restore": "Restore",
     "note": "Add the note",
@@ -22,6 +23,7 @@ _MEANINGS = {
     "acknowledge": "Somebody looks after it: it is not told again until it is resolved",
     "mute": "Not told for a while; what is still wrong then is told again",
     "resolve": "It is right again; what is still wrong opens as another alert",
+    "reopen": "What was acknowledged or muted is open again, and told",
     "dismiss": "Leave it as it is: it neither alerts nor counts, and is looked at all the same",
     "restore": "End its dismissal: it counts and alerts again",
     "note": "Keep the note in its history; nothing else changes",
@@ -62,6 +64,7 @@ def act_bar() -> Component:
                           className="act-dismiss"),
                 _until(),
                 _button("resolve"),
+                _button("reopen"),
                 _button("restore"),
                 _button("note"),
                 html.P("", id="act-said", className="act-said", role="status"),

@@ -58,7 +58,8 @@ class View:
 class Panel:
     """A named part of a page.
 
-    `table` is the query that its CSV link downloads, `skeleton_px` the height kept free while it loads.
+    `table` is the query that its CSV link downloads, `skeleton_px` the height kept free while it loads. One that `keeps` what a
+    reader writes in it is left as it is when the page is refreshed.
     """
 
     name: str
@@ -67,6 +68,9 @@ class Panel:
     caption: str = ""
     table: str | None = None
     skeleton_px: int = 240
+    follows: tuple[str, ...] = ()
+    """Names of the address that are this panel's alone: others stay as they are when one of them changes."""
+    keeps: bool = False
 
 
 def frame_of(panel: Panel) -> Component:
@@ -100,14 +104,16 @@ def drawn(panel: Panel, view: View) -> tuple[Children, bool]:
     return [
         _heading(panel, _actions(panel, view, any(map(_has_figure, content)))),
         *content,
-        dcc.Store(id={"type": "statements", "panel": panel.name}, data=_shown(view)),
+        dcc.Store(id={"type": "statements", "panel": panel.name}, data=shown_statements(view)),
     ], False
 
 
 def trouble(error: BooksUnavailable) -> Component:
     """What is wrong and what mends it, in place of an answer."""
     details = [html.Details([html.Summary("What the database said"), html.Pre(error.detail)])] if error.detail else []
-    return html.Div([html.Strong(error.what), html.P(error.mend), *details], className="trouble", role="alert")
+    mend: Children = [html.Code(part) if odd % 2 else part for odd, part in enumerate(error.mend.split("`"))]
+    name = "trouble away" if error.is_away else "trouble"  # what all panels say is shown by the first of them
+    return html.Div([html.Strong(error.what), html.P(mend), *details], className=name, role="alert")
 
 
 def nothing(sentence: str) -> Component:
@@ -172,5 +178,6 @@ def csv_address(name: str, view: View, bucket: str = "day") -> str:
     return f"/csv/{name}.csv{search}{trace}"
 
 
-def _shown(view: View) -> list[dict[str, str]]:
+def shown_statements(view: View) -> list[dict[str, str]]:
+    """What was run, for the reader who asks for it."""
     return [{"name": filled.name, "text": filled.text} for filled in view.statements]

@@ -12,9 +12,9 @@ from dashboard import formats
 
 Kind: TypeAlias = Literal[
     "text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "decision", "alert", "finding",
-    "rule", "channel", "code", "severity", "sentence", "spark",
+    "rule", "channel", "code", "severity", "sentence", "spark", "account", "entry",
 ]  # fmt: skip
-Opens: TypeAlias = Literal["trace", "decision", "alert", "finding", "rule", "channel"]
+Opens: TypeAlias = Literal["trace", "decision", "alert", "finding", "rule", "channel", "account", "entry"]
 _NUMBERS = ("usd", "tokens", "duration", "count", "quantity")
 _ROW_PX, _HEAD_PX = 36, 40
 ROWS_IN_SIGHT = 14
@@ -26,6 +26,8 @@ _CELLS: dict[Kind, dict[str, object]] = {  # cells that are more than text, and 
     "finding": {"sortingOrder": ["desc", "asc"]},
     "rule": {},
     "channel": {},
+    "account": {"tooltipField": "account"},
+    "entry": {"sortingOrder": ["desc", "asc"]},
     "severity": {},
     "spark": {},
     "sentence": {"wrapText": True, "autoHeight": True, "cellClass": "wrapped"},
@@ -67,10 +69,11 @@ def table(
     options: dict[str, object] | None = None,
     opens: Opens | None = None,
     sorted_by: str | None = None,
+    total: dict[str, object] | None = None,
     scroll_to: int | None = None,
 ) -> dag.AgGrid:
     """A grid of rows. `row_key` names the columns that tell rows apart, so that new data slides in without moving what is read.
-    A click on a row goes to what it `opens`; the row at `scroll_to` is brought into sight.
+    A click on a row goes to what it `opens`; `total` stays at the bottom, the row at `scroll_to` is brought into sight.
     """
     data = [{key: plain(value) for key, value in row.items()} for row in rows]
     tall = len(data) > ROWS_IN_SIGHT or height_px is not None
@@ -92,6 +95,11 @@ def table(
             "ensureDomOrder": True,
             "tooltipShowDelay": 300,
             "domLayout": "normal" if tall else "autoHeight",
+            "pinnedBottomRowData": [
+                {column.field: "" for column in columns} | {key: plain(value) for key, value in total.items()}
+            ]
+            if total
+            else [],
             **(options or {}),
         },
         style={"height": height_px or _HEAD_PX + _ROW_PX * ROWS_IN_SIGHT + 2, "width": "100%"}

@@ -16,7 +16,8 @@ Unit = Literal["usd", "share"]
 class Series:
     """Values at times, in USD or as shares of 1; None breaks the line. `limit` is drawn over the whole width.
 
-    `usual` is what is usual at each time, where that is known; `until` how far the axis reaches beyond the last value.
+    `usual` is what is usual at each time, where that is known; `until` how far the axis reaches beyond the last value,
+    `is_stepped` that values hold until the next one.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Series:
     unit: Unit
     usual: Sequence[float | None] | None = None
     until: datetime | None = None
+    is_stepped: bool = False
 
 
 def against(series: Series, key: str) -> Figure:
@@ -77,7 +79,7 @@ def _line(series: Series, name: str, values: Sequence[float | None], color: str,
         "x": [iso(at) for at in series.times],
         "y": list(values),
         "connectgaps": False,
-        "line": {"color": color, "width": 2},
+        "line": {"color": color, "width": 2, "shape": "hv" if series.is_stepped else "linear"},
         "marker": {"color": color, "size": 5},
         "customdata": [formats.UNKNOWN if value is None else said(value, series.unit) for value in values],
         "hovertemplate": f"<b>{name}</b><br>%{{x|%a %-d %b %Y, %H:%M UTC}}<br>%{{customdata}}<extra></extra>",

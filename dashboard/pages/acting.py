@@ -20,6 +20,7 @@ _DONE = {
     "acknowledge": "acknowledged",
     "mute": "muted",
     "resolve": "resolved",
+    "reopen": "reopened",
     "note": "noted",
     "dismiss": "dismissed",
     "restore": "restored",

@@ -107,7 +107,9 @@ def budget_series(frame: Frame) -> Series | None:
     times = [cast(datetime, row["hour"]) for row in rows]
     spent = [_float(row["spent_usd"]) for row in rows]
     reach = None if until is None or until.year > 9000 else until  # a budget may be without an end
-    return Series("spent", [begun, *times], [0.0, *spent], _float(rows[0]["limit_usd"]), "the budget", "usd", until=reach)
+    return Series(
+        "spent", [begun, *times], [0.0, *spent], _float(rows[0]["limit_usd"]), "the budget", "usd", until=reach, is_stepped=True
+    )
 
 
 def share_series(frame: Frame, rule: str) -> Series | None:

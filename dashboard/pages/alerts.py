@@ -192,7 +192,7 @@ def channels(view: View) -> Children:
     columns = (
         Column("channel", "Channel", "channel", 130, pinned=True),
         Column("kind", "Kind", width=110),
-        Column("state", "State", width=100),
+        Column("state", "State", width=124),
         Column("whose", "Hears of", width=140, grow=1),
         Column("severity_min", "From severity", width=110),
         Column("waiting", "Waiting", "count", 90),

@@ -168,8 +168,8 @@ def hand_offs(view: View) -> Children:
         Column("task_class", "Task class", width=140, grow=1),
         Column("tenant", "Tenant", width=90),
         Column("hand_offs", "Handed on", "count", 100),
-        Column("value_usd", "Brings, USD each", "usd", 130, tooltip="V·ΔQ of handing on against working alone"),
-        Column("takes_usd", "Takes, USD each", "usd", 130, tooltip="ΔC + λ·ΔL + ρ·ΔR of handing on against working alone"),
+        Column("value_usd", "Brings, USD a day", "usd", 135, tooltip="V·ΔQ of handing on against working alone"),
+        Column("takes_usd", "Takes, USD a day", "usd", 135, tooltip="ΔC + λ·ΔL + ρ·ΔR of handing on against working alone"),
         Column("loses", "Loses a day (95 %)", width=190),
         Column("said", "Verdict", "sentence", 260, grow=2),
     )

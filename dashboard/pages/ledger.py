@@ -9,14 +9,16 @@ from dashboard import formats
 from dashboard.components.marks import sentence
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
+from dashboard.filters import LEDGER_DIMENSIONS
 from dashboard.frame import Frame
+from dashboard.pages import give_price
 from dashboard.pages.page import Page
 
 _SOURCES = {"explicit": "stated by the sender", "inferred": "inferred from names", "none": "not known"}
 
 
 def suspense(view: View) -> Children:
-    """Calls whose cost is not known, and the command or correction that mends each."""
+    """Calls whose cost is not known, and what mends each."""
     frame = view.ask("suspense")
     if not len(frame):
         return [nothing("Nothing waits: every call could be read and has a price.")]
@@ -27,8 +29,8 @@ def suspense(view: View) -> Children:
         Column("tenant", "Tenant", width=90),
         Column("calls", "Calls", "count", 78),
         Column("tokens", "Tokens", "tokens", 84),
-        Column("mend", "What mends it", "code", grow=3, width=330),
         Column("reason", "Because", grow=2, width=190),
+        Column("mend", "What mends it on the command line", "code", grow=3, width=330),
         Column("last_at", "Last call, UTC", "time", 172),
     )
     key = ("tenant", "account", "reason", "provider", "model", "service_tier", "mend")
@@ -75,11 +77,15 @@ def trial_balance(view: View) -> Children:
         f"{formats.count(wrong, 'line')} not zero: run `pigou check`." if wrong else "Every line is zero: debits equal credits."
     )
     columns = (
-        Column("tenant", "Tenant", grow=1, width=120),
-        Column("book", "Book", width=90),
+        Column("tenant", "Tenant", grow=1, width=100),
+        Column("book", "Book", width=84),
         Column("commodity", "Commodity", grow=1, width=150),
-        Column("quantity", "Debits − credits, units", "quantity", 170),
-        Column("amount_usd", "Debits − credits, USD", "usd", 165),
+        Column("debit_usd", "Debits, USD", "usd", 120),
+        Column("credit_usd", "Credits, USD", "usd", 120),
+        Column("amount_usd", "Difference, USD", "usd", 130),
+        Column("debit_quantity", "Debits, units", "quantity", 130),
+        Column("credit_quantity", "Credits, units", "quantity", 130),
+        Column("quantity", "Difference, units", "quantity", 140),
     )
     return [
         html.Ul([sentence([verdict], act=wrong > 0)], className="sentences"),
@@ -88,20 +94,64 @@ def trial_balance(view: View) -> Children:
 
 
 def balances(view: View) -> Children:
-    """What each account took in less what it gave in the window."""
+    """What stood on each account, what moved, and what stands; a click opens its statement."""
     frame = view.ask("account_balances")
     if not len(frame):
-        return [nothing("No postings in this time.")]
+        return [nothing("The books have no postings yet.")]
     columns = (
-        Column("account", "Account", grow=2, width=260),
-        Column("commodity", "Commodity", grow=1, width=150),
-        Column("quantity", "Quantity, units", "quantity", 140),
-        Column("amount_usd", "Amount, USD", "usd", 130),
+        Column("account", "Account", "account", grow=2, width=280, sortable=True),
+        Column("opening_usd", "Before, USD", "usd", 120),
+        Column("moved_usd", "Moved, USD", "usd", 120),
+        Column("closing_usd", "At the end, USD", "usd", 130),
         Column("unpriced_quantity", "Without a price, units", "quantity", 165),
         Column("book", "Book", width=90),
         Column("tenant", "Tenant", width=110),
     )
-    return [table("account_balances", columns, frame, row_key=("tenant", "book", "account", "commodity"))]
+    return [table("account_balances", columns, frame, row_key=("tenant", "book", "account"), opens="account")]
+
+
+def claims(view: View) -> Children:
+    """What senders say that calls cost, beside what the books charge for the same calls; a claim is never booked."""
+    sums = view.ask("claims_total")
+    if not len(sums):
+        return [nothing("In this time no sender states a cost.")]
+    wrong = sum(cast(Decimal, row["differing_calls"]) for row in sums)
+    whole = sum(cast(Decimal, row["calls"]) for row in sums)
+    columns = (
+        Column("dialect", "Said by", width=130),
+        Column("model", "Model", grow=1, width=160),
+        Column("provider", "Provider", width=110),
+        Column("calls", "Calls", "count", 90),
+        Column("differing_calls", "Differ, calls", "count", 110),
+        Column("claimed_usd", "Senders say, USD", "usd", 140),
+        Column("cost_usd", "Books charge, USD", "usd", 140),
+        Column("difference_usd", "Difference, USD", "usd", 130),
+    )
+    said = f"{formats.count(wrong, 'claim differs', 'claims differ')} from the books, of {whole:,}. A sender may know of a "
+    said += "discount, or price cached tokens otherwise; if its price is the right one, give it under “Give a price”."
+    named = ("claimed_usd", "cost_usd", "difference_usd")
+    total: dict[str, object] = {name: sum(cast(Decimal, row[name]) for row in sums) for name in named}
+    children: Children = [
+        html.P(said, className="note"),
+        table("claims_total", columns, sums, row_key=("dialect", "provider", "model"), total={"dialect": "Sum"} | total),
+    ]
+    return children if not wrong else [*children, *_differing(view)]
+
+
+def _differing(view: View) -> Children:
+    """Single calls, the largest difference first."""
+    columns = (
+        Column("started_at", "Started, UTC", "link", 162, pinned=True),
+        Column("model", "Model", grow=1, width=160),
+        Column("claimed_cost_usd", "Sender says, USD", "usd", 130),
+        Column("cost_usd", "Books charge, USD", "usd", 140),
+        Column("difference_usd", "Difference, USD", "usd", 130),
+        Column("provider", "Provider", width=110),
+        Column("dialect", "Said by", width=120),
+        Column("tenant", "Tenant", width=110),
+    )
+    grid = table("claims", columns, view.ask("claims"), row_key=("tenant", "trace_id", "span_id"), opens="trace")
+    return [html.H3("The calls that differ most", className="beneath"), grid]
 
 
 def coverage(view: View) -> Children:
@@ -143,11 +193,29 @@ PAGE = Page(
     name="ledger",
     label="Ledger",
     key="b",
+    dimensions=LEDGER_DIMENSIONS,
+    register=give_price.register,
     panels=(
         Panel("suspense", "Suspense and unpriced", suspense, "Of all time, until mended.", table="suspense", skeleton_px=160),
-        Panel("control_totals", "Control totals", control_totals, table="control_total_differences", skeleton_px=160),
-        Panel("trial_balance", "Trial balance", trial_balance, "Of all time.", table="trial_balance", skeleton_px=200),
-        Panel("balances", "Accounts", balances, "Movements of the days shown.", table="account_balances", skeleton_px=500),
+        give_price.PANEL,
+        Panel("trial_balance", "Trial balance", trial_balance, "Of all time.", table="trial_balance", skeleton_px=500),
+        Panel(
+            "balances",
+            "Accounts",
+            balances,
+            "Debits are positive. Click an account for its statement.",
+            table="account_balances",
+            skeleton_px=500,
+        ),
+        Panel(
+            "control_totals",
+            "Control totals",
+            control_totals,
+            "What agents say that their calls used, against what was booked.",
+            table="control_total_differences",
+            skeleton_px=160,
+        ),
+        Panel("claims", "Claims against the books", claims, "Costs that senders state.", table="claims_total", skeleton_px=60),
         Panel("coverage", "How layer and use are known", coverage, "Of all time.", table="coverage", skeleton_px=200),
     ),
 )

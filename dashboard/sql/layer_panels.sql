@@ -12,7 +12,7 @@ select distinct l.tenant, l.task_class, x.day, x.usd, x.cumulative_usd, x.cumula
 -- that costs in full, the dearest price at which it still takes it, and the rent it must be left since nobody can see its V.
 select l.tenant, l.task_class, x.place, x.type, x.v_usd, x.option,
        (m.menu -> 'full_prices_usd' ->> x.option)::numeric as full_price_usd,
-       (jsonb_path_query_first(m.menu, '$.offers[*] ? (@.option == $option).price_usd', jsonb_build_object('option', x.option)))::numeric
+       (jsonb_path_query_first(m.menu, '$.offers[*] ? (@.option == $option).price_usd', jsonb_build_object('option', x.option)) #>> array[]::text[])::numeric
            as menu_price_usd,
        (m.menu -> 'information_rents_usd' ->> x.type)::numeric as rent_usd,
        m.menu -> 'would_choose_otherwise_at_full_prices' as envies, m.menu ->> 'why' as why
@@ -33,20 +33,15 @@ select tenant, task_class, use, tasks, usd_per_task, net_per_usd, net_low, net_h
  order by tenant, task_class, use;
 
 -- name: hand_offs
--- Work handed on to other agents, against working alone: what it brings and takes, as far as it is known.
-select l.tenant, l.task_class, l.subject as chosen, l.evidence -> 'detail' ->> 'best' as best, l.n, l.status, l.usd_per_day, l.low, l.high, l.is_discovery,
-       l.sentence, l.change, d.hand_offs, d.value_usd, d.cost_usd, d.latency_usd, d.risk_usd
-  from ledger.looks l
-  left join (select o.tenant, o.task_class, count(*) as hand_offs, avg(o.value_usd - a.value_usd) as value_usd, avg(o.cost_usd - a.cost_usd) as cost_usd,
-                    avg(o.latency_usd - a.latency_usd) as latency_usd, avg(o.risk_usd - a.risk_usd) as risk_usd
-               from ledger.decision_options o
-               join ledger.decision_options a on a.tenant = o.tenant and a.decision_id = o.decision_id and a.option = 'alone'
-              where (o.tenant, o.decision_id, o.decided_at) in (select tenant, decision_id, decided_at from ledger.decisions_of('delegate', {bounds}))
-                and o.kind = 'delegate' and o.is_chosen and o.option = 'delegate' and {filters o.decided_at o.tenant o.task_class}
-              group by o.tenant, o.task_class) d
-    on d.tenant = l.tenant and coalesce(d.task_class, '') = coalesce(l.task_class, '')
- where l.mode = 'over_delegation' and l.kind = 'delegate' and {filters - l.tenant l.task_class}
- order by l.usd_per_day desc nulls last, d.hand_offs desc nulls last, l.tenant, l.task_class;
+-- Work handed on to other agents, against working alone: what it brings and takes a day, as far as it is known.
+select tenant, task_class, subject as chosen, n as hand_offs, status, usd_per_day, low, high, is_discovery, sentence, change,
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "V·ΔQ").usd_per_day') #>> array[]::text[])::numeric as value_usd,
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "ΔC").usd_per_day') #>> array[]::text[])::numeric as cost_usd,
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "λ·ΔL").usd_per_day') #>> array[]::text[])::numeric as latency_usd,
+       (jsonb_path_query_first(evidence, '$.terms[*] ? (@.name == "ρ·ΔR").usd_per_day') #>> array[]::text[])::numeric as risk_usd
+  from ledger.looks
+ where mode = 'over_delegation' and kind = 'delegate' and {filters - tenant task_class}
+ order by usd_per_day desc nulls last, n desc, tenant, task_class;
 
 -- name: checks
 -- Verification by class of tasks: how often work was checked, how many checks failed, and what more or fewer passes would bring a day.
@@ -59,13 +54,21 @@ select l.tenant, l.task_class, l.subject, l.n, l.status, l.usd_per_day, l.low, l
  order by l.tenant, l.task_class, l.subject;
 
 -- name: engines
--- How shared engines served, by hour, as their own spans tell it: waiting, prefill and decode, context held, drafts accepted.
+-- How shared engines served, by hour, as their own spans tell it: waiting, prefill and decode, context held, drafts accepted. Of more than
+-- 20,000 requests the latest hours, since every span is read for it.
+with busy as (
+    select hour, sum(sum(calls)) over (order by hour desc) as so_far
+      from ledger.statuses_hourly
+     where layer = 'supply' and {filters hour tenant task_class}
+     group by hour
+)
 select engine, date_trunc('hour', started_at) as hour, count(*) as requests, avg(queue_s) as queue_s,
        percentile_cont(0.95) within group (order by queue_s) as queue_p95_s, avg(prefill_s) as prefill_s, avg(decode_s) as decode_s,
        avg(kv_tokens) as kv_tokens, avg(batch) as batch, sum(spec_proposed) as drafted, sum(spec_accepted) as accepted
   from ledger.serving
  where engine is not null and {filters started_at tenant task_class}
- group by engine, hour
+   and started_at >= (select min(b.hour) from busy b where b.so_far <= 20000 or b.hour = (select max(l.hour) from busy l))
+ group by engine, date_trunc('hour', started_at)
  order by engine, hour;
 
 -- name: drafting

@@ -1,5 +1,5 @@
 -- name: findings_trend
--- What the findings that are not resolved lost on each of the seven days before today, and of the seven before those, on average. A day's loss
+-- What the findings that count lost on each of the seven days before today, and of the seven before those, on average. A day's loss
 -- is its finding's times how often it happened, so that each day has the relative error of its finding; errors are added up as in the total.
 select sum(latest) / 7 as latest_usd_per_day, sum(former) / max(former_days) as former_usd_per_day,
        sum(latest / 7 - former / former_days) as change_usd_per_day,
@@ -16,7 +16,7 @@ select sum(latest) / 7 as latest_usd_per_day, sum(former) / max(former_days) as 
                                from ledger.extent) t
                   left join lateral jsonb_to_recordset(f.evidence -> 'days') as x (day timestamptz, usd numeric)
                     on x.day >= t.turn - interval '7 days' and x.day < t.turn + interval '7 days'
-                 where f.status <> 'resolved' and {filters - f.tenant f.mode f.layer f.task_class f.agent}
+                 where f.status in ('open', 'acknowledged') and {filters - f.tenant f.mode f.layer f.task_class f.agent}
                  group by f.tenant, f.finding_id, f.task_class, f.usd_per_day, f.low, f.high, t.former_days) as each
          group by tenant, task_class) as classes;
 
@@ -46,13 +46,13 @@ select layer, sum(value_usd) / max(days) as value_usd, sum(cost_usd) / max(days)
 
 -- name: layer_found
 -- What is lost a day where no single decision tells it: delays that requests impose on others, capability that old rollouts cost. From the days
--- of findings that are not resolved, with the relative error of each.
+-- of findings that count, with the relative error of each.
 select layer, mode, sum(usd) / max(days) as usd_per_day, sum(usd * (usd_per_day - low) / nullif(usd_per_day, 0)) / max(days) as below_usd,
        sum(usd * (high - usd_per_day) / nullif(usd_per_day, 0)) / max(days) as above_usd
   from (select f.layer, f.mode, f.usd_per_day, f.low, f.high, sum(x.usd) as usd
           from ledger.findings f
          cross join lateral jsonb_to_recordset(f.evidence -> 'days') as x (day timestamptz, usd numeric)
-         where f.status <> 'resolved' and f.mode in ('serving_congestion', 'stale_rollouts') and x.day >= f.since - interval '1 day'
+         where f.status in ('open', 'acknowledged') and f.mode in ('serving_congestion', 'stale_rollouts') and x.day >= f.since - interval '1 day'
            and {filters x.day f.tenant f.layer f.task_class f.agent}
          group by f.layer, f.mode, f.tenant, f.finding_id, f.usd_per_day, f.low, f.high) as found
  cross join {days}
@@ -66,7 +66,7 @@ select layer, sum(usd_per_day) as usd_per_day, sum(usd_per_day) - sqrt(sum(below
   from (select layer, tenant, task_class, sum(usd_per_day) as usd_per_day, sum(usd_per_day - low) as below_usd, sum(high - usd_per_day) as above_usd,
                count(*) as findings
           from ledger.findings
-         where status <> 'resolved' and {overlap opened_at resolved_at} and {filters - tenant task_class agent}
+         where status in ('open', 'acknowledged') and {overlap opened_at resolved_at} and {filters - tenant task_class agent}
          group by layer, tenant, task_class) as classes
  group by layer
  order by layer;

@@ -13,23 +13,23 @@ update pigou.alert set state = %(state)s, muted_until = %(muted_until)s,
 -- name: record_act
 -- Who did it, when and why.
 insert into pigou.alert_event (tenant_id, alert_id, event_id, at, event, is_to_be_told, who, note)
-select %(tenant_id)s, %(alert_id)s, max(event_id) + 1, clock_timestamp(), %(event)s, %(event)s = 'resolved', %(who)s, %(note)s
+select %(tenant_id)s, %(alert_id)s, max(event_id) + 1, clock_timestamp(), %(event)s, %(event)s in ('resolved', 'reopened'), %(who)s, %(note)s
   from pigou.alert_event where tenant_id = %(tenant_id)s and alert_id = %(alert_id)s
 
--- name: acknowledge_finding
--- Whoever acknowledges the alert of a finding acknowledges the finding.
-with acknowledged as (
-    update pigou.finding f set status = 'acknowledged'
+-- name: act_on_finding
+-- Whoever acknowledges or reopens the alert of a finding does it to the finding.
+with acted as (
+    update pigou.finding f set status = %(status)s
       from pigou.alert a
      where a.tenant_id = %(tenant_id)s and a.alert_id = %(alert_id)s and a.rule = 'misallocation'
-       and f.tenant_id = a.tenant_id and f.status = 'open' and f.mode || ': ' || f.segment = a.subject
+       and f.tenant_id = a.tenant_id and f.status <> %(status)s and f.status <> 'resolved' and f.mode || ': ' || f.segment = a.subject
     returning f.tenant_id, f.finding_id, f.usd_per_day, f.low, f.high
 )
 insert into pigou.finding_event (tenant_id, finding_id, event_id, at, event, who, note, usd_per_day, low, high)
 select k.tenant_id, k.finding_id,
        (select max(e.event_id) + 1 from pigou.finding_event e where e.tenant_id = k.tenant_id and e.finding_id = k.finding_id),
-       clock_timestamp(), 'acknowledged', %(who)s, %(note)s, k.usd_per_day, k.low, k.high
-  from acknowledged k
+       clock_timestamp(), %(event)s, %(who)s, %(note)s, k.usd_per_day, k.low, k.high
+  from acted k
 
 -- name: lock_rule
 -- One states thresholds at a time, until its transaction ends.

@@ -214,7 +214,7 @@ select format('budget %s of tenant %s, revision %s, period from %s: %s in %s cal
 select count(*) from pigou.budget_spend
 
 -- name: rollups_are_sums
--- Rolled-up spend, coverage, suspense and control totals that are not the sums over the calls and parents themselves.
+-- Rolled-up spend, coverage, suspense, control totals and claims that are not the sums over the calls and parents themselves.
 with call as materialized (
     select c.*, c.status <> 'duplicate' as counts,
            coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0) as whole_tokens
@@ -252,6 +252,12 @@ summed as (
       from pigou.control_total k
      where k.started_at >= (select kept_since from pigou.retention where kind = 'records')
      group by 1, 2, 3, k.status
+    union all
+    select 'claims', c.tenant_id, date_trunc('day', c.started_at, 'UTC'),
+           array[c.dialect, left(coalesce(c.provider, ''), 150), left(coalesce(c.model, ''), 150)],
+           array[count(*), count(*) filter (where c.claimed_cost_usd <> c.cost_usd), sum(c.claimed_cost_usd), sum(c.cost_usd)]::numeric[]
+      from call c where c.status = 'booked' and c.claimed_cost_usd is not null
+     group by 1, 2, 3, 4
 ),
 spend as (
     select 'minute' as grain, s.* from pigou.spend_minute s
@@ -281,6 +287,10 @@ kept as (
     union all
     select 'control', tenant_id, hour, array[status], array[parents]::numeric[]
       from pigou.control_hour where hour >= (select kept_since from pigou.retention where kind = 'records')
+    union all
+    select 'claims', tenant_id, day::timestamp at time zone 'UTC', array[dialect, provider, model],
+           array[calls, differing_calls, claimed_usd, cost_usd]::numeric[]
+      from pigou.claim_day
 )
 select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, side)
   from ((select *, 'in the calls only' as side from (select * from summed except all select * from kept) missing)
@@ -290,6 +300,7 @@ select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, 
 -- name: rollups_are_sums_checked
 select (select count(*) from pigou.spend_minute) + (select count(*) from pigou.spend_hour) + (select count(*) from pigou.spend_day)
      + (select count(*) from pigou.coverage_day) + (select count(*) from pigou.suspense_hour) + (select count(*) from pigou.control_hour)
+     + (select count(*) from pigou.claim_day)
 
 -- name: sums_by_day
 -- Sums of decisions and of tasks by day that are not what single ones sum to. Nets of tasks are those of ledger.tasks.

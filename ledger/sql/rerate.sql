@@ -38,3 +38,40 @@ select distinct c.trace_id, c.span_id, c.started_at
 -- name: still_unpriced
 -- How many calls still wait for a price.
 select count(*) from pigou.call where tenant_id = %(tenant_id)s and status = 'unpriced' and started_at >= %(since)s
+
+-- name: would_be_booked_again
+-- What the rates that this very transaction added would change: calls that would be booked at one of them, what they cost as the
+-- books stand and would cost then, and how many that wait would still wait for a price of something else.
+with newer as materialized (
+    select r.* from pigou.rate r where r.tenant_id = %(tenant_id)s and r.recorded_at = now()
+),
+touched as materialized (
+    select distinct c.trace_id, c.span_id, c.started_at
+      from newer r
+      join pigou.call c
+        on c.tenant_id = %(tenant_id)s and c.status in ('booked', 'unpriced') and r.valid @> c.started_at
+       and r.model in (c.rate_model, lower(c.model)) and r.provider in (c.rate_provider, lower(c.provider))
+),
+priced as (
+    select c.status, c.started_at, c.cost_usd, bool_and(n.rate_id is not null) as is_priced,
+           bool_or(n.rate_id in (select rate_id from newer)) as is_changed, sum(round(l.quantity * n.rate_usd, 12)) as new_usd
+      from touched t
+      join pigou.call c on c.tenant_id = %(tenant_id)s and c.trace_id = t.trace_id and c.span_id = t.span_id and c.started_at = t.started_at
+     cross join lateral (
+           select key, value::numeric from jsonb_each_text(c.leaves)
+            union all
+           select 'requests', 1 where not c.leaves ? 'requests') l (commodity, quantity)
+      join pigou.commodity m on m.commodity = l.commodity
+      left join lateral pigou.rate_of(c.tenant_id, c.provider, c.model, c.rate_provider, c.rate_model, m.commodity_id,
+                                      c.service_tier, c.total_input_tokens, c.started_at, 'infinity') n on true
+     where l.quantity > 0 and (n.rate_id is not null or l.commodity <> 'requests' or c.leaves ? 'requests')
+     group by c.trace_id, c.span_id, c.started_at, c.status, c.cost_usd
+)
+select count(*) filter (where is_priced and is_changed) as calls,
+       count(*) filter (where is_priced and is_changed and status = 'unpriced') as unpriced_calls,
+       coalesce(sum(cost_usd) filter (where is_priced and is_changed), 0) as cost_before_usd,
+       coalesce(sum(new_usd) filter (where is_priced and is_changed), 0) as cost_after_usd,
+       min(started_at) filter (where is_priced and is_changed) as first_at,
+       max(started_at) filter (where is_priced and is_changed) as last_at,
+       count(*) filter (where not is_priced) as still_unpriced
+  from priced

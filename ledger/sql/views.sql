@@ -302,6 +302,13 @@ select t.tenant, k.hour, k.status, k.parents
   from pigou.control_hour k join pigou.tenant t using (tenant_id)
  where k.parents > 0;
 
+-- What senders say that booked calls cost, beside what the books charge for the same calls, by day (UTC) they began in.
+create or replace view ledger.claims_daily as
+select t.tenant, c.day, c.dialect, nullif(c.provider, '') as provider, nullif(c.model, '') as model, c.calls, c.differing_calls,
+       c.claimed_usd, c.cost_usd, c.claimed_usd - c.cost_usd as difference_usd
+  from pigou.claim_day c join pigou.tenant t using (tenant_id)
+ where c.calls > 0;
+
 -- How much of the tokens is classified explicitly, by inference, or not at all.
 create or replace view ledger.coverage as
 select t.tenant, d.dimension, d.source, sum(c.calls) as calls, sum(c.tokens)::bigint as tokens,
@@ -851,6 +858,23 @@ select t.tenant, p.task_class, p.v_usd, p.lambda_usd_per_s, p.rho, p.source, c.n
                        from jsonb_array_elements(p.constraints) k
                       order by (k->>'relative_slack')::numeric, k->>'name' limit 1) c on true
  where p.source <> 'none';
+
+-- What the prices that hold were solved over: the last look of each tenant at its tasks and at what is stated.
+create or replace view ledger.price_periods as
+select distinct on (s.tenant_id)
+       t.tenant, s.solved_at, s.since, s.until, s.period_s, s.tasks, s.decisions, s.status, s.why, s.classes, s.limits, s.constraints,
+       s.left_out, s.method, s.seed
+  from pigou.price_solution s join pigou.tenant t using (tenant_id)
+ where s.status <> 'failed' and s.period_s > 0
+ order by s.tenant_id, s.solution_id desc;
+
+-- The decisions of that look, with what each option would have brought and taken: estimates, and the same with tasks drawn anew.
+create or replace view ledger.price_alternatives as
+select t.tenant, a.comparison, a.place, nullif(a.task_class, '') as task_class, a.kind, a.option, s.decisions, a.quality, a.cost_usd,
+       a.latency_s, a.loss_usd, a.v_usd, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws
+  from pigou.price_alternative a
+  join pigou.tenant t using (tenant_id)
+ cross join lateral (select sum(n) as decisions from unnest(a.chosen) n) s;
 
 -- Limits on latency and expected losses, with their history; of one tenant and class the highest revision is in force.
 create or replace view ledger.price_constraints as

@@ -24,6 +24,7 @@ DAMAGE = {
     "prices_are_rates": "update pigou.transfer set rate_usd = rate_usd * 2, amount_usd = amount_usd * 2",
     "budgets_are_sums": "update pigou.budget_spend set spent_usd = spent_usd + 0.000001",
     "rollups_are_sums": "update pigou.spend_hour set output_tokens = output_tokens + 1",
+    "sums_by_day": "update pigou.task_day set well_usd = coalesce(well_usd, 0) + 0.01",
     "one_live_settlement": "update pigou.task set entry_id = gen_random_uuid() where entry_id is not null",
     "tasks_equal_books": "update pigou.task set value_usd = value_usd + 1 where quality > 0",
 }
@@ -48,6 +49,7 @@ FURTHER = {
     "a source miscounted": ("rollups_are_sums", "update pigou.coverage_day set use_source = 'guessed'"),
     "suspense forgotten": ("rollups_are_sums", "update pigou.suspense_hour set tokens_known = 0 where tokens_known > 0"),
     "a parent's verdict forgotten": ("rollups_are_sums", "update pigou.control_hour set parents = parents + 1"),
+    "a claim summed twice": ("rollups_are_sums", "update pigou.claim_day set calls = calls * 2"),
     "a settlement of no task": ("one_live_settlement", "delete from pigou.task"),
     "a settlement that was never taken back": ("one_live_settlement", "delete from pigou.entry where kind = 'reversal'"),
     "a task that took longer": ("tasks_equal_books", "update pigou.task set latency_s = latency_s + 1"),
@@ -64,7 +66,7 @@ def sound(dsn: str, writer: psycopg.Connection) -> str:
     stated = {"task_class": "*", "v_usd": "5", "lambda_usd_per_s": "0.01", "rho": "1", "grace_s": "0"}
     add_policies(writer, None, [stated_policy(stated)], "test")
     set_budget(writer, "default", "b", Terms(amount_usd=Decimal(1), valid_from=AT), "test")
-    weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r")
+    weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r", operation__cost=0.1)
     unread = chat(1, 3, 1, input=1, cached=5)
     book(dsn, [export(agent(1, 1, input=100, output=10), weak)])
     book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"))])

@@ -6,7 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import cast
 
@@ -17,13 +17,21 @@ from psycopg.conninfo import make_conninfo
 from dashboard.app import create_app
 from dashboard.books import Books, BooksUnavailable
 from dashboard.components.panel import Panel, View
+from dashboard.figures.bill import whole_bill
+from dashboard.figures.pivot import pivot_of
 from dashboard.figures.spend import series_of, spend_over_time
 from dashboard.figures.waterfall import waterfall
 from dashboard.filters import SORTS, parse
 from dashboard.pages import PAGES
+from dashboard.pages.explore import sums_agree
+from dashboard.pieces import is_time
 from dashboard.queries import Statement, named, statement
+from ledger.budgets import Terms, set_budget
 from ledger.database import connect
+from ledger.post import open_tenants
+from ledger.rerate import rerate
 from tests.agent_traffic import fill
+from tests.books import price
 
 NOW = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
 NAME = "pigou_dashboard"
@@ -36,6 +44,10 @@ def filled(server: str, template: str) -> Iterator[str]:
         connection.execute(f"create database {NAME} template {template}".encode())
     dsn = make_conninfo(server, dbname=NAME)
     fill(dsn, NOW, traces=60)
+    with connect(dsn, "writer") as connection:
+        set_budget(connection, "acme", "team", Terms(amount_usd=Decimal(1000)), "test")
+        price(connection, {"input_tokens": "9"}, model="gpt-4.1", provider="openai", tenant="globex")
+        assert rerate(connection, open_tenants(connection, ["globex"])["globex"]).adjusted > 0
     yield dsn
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {NAME} with (force)".encode())
@@ -77,7 +89,7 @@ def a_call(filled: str) -> dict[str, object]:
 def test_every_query_runs_as_the_reader(filled: str, books: Books, name: str, search: str) -> None:
     values = cast("dict[str, str | datetime]", a_call(filled))
     values |= {"decision_id": "00000000-0000-0000-0000-000000000000", "alert_id": "1", "finding_id": "1", "q": "u-17"}
-    values |= {"rule": "budget", "channel": "ops"}
+    values |= {"rule": "budget", "channel": "ops", "whose": "acme"}
     frame = books.run(statement(name, parse(search), NOW, values=values))
     assert frame.columns
     assert all(len(row) == len(frame.columns) for row in frame.rows)
@@ -114,6 +126,107 @@ def test_all_ways_of_cutting_give_the_same_dollars(books: Books) -> None:
     assert sum(one.cost_usd or 0 for one in series_of(asked.ask("spend_over_time"))) == whole
     assert total(asked.ask("calls_by_status")) == whole
     assert whole
+
+
+@pytest.mark.parametrize("cross", ["model,tenant", "use,day", "provider,week", "month,agent", "task_class,layer"])
+@pytest.mark.parametrize(("measure", "summed"), [("cost", "cost_usd"), ("tokens", "tokens"), ("calls", "calls")])
+def test_a_table_of_any_two_things_sums_to_the_whole(books: Books, cross: str, measure: str, summed: str) -> None:
+    asked = view(books, f"?cross={cross}&of={measure}&top=5")
+    pivot = pivot_of(asked.ask("spend_pivot"), measure)
+    assert pivot.whole == asked.ask("spend_total").only()[summed]
+    assert sums_agree(pivot)
+    assert all(len(lines) <= 6 or is_time(of) for lines, of in zip((pivot.rows, pivot.columns), cross.split(","), strict=True))
+
+
+@pytest.mark.parametrize("search", ["?range=7d", "?range=24h", "?range=month", "?range=7d&tenant=acme"])
+def test_a_bill_is_explained_to_the_last_digit(filled: str, books: Books, search: str) -> None:
+    asked = view(books, search)
+    lines = asked.ask("bill", limit=None)
+    bill = whole_bill(lines)
+    assert bill.amount_usd - bill.former_usd == bill.change_usd == bill.price_usd + bill.volume_usd + bill.mix_usd
+    for line in lines:
+        effects = [cast(Decimal, line[name]) for name in ("price_usd", "volume_usd", "mix_usd")]
+        assert sum(effects) == line["change_usd"]
+    assert total(asked.ask("bill_owed"), "owed_usd") == bill.amount_usd > 0
+    days = asked.window.whole_days()
+    with connect(filled, "reader") as connection:
+        said = connection.execute(
+            "select sum(cost_usd) from ledger.calls"
+            " where started_at >= %s and started_at < %s and (%s::text is null or tenant = %s)",
+            (days.since, days.until, *[asked.filters.where.get("tenant", (None,))[0]] * 2),
+        ).fetchone()
+    assert said == (bill.amount_usd,)
+
+
+def test_a_price_that_rises_is_an_effect_of_price_alone(filled: str, books: Books) -> None:
+    """The same quantities at the same rates: nothing is price; a line alone, of twice the quantity, is volume."""
+    lines = list(view(books, "?range=7d").ask("bill", limit=None))
+    kept = [line for line in lines if line["quantity"] and line["former_quantity"]]
+    assert kept
+    for line in kept:
+        each, former_each = cast(Decimal, line["unit_usd"]), cast(Decimal, line["former_unit_usd"])
+        moved = (each - former_each) * cast(Decimal, line["quantity"])
+        assert abs(moved - cast(Decimal, line["price_usd"])) < Decimal("1e-9")
+
+
+@pytest.mark.parametrize("account", ["expenses", "liabilities:payable", "suspense:unpriced"])
+def test_a_statement_adds_up(filled: str, books: Books, account: str) -> None:
+    asked = view(books, f"?range=7d&account={account}")
+    whole = asked.ask("statement_total").only()
+    days = list(asked.ask("statement_days"))
+    assert cast(Decimal, whole["opening_usd"]) + cast(Decimal, whole["moved_usd"]) == whole["closing_usd"]
+    assert total(days, "moved_usd") == total(asked.ask("statement_commodities"), "amount_usd") == whole["moved_usd"]
+    assert days[-1]["balance_usd"] == whole["closing_usd"]
+    day = cast(date, days[0]["day"])
+    single = view(books, f"?range=all&account={account}&day={day}").ask("statement_entries", limit=None)
+    assert total(single, "amount_usd") == days[0]["moved_usd"]
+    with connect(filled, "reader") as connection:
+        said = connection.execute(
+            "select sum(amount_usd) from ledger.postings where account ^@ %s and book = 'cash'", (account,)
+        ).fetchone()
+    ever = view(books, f"?range=all&account={account}").ask("statement_total").only()
+    assert ever["closing_usd"] == ((said or (None,))[0] or 0)
+
+
+def test_an_entry_shows_both_sides_and_what_corrects_it(filled: str, books: Books) -> None:
+    with connect(filled, "reader") as connection:
+        row = connection.execute("select tenant, reverses from ledger.entries where kind = 'reversal' limit 1").fetchone()
+    assert row is not None
+    asked = view(books, f"?tenant={row[0]}&entry={row[1]}")
+    entries = {str(one["entry_id"]): one for one in asked.ask("entry")}
+    assert str(row[1]) in entries
+    assert str(row[1]) in {str(one["reverses"]) for one in entries.values()}
+    transfers = list(asked.ask("entry_transfers"))
+    assert transfers
+    assert all(one["debit"] != one["credit"] and cast(Decimal, one["quantity"]) > 0 for one in transfers)
+    assert len(view(books, f"?tenant=nobody&entry={row[1]}").ask("entry")) == 0
+
+
+def test_a_forecast_is_what_such_days_cost(filled: str, books: Books) -> None:
+    month, budget = view(books).ask("forecasts")
+    assert (month["budget"], budget["budget"], budget["tenant"]) == (None, "team", "acme")
+    with connect(filled, "reader") as connection:
+        known = dict(
+            connection.execute(
+                "select day, sum(cost_usd) from ledger.spend_daily where day < '2026-11-20' and day >= '2026-10-23' group by day"
+            ).fetchall()
+        )
+    first = min(known)  # the first day is known from its first call on only, and does not count
+    whole = [first + timedelta(days=n) for n in range(1, (date(2026, 11, 20) - first).days)]
+    costs = {day: known.get(day) or 0 for day in whole}
+    by_weekday = len(costs) >= 14
+    assert (month["days_known"], month["is_by_weekday"]) == (len(costs), by_weekday)
+    alike = [cost for day, cost in costs.items() if not by_weekday or day.weekday() == 4]
+    today = Decimal(sum(alike)) / len(alike) * Decimal((86_400 - (15 * 3600 + 20 * 60)) / 86_400)
+    later = [date(2026, 11, 20) + timedelta(days=n) for n in range(1, 11)]
+    rest = today
+    for day in later:
+        alike = [cost for known_day, cost in costs.items() if not by_weekday or known_day.weekday() == day.weekday()]
+        rest += Decimal(sum(alike)) / len(alike)
+    forecast, low, high = (cast(Decimal, month[name]) for name in ("forecast_usd", "low_usd", "high_usd"))
+    assert forecast - cast(Decimal, month["spent_usd"]) == pytest.approx(rest, rel=Decimal("1e-4"))
+    assert cast(Decimal, month["spent_usd"]) <= low < forecast < high
+    assert cast(Decimal, budget["forecast_usd"]) < forecast, "the budget is of one tenant only"
 
 
 def test_minutes_and_hours_agree(books: Books) -> None:

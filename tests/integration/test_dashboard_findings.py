@@ -132,7 +132,7 @@ def test_each_layer_shows_what_is_particular_to_it(books: Books) -> None:
     drawn = {layer: said(layers.PAGE, view(books, f"?range=all&layer={layer}", "/layers")) for layer in layers.LAYERS}
     for layer, panel, expected in (
         ("demand", "bands", "support.faq"), ("demand", "frontier", "class 20"), ("demand", "regret_curve", "≤ $14.25"),
-        ("demand", "regret_by_value", "1 of 1 segment stands out from chance"),
+        ("demand", "regret_by_value", "3 of 3 segments stand out"),
         ("demand", "menu", "below 5 USD would take nothing"), ("demand", "menu", "'rent_usd': 0.25"),
         ("action", "production", "verify would bring more than it costs; that all bring the same has a p-value of 0.04; read"),
         ("action", "production", "To know it: state how doses are decided."),

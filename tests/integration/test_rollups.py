@@ -26,6 +26,7 @@ SHOW_SINGLE_ROWS = {
     "decision", "decision_options", "decision_neighbours", "trace_task", "trace_decisions",
     "found", "alert", "alert_history", "alert_deliveries", "alert_finding", "alert_terms", "alert_cases", "alert_budget",
     "alert_share", "alert_spend", "alert_rule", "rule_history", "alert_channel", "channel_history", "channel_tests",
+    "statement_entries", "entry", "entry_transfers", "claims", "price_alternatives",
     "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
 }  # fmt: skip
 # Those that sum what has no sum by day (percentiles, one kind's options), of rows that an index holds by themselves:
@@ -117,8 +118,27 @@ def test_calls_deleted_by_the_owner_leave_the_sums(dsn: str, writer: psycopg.Con
     assert rolled_up(owner).ok
 
 
+def test_claims_are_summed_beside_what_is_charged(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
+    long = "m" * 200
+    claimed = {"operation__cost": 0.5}
+    book(dsn, [export(chat(1, 1, **claimed), chat(1, 2, at=1), chat(1, 3, at=2, model=long, **claimed))])
+    assert rows(reader, "select * from ledger.claims_daily") == [], "what has no price cannot be compared"
+    price(writer)
+    price(writer, model=long)
+    rerate(writer, one(writer, "select tenant_id from pigou.tenant where tenant = 'default'"))
+    sums = (
+        "select length(model), calls, differing_calls, claimed_usd, cost_usd, difference_usd from ledger.claims_daily order by 1"
+    )
+    line = (1, 1, Decimal("0.5"), Decimal("0.0003"), Decimal("0.4997"))
+    assert rows(reader, sums) == [(2, *line), (150, *line)]
+    price(writer, {"input_tokens": "4999", "output_tokens": "10"}, revision=2)
+    run_round(writer)
+    assert rows(reader, sums)[0] == (2, 1, 0, Decimal("0.5"), Decimal("0.5"), Decimal(0))
+    assert equal(writer)
+
+
 def test_nobody_else_writes_them(dsn: str, writer: psycopg.Connection) -> None:
-    for table in ("spend_minute", "spend_hour", "spend_day", "coverage_day", "suspense_hour", "control_hour", "ingest_hour"):
+    for table in ("spend_minute", "spend_hour", "spend_day", "coverage_day", "suspense_hour", "control_hour", "claim_day"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             run(writer, f"delete from pigou.{table}")
 
@@ -193,7 +213,17 @@ def test_the_names_of_those_that_do_are_names_of_queries() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHOW_SINGLE_ROWS))
 def test_those_that_show_single_rows_are_bounded(name: str) -> None:
-    bounds = ("limit {limit}", "{trace_id}", "{decision_id}", "{alert_id}", "{finding_id}", "{rule}", "{channel}")
+    bounds = (
+        "limit {limit}",
+        "{trace_id}",
+        "{decision_id}",
+        "{alert_id}",
+        "{finding_id}",
+        "{rule}",
+        "{channel}",
+        "{entry}",
+        "{whose}",
+    )
     assert any(bound in named()[name] for bound in bounds)
 
 

@@ -106,6 +106,8 @@ def test_several_alerts_are_triaged_with_a_note(page: Page, served: Served) -> N
     expect(page.locator(".panel-alert_history .ag-row").first).to_contain_text(HOSTILE)
     page.locator(".act-acknowledge").click()
     expect(page.locator("#act-said")).to_have_text("1 alert acknowledged.")
+    page.locator(".act-reopen").click()
+    expect(page.locator("#act-said")).to_have_text("1 alert reopened.")
 
 
 def test_alerts_are_searched_and_narrowed_by_age(page: Page, served: Served) -> None:

@@ -189,7 +189,7 @@ def test_ranges_in_words(search: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("search", "before", "after"),
     [
-        ("", "15 Feb 2026 to 28 Feb 2026 UTC", "15 Mar 2026 to 28 Mar 2026 UTC"),
+        ("", "15–28 Feb 2026 UTC", "15–28 Mar 2026 UTC"),
         ("?range=24h", "12 Mar 2026 10:00 to 13 Mar 2026 10:00 UTC", "14 Mar 2026 10:00 to 15 Mar 2026 10:00 UTC"),
         ("?range=month", "February 2026", "April 2026"),
         ("?range=last_month", "January 2026", "March 2026"),

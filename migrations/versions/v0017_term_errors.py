@@ -1,14 +1,14 @@
 """How sure each term of a segment is, kept with it.
 
-Revision ID: 0015
+Revision ID: 0017
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0013"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

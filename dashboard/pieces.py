@@ -1,0 +1,107 @@
+"""What single pages fill into their statements: an account, two periods, the rows and columns of a table."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from psycopg import sql
+
+from dashboard.address import GROUPINGS, MEASURES
+from dashboard.filters import DIMENSIONS, Filters, Window
+
+TOP = "10"
+STEPS_MOST = 62  # steps of time side by side
+CROSS = "model,tenant"
+_MEASURES = {"cost": "sum(cost_usd)", "calls": "sum(calls)", "tokens": "sum(tokens)"}
+
+
+def own_pieces(filters: Filters, span: Window, now: datetime) -> dict[str, Callable[[], str]]:
+    """The pieces by name; each is made only when a statement names it."""
+    rows, columns = (filters.asked.get("cross") or CROSS).split(",")
+    return {
+        "now": lambda: _literal(f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"),
+        "first day": lambda: _day(span.whole_days().since, "-infinity"),
+        "end day": lambda: _day(span.whole_days().until, "infinity"),
+        "this days": lambda: _days(span.whole_days()),
+        "former days": lambda: _days(former(span)) if former(span) else "false",
+        "account": lambda: _account(filters.asked.get("account")),
+        "book": lambda: _literal(filters.asked.get("book", "cash")),
+        "entry": lambda: _literal(filters.asked.get("entry")),
+        "on day": lambda: f"posted_on = {_literal(filters.asked['day'])}" if "day" in filters.asked else "true",
+        "named model": lambda: _model(filters.asked.get("priced")),
+        "measure word": lambda: MEASURES[filters.asked.get("of", "cost")],
+        "rows": GROUPINGS[rows].lower,
+        "columns": GROUPINGS[columns].lower,
+        "row value": lambda: _grouped(rows),
+        "column value": lambda: _grouped(columns),
+        "row order": lambda: _order("row", rows, filters),
+        "column order": lambda: _order("col", columns, filters),
+        "row top": lambda: _top(rows, filters),
+        "column top": lambda: _top(columns, filters),
+    }
+
+
+def former(span: Window) -> Window | None:
+    """The days a period is compared with: of a month, or what there is of one, the same days of the month before; else as many
+    days just before. None where the period has no length.
+    """
+    days = span.whole_days()
+    if days.since is None or days.until is None:
+        return None
+    if days.since.day == 1 and days.until <= (days.since + timedelta(days=32)).replace(day=1):
+        first = (days.since - timedelta(days=1)).replace(day=1)
+        is_whole = days.until.day == 1
+        return Window(first, days.since if is_whole else min(first + (days.until - days.since), days.since))
+    return days.before()
+
+
+def is_time(grouping: str) -> bool:
+    """Whether it is a step of time."""
+    return grouping in ("day", "week", "month")
+
+
+def _account(account: str | None) -> str:
+    if account is None:
+        return "true"
+    return f"(account = {_literal(account)} or starts_with(account, {_literal(account + ':')}))"
+
+
+def _model(model: str | None) -> str:
+    if model:
+        return f"model like {_literal('%' + _escaped(model.lower()) + '%')}"
+    spent_on = "model in (select lower(model) from ledger.spend_daily group by model)"
+    used = "commodity in (select commodity from ledger.balances where book = 'cash' group by commodity)"
+    return f"(tenant is not null or ({spent_on} and {used}))"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _grouped(name: str) -> str:
+    if is_time(name):
+        return f"to_char(date_trunc('{name}', hour, 'UTC') at time zone 'UTC', 'YYYY-MM-DD')"
+    if name not in (*DIMENSIONS, "provider"):
+        raise KeyError(name)
+    return name
+
+
+def _order(column: str, grouping: str, filters: Filters) -> str:
+    return column if is_time(grouping) else f"{_MEASURES[filters.asked.get('of', 'cost')]} desc nulls last, {column}"
+
+
+def _top(grouping: str, filters: Filters) -> str:
+    return str(STEPS_MOST if is_time(grouping) else int(filters.asked.get("top", TOP)))
+
+
+def _days(window: Window | None) -> str:
+    if window is None:
+        return "true"
+    return f"(day >= {_day(window.since, '-infinity')} and day < {_day(window.until, 'infinity')})"
+
+
+def _day(at: datetime | None, open_end: str) -> str:
+    return f"date '{open_end if at is None else f'{at.astimezone(UTC):%Y-%m-%d}'}'"
+
+
+def _literal(value: object) -> str:
+    return sql.Literal(value).as_string(None)
