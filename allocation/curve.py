@@ -17,7 +17,7 @@ from allocation.errors import AllocationError
 from allocation.period import COST, LATENCY, LOSS, QUALITY, Period, matches
 from allocation.problem import Floats
 from allocation.programme import build, held_limits, solve_period
-from allocation.what_if import Response, Supposed, suppose
+from allocation.what_if import Response, Supposed, put
 
 CORNERS_MAX = 48
 _TOLERANCE = 1e-6  # of the curve's height
@@ -94,7 +94,7 @@ class _Line:
 
     def __init__(self, period: Period, of: Supposed) -> None:
         self._of = of
-        self._period = suppose(period, Supposed(of.kind, of.pattern, 1.0))
+        self._period = put(period, Supposed(of.kind, of.pattern, 1.0))
         self._means = self._period.means()
         held, _ = held_limits(self._period)
         self._free = solve_period(self._period, self._means, [one for one in held if one.limit.name != of.name])
@@ -120,7 +120,7 @@ class _Line:
 
     def at(self, level: float) -> tuple[float, float]:
         """Net in USD a day, and the slope there."""
-        under = suppose(self._period, Supposed(self._of.kind, self._of.pattern, level))
+        under = put(self._period, Supposed(self._of.kind, self._of.pattern, level))
         own = [one for one in held_limits(under)[0] if one.limit.name == self._of.name]
         found = solve_period(under, self._means, [*self._free.held, *own])
         multipliers = dict(zip((one.limit.name for one in found.held), found.solution.multipliers, strict=True))

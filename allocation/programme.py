@@ -77,16 +77,15 @@ def build(period: Period, means: Sequence[Floats], held: Sequence[Held]) -> Prob
     """The programme, decisions taken together by comparison and band of V."""
     codes = {one.task_class: code for code, one in enumerate(period.classes)}
     widest = max((len(one.options) for one in period.compared), default=1)
-    rows: list[Floats] = []  # count, group, then value, cost, latency and risk of each alternative
+    pieces: list[Floats] = []  # rows of count and group, then value, cost, latency and risk of each alternative
     for compared, mean in zip(period.compared, means, strict=True):
-        for band, count in enumerate(compared.chosen.sum(axis=1)):
-            table = np.full((4, widest), np.nan)
-            table[:, : len(compared.options)] = mean
-            table[QUALITY] *= compared.v_usd[band]
-            rows.append(np.concatenate([[count, codes[compared.task_class]], table.reshape(-1)]))
-    if not rows:  # nothing to decide: the period as it was
-        rows.append(np.zeros(2 + 4 * widest))
-    array = np.array(rows)
+        table = np.full((len(compared.v_usd), 4, widest), np.nan)
+        table[:, :, : len(compared.options)] = mean
+        table[:, QUALITY] *= compared.v_usd[:, None]
+        group = np.full(len(table), codes[compared.task_class])
+        pieces.append(np.column_stack([compared.chosen.sum(axis=1), group, table.reshape(len(table), -1)]))
+    # Nothing to decide: the period as it was.
+    array = np.concatenate(pieces) if pieces else np.zeros((1, 2 + 4 * widest))
     tables = array[:, 2:].reshape(len(array), 4, widest)
     lambda_stated, rho_stated = _stated(period)
     return problem(

@@ -89,7 +89,12 @@ def daily(limit: Limit) -> float:
 
 
 def suppose(period: Period, *supposed: Supposed) -> Period:
-    """The period under limits that are supposed."""
+    """The period under limits that are supposed. One at the level where it is stated is left as it is."""
+    return put(period, *(one for one in supposed if one.level != level_of(period, one.kind, one.pattern)))
+
+
+def put(period: Period, *supposed: Supposed) -> Period:
+    """The period with these limits in place of all of their kind that are stated for the same classes."""
     moved = {(one.kind, one.pattern) for one in supposed}
     kept = [one for one in period.limits if (one.kind, one.pattern) not in moved]
     added = [limit for one in supposed if (limit := one.limit()) is not None]
@@ -106,7 +111,8 @@ def respond(period: Period, *supposed: Supposed, now: Found | None = None) -> Re
         raise AllocationError("nothing is supposed", "suppose a limit")
     of = supposed[-1]
     sides = (period, suppose(period, *supposed))
-    found = [now or find_prices(period), find_prices(sides[1])]
+    first = now or find_prices(period)
+    found = [first, first if sides[1].limits == period.limits else find_prices(sides[1])]
     at_prices = found[1].solved.of  # both are told at the prices that are stated under what is supposed
     draws = [_drawn(one, at, at_prices, of.pattern) for one, at in zip(sides, found, strict=True)]
     points = [_totals(one, at.solved, at_prices, one.means(), of.pattern) for one, at in zip(sides, found, strict=True)]

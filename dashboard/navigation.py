@@ -121,12 +121,15 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         if ctx.triggered_id == "url" and held is not None and held.get("view") == key:
             return no_update, no_update, no_update
 
+        if ctx.triggered_id == "tick" and held is not None and panels[name].keeps:
+            return no_update, no_update, no_update
+
         def draw() -> tuple[list[Component | str], bool, list[Part], Shape]:
             children, retry = drawn(panels[name], View(books, filters, clock(), pathname or "/", endpoint))
             return children, retry, *take_apart(name, children)
 
         children, retry, parts, found = books.recent.share((name, search, pathname), draw)
-        shape: Shape = {**found, "view": key}
+        shape = Shape(skeleton=found["skeleton"], parts=found["parts"], view=key)
         exchanged = changed(parts, shape, held) if ctx.triggered_id == "tick" else None
         if exchanged is None:
             return children, not retry, shape

@@ -137,7 +137,8 @@ def _solved(asked: Asked, period: Period, now: Found) -> Answer:
     response = respond(period, supposed, now=now)
     curve = curve_of(period, supposed, response)
     if level is None and curve is not None:
-        return _solved(replace(asked, level=_rounded((max(curve.least, 0.0) + curve.enough) / 2)), period, now)
+        halfway = _rounded((max(curve.least, 0.0) + curve.enough) / 2)
+        return _solved(replace(asked, level=halfway if halfway >= curve.least else curve.enough), period, now)
     return Answer(supposed, response, curve)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HEIGHT_PX = 360
 COLORS: dict[Kind, str] = {"compute_budget": theme.COMPUTE, "latency_sla": theme.LATENCY, "risk_envelope": theme.RISK}
+_STEEP = 0.15  # of the way from the least level to the slack one: what is below may run out of the picture
 _GAIN, _PRICE = (0.5, 0.94), (0.0, 0.34)
 _AXES: dict[Kind, tuple[str, str]] = {  # what the level counts, and what one more of it is
     "compute_budget": ("USD a day", "dollar"),
@@ -26,6 +27,7 @@ def curve_figure(curve: Curve, kind: Kind, before: float | None, after: float | 
     first, last = reach(curve, before, after)
     corners = _drawn(curve, first, last)
     levels, gains, prices = ([one[place] for one in corners] for place in range(3))
+    bottom, top, steepest = _heights(curve, first, before, after)
     unit, more = _AXES[kind]
     layout = paper(key)
     layout["hovermode"] = "closest"
@@ -36,8 +38,12 @@ def curve_figure(curve: Curve, kind: Kind, before: float | None, after: float | 
         "tickprefix": "" if kind == "latency_sla" else "$",
         "title": {"text": f"The limit, {unit}", "font": {"size": 11.5}, "standoff": 6},
     }  # fmt: skip
-    layout["yaxis"] = {"domain": list(_PRICE), **_dollars(), "rangemode": "tozero"}
-    layout["yaxis2"] = {"domain": list(_GAIN), **_dollars()}
+    layout["yaxis"] = {"domain": list(_PRICE), **_dollars(), "range": [0.0, 1.15 * steepest]}
+    layout["yaxis2"] = {
+        "domain": list(_GAIN),
+        **_dollars(),
+        "range": [bottom - 0.08 * (top - bottom), top + 0.08 * (top - bottom)],
+    }
     layout["annotations"] = [
         _title("What it brings against now, USD a day", _GAIN[1]), _title(f"What one {more} more brings, USD a day", _PRICE[1]),
     ]  # fmt: skip
@@ -59,6 +65,21 @@ def reach(curve: Curve, before: float | None, after: float | None) -> tuple[floa
     told = [level for level in (before, after) if level is not None]
     last = max(curve.enough + 0.25 * (curve.enough - first), *(1.05 * level for level in told), first + 1e-6)
     return first, last
+
+
+def _heights(curve: Curve, first: float, before: float | None, after: float | None) -> tuple[float, float, float]:
+    """The least and the most gain, and the greatest price, worth showing: near the least level that can be kept a limit may cost
+    so much that nothing else would be seen beside it."""
+    told = [level for level in (before, after) if level is not None and level >= curve.least]
+    lowest = min([first + _STEEP * (curve.enough - first), *told])
+    gains = [
+        0.0,
+        curve.points[-1].gain_usd_per_day,
+        *(gain for level in (lowest, *told) if (gain := curve.at(level)) is not None),
+    ]
+    prices = [one.price for one in curve.points if one.level <= lowest][-1:] or [curve.points[0].price]
+    bottom, top = min(gains), max(gains)
+    return (bottom, top, prices[0] or 1.0) if top > bottom else (bottom - 1.0, top + 1.0, prices[0] or 1.0)
 
 
 def _drawn(curve: Curve, first: float, last: float) -> list[tuple[float, float, float]]:

@@ -23,10 +23,11 @@ _HOUR = AT.replace(minute=0, second=0, microsecond=0)
 # Those that show single calls, spans or rows, each bounded by a limit, by one trace or by one decision.
 SHOW_SINGLE_ROWS = {
     "calls", "decisions", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
-    "decision", "decision_options", "decision_neighbours", "trace_task", "trace_decisions",
+    "decision", "decision_options", "decision_neighbours", "decision_findings", "trace_findings",
+    "finding_segments", "trace_task", "trace_decisions",
     "found", "alert", "alert_history", "alert_deliveries", "alert_finding", "alert_terms", "alert_cases", "alert_budget",
     "alert_share", "alert_spend", "alert_rule", "rule_history", "alert_channel", "channel_history", "channel_tests",
-    "statement_entries", "entry", "entry_transfers", "claims",
+    "statement_entries", "entry", "entry_transfers", "claims", "price_alternatives",
     "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
 }  # fmt: skip
 # Those that sum what has no sum by day (percentiles, one kind's options), of rows that an index holds by themselves:
@@ -213,7 +214,17 @@ def test_the_names_of_those_that_do_are_names_of_queries() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHOW_SINGLE_ROWS))
 def test_those_that_show_single_rows_are_bounded(name: str) -> None:
-    bounds = ("limit {limit}", "{trace_id}", "{decision_id}", "{alert_id}", "{finding_id}", "{rule}", "{channel}", "{entry}")
+    bounds = (
+        "limit {limit}",
+        "{trace_id}",
+        "{decision_id}",
+        "{alert_id}",
+        "{finding_id}",
+        "{rule}",
+        "{channel}",
+        "{entry}",
+        "{whose}",
+    )
     assert any(bound in named()[name] for bound in bounds)
 
 

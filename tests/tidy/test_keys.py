@@ -70,7 +70,7 @@ REFERENCES_THAT_LEAVE_THE_TENANT = """
 MONEY_THAT_IS_NOT_EXACT = """
     select concat(table_schema, '.', table_name, '.', column_name, ' is ', data_type)
       from information_schema.columns
-     where table_schema in ('pigou', 'ledger') and column_name ~ '(^|_)usd($|_)' and data_type <> 'numeric'
+     where table_schema in ('pigou', 'ledger') and column_name ~ '(^|_)usd($|_)' and udt_name not in ('numeric', '_numeric')
      order by 1
 """
 
