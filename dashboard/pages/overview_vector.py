@@ -21,12 +21,13 @@ _COLUMNS = (
     ("latency_usd", "λ·ΔL", "Latency", theme.LATENCY, -1),
     ("risk_usd", "ρ·ΔR", "Risk", theme.RISK, -1),
 )
+_ASKED = ("layer_realised", "layer_terms", "layer_regret", "layer_found", "layer_errors")
 _LEAST = 0.005  # of a dollar a day: what would be said as $0.00
 
 
 def vector(view: View) -> Children:
     """A row per layer; of each term what was realised a day, and below it what the best options known would have made of it."""
-    asked = (view.ask(name, limit=None) for name in ("layer_realised", "layer_terms", "layer_regret", "layer_found"))
+    asked = (view.ask(name, limit=None) for name in _ASKED)
     known = [one for one in vectors_of(*asked) if not one.is_empty]
     if not known:
         need = "State what tasks are worth (`pigou policy`), and report how they went (POST /v1/outcomes)."
@@ -74,9 +75,9 @@ def _cell(realised: float | None, change: Change | None, good: int) -> Component
         sign = "+" if change.usd > 0 else "−"
         words = f"{sign}{_usd(abs(change.usd))}" if best is None else f"→ {_usd(best)}"
         title = f"{sign}{formats.usd(round(abs(change.usd), 4))} a day"
-        if change.low is not None and change.high is not None:
-            title += f" ({formats.usd_interval(change.low, change.high)})"
         said.append(html.Small(words, className="act" if change.usd * good > 0 else "", title=title))
+        if change.low is not None and change.high is not None:
+            said.append(html.Small(f"by {formats.usd_interval(change.low, change.high)}", className="interval", title="95 %"))
     else:
         said.append(html.Small("the same"))
     return html.Td(said, className="number")

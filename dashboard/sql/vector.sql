@@ -44,6 +44,20 @@ select layer, sum(value_usd) / max(days) as value_usd, sum(cost_usd) / max(days)
  group by layer
  order by layer;
 
+-- name: layer_errors
+-- How sure the terms are of what would have been better: their standard errors over all that was appraised, where regret stands, with the
+-- regret that they go with. Within one class of tasks errors are added up; classes are independent.
+select layer, sum(regret_usd) as regret_usd, sqrt(sum(value_error_usd * value_error_usd)) as value_error_usd,
+       sqrt(sum(cost_error_usd * cost_error_usd)) as cost_error_usd, sqrt(sum(latency_error_usd * latency_error_usd)) as latency_error_usd,
+       sqrt(sum(risk_error_usd * risk_error_usd)) as risk_error_usd
+  from (select tenant, layer, task_class, sum(regret_usd) as regret_usd, sum(value_error_usd) as value_error_usd,
+               sum(cost_error_usd) as cost_error_usd, sum(latency_error_usd) as latency_error_usd, sum(risk_error_usd) as risk_error_usd
+          from ledger.segments
+         where is_discovery and regret_low_usd > 0 and {filters - tenant layer task_class}
+         group by tenant, layer, task_class) as classes
+ group by layer
+ order by layer;
+
 -- name: layer_found
 -- What is lost a day where no single decision tells it: delays that requests impose on others, capability that old rollouts cost. From the days
 -- of findings that count, with the relative error of each.

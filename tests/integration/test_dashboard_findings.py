@@ -187,6 +187,10 @@ def test_the_vector_of_a_layer_holds_what_its_tasks_brought_and_what_would_have_
         formats.usd_estimate(*(lost["demand"][name] for name in ("usd_per_day", "low_usd_per_day", "high_usd_per_day"))) in drawn
     )
     assert "→ " in drawn
+    sure = {row["layer"]: row for row in asked.ask("layer_errors")}
+    assert float(cast(float, sure["demand"]["regret_usd"])) > 0
+    assert sure["demand"]["value_error_usd"] is None, "these segments tell no errors of their terms, and none are claimed"
+    assert "className='interval'" not in drawn
 
 
 def test_the_overview_says_how_the_week_compares_with_the_one_before(books: Books) -> None:

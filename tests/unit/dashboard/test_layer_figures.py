@@ -117,3 +117,18 @@ def test_losses_of_decisions_and_others_add_up_and_their_errors_in_squares() -> 
     )
     assert capital.changes["value_usd"] == vector.Change(48.0), "of decisions' terms no limits are known"
     assert capital.gain == vector.Change(52.0, 47.0, 57.0)
+
+
+def test_errors_of_terms_are_cut_down_to_the_time_shown_as_their_regret_is() -> None:
+    errors = ("layer", "regret_usd", "value_error_usd", "cost_error_usd", "latency_error_usd", "risk_error_usd")
+    *_, capital = vector.vectors_of(
+        Frame(REALISED, ()),
+        Frame(TERMS, (("capital", 40.0, -4.0, 0.0, None),)),
+        Frame(REGRET, (("capital", 44.0, 41.0, 47.0),)),
+        Frame(FOUND, (("capital", "stale_rollouts", 8.0, 0.0, 0.0),)),
+        Frame(errors, (("capital", 440.0, 10.0, 5.0, None, None),)),
+    )
+    value, cost, latency = (capital.changes[name] for name in ("value_usd", "cost_usd", "latency_usd"))
+    assert (value.usd, value.low, value.high) == pytest.approx((48.0, 48.0 - 1.959964, 48.0 + 1.959964)), "a tenth of the time"
+    assert (cost.low, cost.high) == pytest.approx((-4.0 - 0.979982, -4.0 + 0.979982))
+    assert latency == vector.Change(0.0), "of which nothing is said"
