@@ -23,11 +23,12 @@ IDLE_S_MAX = 30.0  # a backend of the server weighs tens of megabytes; opening o
 class BooksUnavailable(Exception):
     """A page cannot be drawn; says what is wrong and what mends it."""
 
-    def __init__(self, what: str, mend: str, detail: str = "") -> None:
+    def __init__(self, what: str, mend: str, detail: str = "", *, is_away: bool = False) -> None:
         super().__init__(f"{what} {mend}")
         self.what = what
         self.mend = mend
         self.detail = detail
+        self.is_away = is_away
 
 
 class Books:
@@ -187,6 +188,7 @@ def _away(address: str, detail: str) -> BooksUnavailable:
         f"The books do not answer: no connection to PostgreSQL at {address}.",
         "Start it with `pigou up` (or check PIGOU_DATABASE_URL); this page asks again by itself.",
         detail,
+        is_away=True,
     )
 
 

@@ -79,10 +79,11 @@ delete from pigou.appraisal a using pigou.decision d
 -- name: write_segment
 -- A segment of a comparison, and what was lost in it.
 insert into pigou.segment (tenant_id, comparison, segment, label, value_band, value_low_usd, value_high_usd, chosen, best, n, tasks, regret_usd,
-                           regret_low_usd, regret_high_usd, standard_error, degrees, changes, downstream_usd, downstream_low_usd,
+                           regret_low_usd, regret_high_usd, standard_error, degrees, changes, change_errors, option_errors, downstream_usd, downstream_low_usd,
                            downstream_high_usd, materiality_usd, most_usd, status, why, needs_outcomes, needs_exploration)
 values (%(tenant_id)s, %(comparison)s, %(segment)s, %(label)s, %(value_band)s, %(value_low_usd)s, %(value_high_usd)s, %(chosen)s, %(best)s,
         %(n)s, %(tasks)s, %(regret_usd)s, %(regret_low_usd)s, %(regret_high_usd)s, %(standard_error)s, %(degrees)s, %(changes)s,
+        %(change_errors)s, %(option_errors)s,
         %(downstream_usd)s, %(downstream_low_usd)s, %(downstream_high_usd)s, %(materiality_usd)s, %(most_usd)s, %(status)s, %(why)s,
         %(needs_outcomes)s, %(needs_exploration)s)
 
@@ -108,9 +109,12 @@ update pigou.segment s
 select date_trunc('month', decided_at) as month from appraisal_stage group by 1 order by 1
 
 -- name: appraisal_is_due
--- Whether tasks were settled since the last appraisal of everything that came to its end began, or nobody has looked for findings since.
+-- Whether tasks were settled since the last appraisal of everything that came to its end began, or nobody has looked for findings since,
+-- or for long at a place that is a finding, which ends when time has passed.
 select exists (select from pigou.task where settled_at > coalesce(a.appraised_from, '-infinity'))
        or coalesce(a.appraised_from > coalesce(a.detected_from, '-infinity'), false)
+       or exists (select from pigou.detection d join pigou.finding f on f.tenant_id = d.tenant_id and f.mode = d.mode
+                   where f.status <> 'resolved' and d.looked_at < now() - %(again_after)s)
   from (select max(value::timestamptz) filter (where setting = 'appraised_from') as appraised_from,
                max(value::timestamptz) filter (where setting = 'detected_from') as detected_from
           from pigou.setting where setting in ('appraised_from', 'detected_from')) a

@@ -6,7 +6,7 @@ select tenant from pigou.tenant where tenant_id = %(tenant_id)s
 -- The appraised segments of a tenant's decisions of some kinds.
 select s.comparison, s.segment, c.layer, c.kind, c.task_class, c.options, c.assignment, c.method, s.value_band as band,
        s.value_low_usd::float8 as v_low_usd, s.chosen, s.best, s.n, s.tasks, s.regret_usd::float8, s.regret_low_usd::float8 as low_usd,
-       s.regret_high_usd::float8 as high_usd, s.changes,
+       s.regret_high_usd::float8 as high_usd, s.changes, s.change_errors,
        s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8, s.materiality_usd::float8, s.status, s.why,
        s.needs_outcomes, s.needs_exploration, s.is_discovery
   from pigou.segment s
@@ -31,8 +31,9 @@ select a.comparison, a.segment,
  order by 1, 2, 3, 4, 5, 6
 
 -- name: option_means
--- What each option is thought to bring and take on average, by segment, over the decisions appraised in a window; quality where V is known.
-select a.comparison, a.segment, o.place - 1 as place, count(*) as n,
+-- What each option is thought to bring and take on average, by segment, over those decisions appraised in a window in which it had a chance;
+-- quality where V is known.
+select a.comparison, a.segment, o.place - 1 as place, count(a.option_net[o.place]) as n,
        avg(a.option_value[o.place] / nullif(t.value_usd, 0)::float8) as quality,
        avg(a.option_cost[o.place]) as cost_usd,
        avg(a.option_latency[o.place]) as latency_usd,
@@ -70,6 +71,15 @@ select encode(d.trace_id, 'hex') as trace_id, encode(d.span_id, 'hex') as span_i
                       and coalesce(r.attributes->>'allocation.action.class', '') = %(subject)s))
  order by a.regret_usd desc, d.decided_at, d.decision_id
  limit 5
+
+-- name: decisions_behind
+-- Of some spans of traces the decision of a kind that brought each about: the one at the span, else the last before it, else the first.
+select distinct on (x.trace_id) encode(x.trace_id, 'hex') as trace_id, d.decision_id::text
+  from unnest(%(traces)s::bytea[], %(spans)s::bytea[]) x (trace_id, span_id)
+  join pigou.decision d on d.tenant_id = %(tenant_id)s and d.trace_id = x.trace_id and d.kind = %(kind)s
+  left join pigou.record r on r.tenant_id = %(tenant_id)s and r.trace_id = x.trace_id and r.span_id = x.span_id
+ order by x.trace_id, d.span_id is not distinct from x.span_id desc, coalesce(d.decided_at <= r.started_at, false) desc,
+          case when d.decided_at <= r.started_at then r.started_at - d.decided_at end nulls last, d.decided_at, d.decision_id
 
 -- name: route_terms
 -- The terms of every option of the latest decisions of a comparison, with what their tasks are worth.
@@ -179,3 +189,30 @@ select coalesce((select r.attributes->>'allocation.action.class' from pigou.reco
  where d.tenant_id = %(tenant_id)s and d.kind = 'confirm' and d.decided_at >= %(since)s and d.decided_at < %(until)s
  group by 1, 2, 3
  order by 1, 2, 3
+
+-- name: waits_of_options
+-- What tasks waited at engines because of others who are found to be in the way there, at the tasks' λ: sums over decisions since a time, by
+-- segment and option, with the engines. Explored is as in flow_of_kinds.
+with held as (
+    select h.trace_id, sum(h.delay_s) as delay_s, min(h.engine) as engine
+      from pigou.held_up h
+     where h.tenant_id = %(tenant_id)s and h.came_at >= %(since)s and h.came_at < %(until)s
+       and exists (select from pigou.finding f
+                    where f.tenant_id = h.culprit_tenant_id and f.mode = 'serving_congestion' and f.status <> 'resolved'
+                      and f.subject = h.engine and coalesce(f.task_class, '') = h.task_class)
+     group by h.trace_id
+)
+select a.comparison, a.segment, d.chosen - 1 as place, coalesce(d.propensity < 1.0 / cardinality(d.options), false) as is_explored,
+       count(*) as n, coalesce(sum(h.delay_s * t.lambda_usd_per_s::float8), 0) as usd,
+       coalesce(array_agg(distinct h.engine) filter (where h.engine is not null), '{}') as engines
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+  left join held h on h.trace_id = d.trace_id
+ where d.tenant_id = %(tenant_id)s and a.comparison = any (%(comparisons)s) and d.decided_at >= %(since)s and d.decided_at < %(until)s
+   and (%(subject)s::text is null
+        or exists (select from pigou.record r
+                    where r.tenant_id = d.tenant_id and r.trace_id = d.trace_id and r.span_id = d.span_id and r.started_at = d.decided_at
+                      and coalesce(r.attributes->>'allocation.action.class', '') = %(subject)s))
+ group by 1, 2, 3, 4
+ order by 1, 2, 3, 4

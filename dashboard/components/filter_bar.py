@@ -154,8 +154,8 @@ def _step(filters: Filters, now: datetime, path: str, step: int) -> list[Compone
         return []
     to = filters.between(other)
     said = f"{'The period before' if step < 0 else 'The period after'}: {span_said(to, now)}"
-    link = dcc.Link("‹" if step < 0 else "›", href=path + to.search(), className="step", title=said)
-    return [labelled(link, said)]
+    arrow = labelled(html.Span("‹" if step < 0 else "›", role="img"), said)
+    return [dcc.Link(arrow, href=path + to.search(), className="step", title=said)]
 
 
 def _pills(filters: Filters, path: str) -> list[Component]:

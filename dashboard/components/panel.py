@@ -58,7 +58,8 @@ class View:
 class Panel:
     """A named part of a page.
 
-    `table` is the query that its CSV link downloads, `skeleton_px` the height kept free while it loads.
+    `table` is the query that its CSV link downloads, `skeleton_px` the height kept free while it loads. One that `keeps` what a
+    reader writes in it is left as it is when the page is refreshed.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Panel:
     skeleton_px: int = 240
     follows: tuple[str, ...] = ()
     """Names of the address that are this panel's alone: others stay as they are when one of them changes."""
+    keeps: bool = False
 
 
 def frame_of(panel: Panel) -> Component:
@@ -109,7 +111,9 @@ def drawn(panel: Panel, view: View) -> tuple[Children, bool]:
 def trouble(error: BooksUnavailable) -> Component:
     """What is wrong and what mends it, in place of an answer."""
     details = [html.Details([html.Summary("What the database said"), html.Pre(error.detail)])] if error.detail else []
-    return html.Div([html.Strong(error.what), html.P(error.mend), *details], className="trouble", role="alert")
+    mend: Children = [html.Code(part) if odd % 2 else part for odd, part in enumerate(error.mend.split("`"))]
+    name = "trouble away" if error.is_away else "trouble"  # what all panels say is shown by the first of them
+    return html.Div([html.Strong(error.what), html.P(mend), *details], className=name, role="alert")
 
 
 def nothing(sentence: str) -> Component:

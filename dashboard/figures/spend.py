@@ -1,13 +1,13 @@
 """Dollars and tokens over time."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import cast
 
 from dashboard import formats, theme
-from dashboard.figures.paper import Figure, Row, Trace, bars, bars_over_time
+from dashboard.figures.paper import Figure, Row, Trace, bars, bars_over_time, iso
 from dashboard.filters import Window
 from dashboard.frame import Frame
 
@@ -69,6 +69,28 @@ def spend_over_time(frame: Frame, window: Window, bucket: str, key: str) -> Figu
         heights = [None if cost is None else float(cost) for cost in costs]
         traces.append(bars(series.label, starts, heights, said, series.color, bucket, series.key))
     return bars_over_time(traces, window, bucket, [Row(f"USD per {bucket}", prefix="$")], key)
+
+
+def beside_former(figure: Figure, former: Frame, shift: timedelta, bucket: str, said: str) -> Figure:
+    """The same figure with what the period before cost in all, as a line over the bars, moved on by so much. `said` names it."""
+    sums: dict[datetime, list[dict[str, object]]] = {}
+    for row in former:
+        sums.setdefault(cast(datetime, row["bucket"]), []).append(row)
+    starts = sorted(sums)
+    costs = [_cost(sums[start]) for start in starts]
+    middle = {"minute": 0.5 / 60, "hour": 0.5, "day": 12, "week": 84, "month": 360}[bucket]
+    line: Trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": said,
+        "x": [iso(start + shift + timedelta(hours=middle)) for start in starts],
+        "y": [None if cost is None else float(cost) for cost in costs],
+        "customdata": [f"{formats.usd(cost)}, {start:%-d %b %Y}" for start, cost in zip(starts, costs, strict=True)],
+        "hovertemplate": "<b>%{fullData.name}</b><br>%{customdata}<extra></extra>",
+        "line": {"color": theme.UNKNOWN, "width": 1.5, "dash": "dot"},
+        "marker": {"size": 5, "color": theme.UNKNOWN},
+    }
+    return {**figure, "data": [*cast("list[Trace]", figure["data"]), line]}
 
 
 def tokens_over_time(frame: Frame, window: Window, bucket: str, key: str) -> Figure:

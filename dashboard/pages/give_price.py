@@ -191,7 +191,8 @@ def _choices(frame: Frame) -> list[dict[str, object]]:
 
 
 def _value(row: Row) -> str:
-    return _SEPARATOR.join(str(row[name] or "") for name in ("tenant", "provider", "model", "service_tier", "commodities"))
+    commodities = ", ".join(dict.fromkeys(str(row["commodities"] or "").split(", ")))  # several reasons may name one
+    return _SEPARATOR.join([*(str(row[name] or "") for name in ("tenant", "provider", "model", "service_tier")), commodities])
 
 
 def _words(commodity: str) -> str:
@@ -210,4 +211,4 @@ def _button(act: str, label: str) -> Component:
     return labelled(html.Button(label, id={"type": "give", "act": act}, className=f"act-button give-{act}", type="button"), label)
 
 
-PANEL = Panel("give_price", "Give a price", give_price, "Or state a better one.", skeleton_px=190)
+PANEL = Panel("give_price", "Give a price", give_price, "Or state a better one.", skeleton_px=190, keeps=True)

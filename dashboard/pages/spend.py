@@ -14,8 +14,9 @@ from dashboard import formats, theme
 from dashboard.components.marks import graph, known_or, percent_of, series_row, share_row
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
-from dashboard.figures.spend import Series, series_of, spend_over_time, tokens_over_time
-from dashboard.filters import DIMENSIONS, Window
+from dashboard.figures.paper import Figure
+from dashboard.figures.spend import Series, beside_former, series_of, spend_over_time, tokens_over_time
+from dashboard.filters import DIMENSIONS, Window, span_said
 from dashboard.frame import Frame
 from dashboard.pages.headline import headline
 from dashboard.pages.page import Page, Shell
@@ -34,7 +35,7 @@ def over_time(view: View) -> Children:
     frame, bucket = _in_steps(view, window, "spend_over_time", "spend_over_minutes")
     if not len(frame):
         return [_group_choice(view), nothing("No calls in this time.")]
-    figure = spend_over_time(frame, window, bucket, key=view.filters.search())
+    figure = _compared(view, spend_over_time(frame, window, bucket, key=view.filters.search()), bucket)
     said = f"Dollars per {bucket} by {DIMENSIONS[view.filters.by[0]].lower()}; the table below holds the same numbers."
     series = series_of(frame)
     whole = sum((one.cost_usd for one in series if one.cost_usd is not None), Decimal(0))
@@ -48,6 +49,16 @@ def over_time(view: View) -> Children:
             className="graph-beside",
         ),
     ]
+
+
+def _compared(view: View, figure: Figure, bucket: str) -> Figure:
+    """With the period before drawn over it, where the address asks for that and there is one."""
+    before = view.filters.stepped(view.now, -1) if "former" in view.filters.asked else None
+    if before is None or before.since is None or view.window.since is None or bucket == "minute":
+        return figure
+    former = view.ask("spend_over_time", bucket=bucket, window=before)
+    said = span_said(view.filters.between(before), view.now)
+    return beside_former(figure, former, view.window.since - before.since, bucket, said)
 
 
 def breakdown(view: View) -> Children:
@@ -136,7 +147,13 @@ def _group_choice(view: View) -> Component:
         )
         for name, label in DIMENSIONS.items()
     ]
-    return html.Div([html.Span("by"), *links], className="choices")
+    is_compared = "former" in view.filters.asked
+    compare = dcc.Link(
+        "beside the period before",
+        href=view.link(view.filters.asking(former=None if is_compared else "1")),
+        className="choice here" if is_compared else "choice",
+    )
+    return html.Div([html.Span("by"), *links, html.Span(compare, className="aside")], className="choices")
 
 
 def _series_row(view: View, series: Series, whole: Decimal) -> Component:

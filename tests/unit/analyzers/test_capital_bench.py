@@ -42,6 +42,6 @@ def test_every_recorded_request_is_explained() -> None:
 def test_a_recorded_services_misses_are_told() -> None:
     row = cache.Row(Provider("fixed", 60.0))
     requests = mooncake(RECORDED / "mooncake_conversation.jsonl.gz")
-    row.add(requests[3_000:3_500], np.random.default_rng(3))
+    row.add(requests[3_000:4_500], np.random.default_rng(3))
     assert row.is_kept()
     assert abs(row.errors[0]) < 0.05

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 from dashboard.figures.bill import bridge, by_model, whole_bill
 from dashboard.figures.forecast import Forecast, month_so_far
 from dashboard.figures.pivot import pivot_of, say, stacked
+from dashboard.figures.spend import beside_former
 from dashboard.figures.statement import balance_over_time
 from dashboard.filters import Window, parse
 from dashboard.frame import Frame
@@ -104,6 +105,16 @@ def test_names_in_an_address_are_literals() -> None:
     pieces = own_pieces(parse("").asking(account="x' or true --", priced="50%"), WEEK, NOW)
     assert pieces["account"]() == "(account = 'x'' or true --' or starts_with(account, 'x'' or true --:'))"
     assert "50\\\\%" in pieces["named model"]()
+
+
+def test_the_period_before_is_drawn_over_the_bars() -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = ((at, "a", usd(1), 2, 0), (at, "b", usd(2), 2, 0), (at + timedelta(days=1), "a", None, 1, 1))
+    former_frame = Frame(("bucket", "series", "cost_usd", "calls", "unpriced_calls"), rows)
+    (line,) = drawn(beside_former({"data": [], "layout": {}}, former_frame, timedelta(days=7), "day", "before"))
+    assert list(line["x"]) == ["2026-03-08 12:00:00", "2026-03-09 12:00:00"]
+    assert list(line["y"]) == [3.0, None]
+    assert line["customdata"][0] == "$3.00, 1 Mar 2026"
 
 
 # ── statements ───────────────────────────────────────────────────────────────────────────────────────
