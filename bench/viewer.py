@@ -132,10 +132,20 @@ def addresses(reader: psycopg.Connection) -> dict[str, str]:
         reader, "select finding_id, tenant from ledger.findings where status <> 'resolved' order by usd_per_day desc limit 1"
     )
     alert = _first(reader, "select alert_id, tenant from ledger.alerts order by opened_at desc limit 1")
+    account = _first(
+        reader,
+        "select tenant, book, account from ledger.balances"
+        " where day >= (select max(last_hour)::date - 1 from ledger.extent) order by abs(quantity) desc limit 1",
+    )
+    entry = _first(reader, f"select tenant, entry_id from ledger.trace_calls('{decision[1]}') limit 1") if decision else None
+    rule = _first(reader, "select rule from ledger.alert_rules order by rule limit 1")
     special: dict[str, Callable[[], str]] = {
         "trace": lambda: f"/trace/{decision[1]}" if decision else "",
         "decision": lambda: f"/decision?id={decision[0]}" if decision else "",
         "finding": lambda: f"/finding?tenant={finding[1]}&id={finding[0]}" if finding else "",
+        "account": lambda: f"/account?tenant={account[0]}&book={account[1]}&account={account[2]}" if account else "",
+        "entry": lambda: f"/entry?tenant={entry[0]}&entry={entry[1]}" if entry else "",
+        "rule": lambda: f"/rule?rule={rule[0]}" if rule else "",
         "find": lambda: f"/find?q={decision[1]}" if decision else "",
     }
     found = {page.name: special[page.name]() if page.name in special else page.path for page in PAGES}

@@ -94,7 +94,7 @@ def _turn(setting: _Setting, number: int, *, with_viewers: bool) -> Turn:
         began = time.perf_counter()
         sent = send(bodies, setting.collector_port, arguments.connections)
         took = time.perf_counter() - began
-        cores = (_cpu_s(setting) - cpu) / took
+        cores = max(0.0, _cpu_s(setting) - cpu) / took  # backends that nobody needs any more end, and take their seconds along
     rate = len(sent.latencies_s) * load.TRACES_PER_EXPORT * load.SPANS_PER_TRACE / took
     said(f"{'with' if with_viewers else 'without'} viewers: {rate:,.0f} spans/s, {cores:.2f} cores for pages")
     return Turn(with_viewers, rate, answers, arguments.every_s + took, cores)
