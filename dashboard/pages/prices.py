@@ -15,7 +15,7 @@ from dashboard.figures.prices import HEIGHT_PX, LINES_SHOWN, Line, color_of, lin
 from dashboard.pages import allocation
 from dashboard.pages import quote as quoting
 from dashboard.pages import what_if as supposing
-from dashboard.pages.layer_parts import engines
+from dashboard.pages.layer_supply import engines
 from dashboard.pages.page import Page, Shell
 from dashboard.pages.quote import quote
 from dashboard.pages.what_if import FOLLOWS, what_if
