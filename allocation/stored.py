@@ -36,14 +36,14 @@ def alternative_rows(period: Period) -> list[dict[str, Any]]:
     """A row for each option of each comparison."""
     rows: list[dict[str, Any]] = []
     for comparison, one in enumerate(period.compared):
-        v_usd = [_exact(v) for v in one.v_usd]
+        v_bands = [_exact(v) for v in one.v_usd]
         for place, option in enumerate(one.options):
             quality, cost, latency, loss = (float(mean) for mean in one.means[:, place])
             draws = {f"{name}_draws": one.draws[:, of, place].tolist() for of, name in enumerate(_OUTCOMES)}
             rows.append(
                 {
                     "comparison": comparison, "place": place, "task_class": one.task_class, "kind": one.kind, "option": option,
-                    "v_usd": v_usd, "chosen": one.chosen[:, place].tolist(), "quality": quality, "cost_usd": _exact(cost),
+                    "v_bands": v_bands, "chosen": one.chosen[:, place].tolist(), "quality": quality, "cost_usd": _exact(cost),
                     "latency_s": latency, "loss_usd": _exact(loss), **draws,
                 }
             )  # fmt: skip
@@ -66,7 +66,7 @@ def _compared(options: list[Row]) -> Compared:
     first = options[0]
     return Compared(
         first["task_class"] or UNCLASSIFIED, str(first["kind"]), tuple(str(one["option"]) for one in options),
-        np.array([float(v) for v in first["v_usd"]]),
+        np.array([float(v) for v in first["v_bands"]]),
         np.array([one["chosen"] for one in options], dtype=np.float64).T,
         np.array([[float(one[column]) for one in options] for column in _COLUMNS]),
         np.stack([_draws(options, f"{name}_draws") for name in _OUTCOMES], axis=1),

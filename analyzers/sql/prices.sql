@@ -111,7 +111,7 @@ delete from pigou.price_alternative where tenant_id = %(tenant_id)s
 
 -- name: add_alternative
 -- An option of the decisions that a look was solved over.
-insert into pigou.price_alternative (tenant_id, comparison, place, solution_id, task_class, kind, option, v_usd, chosen, quality, cost_usd,
+insert into pigou.price_alternative (tenant_id, comparison, place, solution_id, task_class, kind, option, v_bands, chosen, quality, cost_usd,
                                      latency_s, loss_usd, quality_draws, cost_draws, latency_draws, loss_draws)
-values (%(tenant_id)s, %(comparison)s, %(place)s, %(solution_id)s, %(task_class)s, %(kind)s, %(option)s, %(v_usd)s, %(chosen)s, %(quality)s,
+values (%(tenant_id)s, %(comparison)s, %(place)s, %(solution_id)s, %(task_class)s, %(kind)s, %(option)s, %(v_bands)s, %(chosen)s, %(quality)s,
         %(cost_usd)s, %(latency_s)s, %(loss_usd)s, %(quality_draws)s, %(cost_draws)s, %(latency_draws)s, %(loss_draws)s)

@@ -37,6 +37,10 @@ class Line:
             moved += sum(abs(b - a) / (abs(a) or 1.0) for a, b in pairwise(values))
         return moved
 
+    def is_newer_than(self, moment: datetime) -> bool:
+        """Whether no price of it held then."""
+        return all(isinstance(row["since"], datetime) and row["since"] > moment for row in self.rows)
+
     def at(self, moment: datetime, price: str) -> float | None:
         """What a price was at a moment."""
         for row in self.rows:
@@ -66,6 +70,7 @@ def course(lines: Sequence[Line], price: str, window: Window, now: datetime, ste
 def moved(lines: Sequence[Line], price: str, window: Window, now: datetime) -> float | None:
     """By what share a price moved through a window, over the classes that had it all along; None where none had."""
     first, last = _ends(lines, window, now)
+    first += (last - first) / STEPS  # prices of one look begin to hold one after the other
     pairs = [(line.at(first, price), line.at(last, price)) for line in lines]
     both = [(was, now_is) for was, now_is in pairs if was is not None and now_is is not None]
     before, after = (sum(pair[end] for pair in both) for end in (0, 1))

@@ -1,6 +1,7 @@
 """The price vector as a strip: what quality, a second and a dollar of risk are worth, and who says so."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import cast
 
@@ -20,6 +21,7 @@ _PRICES = (
     ("lambda_usd_per_s", "λ", "a second of waiting", theme.LATENCY, "lambda_source"),
     ("rho", "ρ", "a dollar of expected loss", theme.RISK, "rho_source"),
 )
+_YOUNG = timedelta(hours=1)  # prices that are younger have not moved yet
 _STEADY = 0.005  # of itself: a smaller move is none
 _NOTHING = Decimal("1e-9")  # the solver's zero
 _SOURCES = {"policy": "policy", "dual": "dual", "tasks": "stated by the tasks"}
@@ -67,6 +69,8 @@ def prices(view: View) -> Children:
 
 def _course(view: View, lines: Sequence[Line], column: str, name: str, _of: str, color: str, _source: str) -> Children:
     """How a price moved in the time shown; nothing where it is newer than that."""
+    if all(line.is_newer_than(view.now - _YOUNG) for line in lines):
+        return []
     values = course(lines, column, view.window, view.now)
     if len([value for value in values if value is not None]) < len(values) / 2 or not any(values):
         return []

@@ -25,7 +25,7 @@ select tenant, solved_at, since, until, period_s, tasks, decisions, classes, lim
 
 -- name: price_alternatives
 -- What each option of a tenant's decisions would have brought and taken, once as estimated and once for each draw of tasks.
-select comparison, place, task_class, kind, option, v_usd, chosen, quality, cost_usd, latency_s, loss_usd, quality_draws, cost_draws,
+select comparison, place, task_class, kind, option, v_bands, chosen, quality, cost_usd, latency_s, loss_usd, quality_draws, cost_draws,
        latency_draws, loss_draws
   from ledger.price_alternatives
  where tenant = {whose}

@@ -871,7 +871,7 @@ select distinct on (s.tenant_id)
 -- The decisions of that look, with what each option would have brought and taken: estimates, and the same with tasks drawn anew.
 create or replace view ledger.price_alternatives as
 select t.tenant, a.comparison, a.place, nullif(a.task_class, '') as task_class, a.kind, a.option, s.decisions, a.quality, a.cost_usd,
-       a.latency_s, a.loss_usd, a.v_usd, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws
+       a.latency_s, a.loss_usd, a.v_bands, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws
   from pigou.price_alternative a
   join pigou.tenant t using (tenant_id)
  cross join lateral (select sum(n) as decisions from unnest(a.chosen) n) s;

@@ -15,7 +15,7 @@ create table pigou.price_alternative (
     task_class    text not null,                      -- '': none
     kind          text not null,
     option        text not null,
-    v_usd         numeric[] not null,                 -- V of each band of decisions
+    v_bands       numeric[] not null,                 -- V of each band of decisions, in USD
     chosen        double precision[] not null,        -- of each band, how many decisions took this option
     quality       double precision not null,
     cost_usd      numeric not null,

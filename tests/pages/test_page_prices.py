@@ -96,4 +96,4 @@ def test_another_limit_is_supposed_and_the_page_can_be_read(page: Page) -> None:
     settled(page)
     read_in_both_schemes(page)
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")  # once the figures have followed
