@@ -86,6 +86,9 @@ def solve(of: Problem, *, direct_max: int = DIRECT_MAX) -> Solution:
     """The best allocation and its duals. Raises: Infeasible, naming the constraints that cannot be kept."""
     net, taken = of.net_usd, of.taken()
     limits = np.array([constraint.left for constraint in of.constraints])
+    found = _unlimited(of.decisions.count, net, taken, limits)
+    if found is not None:
+        return _solution(of, net, taken, *found)
     if net.size <= direct_max:
         found = solve_programme(of.decisions.count, net, taken, limits)
     else:
@@ -93,6 +96,15 @@ def solve(of: Problem, *, direct_max: int = DIRECT_MAX) -> Solution:
     if found is None:
         raise _infeasible(of, taken, limits)
     return _solution(of, net, taken, *found)
+
+
+def _unlimited(count: Floats, net: Floats, taken: Floats, limits: Floats) -> tuple[Floats, Floats] | None:
+    """Every decision at its best, if no limit minds: an optimum in which nothing has a price, found without a solver."""
+    shares = np.zeros(net.shape)
+    rows, choice = np.arange(len(net)), net.argmax(axis=1)
+    shares[rows, choice] = count
+    used = np.tensordot(taken, shares, axes=2)
+    return (shares, np.zeros(len(limits))) if (used <= limits).all() else None
 
 
 def prices_of(of: Problem, multipliers: Floats) -> tuple[GroupPrices, ...]:

@@ -27,17 +27,19 @@ _PRICES = queries("analyzers", "prices")
 
 
 def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
-    """Settle, appraise, detect, tell what was found at once rather than in the clock's next round, and price.
+    """Settle, appraise, detect, tell what was found at once rather than in the clock's next round, produce and price.
 
     `is_all`: nothing more is on its way, as `settle` understands it.
     """
     from analyzers.appraise import appraise  # models and solvers, which the clock does without
     from analyzers.detect import detect
     from analyzers.prices.refresh import refresh_prices
+    from analyzers.produce import produce
 
     appraise(connection, is_all=is_all)
     detect(connection)
     evaluate(connection)
+    produce(connection)
     refresh_prices(connection)
 
 

@@ -8,7 +8,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-_NAMES = ("ingest", "peers", "scale", "settle", "appraisal", "quote", "soak", "faults", "fuzz", "truth")
+_NAMES = ("ingest", "peers", "scale", "settle", "appraisal", "quote", "viewers", "soak", "faults", "fuzz", "truth")
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A collector over a benchmark's server: migrated and priced books, and the process that fills them."""
+"""What runs over a benchmark's server: migrated and priced books, the collector that fills them, the pages that show them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,19 @@ def collector(server: Server, dsn: str, arguments: Sequence[str] = ()) -> Genera
     with started([*command, *arguments], home, {**os.environ, "PYTHONPATH": str(root)}) as family:
         await_answer(family, http_port, "/health", _READY_WITHIN_S)
         yield family, http_port
+
+
+@contextmanager
+def dashboard(server: Server, dsn: str, arguments: Sequence[str] = ()) -> Generator[tuple[Family, int]]:
+    """Run the pages over these books for the length of the block: their process, and its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "dashboard", "--dsn", dsn, "--port", str(port), *arguments]
+    home = server.home / "dashboard"
+    home.mkdir(exist_ok=True)
+    root = Path(__file__).resolve().parents[1]
+    with started(command, home, {**os.environ, "PYTHONPATH": str(root)}) as family:
+        await_answer(family, port, "/health", _READY_WITHIN_S)
+        yield family, port
 
 
 def server_cpu_s(dsn: str) -> float:

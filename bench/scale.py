@@ -1,73 +1,71 @@
-"""How ingestion and the first page fare as the books grow: the rate, and each query's time, at some millions of calls.
+"""How ingestion and the pages fare as the books grow: the rate, every callback, the first paint, at some millions of calls.
 
-usage: python -m bench scale [--millions 1 3 10] [--spans 96000] [--connections 4] [--write]
+usage: python -m bench scale [--millions 1 3 10] [--spans 96000] [--connections 4] [--asked 8] [--minutes-max 25] [--write]
 
-The books are filled by a collector with one load, which is then copied within the database until they hold as many calls as
-wanted, spread over the 90 days before it (records, entries, transfers and balances included; the records' attributes are left
-out). At each size the same load, with other ids, is sent through a collector, and every query of the first page is asked as the
-page asks it, five times each, for a fortnight and for everything. Needs about 2 KB of disk a call. Stops by itself.
+The books are filled by a collector with one load, of which the analyzers' own steps make appraisals, looks and findings; all
+of it is then copied within the database until the books hold as many calls as wanted, spread over the 90 days before (see
+`grow`). At each size the same load, with other ids, is sent through a collector; every page is opened through the dashboard's
+process as a browser would, with the range it has by default and nothing shared between requests; and Chromium says when it
+paints the overview. Needs some 3 KB of disk a call. Stops by itself: growing ends after `--minutes-max` wherever it is then.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import psycopg
-
-from bench import load
-from bench.collecting import collector, new_books
+from bench import load, page_times
+from bench.collecting import collector, dashboard, new_books
+from bench.grow import Held, decide, grow, held, said
+from bench.page_times import PageTimes, quantile
+from bench.paint import Painted, paint
 from bench.sender import send
 from bench.server import Server, serve
 from bench.tables import PERFORMANCE, machine, replace_section, table
-from dashboard.filters import parse
-from dashboard.queries import bucket_of, named, statement
 from ledger.database import connect
-from ledger.queries import queries
 
 SECTION = "bench-scale"
-_DAYS = 90
-_SEED_SPANS = 240_000
-_ASKED = 5
-_SQL = queries("bench", "scale")
-# Those that show single calls or one trace; all others sum.
-_SINGLE = ("calls", "conflicts", "control_total_differences", "rejections", "weak_matches")
+_WANTED_MS = 200
 
 
 class Size(NamedTuple):
     """What was measured at one size of the books."""
 
-    calls: int
+    held: Held
     spans_per_s: float
     p99_ms: float
-    slowest: list[tuple[float, str]]
-    """Median milliseconds and name of each query, the slowest first."""
-    bytes_on_disk: int
+    pages: PageTimes
+    painted: Painted
 
 
 def main() -> int:
     """Measure and print one table."""
     arguments = _arguments()
-    where = machine()
+    where, began = machine(), time.monotonic()
+    until = began + arguments.minutes_max * 60
     with serve() as server:
         dsn = new_books(server, "bench")
-        sizes = [_measure(server, dsn, arguments.spans, arguments.connections, seed=2)]
+        rate = _send(server, dsn, arguments.spans, arguments.connections, seed=2)
+        decide(dsn)
+        sizes = [_measure(server, dsn, rate, arguments.asked)]
         for number, millions in enumerate(arguments.millions):
-            _grow(dsn, round(millions * 1_000_000))
-            sizes.append(_measure(server, dsn, arguments.spans, arguments.connections, seed=3 + number))
-            print(_table(sizes), flush=True)
-    text = _table(sizes)
+            is_there = grow(dsn, round(millions * 1_000_000), until)
+            rate = _send(server, dsn, arguments.spans, arguments.connections, seed=3 + number)
+            sizes.append(_measure(server, dsn, rate, arguments.asked))
+            print(_tables(sizes), flush=True)
+            if not is_there:
+                said(f"there was no time to grow to {millions:g} million calls")
+                break
+    text = _tables(sizes) + f"\n\nTook {(time.monotonic() - began) / 60:.0f} minutes."
     if arguments.write:
         replace_section(PERFORMANCE, SECTION, f"{where}\n\n{text}")
     return 0
 
 
-def _measure(server: Server, dsn: str, spans: int, connections: int, seed: int) -> Size:
+def _send(server: Server, dsn: str, spans: int, connections: int, seed: int) -> tuple[float, float]:
+    """Spans a second of the load, and the 99th percentile of an export's time in milliseconds."""
     bodies = list(load.exports(spans // load.SPANS_PER_TRACE, seed))
     with connect(dsn, "owner") as owner:
         owner.execute("checkpoint")
@@ -76,102 +74,45 @@ def _measure(server: Server, dsn: str, spans: int, connections: int, seed: int) 
         began = time.perf_counter()
         sent = send(bodies[8:], port, connections)
         took = time.perf_counter() - began
-    latencies = sorted(sent.latencies_s)
-    rate = len(latencies) * load.TRACES_PER_EXPORT * load.SPANS_PER_TRACE / took
-    with connect(dsn, "owner") as owner:
-        calls = _number(owner, "select count(*) from pigou.call")
-        size = _number(owner, "select pg_database_size(current_database())")
-    size_measured = Size(calls, rate, latencies[int(len(latencies) * 0.99)] * 1e3, _page(dsn), size)
-    print(f"{calls:,} calls: {rate:,.0f} spans/s", flush=True)
-    return size_measured
+    rate = len(sent.latencies_s) * load.TRACES_PER_EXPORT * load.SPANS_PER_TRACE / took
+    return rate, quantile(sent.latencies_s, 0.99) * 1e3
 
 
-def _page(dsn: str) -> list[tuple[float, str]]:
-    """Median time of every query that sums, as the reader, for a fortnight and for everything; the slower of the two counts."""
-    now = datetime.now(UTC)
-    found: list[tuple[float, str]] = []
-    with connect(dsn, "reader") as reader:
-        for name in sorted(set(named()) - set(_SINGLE)):
-            if "{trace_id}" in named()[name]:
-                continue
-            times: list[float] = []
-            for search in ("?range=3h",) if name.endswith("_over_minutes") else ("?range=14d", "?range=all"):
-                filters = parse(search)
-                bucket = bucket_of(filters.window(now), timedelta(days=_DAYS))
-                text = statement(name, filters, now, bucket="hour" if bucket == "minute" else bucket).text
-                times.append(statistics.median(_asked_ms(reader, text) for _ in range(_ASKED)))
-            found.append((max(times), name))
-    return sorted(found, reverse=True)
+def _measure(server: Server, dsn: str, rate: tuple[float, float], asked: int) -> Size:
+    holds = held(dsn)
+    said(f"{holds.calls:,} calls, {holds.decisions:,} decisions: {rate[0]:,.0f} spans/s")
+    with dashboard(server, dsn, ["--fresh-s", "0"]) as (_, port):
+        pages = page_times.measure(dsn, port, asked)
+        painted = paint(port, "/")
+    said(f"callbacks: p95 {pages.at(0.95):.0f} ms; first paint {painted.first_ms:.0f} ms, sentence {painted.sentence_ms:.0f} ms")
+    return Size(holds, *rate, pages, painted)
 
 
-def _asked_ms(reader: psycopg.Connection, text: str) -> float:
-    began = time.perf_counter()
-    reader.execute(text.encode()).fetchall()
-    return (time.perf_counter() - began) * 1e3
+def _tables(sizes: list[Size]) -> str:
+    by_calls = [(size.held.calls, size.pages) for size in sizes]
+    return "\n\n".join((_sizes(sizes), page_times.panels_table(by_calls), page_times.queries_table(by_calls)))
 
 
-def _grow(dsn: str, calls: int) -> None:
-    """Copy what the books hold until they hold as many calls as wanted."""
-    with connect(dsn, "owner") as owner:
-        tenants = [row[0] for row in owner.execute("select tenant_id from pigou.tenant where tenant_id > 0")]
-        held = _number(owner, "select count(*) from pigou.call")
-        newest = owner.execute("select max(started_at) - interval '2 hours' from pigou.call").fetchone()
-        made = _number(
-            owner,
-            "select count(*) from pigou.call where started_at >= (select max(started_at) - interval '2 hours' from pigou.call)",
-        )
-        copied = _number(owner, "select coalesce(max(value::int), 0) from pigou.setting where setting = 'bench_copies'")
-        wanted = max(0, -(-(calls - held) // made))
-        for month in range(5):
-            owner.execute("select pigou.ensure_month((now() - make_interval(months => %s))::date)", (month,))
-        owner.execute(
-            "insert into pigou.setting (setting, value) values ('bench_copies', %s)"
-            " on conflict (setting) do update set value = excluded.value",
-            (str(copied + wanted),),
-        )
-    since = newest[0] if newest else datetime.now(UTC)
-    step = timedelta(days=_DAYS) / max(1, wanted)
-
-    def copy(tenant_id: int) -> None:
-        with connect(dsn, "owner") as connection:
-            for number in range(1, wanted + 1):
-                back = timedelta(hours=3) + step * number
-                parameters = {"tenant_id": tenant_id, "copy": copied + number, "back": back, "since": since}
-                connection.execute(_SQL["clone_calls"], parameters)
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(copy, tenants))
-    with connect(dsn, "owner") as owner:
-        owner.execute("vacuum analyze")
-
-
-def _number(connection: psycopg.Connection, query: str) -> int:
-    row = connection.execute(query.encode()).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _table(sizes: list[Size]) -> str:
-    first = sizes[0].spans_per_s
+def _sizes(sizes: list[Size]) -> str:
     header = (
-        "calls in the books",
-        "spans/s",
-        "of the first",
-        "p99 ms",
-        "slowest query of the page",
-        "median ms",
-        "over 200 ms",
-        "GB on disk",
-    )
+        "calls in the books", "decisions", "tasks", "GB on disk", "spans/s", "of the first", "p99 ms", "callbacks p50 ms",
+        "p95 ms", "failed", f"queries over {_WANTED_MS} ms", "first paint ms", "its sentence ms",
+    )  # fmt: skip
     rows = [
         (
-            f"{size.calls:,}",
+            f"{size.held.calls:,}",
+            f"{size.held.decisions:,}",
+            f"{size.held.tasks:,}",
+            f"{size.held.bytes_on_disk / 1e9:.1f}",
             f"{size.spans_per_s:,.0f}",
-            f"{size.spans_per_s / first:.2f}",
+            f"{size.spans_per_s / sizes[0].spans_per_s:.2f}",
             f"{size.p99_ms:.0f}",
-            size.slowest[0][1],
-            f"{size.slowest[0][0]:.0f}",
-            str(sum(ms > 200 for ms, _ in size.slowest)),
-            f"{size.bytes_on_disk / 1e9:.1f}",
+            f"{size.pages.at(0.5):.0f}",
+            f"{size.pages.at(0.95):.0f}",
+            str(sum(panel.failed for panel in size.pages.panels)),
+            str(sum(ms > _WANTED_MS for ms, _ in size.pages.queries)),
+            f"{size.painted.first_ms:.0f}",
+            f"{size.painted.sentence_ms:.0f}",
         )
         for size in sizes
     ]
@@ -183,7 +124,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--millions", type=float, nargs="+", default=[1, 3, 10], help="sizes of the books, in millions of calls")
     parser.add_argument("--spans", type=int, default=96_000, help="how many are sent at each size")
     parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--asked", type=int, default=8, help="how often each page is opened at each size")
+    parser.add_argument("--minutes-max", type=float, default=25.0, help="after so long the books grow no further")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     return parser.parse_args()
 
 

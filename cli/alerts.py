@@ -14,7 +14,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, SeverityName, TenantOption, WhoOption, parse_duration
+from cli.options import Format, FormatOption, HomeOption, OwnerOption, SeverityName, TenantOption, WhoOption, parse_duration
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -107,6 +107,14 @@ def resolve_alert(
     _act("resolved", alert, home, tenant, note, who)
 
 
+@alerts_app.command("reopen")
+def reopen_alert(
+    alert: AlertArgument, home: HomeOption = None, tenant: TenantOption = None, note: NoteOption = None, who: WhoOption = None
+) -> None:
+    """Open what was acknowledged or muted again: it is told, and told again at its interval."""
+    _act("reopened", alert, home, tenant, note, who)
+
+
 @alerts_app.command("note")
 def note_alert(
     alert: AlertArgument,
@@ -126,9 +134,9 @@ def list_rules(home: HomeOption = None, chosen: FormatOption = Format.TABLE) -> 
 
     with open_database("reader", home) as books:
         query = """
-            select distinct on (rule, tenant) tenant, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for,
+            select tenant, rule, revision, open_at, close_at, evidence_min, open_evaluations, open_for,
                    close_evaluations, close_for, stay_for, renotify_every, grown_by, severity, is_on, source
-              from ledger.alert_rules order by rule, tenant nulls first, revision desc"""
+              from ledger.alert_rules where is_in_force order by rule, tenant nulls first"""
         write_cursor(books.execute(query), chosen)
 
 
@@ -164,6 +172,20 @@ def set_rule(
             severity=severity and severity.value, grown_by=grown_by,
         )  # fmt: skip
     say(f"{rule} for {tenant or 'all'}: revision {revision}")
+
+
+@alerts_app.command("unset")
+def unset_rule(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule, as `rules` lists it.")],
+    tenant: OwnerOption,
+    home: HomeOption = None,
+) -> None:
+    """Take back a tenant's own thresholds of a rule: those for all hold for it again."""
+    from ledger.alerts import withdraw_rule
+
+    with _refusals(), open_database("writer", home) as books:
+        revision = withdraw_rule(books, rule, tenant, "pigou alerts unset")
+    say(f"{rule} for {tenant}: as for all, revision {revision}")
 
 
 def _act(

@@ -43,6 +43,7 @@ def appraise(
     from analyzers.alerts import evaluate
     from analyzers.appraise import appraise as run
     from analyzers.detect import detect
+    from analyzers.produce import produce
 
     if since is not None and until is not None and until < since:
         raise CommandError(f"--until {until} is before --since {since}", "name the first day and the last", exit_code=2)
@@ -51,6 +52,7 @@ def appraise(
         done = run(books, first, last, seed, told, is_all=True)
         detected = detect(books, first, last, progress=told)
         evaluate(books)
+        produce(books)
     say(
         f"{done.tasks} tasks settled, {done.derived} decisions derived, {done.appraised} appraised in {done.comparisons}"
         f" comparisons ({done.unchanged} as before), {done.discoveries} segments stand; {detected.places} places looked at,"

@@ -27,7 +27,7 @@ def import_channels(
 ) -> None:
     """State all channels of a file, or none. Nothing is edited: a change is a further revision; those not named stay."""
     from analyzers.delivery.channel_files import read_channels
-    from analyzers.delivery.stated import state_channels
+    from ledger.stated_channels import state_channels
 
     with _refusals():
         channels = read_channels(file)
@@ -80,7 +80,7 @@ def try_channel(channel: ChannelArgument, home: HomeOption = None, tenant: Tenan
     from analyzers.delivery.message import trial
     from analyzers.delivery.outbox import installation
     from analyzers.delivery.send import send
-    from analyzers.delivery.stated import find_channel
+    from ledger.stated_channels import find_channel
 
     with _refusals(), open_database("writer", home) as books:
         _, found = find_channel(books, channel, tenant)
@@ -91,10 +91,31 @@ def try_channel(channel: ChannelArgument, home: HomeOption = None, tenant: Tenan
     say(f"channel {channel} took the test: {outcome.answer}")
 
 
+@channels_app.command("pause")
+def pause(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
+    """Tell nothing through a channel of what happens from now on, until it is resumed. What waits for it, waits on."""
+    _pause(channel, home, tenant, is_paused=True)
+
+
+@channels_app.command("resume")
+def resume(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
+    """Tell through a channel again."""
+    _pause(channel, home, tenant, is_paused=False)
+
+
+def _pause(channel: str, home: Path | None, tenant: str | None, *, is_paused: bool) -> None:
+    from ledger.stated_channels import pause_channel
+
+    word = "paused" if is_paused else "resumed"
+    with _refusals(), open_database("writer", home) as books:
+        pause_channel(books, channel, tenant, f"pigou channels {'pause' if is_paused else 'resume'}", is_paused=is_paused)
+    say(f"channel {channel} of {tenant or 'all tenants'} {word}")
+
+
 @channels_app.command("remove")
 def remove(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
     """Tell nothing through a channel any more. What waits for it is dropped, and said to be."""
-    from analyzers.delivery.stated import remove_channel
+    from ledger.stated_channels import remove_channel
 
     with _refusals(), open_database("writer", home) as books:
         remove_channel(books, channel, tenant, "pigou channels remove")
@@ -104,7 +125,7 @@ def remove(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOpti
 @contextmanager
 def _refusals() -> Generator[None]:
     """A channel that cannot be as stated is the caller's to mend: exit 2."""
-    from analyzers.delivery.channel_files import ChannelError
+    from ledger.channels import ChannelError
 
     try:
         yield

@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import home_to_read, open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from ledger.findings import Act
 
 findings_app = typer.Typer(name="findings", help="Where dollars are lost every day, and what became of it.", no_args_is_help=True)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text!r} is no number") from None
+
 
 FindingArgument = Annotated[int, typer.Argument(metavar="FINDING", min=1, help="The finding's number.")]
 NoteOption = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept in its history.")]
@@ -31,7 +41,8 @@ def list_findings(
     home: HomeOption = None,
     tenant: TenantOption = None,
     mode: Annotated[str | None, typer.Option("--mode", metavar="MODE", help="Of this failure mode only.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="With those that are resolved.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="With those that are dismissed or resolved.")] = False,
+    dismissed: Annotated[bool, typer.Option("--dismissed", help="Only those that are dismissed.")] = False,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
     """List what is lost every day, the dearest first: open and acknowledged findings."""
@@ -39,7 +50,7 @@ def list_findings(
 
     with open_database("reader", home) as books:
         key = {"tenant": tenant, "mode": mode, "every": every}
-        write_cursor(books.execute(_LIST, key), chosen)
+        write_cursor(books.execute(_DISMISSED if dismissed else _LIST, key), chosen)
         problems = books.execute(_PROBLEMS, key).fetchall()
     for owner, which, problem in problems:
         remark(f"{which} cannot look at {owner}: {problem}")
@@ -50,8 +61,16 @@ select tenant, finding_id, mode, segment, round(usd_per_day, 2) as usd_per_day, 
        status, to_char(since at time zone 'UTC', 'YYYY-MM-DD') as since, opened_at, n, materiality_usd_per_day, sentence
   from ledger.findings
  where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(mode)s::text is null or mode = %(mode)s)
-   and (%(every)s or status <> 'resolved')
+   and (%(every)s or status in ('open', 'acknowledged'))
  order by status = 'resolved', usd_per_day desc, tenant, finding_id"""
+
+_DISMISSED = """
+select tenant, finding_id, mode, segment, round(usd_per_day, 2) as usd_per_day, round(low, 2) as low, round(high, 2) as high,
+       dismissed_as, dismissed_by, dismissed_at, dismissed_until, dismissed_until_usd_per_day, dismissed_note, sentence
+  from ledger.findings
+ where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(mode)s::text is null or mode = %(mode)s)
+   and status = 'dismissed'
+ order by usd_per_day desc, tenant, finding_id"""
 
 _PROBLEMS = """
 select tenant, mode, problem from ledger.detections
@@ -166,11 +185,52 @@ def note_finding(
     _act("noted", finding, home, tenant, text, who)
 
 
-def _dollars_a_day(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise typer.BadParameter(f"{text!r} is no number") from None
+class GroundName(StrEnum):
+    """Why a loss is left as it is."""
+
+    INTENDED = "intended"
+    NOT_WORTH_IT = "not-worth-it"
+
+
+@findings_app.command("dismiss")
+def dismiss_finding(
+    finding: FindingArgument,
+    ground: Annotated[GroundName, typer.Option("--as", help="What it is.")],
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why; kept in its history.")],
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", parser=parse_moment, metavar="DAY", help="It counts again then.")
+    ] = None,
+    grown_by: Annotated[
+        Decimal | None,
+        typer.Option("--grown-by", parser=_number, metavar="NUMBER", help="It counts again when it is so many times as large."),
+    ] = None,
+    who: WhoOption = None,
+) -> None:
+    """Leave a loss as it is, for good or until something: it neither alerts nor counts. Looks at it go on."""
+    from ledger.findings import Dismissal, dismiss
+
+    dismissal = Dismissal("intended" if ground is GroundName.INTENDED else "not worth it", until, grown_by)
+    with _refusals(), open_database("writer", home) as books:
+        owner = dismiss(books, finding, dismissal, who=who or getpass.getuser(), note=note, tenant=tenant)
+    say(f"{owner}: finding {finding} dismissed" + (f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""))
+
+
+@findings_app.command("restore")
+def restore_finding(
+    finding: FindingArgument,
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    note: NoteOption = None,
+    who: WhoOption = None,
+) -> None:
+    """End a dismissal: the finding counts and alerts again."""
+    from ledger.findings import restore
+
+    with _refusals(), open_database("writer", home) as books:
+        owner = restore(books, finding, who=who or getpass.getuser(), note=note, tenant=tenant)
+    say(f"{owner}: finding {finding} restored")
 
 
 @findings_app.command("materiality")
@@ -179,7 +239,7 @@ def materiality(
     tenant: TenantOption = None,
     usd_per_day: Annotated[
         Decimal | None,
-        typer.Option("--usd-per-day", parser=_dollars_a_day, metavar="USD", help="State it anew; without it, show what holds."),
+        typer.Option("--usd-per-day", parser=_number, metavar="USD", help="State it anew; without it, show what holds."),
     ] = None,
     chosen: FormatOption = Format.TABLE,
 ) -> None:

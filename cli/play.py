@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
-from analyzers.decisions.derive import state_assignment
+from analyzers.decisions.derive import DOSE, state_assignment
 from cli.terminal import one_line
 from economy.emit import EmissionError
 from economy.play import EconomySettings, play
@@ -19,6 +19,9 @@ from ledger.rates import import_rates
 
 _RECORDED = ("verify", "confirm", "cache", "reuse")
 """Decisions of the fleet that follow from a task's value and difficulty, which its prompt tells, and are explored at random."""
+
+_DOSED = "code.fix_test"
+"""The class in whose tasks value and difficulty, which their prompts tell, decide how much is read, planned, done and checked."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             add_policies(books, None, read_policies(economy / "policy.yaml"), "policy.yaml")
             for kind in _RECORDED:
                 state_assignment(books, 0, kind, "*", "recorded", "the economy's own page")
+            state_assignment(books, 0, DOSE, _DOSED, "recorded", "the economy's own page")
         truth = play(settings, lambda done, total: _tell(progress, done, total))
         truth.write(options.truth)
     except (LedgerError, EmissionError, OSError) as error:

@@ -17,6 +17,7 @@ from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOpt
 from cli.terminal import say
 
 if TYPE_CHECKING:
+    from allocation.problem import Kind
     from collector.quote import QuoteAnswer, QuoteRequest
 
 prices_app = typer.Typer(name="prices", help="What quality, seconds and losses are priced at.", invoke_without_command=True)
@@ -116,28 +117,31 @@ def what_if(
     tenant: OwnerOption,
     home: HomeOption = None,
     budget: Annotated[
-        float | None, typer.Option("--budget-usd", min=0, metavar="USD", help="Compute in place of the budgets.")
+        float | None, typer.Option("--budget-usd", min=0, metavar="USD", help="A budget in place of those stated for the same.")
     ] = None,
     days: Annotated[float, typer.Option("--budget-days", min=0.01, metavar="DAYS", help="For how long that budget is.")] = 30.0,
-    sla: Annotated[float | None, typer.Option("--sla-s", min=0, metavar="SECONDS", help="Mean latency in place of SLAs.")] = None,
+    sla: Annotated[float | None, typer.Option("--sla-s", min=0, metavar="SECONDS", help="An SLA in place of the stated.")] = None,
     risk: Annotated[
-        float | None, typer.Option("--risk-usd-per-day", min=0, metavar="USD", help="Expected loss a day in place of envelopes.")
+        float | None, typer.Option("--risk-usd-per-day", min=0, metavar="USD", help="A risk envelope in place of the stated.")
     ] = None,
     task_class: Annotated[str, typer.Option("--task-class", metavar="NAME", help="Whom they are for.")] = "*",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resampling that intervals come from.")] = 0,
+    anew: Annotated[bool, typer.Option("--anew", help="Of the tasks of now, rather than of the last look's.")] = False,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Show what prices and allocation would be under other limits, beside those that hold. Writes nothing."""
-    from analyzers.prices.vector import WhatIf, look
-    from cli.price_tables import write_looks
+    """Show what prices and allocation would be under other limits, beside those that hold: as on the page. Writes nothing."""
+    from allocation.what_if import Supposed
+    from cli.price_tables import write_response
+    from cli.supposed import looked_anew, looked_last
 
-    with open_database("writer", home) as books, _refusals():
-        row = books.execute("select tenant_id from pigou.tenant where tenant = %s", (tenant,)).fetchone()
-        if row is None:
-            raise CommandError(f"there is no tenant {tenant!r}", exit_code=2)
-        supposed = WhatIf(budget, days, sla, risk, task_class)
-        now, then = (look(books, row[0], seed=seed, what_if=one) for one in (None, supposed))
-    write_looks(now, then, chosen)
+    levels: list[tuple[Kind, float | None]] = [
+        ("compute_budget", None if budget is None else budget / days), ("latency_sla", sla), ("risk_envelope", risk)
+    ]  # fmt: skip
+    supposed = [Supposed(kind, task_class, level) for kind, level in levels if level is not None]
+    if not supposed:
+        raise CommandError("nothing to suppose", "give --budget-usd, --sla-s or --risk-usd-per-day", exit_code=2)
+    with open_database("writer" if anew else "reader", home) as books, _refusals():
+        looked = looked_anew(books, tenant) if anew else looked_last(books, tenant)
+    write_response(looked, supposed, chosen)
 
 
 def quote(

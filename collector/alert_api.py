@@ -5,6 +5,7 @@
     POST /v1/alerts/{alert_id}/acknowledge   somebody looks after it
     POST /v1/alerts/{alert_id}/mute          it is not told until a time
     POST /v1/alerts/{alert_id}/resolve       it is right again, somebody says
+    POST /v1/alerts/{alert_id}/reopen        nobody looks after it, or is to be spared it, any more
     POST /v1/alerts/{alert_id}/note          something is to be known of it
 
 They read and act through `ledger/alerts.py`, as the command line does.
@@ -12,32 +13,20 @@ They read and act through `ledger/alerts.py`, as the command line does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-import anyio.to_thread
 import psycopg
 from fastapi import APIRouter, HTTPException, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, Field
 
-from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number
 from ledger import alerts
-from ledger.errors import DatabaseUnavailable
-from ledger.pool import Connections
 
-_BODY_LIMIT_BYTES = 16 * 1024
 _YEAR_S = 366 * 86_400
-_NUMBER_MAX = 2**31 - 1
 
-T = TypeVar("T")
 State = Literal["open", "acknowledged", "muted", "resolved"]
-AlertId = Annotated[int, Path(ge=1, le=_NUMBER_MAX, description="The alert's number, within its tenant.")]
-Number = Annotated[Decimal, PlainSerializer(lambda value: f"{value.normalize():f}", return_type=str)]
-"""Exact: written as text, since JSON's numbers are read as binary fractions."""
-Name = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=200)]
+AlertId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The alert's number, within its tenant.")]
 
 
 class AlertAnswer(BaseModel):
@@ -90,19 +79,6 @@ class AlertWithHistory(BaseModel):
     events: list[EventAnswer]
 
 
-class _Someone(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    who: Name = Field(description="Who does it; kept in the alert's history.")
-    tenant: Name | None = Field(None, description="Whose alert it is.")
-
-
-class ActRequest(_Someone):
-    """Who does it, whose alert it is, and why."""
-
-    note: str | None = Field(None, pattern=NO_NUL, max_length=4000, description="Why.")
-
-
 class MuteRequest(ActRequest):
     """The same, and for how long: one of `until` and `for_s`."""
 
@@ -110,23 +86,11 @@ class MuteRequest(ActRequest):
     for_s: int | None = Field(None, ge=1, le=_YEAR_S, description="Seconds until then.")
 
 
-class NoteRequest(_Someone):
-    """Who notes what, of whose alert."""
-
-    note: str = Field(pattern=NO_NUL, min_length=1, max_length=4000, description="What is to be known.")
-
-
 def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     """The routes of alerts over a database; they open their connections with the application and close them with it."""
-    connections = Connections(dsn, "writer", application="pigou-alerts")
-    slots = anyio.CapacityLimiter(8)
-
-    async def ask(work: Callable[[psycopg.Connection], T]) -> T:
-        def in_thread() -> T:
-            with _answered(), connections.connection() as connection:
-                return work(connection)
-
-        return await anyio.to_thread.run_sync(in_thread, limiter=slots)
+    ask = Asking(dsn, application="pigou-alerts", refusals={alerts.UnknownAlert: 404, alerts.AlertError: 409})
+    router = ask.router("/v1/alerts", "alerts")
+    _add_reading(router, ask, default_tenant)
 
     async def done(
         alert_id: int, asked: ActRequest | NoteRequest, event: alerts.Act, until: datetime | None = None
@@ -139,18 +103,12 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
 
         return await ask(work)
 
-    router = APIRouter(
-        prefix="/v1/alerts", tags=["alerts"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES)
-    )
-    _add_reading(router, ask, default_tenant)
-    problems: dict[int | str, dict[str, Any]] = {404: {}, 409: {}, 503: {}}
-
-    @router.post("/{alert_id}/acknowledge", responses=problems)
+    @router.post("/{alert_id}/acknowledge", responses=PROBLEMS)
     async def acknowledge(alert_id: AlertId, asked: ActRequest) -> AlertWithHistory:
         """Say that somebody looks after it: it is not told again until it is resolved."""
         return await done(alert_id, asked, "acknowledged")
 
-    @router.post("/{alert_id}/mute", responses=problems)
+    @router.post("/{alert_id}/mute", responses=PROBLEMS)
     async def mute(alert_id: AlertId, asked: MuteRequest) -> AlertWithHistory:
         """Not be told of it for a while; what is still wrong then is told again."""
         if (asked.until is None) == (asked.for_s is None):
@@ -158,12 +116,17 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         until = asked.until or datetime.now(UTC) + timedelta(seconds=asked.for_s or 0)
         return await done(alert_id, asked, "muted", until)
 
-    @router.post("/{alert_id}/resolve", responses=problems)
+    @router.post("/{alert_id}/resolve", responses=PROBLEMS)
     async def resolve(alert_id: AlertId, asked: ActRequest) -> AlertWithHistory:
         """Resolve it by hand; what is still wrong opens again, as another alert."""
         return await done(alert_id, asked, "resolved")
 
-    @router.post("/{alert_id}/note", responses=problems)
+    @router.post("/{alert_id}/reopen", responses=PROBLEMS)
+    async def reopen(alert_id: AlertId, asked: ActRequest) -> AlertWithHistory:
+        """Open what was acknowledged or muted again: it is told, and told again at its interval."""
+        return await done(alert_id, asked, "reopened")
+
+    @router.post("/{alert_id}/note", responses=PROBLEMS)
     async def note(alert_id: AlertId, asked: NoteRequest) -> AlertWithHistory:
         """Note something of it, resolved or not; nothing else changes."""
         return await done(alert_id, asked, "noted")
@@ -171,13 +134,13 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     return router
 
 
-def _add_reading(router: APIRouter, ask: Callable[..., Any], default_tenant: str) -> None:
+def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
     @router.get("", responses={503: {}})
     async def list_alerts(
         tenant: Annotated[Name | None, Query(description="Whose.")] = None,
         state: Annotated[list[State] | None, Query(description="In these states; by default all but resolved.")] = None,
         rule: Annotated[Name | None, Query(description="Of this rule only.")] = None,
-        before: Annotated[int | None, Query(ge=1, le=_NUMBER_MAX, description="Older than the alert of this number.")] = None,
+        before: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description="Older than the alert of this number.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> AlertsAnswer:
         """List a tenant's alerts, newest first."""
@@ -205,16 +168,3 @@ def _add_reading(router: APIRouter, ask: Callable[..., Any], default_tenant: str
 def _shown(connection: psycopg.Connection, tenant: str, alert_id: int) -> AlertWithHistory:
     alert, events = alerts.show_alert(connection, tenant, alert_id)
     return AlertWithHistory(alert=AlertAnswer(**alert), events=[EventAnswer(**event) for event in events])
-
-
-@contextmanager
-def _answered() -> Generator[None]:
-    """What the ledger refuses, as HTTP says it."""
-    try:
-        yield
-    except alerts.UnknownAlert as error:
-        raise HTTPException(404, str(error)) from error
-    except alerts.AlertError as error:
-        raise HTTPException(409, str(error)) from error
-    except DatabaseUnavailable as error:
-        raise HTTPException(503, str(error), {"Retry-After": "1"}) from error

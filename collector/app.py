@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from collector import answers
 from collector.alert_api import alert_router
 from collector.budget_api import budget_router
+from collector.channel_api import channel_router
 from collector.decompress import COMPRESSIONS
 from collector.export import Answer, Encoding, Export
 from collector.finding_api import finding_router
@@ -19,7 +20,9 @@ from collector.outcome_api import outcome_router
 from collector.pipeline import Pipeline
 from collector.price_api import price_router
 from collector.rate_api import rate_router
+from collector.rule_api import rule_router
 from collector.settings import CollectorSettings
+from collector.view_api import view_router
 
 _PATHS: dict[str, Literal["span", "log", "metric"]] = {"/v1/traces": "span", "/v1/logs": "log", "/v1/metrics": "metric"}
 _ENCODINGS: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "application/json": "json"}
@@ -61,6 +64,9 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     app.include_router(rate_router(settings.dsn, settings.default_tenant))
     app.include_router(alert_router(settings.dsn, settings.default_tenant))
     app.include_router(finding_router(settings.dsn, settings.default_tenant))
+    app.include_router(rule_router(settings.dsn))
+    app.include_router(channel_router(settings.dsn))
+    app.include_router(view_router(settings.dsn))
     for path in _PATHS:
         app.add_api_route(path, export, methods=["POST"], response_class=Response)
 

@@ -14,6 +14,8 @@ from starlette.types import Message
 
 from ledger.pool import Connections
 
+FIELD_HEADER = "Pigou-Field"
+"""Says which field of a request an answer of 4xx is about, where it is about one."""
 NO_NUL = r"^[^\x00]+$"
 """Text without the character that PostgreSQL cannot hold."""
 
@@ -41,7 +43,8 @@ def bounded_route(limit_bytes: int) -> type[APIRoute]:
                 except RequestValidationError as error:
                     wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
                     said = "; ".join(wrong).encode("utf-8", "replace").decode()  # it may quote half a character
-                    raise HTTPException(422, said) from error
+                    field = next((str(one["loc"][1]) for one in error.errors() if len(one["loc"]) > 1), "")
+                    raise HTTPException(422, said, {FIELD_HEADER: field} if field.isidentifier() else None) from error
 
             return bounded
 

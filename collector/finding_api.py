@@ -4,35 +4,29 @@
     GET  /v1/findings/{finding_id}               one, with its history
     POST /v1/findings/{finding_id}/acknowledge   somebody looks after it
     POST /v1/findings/{finding_id}/note          something is to be known of it
+    POST /v1/findings/{finding_id}/dismiss       it is intended, or not worth its mending
+    POST /v1/findings/{finding_id}/restore       it counts again
 
 They read and act through `ledger/findings.py`, as the command line does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import anyio.to_thread
 import psycopg
-from fastapi import APIRouter, HTTPException, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime, BaseModel, Field
 
-from collector.alert_api import Name, Number
-from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Note, NoteRequest, Number, Someone
 from ledger import findings
-from ledger.errors import DatabaseUnavailable
-from ledger.pool import Connections
+from ledger.findings import Ground
 
-_BODY_LIMIT_BYTES = 16 * 1024
-_NUMBER_MAX = 2**31 - 1
-
-T = TypeVar("T")
-Status = Literal["open", "acknowledged", "resolved"]
-FindingId = Annotated[int, Path(ge=1, le=_NUMBER_MAX, description="The finding's number, within its tenant.")]
+Status = Literal["open", "acknowledged", "dismissed", "resolved"]
+FindingId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The finding's number, within its tenant.")]
 ModeName = Literal[
     "over_routing",
     "under_routing",
@@ -116,6 +110,12 @@ class FindingAnswer(BaseModel):
     resolution: Literal["right again", "gone"] | None
     former_finding_id: int | None
     alert_id: int | None
+    dismissed_at: datetime | None
+    dismissed_by: str | None
+    dismissed_as: Ground | None
+    dismissed_note: str | None
+    dismissed_until: datetime | None
+    dismissed_until_usd_per_day: Number | None
 
 
 class FindingEventAnswer(BaseModel):
@@ -123,7 +123,7 @@ class FindingEventAnswer(BaseModel):
 
     event_id: int
     at: datetime
-    event: Literal["opened", "reopened", "grew", "acknowledged", "noted", "resolved"]
+    event: Literal["opened", "reopened", "grew", "acknowledged", "noted", "dismissed", "restored", "lapsed", "resolved"]
     who: str | None
     note: str | None
     usd_per_day: Number | None
@@ -145,47 +145,22 @@ class FindingWithHistory(BaseModel):
     events: list[FindingEventAnswer]
 
 
-class _Someone(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class DismissRequest(Someone):
+    """Who leaves which loss as it is, why, and until when: for good unless `until` or `grown_by` says otherwise."""
 
-    who: Name = Field(description="Who does it; kept in the finding's history.")
-    tenant: Name | None = Field(None, description="Whose finding it is.")
-
-
-class FindingActRequest(_Someone):
-    """Who does it, whose finding it is, and why."""
-
-    note: str | None = Field(None, pattern=NO_NUL, max_length=4000, description="Why.")
-
-
-class FindingNoteRequest(_Someone):
-    """Who notes what, of whose finding."""
-
-    note: str = Field(pattern=NO_NUL, min_length=1, max_length=4000, description="What is to be known.")
+    ground: Ground = Field(description="What it is.")
+    note: Note = Field(description="Why.")
+    until: AwareDatetime | None = Field(None, description="When it counts again.")
+    grown_by: Decimal | None = Field(None, gt=1, le=1000, description="It counts again when it loses so many times as much.")
 
 
 def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     """The routes of findings over a database; they open their connections with the application and close them with it."""
-    connections = Connections(dsn, "writer", application="pigou-findings")
-    slots = anyio.CapacityLimiter(8)
-
-    async def ask(work: Callable[[psycopg.Connection], T]) -> T:
-        def in_thread() -> T:
-            with _answered(), connections.connection() as connection:
-                return work(connection)
-
-        return await anyio.to_thread.run_sync(in_thread, limiter=slots)
-
-    router = APIRouter(
-        prefix="/v1/findings",
-        tags=["findings"],
-        lifespan=while_serving(connections),
-        route_class=bounded_route(_BODY_LIMIT_BYTES),
-    )
+    ask = Asking(dsn, application="pigou-findings", refusals={findings.UnknownFinding: 404, findings.FindingError: 409})
+    router = ask.router("/v1/findings", "findings")
     _add_reading(router, ask, default_tenant)
-    problems: dict[int | str, dict[str, Any]] = {404: {}, 409: {}, 503: {}}
 
-    async def done(finding_id: int, asked: FindingActRequest | FindingNoteRequest, event: findings.Act) -> FindingWithHistory:
+    async def done(finding_id: int, asked: ActRequest | NoteRequest, event: findings.Act) -> FindingWithHistory:
         tenant = asked.tenant or default_tenant
 
         def work(connection: psycopg.Connection) -> FindingWithHistory:
@@ -194,26 +169,49 @@ def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
 
         return await ask(work)
 
-    @router.post("/{finding_id}/acknowledge", responses=problems)
-    async def acknowledge_finding(finding_id: FindingId, asked: FindingActRequest) -> FindingWithHistory:
+    @router.post("/{finding_id}/acknowledge", responses=PROBLEMS)
+    async def acknowledge_finding(finding_id: FindingId, asked: ActRequest) -> FindingWithHistory:
         """Say that somebody looks after it: it and its alert are not told again until it has grown to twice as much."""
         return await done(finding_id, asked, "acknowledged")
 
-    @router.post("/{finding_id}/note", responses=problems)
-    async def note_finding(finding_id: FindingId, asked: FindingNoteRequest) -> FindingWithHistory:
+    @router.post("/{finding_id}/note", responses=PROBLEMS)
+    async def note_finding(finding_id: FindingId, asked: NoteRequest) -> FindingWithHistory:
         """Note something of it, resolved or not; nothing else changes."""
         return await done(finding_id, asked, "noted")
+
+    @router.post("/{finding_id}/dismiss", responses=PROBLEMS)
+    async def dismiss_finding(finding_id: FindingId, asked: DismissRequest) -> FindingWithHistory:
+        """Leave it as it is: it neither alerts nor counts, and its alert is resolved. Looks at it go on."""
+        tenant = asked.tenant or default_tenant
+        dismissal = findings.Dismissal(asked.ground, asked.until, asked.grown_by)
+
+        def work(connection: psycopg.Connection) -> FindingWithHistory:
+            findings.dismiss(connection, finding_id, dismissal, who=asked.who, note=asked.note, tenant=tenant)
+            return _shown(connection, tenant, finding_id)
+
+        return await ask(work)
+
+    @router.post("/{finding_id}/restore", responses=PROBLEMS)
+    async def restore_finding(finding_id: FindingId, asked: ActRequest) -> FindingWithHistory:
+        """End its dismissal: it counts and alerts again."""
+        tenant = asked.tenant or default_tenant
+
+        def work(connection: psycopg.Connection) -> FindingWithHistory:
+            findings.restore(connection, finding_id, who=asked.who, note=asked.note, tenant=tenant)
+            return _shown(connection, tenant, finding_id)
+
+        return await ask(work)
 
     return router
 
 
-def _add_reading(router: APIRouter, ask: Callable[..., Any], default_tenant: str) -> None:
+def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
     @router.get("", responses={503: {}})
     async def list_findings(
         tenant: Annotated[Name | None, Query(description="Whose.")] = None,
-        status: Annotated[list[Status] | None, Query(description="Of these statuses; by default all but resolved.")] = None,
+        status: Annotated[list[Status] | None, Query(description="Of these statuses; by default open and acknowledged.")] = None,
         mode: Annotated[ModeName | None, Query(description="Of this failure mode only.")] = None,
-        before: Annotated[int | None, Query(ge=1, le=_NUMBER_MAX, description="Older than the finding of this number.")] = None,
+        before: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description="Older than the finding of this number.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> FindingsAnswer:
         """List a tenant's findings, newest first."""
@@ -243,16 +241,3 @@ def _add_reading(router: APIRouter, ask: Callable[..., Any], default_tenant: str
 def _shown(connection: psycopg.Connection, tenant: str, finding_id: int) -> FindingWithHistory:
     finding, events = findings.show_finding(connection, tenant, finding_id)
     return FindingWithHistory(finding=FindingAnswer(**finding), events=[FindingEventAnswer(**event) for event in events])
-
-
-@contextmanager
-def _answered() -> Generator[None]:
-    """What the ledger refuses, as HTTP says it."""
-    try:
-        yield
-    except findings.UnknownFinding as error:
-        raise HTTPException(404, str(error)) from error
-    except findings.FindingError as error:
-        raise HTTPException(409, str(error)) from error
-    except DatabaseUnavailable as error:
-        raise HTTPException(503, str(error), {"Retry-After": "1"}) from error

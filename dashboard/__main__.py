@@ -12,6 +12,7 @@ from dashboard.app import Settings, create_app
 from dashboard.books import Books
 
 THREADS = 4  # a page asks some eight questions at once; more threads would only queue at the database
+FRESH_S = 2.0  # less than pages wait before they look again
 CONNECTIONS = 2  # each is a backend of the server; the questions are short, and take turns faster than the page draws
 
 
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page's questions queue for a moment by design
-    books = Books(given.dsn, connections_max=CONNECTIONS)
+    books = Books(given.dsn, connections_max=CONNECTIONS, fresh_s=given.fresh_s)
     app = create_app(books, Settings(endpoint=given.otlp_endpoint, collector=given.collector or given.otlp_endpoint))
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -49,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=4320, help="port to listen on")
     parser.add_argument(
         "--otlp-endpoint", default="http://127.0.0.1:4318", help="where agents send their telemetry, as shown to newcomers"
+    )
+    parser.add_argument(
+        "--fresh-s",
+        type=float,
+        default=FRESH_S,
+        help="how old, in seconds, an answer may be that several readers share (0: none is shared)",
     )
     parser.add_argument(
         "--collector", help="where the collector answers this process, for what is done on pages (default: the OTLP endpoint)"

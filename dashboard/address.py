@@ -1,7 +1,7 @@
 """How single values of an address are read; each reader answers None for what it cannot read."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,7 +12,14 @@ GROUPINGS = {
     "provider": "Provider", "day": "Day", "week": "Week", "month": "Month",
 }  # fmt: skip
 MEASURES = {"cost": "Dollars", "calls": "Calls", "tokens": "Tokens"}
-SOUGHT_MOST = 256  # characters of an id that is looked for
+AGES = {  # how long alerts have been open: name, words, and whether it is since or before so long ago
+    "new": ("opened in the past 24 hours", timedelta(hours=24), True),
+    "1d": ("older than a day", timedelta(days=1), False),
+    "7d": ("older than a week", timedelta(days=7), False),
+    "30d": ("older than 30 days", timedelta(days=30), False),
+}
+LIMITS = ("compute_budget", "latency_sla", "risk_envelope")
+SOUGHT_MOST = 256  # characters of an id, or of words, that are looked for
 ACCOUNT_LONGEST = 800  # characters of an account's name
 
 
@@ -98,6 +105,20 @@ def _entry(value: str) -> str | None:
         return None
 
 
+def _limit(value: str) -> str | None:
+    """A kind of limit and whom it is for: `latency_sla:support.faq`, `compute_budget:*`."""
+    kind, _, pattern = value.replace("\0", "")[:ACCOUNT_LONGEST].partition(":")
+    return f"{kind}:{pattern}" if kind in LIMITS and pattern else None
+
+
+def _level(value: str) -> str | None:
+    try:
+        level = float(value)
+    except ValueError:
+        return None
+    return f"{level:.6g}" if 0 <= level < 1e12 else None
+
+
 # What single pages ask beside time and filters, by its name in the address: a reader of its value, None where it cannot be read.
 ASKED: dict[str, Callable[[str], str | None]] = {
     "account": _named,
@@ -110,6 +131,11 @@ ASKED: dict[str, Callable[[str], str | None]] = {
     "former": _one_of("1"),
     "provider": _named,
     "priced": _named,
+    "age": _one_of(*AGES),
+    "channel": _named,
+    "whose": _named,
+    "limit": _limit,
+    "level": _level,
 }
 # What of an address names one thing.
 SINGLE: dict[str, Callable[[str], dict[str, Any] | None]] = {

@@ -12,11 +12,12 @@ import dash_mantine_components as dmc
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from dashboard import downloads, navigation, theme
+from dashboard import downloads, navigation, saved_views, theme
 from dashboard.books import Books
 from dashboard.components.filter_bar import filter_bar
 from dashboard.components.labelled import labelled
 from dashboard.components.sql_drawer import sql_drawer
+from dashboard.components.views_menu import views_menu
 from dashboard.filters import LIVE_SECONDS
 from dashboard.pages import PAGES
 
@@ -79,6 +80,7 @@ def create_app(books: Books, settings: Settings | None = None, clock: Clock = _u
     )
     app.layout = _shell()
     navigation.register(app, PAGES, books, settings.endpoint, settings.collector, clock)
+    saved_views.register(app, books, settings.collector, clock)
     downloads.register(app.server, books, clock)
     return app
 
@@ -99,6 +101,7 @@ def _shell() -> Component:
                                     "Find a trace, conversation, user or decision by its id",
                                 ),
                                 html.Div(id="links", className="links"),
+                                views_menu(),
                                 labelled(
                                     dmc.ColorSchemeToggle(lightIcon="☾", darkIcon="☀", variant="subtle", color="gray", size="md"),
                                     "Switch between light and dark",

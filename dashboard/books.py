@@ -10,11 +10,13 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from dashboard.frame import Frame
-from dashboard.queries import Statement
+from dashboard.queries import Statement, named
+from dashboard.recent import Recent
 from ledger.database import connect
 from ledger.errors import DatabaseUnavailable
 
 STATEMENT_TIMEOUT_MS = 20_000
+_VERSION = Statement("appraisal_version", named()["appraisal_version"])
 IDLE_S_MAX = 30.0  # a backend of the server weighs tens of megabytes; opening one takes milliseconds
 
 
@@ -32,11 +34,14 @@ class BooksUnavailable(Exception):
 class Books:
     """Reads the books of one database. Safe to share between threads.
 
-    Holds at most `connections_max` connections, and none that nobody asked for `idle_s_max` seconds.
+    Holds at most `connections_max` connections, and none that nobody asked for `idle_s_max` seconds. Where many ask the same at
+    once, they share an answer that is no older than `fresh_s` seconds; what is summed of decisions and tasks is kept until these
+    change. 0: each gets an answer of its own.
     """
 
-    def __init__(self, dsn: str, connections_max: int = 4, idle_s_max: float = IDLE_S_MAX) -> None:
+    def __init__(self, dsn: str, connections_max: int = 4, idle_s_max: float = IDLE_S_MAX, fresh_s: float = 0.0) -> None:
         self._dsn = dsn
+        self.recent = Recent(fresh_s)
         self._idle: deque[tuple[float, psycopg.Connection]] = deque()  # since when; the longest first
         self._idle_s_max = idle_s_max
         self._free = threading.BoundedSemaphore(connections_max)
@@ -45,6 +50,12 @@ class Books:
 
     def run(self, statement: Statement) -> Frame:
         """The whole answer of one statement. Raises: BooksUnavailable."""
+        if statement.is_of_appraisals and self.recent.is_on:
+            version = self.recent.share(_VERSION.text, lambda: self._asked(_VERSION).rows)
+            return self.recent.keep(statement.text, version, lambda: self._asked(statement))
+        return self.recent.share(statement.text, lambda: self._asked(statement))
+
+    def _asked(self, statement: Statement) -> Frame:
         with self._connection() as connection:
             cursor = connection.execute(statement.text.encode())
             columns = tuple(column.name for column in cursor.description or ())
@@ -129,6 +140,9 @@ class Books:
             connection = connect(self._dsn, "reader", application="pigou dashboard")
             connection.execute(b"set statement_timeout = %d" % STATEMENT_TIMEOUT_MS)
             connection.execute("set default_transaction_read_only = on")
+            connection.execute(
+                "set max_parallel_workers_per_gather = 0"
+            )  # whoever looks takes one core, and leaves those that post theirs
         except DatabaseUnavailable as error:
             raise _away(self.address, str(error.__cause__ or error)) from error
         except psycopg.Error as error:

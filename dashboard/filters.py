@@ -32,6 +32,7 @@ DECISION_DIMENSIONS = {
 ALERT_DIMENSIONS = {
     "rule": "Rule",
     "severity": "Severity",
+    "mode": "Mode",
     "tenant": "Tenant",
 }
 # What books are told apart by.
@@ -61,6 +62,7 @@ RANGE = "14d"
 STATUSES = ("booked", "unpriced", "suspense", "duplicate")
 SORTS = ("started_at", "cost_usd", "latency_ms", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
 ALERT_STATES = ("open", "acknowledged", "muted", "resolved", "every")  # without one of them: what is not resolved
+FINDING_STATES = ("open", "acknowledged", "dismissed", "resolved", "every")  # without one: open and acknowledged
 VERDICTS = ("appraised", "not_enough_evidence", "not_identified")
 DECISION_SORTS = ("regret_usd", "decided_at", "value_usd", "cost_usd", "latency_usd", "risk_usd", "net_usd", "propensity")
 BY = ("use", "model", "layer")  # the first is what figures are shaded by: uses differ more than layers do
@@ -247,7 +249,7 @@ def parse(search: str | None) -> Filters:
             filters = replace(filters, **{name: at})
         elif name == "by" and (by := tuple(dict.fromkeys(part for part in value.split(",") if part in DIMENSIONS))):
             filters = replace(filters, by=by)
-        elif name == "status" and value in (*STATUSES, *VERDICTS, *ALERT_STATES):
+        elif name == "status" and value in (*STATUSES, *VERDICTS, *ALERT_STATES, *FINDING_STATES):
             filters = replace(filters, status=value)
         elif name == "sort" and value.removeprefix("-") in (*SORTS, *DECISION_SORTS):
             filters = replace(filters, sort=value)

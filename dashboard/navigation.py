@@ -13,7 +13,7 @@ from dashboard.books import Books
 from dashboard.components.filter_bar import CUSTOM, SETTINGS, Setting, dates_of, offered, set_as
 from dashboard.components.onboarding import AGAIN
 from dashboard.components.panel import Panel, View, drawn
-from dashboard.components.refresh import Shape, changed, digest, take_apart
+from dashboard.components.refresh import Part, Shape, changed, digest, take_apart, view_key
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
 from dashboard.pages import Page, page_at
@@ -95,6 +95,8 @@ def _link(page: Page, here: Page, filters: views.Filters) -> Component:
 
 
 def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: str, clock: Callable[[], datetime]) -> None:
+    followed = {name for panel in panels.values() for name in panel.follows}
+
     @app.callback(
         Output({"type": "panel", "panel": MATCH}, "children"),
         Output({"type": "retry", "panel": MATCH}, "disabled"),
@@ -114,11 +116,19 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         identity: dict[str, str],
         held: Shape | None,
     ) -> Answer:
-        if ctx.triggered_id == "tick" and held is not None and panels[identity["panel"]].keeps:
+        name, filters = identity["panel"], views.parse(search)
+        if ctx.triggered_id == "tick" and held is not None and panels[name].keeps:
             return no_update, no_update, no_update
-        view = View(books, views.parse(search), clock(), pathname or "/", endpoint)
-        children, retry = drawn(panels[identity["panel"]], view)
-        parts, shape = take_apart(identity["panel"], children)
+        key = view_key(filters, pathname or "/", followed - set(panels[name].follows))
+        if ctx.triggered_id == "url" and held is not None and held.get("view") == key:
+            return no_update, no_update, no_update
+
+        def draw() -> tuple[list[Component | str], bool, list[Part], Shape]:
+            children, retry = drawn(panels[name], View(books, filters, clock(), pathname or "/", endpoint))
+            return children, retry, *take_apart(name, children)
+
+        children, retry, parts, found = books.recent.share((name, search, pathname), draw)
+        shape = Shape(skeleton=found["skeleton"], parts=found["parts"], view=key)
         exchanged = changed(parts, shape, held) if ctx.triggered_id == "tick" else None
         if exchanged is None:
             return children, not retry, shape

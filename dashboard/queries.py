@@ -2,10 +2,10 @@
 
 The statements stand in `sql/*.sql` and read views of schema `ledger` only. In them, braces mark what a page fills in:
 `{filters hour tenant model}` becomes the conditions of the view's time column (`-` for none) and of those dimensions,
-`{overlap begun ended}` those of lives between two columns that reach into the window, `{name}` a quoted literal, `{days}` a row
-with the days of the window that the books know, and a few names (`dimension`, `order`…) a piece that is checked against a fixed
-list. `{standing}` is the query of that name. `{spend}` and `{statuses}` are the sums that answer for the window: what was spent
-is never summed from single rows.
+`{overlap begun ended}` those of lives between two columns that reach into the window, `{asked tenant}` the values that a
+dimension is narrowed to, `{name}` a quoted literal, `{days}` a row with the days of the window that the books know, and a few
+names (`dimension`, `order`…) a piece that is checked against a fixed list. `{spend}`, `{statuses}`, `{regret}` and `{tasks}`
+are the sums that answer for the window: what was spent, decided or settled is never summed from single rows.
 """
 
 import re
@@ -16,13 +16,14 @@ from functools import cache
 
 from psycopg import sql
 
-from dashboard.filters import ALERT_STATES, DIMENSIONS, SORTS, STATUSES, VERDICTS, Filters, Window
+from dashboard.address import AGES
+from dashboard.filters import ALERT_STATES, DIMENSIONS, FINDING_STATES, SORTS, STATUSES, VERDICTS, Filters, Window
 from dashboard.pieces import own_pieces
 from ledger.queries import queries
 
 FILES = (
     "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
-    "layers", "bill", "explore", "budgets",
+    "layers", "layer_panels", "vector", "alert_evidence", "settings", "bill", "explore", "budgets",
 )  # fmt: skip
 ROWS_SHOWN = 1000
 BUCKETS = ("minute", "hour", "day", "week", "month")
@@ -31,11 +32,15 @@ _PLACE = re.compile(r"\{([a-z_. -]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One query ready to run: its name, its text without any parameter left open, and the steps of time it sums by."""
+    """One query ready to run: its name, its text without any parameter left open, and the steps of time it sums by.
+
+    `is_of_appraisals` says that its answer stays the same until the version of the appraisals is another one.
+    """
 
     name: str
     text: str
     bucket: str = "day"
+    is_of_appraisals: bool = False
 
 
 def statement(
@@ -62,23 +67,40 @@ def statement(
         "order": lambda: _order(filters.sort if filters.sort.removeprefix("-") in SORTS else "-started_at"),
         "decision order": lambda: _order(filters.decision_sort),
         "days": lambda: _days(span),
-        "week ago": lambda: _literal(now - timedelta(days=7)),
+        "week ago": lambda: _literal(
+            (now - timedelta(days=7)).replace(minute=0, second=0, microsecond=0)
+        ),  # the same for all who ask
+        "newest first": lambda: "true" if _order(filters.sort) == "started_at desc nulls last" else "false",
+        "last day": lambda: "date 'infinity'" if span.until is None else _bound("day", span.until),
+        "most regret first": lambda: "true" if filters.decision_sort == "-regret_usd" else "false",
+        "limit lost": lambda: "0" if filters.decision_sort != "-regret_usd" else "null" if limit is None else str(int(limit)),
+        "bounds": lambda: ", ".join(_bounds(span)),
+        "limit or null": lambda: "null" if limit is None else str(int(limit)),
+        "limit or many": lambda: str(2**62) if limit is None else str(int(limit)),
         "spend": lambda: _rolled_up("spend", span, bucket),
         "statuses": lambda: _rolled_up("statuses", span, bucket),
+        "regret": lambda: _by_day("regret", "regret", span),
+        "tasks": lambda: _by_day("tasks_between", "tasks", span),
         "limit": lambda: "all" if limit is None else str(int(limit)),
+        "age": lambda: _age(filters.asked.get("age"), now),
+        "sought": lambda: _literal(filters.sought or ""),
     }
 
     def fill(place: re.Match[str]) -> str:
         asked = place[1]
         if asked.startswith("filters "):
             return _conditions(filters, span, *asked.split()[1:])
+        if asked.startswith("asked "):
+            return ", ".join(_asked(filters, dimension) for dimension in asked.split()[1:])
         if asked.startswith("overlap "):
             return _overlap(span, *asked.split()[1:])
         return pieces[asked]() if asked in pieces else _literal((values or {})[asked])
 
     pieces |= own_pieces(filters, span, now)
     pieces["standing"] = lambda: "(" + _PLACE.sub(fill, _without_purpose(named()["standing"])) + ") as standing"
-    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, named()[name]).removeprefix("-- "), bucket)
+    text = named()[name]
+    of_appraisals = "{regret}" in text or "{tasks}" in text
+    return Statement(name, f"-- {name}: " + _PLACE.sub(fill, text).removeprefix("-- "), bucket, of_appraisals)
 
 
 @cache
@@ -116,9 +138,18 @@ def _rolled_up(name: str, window: Window, bucket: str) -> str:
     """Where sums over a window are read: whole days from the days' sums; by hour, when hours are drawn, from the hours'."""
     if bucket == "hour":
         return f"(select * from ledger.{name}_hourly where {_conditions(Filters(), window, 'hour')}) as {name}"  # noqa: S608 - our own names
+    return _by_day(name, name, window)
+
+
+def _by_day(function: str, name: str, window: Window) -> str:
+    """Sums over a window by the function that has whole days of it from the days' sums."""
+    return f"ledger.{function}({', '.join(_bounds(window))})" + ("" if name == function else f" as {name}")
+
+
+def _bounds(window: Window) -> tuple[str, str]:
+    """Both ends of a window as times, of which either may be infinite."""
     since = _bound("hour", window.since) if window.since else "'-infinity'"
-    until = _bound("hour", window.until) if window.until else "'infinity'"
-    return f"ledger.{name}({since}, {until})"
+    return since, _bound("hour", window.until) if window.until else "'infinity'"
 
 
 def _days(window: Window) -> str:
@@ -138,18 +169,43 @@ def _conditions(filters: Filters, window: Window, time_column: str, *dimensions:
         if dimension in ("status", "verdict"):
             known = STATUSES if dimension == "status" else VERDICTS
             conditions += [f"status = {_literal(filters.status)}"] if filters.status in known else []
-        elif dimension in ("state", "standing_status"):
-            conditions += _in_state(dimension.removeprefix("standing_"), filters.status)
+        elif dimension == "state":
+            conditions += _in_state(filters.status)
+        elif dimension == "standing_status":
+            conditions.append(_standing_status(filters.status))
         elif kept := filters.where.get(dimension.rpartition(".")[2]):
             conditions.append(_among(dimension, kept))
     return "\n   and ".join(conditions) or "true"
 
 
-def _in_state(column: str, state: str | None) -> list[str]:
-    """Alerts or findings in a state; those that are not resolved where none is asked for."""
+def _asked(filters: Filters, dimension: str) -> str:
+    """The values that a dimension is narrowed to as an array, for functions of `ledger`; null: all."""
+    if dimension == "verdict":
+        return f"array[{_literal(filters.status)}]" if filters.status in VERDICTS else "null"
+    kept = filters.where.get(dimension)
+    return f"array[{', '.join(map(_literal, kept))}]::text[]" if kept else "null"
+
+
+def _in_state(state: str | None) -> list[str]:
+    """Alerts in a state; those that are not resolved where none is asked for."""
     if state == "every":
         return []
-    return [f"{column} = {_literal(state)}"] if state in ALERT_STATES else [f"{column} <> 'resolved'"]
+    return [f"state = {_literal(state)}"] if state in ALERT_STATES else ["state <> 'resolved'"]
+
+
+def _standing_status(status: str | None) -> str:
+    """Findings in a state; those that count, neither dismissed nor resolved, where none is asked for."""
+    if status == "every":
+        return "true"
+    return f"status = {_literal(status)}" if status in FINDING_STATES else "status in ('open', 'acknowledged')"
+
+
+def _age(age: str | None, now: datetime) -> str:
+    """Alerts that have been open for so long."""
+    if age not in AGES:
+        return "true"
+    _, length, is_since = AGES[age]
+    return f"opened_at {'>=' if is_since else '<'} timestamptz '{(now - length).astimezone(UTC):%Y-%m-%d %H:%M}Z'"
 
 
 def _overlap(window: Window, begun: str, ended: str) -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from ledger.channels import duration
 from ledger.errors import LedgerError
+from ledger.numbered import Numbered
 from ledger.post import open_tenants
 from ledger.queries import queries
 
 _SQL = queries("ledger", "alerts")
 _FOR_ALL = 0
 
-Act: TypeAlias = Literal["acknowledged", "muted", "resolved", "noted"]
+Act: TypeAlias = Literal["acknowledged", "muted", "resolved", "reopened", "noted"]
 
 
 class AlertError(LedgerError):
@@ -25,6 +29,32 @@ class AlertError(LedgerError):
 
 class UnknownAlert(AlertError):
     """There is no such alert."""
+
+
+class UnknownRule(AlertError):
+    """There is no such rule."""
+
+
+_FIELDS = {  # what the constraints of `pigou.alert_rule` are about
+    "alert_rule_growth_is_more": "grown_by",
+    "alert_rule_counts_are_positive": "evidence_min",
+    "alert_rule_times_are_not_negative": "renotify_every",
+    "alert_rule_thresholds_are_numbers": "open_at",
+}
+_ALERTS = Numbered("an alert", _SQL, AlertError, UnknownAlert)
+
+
+def _finite(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(text)
+    return number
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "open_at": _finite, "close_at": _finite, "evidence_min": int, "open_for": duration, "close_for": duration,
+    "stay_for": duration, "renotify_every": duration, "grown_by": _finite,
+}  # fmt: skip
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -47,34 +77,30 @@ def act(
     tenant: str | None = None,
     until: datetime | None = None,
 ) -> str:
-    """Acknowledge, mute (`until`), resolve or note something of an alert, with who and why in its history; answers whose it is.
+    """Acknowledge, mute (`until`), resolve, reopen or note something of an alert, with who and why in its history.
 
-    Acknowledged and muted ones are not told again. What is resolved by hand and still wrong opens again, as another alert. A note
-    changes nothing else, and what is resolved can be noted too. Raises UnknownAlert; AlertError when it is resolved, it would be
-    muted until a time that is over, or a note says nothing.
+    Answers whose it is. Acknowledged and muted ones are not told again, until somebody reopens them. What is resolved by hand and
+    still wrong opens again, as another alert. A note changes nothing else, and what is resolved can be noted too. Raises
+    UnknownAlert; AlertError when it is resolved, it would be muted until a time that is over, it would be reopened and is open,
+    or a note says nothing.
     """
     if event == "muted" and (until is None or until <= datetime.now(UTC)):
         raise AlertError("an alert is muted until a time to come", "name one, such as 2h or a later day")
-    if event == "noted" and not (note or "").strip():
-        raise AlertError("a note says something", "write what is to be known")
+    if event == "noted":
+        _ALERTS.refuse_saying_nothing(note)
     with connection.transaction():
-        found = connection.execute(_SQL["find"], {"alert_id": alert_id, "tenant": tenant}).fetchall()
-        if len(found) > 1:
-            tenants = ", ".join(sorted(row[1] for row in found))
-            raise AlertError(f"several tenants have an alert {alert_id}: {tenants}", "name the tenant")
-        if not found:
-            raise UnknownAlert(
-                f"there is no alert {alert_id}{f' of {tenant}' if tenant else ''}", "see `pigou alerts list --all`"
-            )
-        tenant_id, owner, state = found[0]
+        tenant_id, owner, state = _ALERTS.found(connection, alert_id, tenant)
         key = {"tenant_id": tenant_id, "alert_id": alert_id}
         if event != "noted":
-            if state == "resolved":
-                raise AlertError(f"alert {alert_id} of {owner} is resolved already", "see `pigou alerts show`")
-            connection.execute(_SQL["act"], {**key, "state": event, "muted_until": until if event == "muted" else None})
+            _ALERTS.refuse_resolved(alert_id, owner, state, "show")
+            if event == "reopened" and state == "open":
+                raise AlertError(f"alert {alert_id} of {owner} is open", "nothing is to be done")
+            state = "open" if event == "reopened" else event
+            connection.execute(_SQL["act"], {**key, "state": state, "muted_until": until if event == "muted" else None})
         connection.execute(_SQL["record_act"], {**key, "event": event, "who": who, "note": note})
-        if event == "acknowledged":
-            connection.execute(_SQL["acknowledge_finding"], {**key, "who": who, "note": note})
+        if event in ("acknowledged", "reopened"):
+            status = {"status": "acknowledged" if event == "acknowledged" else "open", "event": event}
+            connection.execute(_SQL["act_on_finding"], {**key, **status, "who": who, "note": note})
     return owner
 
 
@@ -89,19 +115,58 @@ def set_rule(connection: psycopg.Connection, rule: str, tenant: str | None, sour
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(_SQL["rule_in_force"], {"tenant_id": tenant_id, "rule": rule}).fetchone()
         if row is None:
-            raise AlertError(f"there is no rule {rule!r}", "see `pigou alerts rules`")
+            raise _unknown_rule(rule)
         row |= {name: value for name, value in changes.items() if value is not None}
-        row |= {"tenant_id": tenant_id, "revision": row["revision"] + 1, "source": source}
+        row |= {"tenant_id": tenant_id, "revision": row["revision"] + 1, "source": source, "is_withdrawn": False}
         if row["close_at"] > row["open_at"]:
             raise AlertError(
-                f"rule {rule} would close at {row['close_at']}, above where it opens ({row['open_at']})", "close at or below it"
+                f"rule {rule} would close at {row['close_at']}, above where it opens ({row['open_at']})",
+                "close at or below it",
+                "close_at",
             )
         try:
             connection.execute(_SQL["add_rule"], row)
         except psycopg.errors.CheckViolation as error:
             raise AlertError(
-                f"rule {rule}: {error.diag.constraint_name}", "give numbers and times that are not negative"
+                f"rule {rule}: {error.diag.constraint_name}",
+                "give numbers and times that are not negative",
+                _FIELDS.get(str(error.diag.constraint_name)),
             ) from error
+    return row["revision"]
+
+
+def read_rule_changes(texts: Mapping[str, str]) -> dict[str, Any]:
+    """What `set_rule` takes, from texts as people write them. Raises AlertError, which names the field."""
+    changes: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            changes[name] = _READ[name](text)
+        except (ValueError, InvalidOperation):
+            what = "length of time; write 90s, 30m, 4h or 2d" if _READ[name] is duration else "number"
+            raise AlertError(f"{text!r} is no {what}", field=name) from None
+    return changes
+
+
+def list_rules(connection: psycopg.Connection, tenant: str | None) -> list[dict[str, Any]]:
+    """The thresholds in force, as `ledger.alert_rules` has them: those for all with a tenant's own, or everybody's own."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL["list_rules"], {"tenant": tenant}).fetchall()
+
+
+def withdraw_rule(connection: psycopg.Connection, rule: str, tenant: str, source: str) -> int:
+    """Take back a tenant's own thresholds: those for all hold for it again; answers the revision.
+
+    Raises AlertError when it has none of its own. What is for all cannot be taken back; it can be switched off.
+    """
+    with connection.transaction():
+        connection.execute(_SQL["lock_rule"])
+        found = connection.execute(_SQL["tenant_id"], {"tenant": tenant}).fetchone()
+        with connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_SQL["rule_in_force"], {"tenant_id": found[0], "rule": rule}).fetchone() if found else None
+        if found is None or row is None or row["of_tenant_id"] == _FOR_ALL:
+            raise AlertError(f"{tenant} has no thresholds of its own for rule {rule!r}", "see `pigou alerts rules`")
+        row |= {"tenant_id": found[0], "revision": row["revision"] + 1, "source": source, "is_withdrawn": True}
+        connection.execute(_SQL["add_rule"], row)
     return row["revision"]
 
 
@@ -109,19 +174,12 @@ def list_alerts(
     connection: psycopg.Connection, tenant: str, *, states: list[str], rule: str | None, before: int | None, limit: int
 ) -> list[dict[str, Any]]:
     """A tenant's alerts in one of the states, newest first, as `ledger.alerts` has them; `before` goes on from a number."""
-    parameters = {"tenant": tenant, "states": states, "rule": rule, "before": before, "limit": limit}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_SQL["list_alerts"], parameters).fetchall()
+    return _ALERTS.listed(connection, tenant=tenant, states=states, rule=rule, before=before, limit=limit)
 
 
 def show_alert(connection: psycopg.Connection, tenant: str, alert_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """An alert and its history. Raises UnknownAlert."""
-    key = {"tenant": tenant, "alert_id": alert_id}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        alert = cursor.execute(_SQL["show_alert"], key).fetchone()
-        if alert is None:
-            raise UnknownAlert(f"there is no alert {alert_id} of {tenant}", "see `pigou alerts list --all`")
-        return alert, cursor.execute(_SQL["history"], key).fetchall()
+    return _ALERTS.shown(connection, tenant, alert_id)
 
 
 def plan_maintenance(connection: psycopg.Connection, window: Window, *, who: str, note: str | None = None) -> int:
@@ -134,7 +192,7 @@ def plan_maintenance(connection: psycopg.Connection, window: Window, *, who: str
         if window.rule is not None:
             known = connection.execute(_SQL["rule_in_force"], {"tenant_id": tenant_id, "rule": window.rule}).fetchone()
             if known is None:
-                raise AlertError(f"there is no rule {window.rule!r}", "see `pigou alerts rules`")
+                raise _unknown_rule(window.rule)
         row = {**msgspec.structs.asdict(window), "tenant_id": tenant_id, "who": who, "note": note}
         planned = connection.execute(_SQL["plan_maintenance"], row).fetchone()
     if planned is None:
@@ -148,3 +206,7 @@ def end_maintenance(connection: psycopg.Connection, number: int, tenant: str | N
     if ended.rowcount == 0:
         whose = f"of {tenant}" if tenant else "of all tenants"
         raise AlertError(f"there is no maintenance {number} {whose} that is not over", "see `pigou maintenance list`")
+
+
+def _unknown_rule(rule: str) -> UnknownRule:
+    return UnknownRule(f"there is no rule {rule!r}", "see `pigou alerts rules`", "rule")

@@ -20,6 +20,7 @@ _CHECKS = (
     ("prices_are_rates", "every price is the rate it names", True),
     ("budgets_are_sums", "what was spent of every budget is what its calls cost", True),
     ("rollups_are_sums", "roll-ups equal the sums over the calls, by minute, hour and day", True),
+    ("sums_by_day", "sums by day equal what single decisions, as appraised, and single tasks sum to", True),
     ("one_live_settlement", "every task has exactly the one live settlement entry it names", True),
     ("tasks_equal_books", "value, latency, risk and loss of every task equal what its entry moved", True),
     (
@@ -49,6 +50,12 @@ def run(connection: psycopg.Connection) -> list[CheckResult]:
         connection.execute("set local enable_nestloop = off")
         connection.execute("set local work_mem = '64MB'")
         return [_one(connection, name, detail, fatal) for name, detail, fatal in _CHECKS]
+
+
+def one(connection: psycopg.Connection, name: str) -> CheckResult:
+    """One invariant by its name, within the caller's transaction. Raises: KeyError when there is none of that name."""
+    details = {named: (detail, fatal) for named, detail, fatal in _CHECKS}
+    return _one(connection, name, *details[name])
 
 
 def _one(connection: psycopg.Connection, name: str, detail: str, fatal: bool) -> CheckResult:

@@ -77,10 +77,22 @@ def find(dsn: str, now: datetime | None = None) -> str:
 _DETAILS: dict[str, dict[str, object]] = {
     "over_routing": {
         "frontier": [
-            {"scale": None, "quality": 0.9, "cost_usd": 0.12},
-            {"scale": 0.1, "quality": 0.7, "cost_usd": 0.01},
-            {"scale": 10, "quality": 0.91, "cost_usd": 0.2},
-        ]
+            {"scale": None, "quality": 0.9, "cost_usd": 0.12, "risk_usd": 0.03},
+            {"scale": 0.1, "quality": 0.7, "cost_usd": 0.01, "risk_usd": 0.09},
+            {"scale": 10, "quality": 0.91, "cost_usd": 0.2, "risk_usd": 0.02},
+        ],
+        "regret_curve": [
+            {"day": "2026-11-18", "usd": 4.0, "cumulative_usd": 4.0, "cumulative_high_usd": 6.5},
+            {"day": "2026-11-19", "usd": 5.5, "cumulative_usd": 9.5, "cumulative_high_usd": 14.25},
+        ],
+        "menu": {
+            "offers": [{"option": HOSTILE, "quality": 0.9, "price_usd": 1.8}],
+            "full_prices_usd": {HOSTILE: 0.12},
+            "types": [{"type": "below 5 USD", "v_usd": 2.0, "option": HOSTILE}],
+            "information_rents_usd": {"below 5 USD": 0.25},
+            "would_choose_otherwise_at_full_prices": ["below 5 USD would take nothing"],
+            "why": "",
+        },
     },
     "over_delegation": {
         "schedule": [
@@ -88,6 +100,10 @@ _DETAILS: dict[str, dict[str, object]] = {
                 "task_class": "code.deploy", "action_class": HOSTILE, "is_reversible": False, "actions": 312,
                 "now": {"none": 0.8, "human": 0.2}, "recommended": "human", "is_appraised": True, "gain_usd": 0.4,
                 "why": "it cannot be undone",
+                "borne": [
+                    {"confirmation": "none", "actions": 250, "expected_loss_usd": {"value": 2.3, "low": 1.3, "high": 4.1}},
+                    {"confirmation": "human", "actions": 62, "expected_loss_usd": {"value": None, "low": None, "high": None}},
+                ],
             }
         ]
     },
@@ -97,22 +113,66 @@ _DETAILS: dict[str, dict[str, object]] = {
             "break_even_reads": 1.1,
         },
         "hit_rate": 0.35,
+        "hit_rate_by_value": [
+            {"low_usd": 1, "high_usd": 1, "calls": 40, "hit_rate": 0.5, "saved_usd": 3.25},
+            {"low_usd": 2, "high_usd": 8, "calls": 20, "hit_rate": 0.1, "saved_usd": -0.5},
+        ],
+        "depreciation": {HOSTILE: {"per_hour": [0.3, 0.02, 0.8], "n": 706, "lifetime_s": [3600, 3000, 4000]}},
     },
-    "stale_rollouts": {"by_lag": [{"lag": lag, "updates": 20, "gain": 0.9**lag + 0.01, "fitted": 0.9**lag} for lag in range(6)]},
+    "serving_congestion": {
+        "speculation": {
+            "answer": "off from a length on", "break_even": 0.45, "off_from_tokens": 50_000, "low": 40_000, "high": None,
+            "saved_share": 0.12, "acceptance": [[20_000, 0.62, 700], [50_000, 0.41, 700]],
+        }
+    },
+    "under_verification": {"best": "2", "reverse": False, "checks": {"passes": 300, "failed": 0}},
+    "stale_rollouts": {
+        "by_lag": [
+            {"lag": lag, "updates": 20, "gain": 0.9**lag + 0.01, "fitted": 0.9**lag, "variance": 0.05} for lag in range(6)
+        ],
+        "reference_lag": 1, "past_the_point": 7, "spent_past_the_point_usd_per_day": 0.47, "delta": [0.02, 0.01, 0.03],
+        "capability_lost": [0.38, 0.35, 0.41],
+        "marginals": [{"use": "rollout", "gain": 0.02, "low": 0.01, "high": 0.03, "usd": 0.22, "gain_per_usd": 0.09}],
+        "frontier": [
+            {"method": "online", "updates": 40, "gain": 0.02, "variance": 0.0004, "is_efficient": True},
+            {"method": HOSTILE, "updates": 30, "gain": 0.01, "variance": 0.0009, "is_efficient": False},
+        ],
+    },
 }  # fmt: skip
+
+
+_LAYER = {
+    "over_routing": "demand", "over_delegation": "action", "under_verification": "action", "serving_congestion": "supply"
+}  # fmt: skip
+_PRODUCED = """
+insert into pigou.production
+       (tenant_id, task_class, use, since, until, tasks, assignment, usd_per_task, quality_per_dollar, quality_low, quality_high,
+        net_per_usd, net_low, net_high, status, why, complements, equal_p, form, settled_by, measured_at)
+select %(tenant_id)s, x.task_class, x.use, %(now)s::timestamptz - interval '28 days', %(now)s, 300, x.assignment, x.usd,
+       x.net + 1, x.low + 1, x.high + 1, x.net, x.low, x.high,
+       case when x.net is null then 'not_identified' else 'identified' end, '',
+       case when x.other is null then '{}'
+            else jsonb_build_object(x.other, '{"value": 0.1, "low": 0.01, "high": 0.2}'::jsonb) end,
+       x.equal_p, 'translog', x.settled_by, %(now)s
+  from (values ('code.fix', 'read', 'recorded', 0.001, -3.0, -9.0, 3.0, 'verify', 0.04, ''),
+               ('code.fix', 'verify', 'recorded', 0.01, 18.0, 5.0, 32.0, 'read', 0.04, ''),
+               ('support.faq', 'act', 'unknown', 0.02, null, null, null, null, null, 'state how doses are decided'))
+       x (task_class, use, assignment, usd, net, low, high, other, equal_p, settled_by)
+"""
 
 
 def _particular(connection: psycopg.Connection, tenant_id: int, now: datetime) -> None:
     """What is particular to each layer: the details of its modes' looks, engines' prices and who delays whom."""
     for number, (mode, detail) in enumerate(_DETAILS.items(), start=20):
         case = (mode, "capital", "look", f"class {number}", mode, None, None, None, "")
-        layer = {"over_routing": "demand", "over_delegation": "action"}.get(mode, "capital")
+        layer = _LAYER.get(mode, "capital")
         values = {**_values(tenant_id, number, case, now, None), "layer": layer}
         connection.execute(_LOOK.encode(), {**values, "look_status": "not_identified", "is_discovery": False})
         connection.execute(
             "update pigou.look set evidence = jsonb_build_object('detail', %s::jsonb) where mode = %s and segment = %s",
             (json.dumps(detail), mode, values["segment"]),
         )
+    connection.execute(_PRODUCED.encode(), {"tenant_id": tenant_id, "now": now})
     for resource, price in (("prefill", 2e-7), ("decode", 9e-7), ("kv", 1e-9)):
         connection.execute(
             "insert into pigou.engine_price"

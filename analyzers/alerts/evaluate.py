@@ -99,8 +99,8 @@ def _rules(connection: psycopg.Connection, due: list[str]) -> dict[tuple[int, st
 
 
 def _observe(connection: psycopg.Connection, rule: str, now: datetime) -> Iterable[tuple[Key, Seen]]:
-    for tenant_id, subject, value, evidence, message, mend in connection.execute(_OBSERVE[rule], {"now": now}):
-        yield Key(tenant_id, rule, subject), Seen(value, evidence, message, mend)
+    for tenant_id, subject, *seen in connection.execute(_OBSERVE[rule], {"now": now}):
+        yield Key(tenant_id, rule, subject), Seen(*seen)
 
 
 def _standing(connection: psycopg.Connection, due: list[str]) -> dict[Key, Standing]:

@@ -40,12 +40,20 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One look at a subject: a value, how much was looked at for it, what it means and how to mend it."""
+    """One look at a subject: a value, how much was looked at for it, what it means and how to mend it.
+
+    `material`: the subject was held against this already, so that the alert says it where it is more than the rule's own.
+    """
 
     value: Decimal
     evidence: int
     message: str
     mend: str
+    material: Decimal | None = None
+
+    def threshold(self, rule: Rule) -> Decimal:
+        """From which value on this is wrong."""
+        return rule.open_at if self.material is None else max(rule.open_at, self.material)
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -104,7 +112,7 @@ def step(standing: Standing, seen: Seen | None, rule: Rule, now: datetime) -> tu
         return pending, None
     opened = Alert(
         alert_id=None, state="open", opened_at=now, last_seen_at=now, quiet_since=None, quiet=0, muted_until=None,
-        notified_at=now, notifications=1, evaluations=pending.evaluations, value=seen.value, threshold=rule.open_at,
+        notified_at=now, notifications=1, evaluations=pending.evaluations, value=seen.value, threshold=seen.threshold(rule),
         message=seen.message, mend=seen.mend, severity=rule.severity, told_value=seen.value,
     )  # fmt: skip
     return opened, Event("opened", is_to_be_told=True)
@@ -136,8 +144,8 @@ def _looked_at(alert: Alert, seen: Seen | None, rule: Rule, now: datetime) -> Al
     if seen.value < rule.open_at:
         return msgspec.structs.replace(alert, evaluations=evaluations, quiet=0, quiet_since=None)
     return msgspec.structs.replace(
-        alert, evaluations=evaluations, quiet=0, quiet_since=None, last_seen_at=now, value=seen.value, threshold=rule.open_at,
-        message=seen.message, mend=seen.mend, severity=rule.severity,
+        alert, evaluations=evaluations, quiet=0, quiet_since=None, last_seen_at=now, value=seen.value,
+        threshold=seen.threshold(rule), message=seen.message, mend=seen.mend, severity=rule.severity,
     )  # fmt: skip
 
 

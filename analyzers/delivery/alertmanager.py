@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from analyzers.delivery.channels import Alertmanager
 from analyzers.delivery.http_request import request
 from analyzers.delivery.message import Message, Outcome, Told
 from analyzers.delivery.secret import reveal
+from ledger.channels import Alertmanager
 
 _PATH = "/api/v2/alerts"
 _REPETITIONS = 4

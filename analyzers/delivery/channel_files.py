@@ -6,37 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import yaml
 
-from analyzers.delivery.channels import AnySettings, Channel, Name, Severity, duration, read_settings
-from ledger.errors import LedgerError
+from ledger.channels import Channel, ChannelError, read_channel
 
 FILE_BYTES_MAX = 1_000_000
-_KINDS = "webhook, slack, email, alertmanager or otlp"
-
-
-class ChannelError(LedgerError):
-    """A channel cannot be as stated."""
-
-
-class _Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The fields that all kinds have besides their settings."""
-
-    name: Name
-    tenant: Name | None = None
-    rules: list[str] | None = None
-    tenants: list[str] | None = None
-    severity: Severity = "info"
-    escalate_after: str | None = None
-    group_for: str = "5s"
-    give_up_after: str = "3d"
 
 
 def read_channels(path: Path) -> list[Channel]:
     """All channels of a file. Raises ChannelError on the first fault."""
     items = list(_items(path))
-    channels = [_channel(f"{path}, line {line}", item) for line, item in items]
+    channels = [read_channel(item, f"{path}, line {line}") for line, item in items]
     seen: dict[tuple[str | None, str], int] = {}
     for (line, _), channel in zip(items, channels, strict=True):
         first = seen.setdefault((channel.tenant, channel.name), line)
@@ -74,25 +54,3 @@ def _items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(value, dict):
             raise ChannelError(f"{path}, line {line}: is no channel", "write name, kind and where it is")
         yield line, cast(dict[str, Any], value)
-
-
-def _channel(place: str, item: dict[str, Any]) -> Channel:
-    shared = {name: value for name, value in item.items() if name in _Filter.__struct_fields__}
-    own = {name: value for name, value in item.items() if name not in shared}
-    if "kind" not in own:
-        raise ChannelError(f"{place}: kind is missing", f"it is {_KINDS}")
-    try:
-        filtered = msgspec.convert(shared, _Filter)
-        settings: AnySettings = read_settings(own)
-        channel = Channel(
-            name=filtered.name, tenant=filtered.tenant, settings=settings, rules=filtered.rules, tenants=filtered.tenants,
-            severity=filtered.severity, group_for=duration(filtered.group_for), give_up_after=duration(filtered.give_up_after),
-            escalate_after=duration(filtered.escalate_after) if filtered.escalate_after is not None else None,
-        )  # fmt: skip
-    except (msgspec.ValidationError, ValueError) as error:
-        raise ChannelError(f"{place}: {error}", "docs/alerts.md shows each kind's fields") from error
-    if channel.tenant is not None and channel.tenants is not None:
-        raise ChannelError(f"{place}: a channel of one tenant has no list of tenants", "leave one of the two out")
-    if not channel.give_up_after or (channel.escalate_after is not None and not channel.escalate_after):
-        raise ChannelError(f"{place}: give_up_after and escalate_after are longer than nothing", "name a length of time")
-    return channel

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 import psycopg
 
 from analyzers.delivery.message import Outcome
-from analyzers.delivery.outbox import Job, Outbox, drop_orphans, due_in_s
+from analyzers.delivery.outbox import Job, Outbox, due_in_s
 from analyzers.delivery.send import send
 from ledger.database import connect
 from ledger.errors import LedgerError
+from ledger.stated_channels import drop_orphans
 
 log = logging.getLogger("pigou.delivery")
 
@@ -89,7 +90,7 @@ class Deliverer:
         drop_orphans(connection)
         while not self._is_stopping:
             self._settle(connection)
-            while len(self._sending) < SENDS_MAX and (job := self._outbox.take(connection)) is not None:
+            while len(self._sending) < SENDS_MAX and (job := self._next(connection)) is not None:
                 attempt = send(job.channel, job.message, self._environment, self._within_s)
                 self._sending[asyncio.create_task(attempt)] = job
             if not self._sending:
@@ -97,6 +98,10 @@ class Deliverer:
             await self._wait(_LOOK_AGAIN_S)
         due_s = due_in_s(connection)
         return _LOOK_EVERY_S if due_s is None else min(max(due_s, 0.2), _LOOK_EVERY_S)
+
+    def _next(self, connection: psycopg.Connection) -> Job | None:
+        """What is to be sent next: tests first, since somebody waits."""
+        return self._outbox.take_test(connection) or self._outbox.take(connection)
 
     def _settle(self, connection: psycopg.Connection) -> None:
         """Write what came of the attempts that are over. What could not be written stays, for the next connection."""

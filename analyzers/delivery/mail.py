@@ -11,9 +11,9 @@ from uuid import UUID, uuid5
 
 import aiosmtplib
 
-from analyzers.delivery.channels import Email
 from analyzers.delivery.message import Message, Outcome, Told
 from analyzers.delivery.secret import reveal
+from ledger.channels import Email
 
 _SUBJECT_MAX = 200
 

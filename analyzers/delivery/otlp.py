@@ -10,10 +10,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
-from analyzers.delivery.channels import Otlp
 from analyzers.delivery.http_request import request
 from analyzers.delivery.message import Message, Outcome, Told
 from analyzers.delivery.secret import reveal
+from ledger.channels import Otlp
 
 _PATH = "/v1/logs"
 _SEVERITY = {

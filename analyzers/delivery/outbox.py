@@ -15,11 +15,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
-from psycopg.rows import dict_row
 
-from analyzers.delivery.channels import Channel, read_settings
-from analyzers.delivery.message import Message, Outcome, Told
+from analyzers.delivery.message import Message, Outcome, Told, trial
+from ledger.channels import Channel
 from ledger.queries import queries
+from ledger.stated_channels import load_channel
 
 log = logging.getLogger("pigou.delivery")
 
@@ -31,12 +31,16 @@ RETRY_AFTER_MAX_S = 6 * 3600.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A message to be sent through a channel that was taken for it. `message_id` None: how alerts stand, kept nowhere."""
+    """A message to be sent through a channel that was taken for it. `message_id` None: how alerts stand, kept nowhere.
+
+    `test_id`: a test that somebody asked for. Nothing is taken for it, and what comes of it says nothing of the channel.
+    """
 
     tenant_id: int
     channel: Channel
     message_id: int | None
     message: Message
+    test_id: int | None = None
 
 
 class Outbox:
@@ -67,11 +71,37 @@ class Outbox:
                 connection.execute(_SQL["release"], {**key, "taken_by": self._taken_by})
             return job
 
+    def take_test(self, connection: psycopg.Connection) -> Job | None:
+        """The next test that somebody asked for; None when nobody did, or its channel is gone, which is answered."""
+        with connection.transaction():
+            found = connection.execute(_SQL["take_test"]).fetchone()
+            if found is None:
+                return None
+            tenant_id, name, test_id = found
+            try:
+                channel = load_channel(connection, tenant_id, name)
+                answer = "the channel was removed"
+            except msgspec.ValidationError as error:
+                channel, answer = None, f"what was stated is not of this version: {error}"[:300]
+            if channel is None:
+                self._answer_test(connection, tenant_id, name, test_id, Outcome("failed", answer))
+                return None
+            self._installation = self._installation or installation(connection)
+            message = trial(channel.tenant or "all tenants", self._installation)
+            return Job(tenant_id, channel, None, message, test_id)
+
+    def _answer_test(self, connection: psycopg.Connection, tenant_id: int, channel: str, test_id: int, outcome: Outcome) -> None:
+        key = {"tenant_id": tenant_id, "channel": channel, "test_id": test_id}
+        connection.execute(_SQL["answer_test"], {**key, "result": outcome.result, "answer": outcome.answer})
+
     def settle(self, connection: psycopg.Connection, job: Job, outcome: Outcome) -> Literal["sent", "waiting", "dead"] | None:
         """Write what came of a job, and free its channel; answers the message's state.
 
         None when somebody else has taken the channel since: what came of it is theirs to say.
         """
+        if job.test_id is not None:
+            self._answer_test(connection, job.tenant_id, job.channel.name, job.test_id, outcome)
+            return None
         key = {"tenant_id": job.tenant_id, "channel": job.channel.name, "message_id": job.message_id, "answer": outcome.answer}
         with connection.transaction():
             held = connection.execute(_SQL["hold_channel"], {**key, "taken_by": self._taken_by}).fetchone()
@@ -87,7 +117,11 @@ class Outbox:
             return state
 
     def release(self, connection: psycopg.Connection, job: Job) -> None:
-        """Free a channel whose message was not sent to its end: it may be sent again at once."""
+        """Free a channel whose message was not sent to its end: it may be sent again at once. Of a test it is said."""
+        if job.test_id is not None:
+            stopped = Outcome("failed", "delivery was stopped meanwhile; ask again")
+            self._answer_test(connection, job.tenant_id, job.channel.name, job.test_id, stopped)
+            return
         key = {"tenant_id": job.tenant_id, "channel": job.channel.name, "taken_by": self._taken_by}
         connection.execute(_SQL["release"], key)
 
@@ -143,30 +177,12 @@ class Outbox:
         return Message(key=key, kind=kind, made_at=made_at, told=told, installation=self._installation)
 
 
-def load_channel(connection: psycopg.Connection, tenant_id: int, channel: str) -> Channel | None:
-    """A channel as it is in force; None when it was removed."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_SQL["channel"], {"tenant_id": tenant_id, "channel": channel}).fetchone()
-    if row is None or not row["is_on"]:
-        return None
-    return Channel(
-        name=row["channel"], tenant=row["tenant"], settings=read_settings({"kind": row["kind"], **row["settings"]}),
-        rules=row["rules"], tenants=row["tenants"], severity=row["severity_min"], escalate_after=row["escalate_after"],
-        group_for=row["group_for"], give_up_after=row["give_up_after"],
-    )  # fmt: skip
-
-
 def installation(connection: psycopg.Connection) -> UUID:
     """What keys of events of this database begin with."""
     row = connection.execute(_SQL["installation"]).fetchone()
     if row is None:
         raise RuntimeError("the database does not say which installation it is")
     return UUID(row[0])
-
-
-def drop_orphans(connection: psycopg.Connection) -> int:
-    """Settle what waits for channels that were removed; answers how many events."""
-    return connection.execute(_SQL["drop_orphans"]).rowcount
 
 
 def due_in_s(connection: psycopg.Connection) -> float | None:

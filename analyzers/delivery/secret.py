@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from analyzers.delivery.channels import is_reference
+from ledger.channels import is_reference
 
 
 class SecretAbsent(Exception):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analyzers.delivery.channels import Alertmanager, Channel, Email, Slack, Webhook
 from analyzers.delivery.message import Message, Outcome
 from analyzers.delivery.secret import SecretAbsent
+from ledger.channels import Alertmanager, Channel, Email, Slack, Webhook
 
 
 async def send(channel: Channel, message: Message, environment: Mapping[str, str], within_s: float) -> Outcome:

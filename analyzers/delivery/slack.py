@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from analyzers.delivery.channels import Slack
 from analyzers.delivery.http_request import request
 from analyzers.delivery.message import Message, Outcome, Told
 from analyzers.delivery.secret import reveal
+from ledger.channels import Slack
 
 _HEADER_MAX = 150
 _EVENT_MAX = 1000

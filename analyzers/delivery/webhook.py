@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from analyzers.delivery.channels import Webhook
 from analyzers.delivery.http_request import request
 from analyzers.delivery.message import Message, Outcome, Told
 from analyzers.delivery.secret import SecretAbsent, reveal
+from ledger.channels import Webhook
 
 _PREFIX = "whsec_"
 

@@ -56,6 +56,7 @@ def store(connection: psycopg.Connection, of: Of, looks: Sequence[Look]) -> Beca
         for segment in sorted(standing.keys() | by_segment.keys())
     ]
     happened = _write(connection, key, changes, by_segment)
+    connection.execute(_SQL["lapse_dismissals"], key)
     return Became(len(looks), happened.count("opened"), happened.count("resolved"))
 
 

@@ -19,11 +19,13 @@ SCALES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Mean quality and cost in USD of a policy: the router as it is (`scale` None), or eq. 4 with V taken `scale` times."""
+    """Mean quality, and mean cost and ρ·R in USD, of a policy: the router as it is (`scale` None), or eq. 4 with V taken `scale`
+    times. `risk_usd` None: not told."""
 
     scale: float | None
     quality: float
     cost_usd: float
+    risk_usd: float | None = None
 
 
 def frontier(
@@ -33,13 +35,15 @@ def frontier(
     other_usd: ArrayLike,
     chosen: ArrayLike,
     *,
+    risk_usd: ArrayLike | None = None,
     scales: Sequence[float] = SCALES,
 ) -> tuple[Point, ...]:
     """The router's point, then those of eq. 4.
 
     Shapes: v_usd (n,) > 0; value_usd (V·Q), cost_usd and other_usd (λ·L + ρ·R) (n, K), NaN where not known: such an option
-    cannot be taken; chosen (n,). Decisions whose chosen option is not known are left out. The terms are expectations, so that
-    the points are what is to be expected, not what was seen.
+    cannot be taken; chosen (n,); risk_usd (n, K), the part of other_usd that is risk, NaN counting as none. Decisions whose
+    chosen option is not known are left out. The terms are expectations, so that the points are what is to be expected, not what
+    was seen.
     """
     v = floats(v_usd, "v_usd", shape=(-1,))
     value = floats(value_usd, "value_usd", shape=(len(v), -1), missing=True)
@@ -52,12 +56,21 @@ def frontier(
         return ()
     v, value, cost, other, own = v[kept], value[kept], cost[kept], other[kept], own[kept]
     quality: Floats = value / v[:, None]
+    risk = (
+        None
+        if risk_usd is None
+        else np.nan_to_num(floats(risk_usd, "risk_usd", shape=kept.shape + value.shape[1:], missing=True)[kept])
+    )
     rows = np.arange(len(v))
-    points = [Point(None, float(quality[rows, own].mean()), float(cost[rows, own].mean()))]
+
+    def point(scale: float | None, option: Ints) -> Point:
+        borne = None if risk is None else float(risk[rows, option].mean())
+        return Point(scale, float(quality[rows, option].mean()), float(cost[rows, option].mean()), borne)
+
+    points = [point(None, own)]
     for scale in scales:
         net = scale * value - cost - other
-        best = np.argmax(np.where(np.isnan(net), -np.inf, net), axis=1)
-        points.append(Point(scale, float(quality[rows, best].mean()), float(cost[rows, best].mean())))
+        points.append(point(scale, np.argmax(np.where(np.isnan(net), -np.inf, net), axis=1).astype(np.int64)))
     return tuple(points)
 
 

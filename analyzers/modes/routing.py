@@ -112,8 +112,12 @@ def _frontier(connection: psycopg.Connection, found: Found) -> list[Json]:
         cost,
         other,
         np.array([row[0] for row in rows], dtype=np.int64),
+        risk_usd=risk,
     )
-    return [{"scale": point.scale, "quality": point.quality, "cost_usd": point.cost_usd} for point in points]
+    return [
+        {"scale": point.scale, "quality": point.quality, "cost_usd": point.cost_usd, "risk_usd": point.risk_usd}
+        for point in points
+    ]
 
 
 def _menu(of: Appraised, parts: list[Part]) -> dict[str, Json]:

@@ -30,9 +30,13 @@ def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
     """Every number of passes that could have been larger, and every number that could have been smaller."""
     of = read(connection, tenant_id, window, ("verify",))
     fewer, more = places(of)
+    given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
+    checks = {row[0]: row[1:] for row in connection.execute(SQL["checks_of_classes"], given)} if of.parts else {}
     answered: list[Look] = []
     for found, is_reverse in [*((each, False) for each in fewer), *((each, True) for each in more)]:
         told = _told_worthless(found) if is_reverse else _told_unchecked(found)
+        made, failed = checks.get(found.place.task_class or "", (0, 0))
+        told.detail["checks"] = {"passes": made, "failed": failed}
         if found.standing.is_discovery:
             told.detail.update(_margins(connection, found))
         answered.append(look_of(connection, found, told))
@@ -100,14 +104,12 @@ def _told_worthless(found: Found) -> Told:
 
 
 def _margins(connection: psycopg.Connection, found: Found) -> dict[str, Json]:
-    """What the next dollar of verifying brings, what each number of passes brings within each value band, and how often checks
-    failed."""
+    """What the next dollar of verifying brings, and what each number of passes brings within each value band."""
     of = {
         "tenant_id": found.of.tenant_id, "comparisons": sorted({part.comparison for part in found.standing.parts}),
         "task_class": found.place.task_class, "since": found.of.window.since, "until": found.of.window.until, "most": _ROWS_MAX,
     }  # fmt: skip
     rows = connection.execute(SQL["doses_of_class"], of).fetchall()
-    checks = connection.execute(SQL["failed_checks"], of).fetchone()
     bands: list[Json] = [
         {
             "band": part.band,
@@ -116,8 +118,7 @@ def _margins(connection: psycopg.Connection, found: Found) -> dict[str, Json]:
         }
         for part in found.standing.parts
     ]
-    counted: dict[str, Json] = {} if checks is None else {"passes": checks[0], "failed": checks[1]}
-    return {"marginal_product": marginal_product(rows), "strata": bands, "checks": counted}
+    return {"marginal_product": marginal_product(rows), "strata": bands}
 
 
 def _mean(of: Means) -> Json:

@@ -6,15 +6,16 @@ effect is not identified it is no alternative; where fewer than two are left the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from allocation.period import COST, LOSS, QUALITY, Compared
 from analyzers.attribution.choices import Choices
 from analyzers.effects import observational, propensity
 from analyzers.effects.estimate import Floats, InputError, Ints
 from analyzers.effects.scores import Scores, overlap
-from analyzers.prices.period import COST, LOSS, QUALITY
 
 SAMPLE_MAX = 20_000
 """Decisions of a comparison that are estimated from; of more, so many are drawn."""
@@ -41,6 +42,12 @@ class Alternatives:
     weight: float
     tells_loss: bool
 
+    def taken(self) -> Floats:
+        """Shape (bands, K): how many decisions took each option."""
+        options = len(self.options)
+        counted = np.bincount(self.band * options + self.chosen, minlength=len(self.v_usd) * options)
+        return np.asarray(counted.reshape(len(self.v_usd), options) * self.weight, dtype=np.float64)
+
     def means(self, weights: Floats | None = None) -> Floats:
         """Shape (4, K): each option's mean outcomes, over decisions weighted so (n,)."""
         given = np.ones(len(self.chosen)) if weights is None else weights
@@ -48,6 +55,20 @@ class Alternatives:
         means[QUALITY] = means[QUALITY].clip(0.0, 1.0)
         means[[COST, LOSS]] = means[[COST, LOSS]].clip(0.0)
         return means
+
+
+def compare(decided: Sequence[Alternatives], seed: int, replicates: int) -> tuple[Compared, ...]:
+    """What an allocation is solved from. Every replicate draws every task a Poisson(1) number of times; equal input and seed give
+    equal draws."""
+    draw = np.random.default_rng(seed)
+    draws = [np.zeros((replicates, 4, len(one.options))) for one in decided]
+    for replicate in range(replicates):
+        for one, drawn in zip(decided, draws, strict=True):
+            drawn[replicate] = one.means(draw.poisson(1.0, int(one.task.max()) + 1).astype(np.float64)[one.task] + 1e-12)
+    return tuple(
+        Compared(one.task_class, one.kind, one.options, one.v_usd, one.taken(), one.means(), drawn)
+        for one, drawn in zip(decided, draws, strict=True)
+    )
 
 
 def find_alternatives(choices: Choices, task_class: str, kind: str, seed: int) -> Alternatives | str:

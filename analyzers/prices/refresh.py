@@ -24,8 +24,7 @@ def refresh_prices(connection: psycopg.Connection, tenant: str | None = None, *,
     # Solvers take half a second to import, and most rounds of the clock need none.
     from allocation.errors import AllocationError
     from analyzers.effects.estimate import InputError
-    from analyzers.prices.solve import METHOD
-    from analyzers.prices.vector import look, write
+    from analyzers.prices.vector import METHOD, look, write
 
     changed = 0
     for tenant_id, name, inputs in due:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,12 +12,17 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from analyzers.prices.period import UNCLASSIFIED, Limit, Period, load_period
-from analyzers.prices.solve import METHOD, NOTHING, REPLICATES, ClassPrices, Estimate, Look, find_prices
+from allocation.period import UNCLASSIFIED, Period
+from allocation.prices import NOTHING, ClassPrices, Estimate, Found, find_prices
+from allocation.stored import alternative_rows, class_rows, limit_rows
+from analyzers.prices.period import Loaded, load_period
 from ledger.queries import queries
 
 if TYPE_CHECKING:
     from analyzers.prices.alternatives import Alternatives
+
+METHOD = "1"
+REPLICATES = 200
 
 DAYS = 28
 """How far back decisions are looked at, from the last task."""
@@ -26,57 +32,34 @@ _SQL = queries("analyzers", "prices")
 
 
 @dataclass(frozen=True, slots=True)
-class WhatIf:
-    """Limits that do not hold, to see what prices would be under them. None: as they are. `task_class` is whom they are for."""
+class Look:
+    """One look at a tenant's prices: the period with its alternatives, what was found, and what was left out of it and why."""
 
-    budget_usd: float | None = None
-    budget_days: float = 30.0
-    sla_s: float | None = None
-    risk_usd_per_day: float | None = None
-    task_class: str = "*"
+    loaded: Loaded
+    period: Period
+    found: Found
+    left_out: tuple[tuple[str, str], ...]
 
 
 def look(
-    connection: psycopg.Connection,
-    tenant_id: int,
-    *,
-    days: int = DAYS,
-    seed: int = 0,
-    what_if: WhatIf | None = None,
-    replicates: int = REPLICATES,
+    connection: psycopg.Connection, tenant_id: int, *, days: int = DAYS, seed: int = 0, replicates: int = REPLICATES
 ) -> Look:
     """What a tenant's prices are, by what is stated and what was; writes nothing. Same data, statements and seed: same prices."""
-    period = load_period(connection, tenant_id, days)
-    if what_if is not None:
-        period = supposed(period, what_if)
-    decided, left_out = _decided(connection, period, seed) if period.limits else ([], [])
-    return find_prices(period, decided, left_out, seed, replicates)
+    loaded = load_period(connection, tenant_id, days)
+    decided, left_out = _decided(connection, loaded, seed)
+    period = loaded.period
+    if decided:
+        from analyzers.prices.alternatives import compare
+
+        period = replace(period, compared=compare(decided, seed, replicates))
+    return Look(loaded, period, find_prices(period), (*loaded.left_out, *left_out))
 
 
-def supposed(period: Period, what_if: WhatIf) -> Period:
-    """The period under other limits: one that is supposed takes the place of every one of its kind."""
-    pattern = what_if.task_class
-    new = [
-        Limit("budget supposed", "compute_budget", pattern, what_if.budget_usd, what_if.budget_days * 86_400)
-        if what_if.budget_usd is not None
-        else None,
-        Limit(f"latency_sla {pattern}", "latency_sla", pattern, what_if.sla_s) if what_if.sla_s is not None else None,
-        Limit(f"risk_envelope {pattern}", "risk_envelope", pattern, what_if.risk_usd_per_day)
-        if what_if.risk_usd_per_day is not None
-        else None,
-    ]
-    added = [one for one in new if one is not None]
-    kinds = {one.kind for one in added}
-    return replace(
-        period,
-        limits=(*(one for one in period.limits if one.kind not in kinds), *added),
-        patterns=period.patterns | {pattern},
-    )
-
-
-def write(connection: psycopg.Connection, found: Look, seed: int, inputs: str) -> int:
-    """Keep a look: its solution, and a further revision of every class whose prices are not what they were. Answers how many."""
-    tenant = {"tenant_id": found.period.tenant_id}
+def write(connection: psycopg.Connection, looked: Look, seed: int, inputs: str) -> int:
+    """Keep a look: its solution, the alternatives it was solved over in place of those of the look before, and a further revision
+    of every class whose prices are not what they were. Answers how many."""
+    tenant = {"tenant_id": looked.loaded.tenant_id}
+    found = looked.found
     with connection.transaction():
         connection.execute(_SQL["lock_pricing"], tenant)
         with connection.cursor(row_factory=dict_row) as cursor:
@@ -84,42 +67,62 @@ def write(connection: psycopg.Connection, found: Look, seed: int, inputs: str) -
         solution = connection.execute(
             _SQL["add_solution"],
             {
-                **tenant, "since": found.period.since, "until": found.period.until, "seed": seed, "method": METHOD,
-                "tasks": found.period.tasks, "decisions": found.decisions, "inputs": inputs, "status": found.status,
-                "why": found.why,
-                "constraints": Jsonb(found.constraints), "left_out": Jsonb([list(one) for one in found.left_out]),
+                **tenant, "since": looked.loaded.since, "until": looked.loaded.until, "seed": seed, "method": METHOD,
+                "tasks": looked.period.tasks, "decisions": found.decisions, "inputs": inputs, "status": found.status,
+                "why": found.why, "constraints": Jsonb(found.constraints),
+                "left_out": Jsonb([list(one) for one in looked.left_out]), "period_s": looked.period.seconds,
+                "classes": Jsonb(class_rows(looked.period)), "limits": Jsonb(limit_rows(looked.period)),
             },
         ).fetchone()  # fmt: skip
         if solution is None:
             raise RuntimeError("the solution was not written")
+        connection.execute(_SQL["forget_alternatives"], tenant)
+        with connection.cursor() as cursor:
+            kept = [{**tenant, "solution_id": solution[0], **row} for row in alternative_rows(looked.period)]
+            cursor.executemany(_SQL["add_alternative"], kept)
         rows = {row.task_class: row for row in found.rows}
         gone = [_nothing(label) for label, row in before.items() if label not in rows and row["source"] != "none"]
-        changed = 0
-        for row in (*found.rows, *gone):
-            columns = _columns(row)
-            former = before.get(row.task_class)
-            if (former is None and row.source == "none") or (former is not None and _is_same(former, columns)):
-                continue
-            revision = former["revision"] + 1 if former is not None else 1
-            values = {**columns, "constraints": Jsonb(row.constraints), "revision": revision, "solution_id": solution[0]}
-            connection.execute(_SQL["add_vector"], {**tenant, **values})
-            changed += 1
+        return _revise(connection, tenant, before, (*found.rows, *gone), solution[0])
+
+
+def _revise(
+    connection: psycopg.Connection,
+    tenant: dict[str, int],
+    before: dict[str, dict[str, Any]],
+    rows: Sequence[ClassPrices],
+    solution_id: int,
+) -> int:
+    changed = 0
+    for row in rows:
+        columns = _columns(row)
+        former = before.get(row.task_class)
+        if (former is None and row.source == "none") or (former is not None and _is_same(former, columns)):
+            continue
+        revision = former["revision"] + 1 if former is not None else 1
+        values = {**columns, "constraints": Jsonb(row.constraints), "revision": revision, "solution_id": solution_id}
+        connection.execute(_SQL["add_vector"], {**tenant, **values})
+        changed += 1
     return changed
 
 
-def _decided(connection: psycopg.Connection, period: Period, seed: int) -> tuple[list[Alternatives], list[tuple[str, str]]]:
+def _decided(connection: psycopg.Connection, loaded: Loaded, seed: int) -> tuple[list[Alternatives], list[tuple[str, str]]]:
     """The period's decisions with their alternatives, and those that have none we know of."""
-    # The arrays and estimators cost seconds to import; most looks need none of them.
+    decided: list[Alternatives] = []
+    left_out: list[tuple[str, str]] = []
+    until = loaded.until + timedelta(microseconds=1)
+    parameters = {"tenant_id": loaded.tenant_id, "since": loaded.since, "until": until}
+    known = {one.task_class for one in loaded.period.classes}
+    rows = connection.execute(_SQL["period_comparisons"], parameters).fetchall()
+    if not rows:
+        return [], []
+    # The arrays and estimators cost seconds to import; a tenant without decisions needs none of them.
+    from threadpoolctl import threadpool_limits
+
     from analyzers.decisions.load import comparison_of, load
     from analyzers.prices.alternatives import find_alternatives
 
-    decided: list[Alternatives] = []
-    left_out: list[tuple[str, str]] = []
-    until = period.until + timedelta(microseconds=1)
-    parameters = {"tenant_id": period.tenant_id, "since": period.since, "until": until}
-    known = {one.task_class for one in period.classes}
-    for row in connection.execute(_SQL["period_comparisons"], parameters).fetchall():
-        comparison = comparison_of(period.tenant_id, row)
+    for row in rows:
+        comparison = comparison_of(loaded.tenant_id, row)
         name = f"{comparison.kind} of {comparison.task_class or 'unclassified tasks'} ({', '.join(comparison.options)})"
         task_class = comparison.task_class or UNCLASSIFIED
         if comparison.kind in KINDS_LEFT_OUT:
@@ -128,8 +131,9 @@ def _decided(connection: psycopg.Connection, period: Period, seed: int) -> tuple
         if task_class not in known:
             left_out.append((name, "its task is of another class, or began before the period"))
             continue
-        loaded = load(connection, comparison, period.since, until)
-        found = find_alternatives(loaded.choices, task_class, comparison.kind, seed)
+        read = load(connection, comparison, loaded.since, until)
+        with threadpool_limits(1):  # on arrays of this size BLAS's threads wait for each other: 16 s of CPU instead of 2
+            found = find_alternatives(read.choices, task_class, comparison.kind, seed)
         if isinstance(found, str):
             left_out.append((name, found))
         else:

@@ -113,13 +113,15 @@ select f.tenant_id, f.channel, extract(epoch from max(f.waited)) / 60, max(f.att
           join pigou.channel_state s on s.tenant_id = d.channel_tenant_id and s.channel = d.channel
           left join pigou.delivery_message m
             on m.tenant_id = d.channel_tenant_id and m.channel = d.channel and m.message_id = d.message_id
-         where (d.state = 'waiting' and (s.failing_since is not null or m.answer is not null))
+         where (d.state = 'waiting' and (s.failing_since is not null or m.answer is not null)
+                and not (select c.is_paused from pigou.channel c where c.tenant_id = s.tenant_id and c.channel = s.channel
+                          order by c.revision desc limit 1))
             or (d.state = 'dead' and d.settled_at > %(now)s - interval '1 day')
         union all
         select a.tenant_id, s.channel, greatest(s.failing_since, a.opened_at), %(now)s - greatest(s.failing_since, a.opened_at), s.failures,
                s.last_error, case s.tenant_id when 0 then '' else ' --tenant ' || quote_literal(o.tenant) end
           from pigou.channel_state s
-         cross join lateral (select c.kind, c.is_on from pigou.channel c
+         cross join lateral (select c.kind, c.is_on and not c.is_paused as is_on from pigou.channel c
                               where c.tenant_id = s.tenant_id and c.channel = s.channel order by c.revision desc limit 1) c
          cross join lateral pigou.standing_alerts(s.tenant_id, s.channel) a
           join pigou.tenant o on o.tenant_id = a.tenant_id
@@ -128,13 +130,15 @@ select f.tenant_id, f.channel, extract(epoch from max(f.waited)) / 60, max(f.att
  group by f.tenant_id, f.channel, t.tenant
 
 -- name: misallocation
--- Dollars a day of each finding that is not resolved. It has had its evidence, materiality and hysteresis where it was found.
+-- Dollars a day of each finding that is neither resolved nor dismissed, and what is material for its tenant. It has had its evidence and
+-- hysteresis where it was found.
 select f.tenant_id, f.mode || ': ' || f.segment, f.usd_per_day, greatest(f.n, 1),
        format('%%s; %%s: %%s USD a day (95 %%%% interval %%s to %%s) since %%s', regexp_replace(f.sentence, '[.\s]+$', ''), t.tenant,
               round(f.usd_per_day, 2), round(f.low, 2), round(f.high, 2), to_char(f.since at time zone 'UTC', 'YYYY-MM-DD')),
-       format('%%s; see pigou findings show %%s --tenant %%s', regexp_replace(f.change, '[.\s]+$', ''), f.finding_id, quote_literal(t.tenant))
+       format('%%s; see pigou findings show %%s --tenant %%s', regexp_replace(f.change, '[.\s]+$', ''), f.finding_id, quote_literal(t.tenant)),
+       f.materiality_usd_per_day
   from pigou.finding f join pigou.tenant t using (tenant_id)
- where f.status <> 'resolved'
+ where f.status <> 'resolved' and not exists (select from pigou.dismissal_at(f.tenant_id, f.mode, f.segment, %(now)s))
 
 -- name: spend_anomaly
 -- By how many of its usual spreads the spend of a layer or an agent, in the past whole hour and in the past 24, lies above what is usual

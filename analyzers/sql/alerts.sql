@@ -20,11 +20,8 @@ on conflict (setting) do update set value = excluded.value
 select t.tenant_id, r.rule, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
        r.stay_for, r.renotify_every, r.is_on, r.severity, r.grown_by
   from pigou.tenant t
- cross join lateral (
-       select distinct on (rule) * from pigou.alert_rule
-        where tenant_id in (0, t.tenant_id) and rule = any(%(rules)s::text[])
-        order by rule, tenant_id desc, revision desc) r
- where t.tenant_id <> 0
+ cross join lateral pigou.alert_rules_of(t.tenant_id) r
+ where t.tenant_id <> 0 and r.rule = any(%(rules)s::text[])
 
 -- name: pending
 -- What was wrong at the last look and is no alert yet.

@@ -15,14 +15,6 @@ update pigou.channel_state s
  where s.tenant_id = due.tenant_id and s.channel = due.channel
 returning s.tenant_id, s.channel
 
--- name: channel
--- A channel as it is in force.
-select nullif(c.tenant_id, 0) as own_tenant_id, t.tenant, c.channel, c.kind, c.settings, c.rules, c.tenants, c.severity_min, c.escalate_after,
-       c.group_for, c.give_up_after, c.is_on
-  from pigou.channel c left join pigou.tenant t on t.tenant_id = c.tenant_id and c.tenant_id <> 0
- where c.tenant_id = %(tenant_id)s and c.channel = %(channel)s
- order by c.revision desc limit 1
-
 -- name: message_due
 -- The oldest message of a channel that is to be sent, or sent again.
 select message_id from pigou.delivery_message
@@ -150,31 +142,15 @@ update pigou.delivery d
    and s.tenant_id = d.channel_tenant_id and s.channel = d.channel
    and greatest(d.made_at, s.failing_since) <= clock_timestamp() - %(give_up_after)s::interval and s.failing_since is not null
 
--- name: drop_orphans
--- What waits for a channel that was removed; nobody works on it meanwhile.
-with gone as materialized (
-    select s.tenant_id, s.channel
-      from pigou.channel_state s
-     where not (select c.is_on from pigou.channel c where c.tenant_id = s.tenant_id and c.channel = s.channel
-                 order by c.revision desc limit 1)
-     order by s.tenant_id, s.channel
-       for update of s
-),
-messages as (
-    update pigou.delivery_message m set state = 'dropped', settled_at = clock_timestamp(), answer = 'the channel was removed'
-      from gone g where m.tenant_id = g.tenant_id and m.channel = g.channel and m.state = 'waiting'
-)
-update pigou.delivery d set state = 'dropped', settled_at = clock_timestamp(), why = 'the channel was removed'
-  from gone g where d.channel_tenant_id = g.tenant_id and d.channel = g.channel and d.state = 'waiting'
-
 -- name: due_in
 -- Seconds until something is to be sent, through whatever channel; null: nothing waits.
 select case when count(*) > 0 then extract(epoch from greatest(min(due_at), clock_timestamp()) - clock_timestamp())::float8 end
   from pigou.channel_due
 
 -- name: has_news
--- Whether something came to be told a moment ago.
+-- Whether something came to be told a moment ago, or somebody asked for a test.
 select exists (select from pigou.delivery where state = 'waiting' and message_id is null and made_at > clock_timestamp() - interval '1 minute')
+    or exists (select from pigou.channel_test where taken_at is null and asked_at > clock_timestamp() - interval '1 minute')
 
 -- name: lock_open_alerts
 -- Alerts that may escalate, held until it is written that they did; none when no channel waits for that.
@@ -197,3 +173,17 @@ select a.tenant_id, a.alert_id,
    and not pigou.was_made_for(a.tenant_id, a.alert_id, c.tenant_id, c.channel)
    and not pigou.is_maintained(a.tenant_id, a.rule, a.subject, %(now)s)
  group by a.tenant_id, a.alert_id, a.value
+
+-- name: take_test
+-- The oldest test of the past minute that nobody sends yet.
+update pigou.channel_test k set taken_at = clock_timestamp()
+  from (select w.tenant_id, w.channel, w.test_id from pigou.channel_test w
+         where w.taken_at is null and w.asked_at > clock_timestamp() - interval '1 minute'
+         order by w.asked_at limit 1 for update skip locked) due
+ where k.tenant_id = due.tenant_id and k.channel = due.channel and k.test_id = due.test_id
+returning k.tenant_id, k.channel, k.test_id
+
+-- name: answer_test
+-- What came of a test.
+update pigou.channel_test set answered_at = clock_timestamp(), result = %(result)s, answer = %(answer)s
+ where tenant_id = %(tenant_id)s and channel = %(channel)s and test_id = %(test_id)s

@@ -82,6 +82,29 @@ select %(tenant_id)s, x.finding_id,
   from jsonb_to_recordset(%(rows)s::jsonb) x (
        finding_id integer, event text, note text, usd_per_day numeric, low numeric, high numeric)
 
+-- name: lapse_dismissals
+-- Dismissals of a mode's places whose time is over, or whose loss has grown to what was said: they end, and it is written why.
+with over as materialized (
+    select f.tenant_id, f.finding_id, f.mode, f.segment, d.revision, f.usd_per_day, f.low, f.high,
+           case when d.until_at <= %(now)s then 'its time is over'
+                else format('it loses %%s USD a day', round(f.usd_per_day, 2)) end as note
+      from pigou.finding f
+     cross join lateral (select * from pigou.dismissal x
+                          where x.tenant_id = f.tenant_id and x.mode = f.mode and x.segment = f.segment
+                          order by x.revision desc limit 1) d
+     where f.tenant_id = %(tenant_id)s and f.mode = %(mode)s and f.status <> 'resolved' and d.event = 'dismissed'
+       and (d.until_at <= %(now)s or f.usd_per_day >= d.until_usd_per_day)
+),
+ended as (
+    insert into pigou.dismissal (tenant_id, mode, segment, revision, event, at, finding_id, note)
+    select tenant_id, mode, segment, revision + 1, 'lapsed', %(now)s, finding_id, note from over
+)
+insert into pigou.finding_event (tenant_id, finding_id, event_id, at, event, note, usd_per_day, low, high)
+select o.tenant_id, o.finding_id,
+       (select max(e.event_id) + 1 from pigou.finding_event e where e.tenant_id = o.tenant_id and e.finding_id = o.finding_id),
+       %(now)s, 'lapsed', o.note, o.usd_per_day, o.low, o.high
+  from over o
+
 -- name: open_findings
 -- New findings with their first events; each knows the one before it at the same place.
 with opened as (

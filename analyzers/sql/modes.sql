@@ -100,17 +100,24 @@ select t.quality, t.value_usd::float8, coalesce(x.read, 0), coalesce(x.plan, 0),
  order by d.decided_at, d.decision_id
  limit %(most)s
 
--- name: failed_checks
--- Verifications of a class's tasks in a window, and how many of them said that something was wrong: by their status, or by a verdict on
--- their span.
-select count(*) as passes,
-       count(*) filter (where r.status_code = 2 or r.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect')
-                           or exists (select from pigou.record e
-                                       where e.tenant_id = r.tenant_id and e.trace_id = r.trace_id and e.parent_span_id = r.span_id
-                                         and e.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect'))) as failed
+-- name: checks_of_classes
+-- Verifications in a window by class of tasks, and how many of them said that something was wrong: by their status, or by a verdict on
+-- their span or beneath it. Tools' spans seldom name the class, so it is that of the task.
+with verdicts as (
+    select distinct e.trace_id, e.parent_span_id
+      from pigou.record e
+     where e.tenant_id = %(tenant_id)s and e.started_at >= %(since)s and e.started_at < %(until)s and e.parent_span_id is not null
+       and e.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect')
+)
+select coalesce(k.task_class, r.task_class, '') as task_class, count(*) as checks,
+       count(*) filter (where r.status_code = 2 or v.trace_id is not null
+                           or r.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect')) as failed
   from pigou.record r
- where r.tenant_id = %(tenant_id)s and r.use = 'verify' and r.role in ('tool', 'call') and r.task_class is not distinct from %(task_class)s
-   and r.started_at >= %(since)s and r.started_at < %(until)s
+  left join pigou.task k on k.tenant_id = r.tenant_id and k.trace_id = r.trace_id
+  left join verdicts v on v.trace_id = r.trace_id and v.parent_span_id = r.span_id
+ where r.tenant_id = %(tenant_id)s and r.use = 'verify' and r.role in ('tool', 'call') and r.started_at >= %(since)s and r.started_at < %(until)s
+ group by 1
+ order by 1
 
 -- name: actions
 -- What was done to the world in a window, by class, reversibility, confirmation and class of tasks: how often, and each task's realised loss

@@ -82,9 +82,9 @@ select distinct on (task_class) task_class, revision, v_usd, v_low_usd, v_high_u
 -- name: add_solution
 -- A look at a tenant's prices.
 insert into pigou.price_solution (tenant_id, solution_id, since, until, seed, method, tasks, decisions, inputs, status, why, constraints,
-                                  left_out)
+                                  left_out, period_s, classes, limits)
 select %(tenant_id)s, coalesce(max(solution_id), 0) + 1, %(since)s, %(until)s, %(seed)s, %(method)s, %(tasks)s, %(decisions)s, %(inputs)s,
-       %(status)s, %(why)s, %(constraints)s, %(left_out)s
+       %(status)s, %(why)s, %(constraints)s, %(left_out)s, %(period_s)s, %(classes)s, %(limits)s
   from pigou.price_solution where tenant_id = %(tenant_id)s
 returning solution_id
 
@@ -104,3 +104,14 @@ values (%(tenant_id)s, %(task_class)s, %(revision)s, %(solution_id)s, clock_time
         %(v_stated_usd)s, %(v_source)s, %(budget_worth)s, %(budget_worth_low)s, %(budget_worth_high)s, %(lambda_usd_per_s)s,
         %(lambda_low)s, %(lambda_high)s, %(lambda_source)s, %(rho)s, %(rho_low)s, %(rho_high)s, %(rho_source)s, %(source)s,
         %(constraints)s, %(why)s)
+
+-- name: forget_alternatives
+-- Only those of the last look are kept.
+delete from pigou.price_alternative where tenant_id = %(tenant_id)s
+
+-- name: add_alternative
+-- An option of the decisions that a look was solved over.
+insert into pigou.price_alternative (tenant_id, comparison, place, solution_id, task_class, kind, option, v_usd, chosen, quality, cost_usd,
+                                     latency_s, loss_usd, quality_draws, cost_draws, latency_draws, loss_draws)
+values (%(tenant_id)s, %(comparison)s, %(place)s, %(solution_id)s, %(task_class)s, %(kind)s, %(option)s, %(v_usd)s, %(chosen)s, %(quality)s,
+        %(cost_usd)s, %(latency_s)s, %(loss_usd)s, %(quality_draws)s, %(cost_draws)s, %(latency_draws)s, %(loss_draws)s)

@@ -77,3 +77,27 @@ select a.comparison, a.segment, hashtextextended(encode(d.trace_id, 'hex'), 0) a
   join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
  where d.tenant_id = %(tenant_id)s
  order by a.comparison, d.decided_at, d.decision_id
+
+-- name: tenants_to_produce
+-- The tenants whose production is not what it was: tasks were settled, or somebody stated how doses are decided, since it was measured. With
+-- the last hour with calls, after which there is nothing to look at.
+select t.tenant_id, t.tenant, (select max(s.hour) + interval '1 hour' from pigou.spend_hour s where s.tenant_id = t.tenant_id) as last_at
+  from pigou.tenant t
+  left join lateral (select min(p.measured_at) as measured_at from pigou.production p where p.tenant_id = t.tenant_id) p on true
+ where t.tenant_id > 0
+   and (exists (select from pigou.task k where k.tenant_id = t.tenant_id and k.settled_at > coalesce(p.measured_at, '-infinity'))
+        or exists (select from pigou.assignment a
+                    where a.tenant_id in (0, t.tenant_id) and a.kind = %(kind)s and a.recorded_at > p.measured_at))
+ order by t.tenant_id
+
+-- name: forget_production
+-- What was known of a tenant's classes before.
+delete from pigou.production where tenant_id = %(tenant_id)s
+
+-- name: write_production
+-- What the next dollar of one use brings in one class.
+insert into pigou.production (tenant_id, task_class, use, since, until, tasks, assignment, usd_per_task, quality_per_dollar, quality_low,
+                              quality_high, net_per_usd, net_low, net_high, status, why, complements, equal_p, form, settled_by, measured_at)
+values (%(tenant_id)s, %(task_class)s, %(use)s, %(since)s, %(until)s, %(tasks)s, %(assignment)s, %(usd_per_task)s, %(quality_per_dollar)s,
+        %(quality_low)s, %(quality_high)s, %(net_per_usd)s, %(net_low)s, %(net_high)s, %(status)s, %(why)s, %(complements)s, %(equal_p)s,
+        %(form)s, %(settled_by)s, %(measured_at)s)

@@ -28,6 +28,11 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
   pigou.findingOf = (row) =>
     "/finding?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + "id=" + row.finding_id;
 
+  const statedOf = (path, name) => (row) =>
+    path + "?" + (row.tenant ? "tenant=" + encodeURIComponent(row.tenant) + "&" : "") + name + "=" + encodeURIComponent(row[name]);
+  pigou.ruleOf = statedOf("/rule", "rule");
+  pigou.channelOf = statedOf("/channel", "channel");
+
   // A statement keeps the time that is shown.
   pigou.accountOf = (row) => {
     const asked = new URLSearchParams(window.location.search);
@@ -69,6 +74,12 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
 
   dagcomponentfuncs.FindingCell = (props) =>
     h("a", { href: pigou.findingOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.RuleCell = (props) =>
+    h("a", { href: pigou.ruleOf(props.data), onClick: follow, className: "cell-link" }, props.value);
+
+  dagcomponentfuncs.ChannelCell = (props) =>
+    h("a", { href: pigou.channelOf(props.data), onClick: follow, className: "cell-link" }, props.value);
 
   // A bar for each day, from zero up; days without a loss are a line.
   dagcomponentfuncs.SparkCell = (props) => {

@@ -63,6 +63,8 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   };
   dagfuncs.openTrace = (params) => open(params, window.pigou.traceOf);
   dagfuncs.openAlert = (params) => open(params, window.pigou.alertOf);
+  dagfuncs.openRule = (params) => open(params, window.pigou.ruleOf);
+  dagfuncs.openChannel = (params) => open(params, window.pigou.channelOf);
   dagfuncs.openFinding = (params) => open(params, window.pigou.findingOf);
   dagfuncs.openAccount = (params) => params.rowPinned || open(params, window.pigou.accountOf);
   dagfuncs.openEntry = (params) => params.rowPinned || open(params, window.pigou.entryOf);

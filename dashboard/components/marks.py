@@ -61,10 +61,14 @@ def interval_bar(value: object, low: object, high: object, reach: float) -> Comp
     )
 
 
-def spark(values: Sequence[float], said: str) -> Component:
-    """Small bars beside a sentence, one per day; `said` is for those who do not see them."""
-    most = max([*values, 1e-9])
-    bars = [html.Span(style={"height": f"{max(value, 0) / most * 100:.0f}%"}) for value in values]
+def spark(values: Sequence[float | None], said: str, color: str | None = None) -> Component:
+    """Small bars beside a sentence, one per step of time; `said` is for those who do not see them. Without a value: no bar."""
+    most = max([*(value for value in values if value is not None), 1e-9])
+    own = {"background": color} if color else {}
+    bars = [
+        html.Span(style={"visibility": "hidden"} if value is None else {"height": f"{max(value, 0) / most * 100:.0f}%", **own})
+        for value in values
+    ]
     return labelled(html.Span(bars, className="spark-bars", role="img", title=said), said)
 
 
@@ -94,7 +98,8 @@ def graph(name: str, figure: Figure, height_px: int, said: str) -> Component:
         config={"displayModeBar": False, "responsive": True, "doubleClick": False, "showTips": False},
         style={"height": height_px},
     )
-    return labelled(html.Div(drawing, className="graph", role="img"), said)
+    room = {"minHeight": height_px}  # before the script that draws has come, too
+    return labelled(html.Div(drawing, className="graph", role="img", style=room), said)
 
 
 def help_on(term: str, explanation: str) -> Component:

@@ -69,6 +69,8 @@ class Panel:
     table: str | None = None
     skeleton_px: int = 240
     keeps: bool = False
+    follows: tuple[str, ...] = ()
+    """Names of the address that are this panel's alone: others stay as they are when one of them changes."""
 
 
 def frame_of(panel: Panel) -> Component:
@@ -102,7 +104,7 @@ def drawn(panel: Panel, view: View) -> tuple[Children, bool]:
     return [
         _heading(panel, _actions(panel, view, any(map(_has_figure, content)))),
         *content,
-        dcc.Store(id={"type": "statements", "panel": panel.name}, data=_shown(view)),
+        dcc.Store(id={"type": "statements", "panel": panel.name}, data=shown_statements(view)),
     ], False
 
 
@@ -176,5 +178,6 @@ def csv_address(name: str, view: View, bucket: str = "day") -> str:
     return f"/csv/{name}.csv{search}{trace}"
 
 
-def _shown(view: View) -> list[dict[str, str]]:
+def shown_statements(view: View) -> list[dict[str, str]]:
+    """What was run, for the reader who asks for it."""
     return [{"name": filled.name, "text": filled.text} for filled in view.statements]

@@ -8,14 +8,16 @@ nothing is touched.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import dash_ag_grid as dag
 from dash import dcc
 from dash.development.base_component import Component
 from plotly.utils import PlotlyJSONEncoder
+
+from dashboard.filters import Filters
 
 Id = str | dict[str, object]
 
@@ -27,6 +29,8 @@ class Shape(TypedDict):
 
     skeleton: str
     parts: dict[str, str]
+    view: NotRequired[str]
+    """What the address asked of the panel when it was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ def _without(node: Component, name: str) -> dict[str, object]:
     said = cast("dict[str, object]", node.to_plotly_json())
     properties = cast("dict[str, object]", said["props"])
     return {**said, "props": {key: value for key, value in properties.items() if key != name}}
+
+
+def view_key(filters: Filters, path: str, ignored: Iterable[str] = ()) -> str:
+    """What an address asks of a panel that some of its names do not concern."""
+    return path + filters.asking(**dict.fromkeys(ignored)).search()
 
 
 def digest(value: object) -> str:

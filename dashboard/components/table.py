@@ -12,9 +12,9 @@ from dashboard import formats
 
 Kind: TypeAlias = Literal[
     "text", "usd", "tokens", "duration", "count", "quantity", "share", "time", "status", "link", "decision", "alert", "finding",
-    "code", "severity", "sentence", "spark", "account", "entry",
+    "rule", "channel", "code", "severity", "sentence", "spark", "account", "entry",
 ]  # fmt: skip
-Opens: TypeAlias = Literal["trace", "decision", "alert", "finding", "account", "entry"]
+Opens: TypeAlias = Literal["trace", "decision", "alert", "finding", "rule", "channel", "account", "entry"]
 _NUMBERS = ("usd", "tokens", "duration", "count", "quantity")
 _ROW_PX, _HEAD_PX = 36, 40
 ROWS_IN_SIGHT = 14
@@ -24,6 +24,8 @@ _CELLS: dict[Kind, dict[str, object]] = {  # cells that are more than text, and 
     "decision": {"sortingOrder": ["desc", "asc"]},
     "alert": {"sortingOrder": ["desc", "asc"]},
     "finding": {"sortingOrder": ["desc", "asc"]},
+    "rule": {},
+    "channel": {},
     "account": {"tooltipField": "account"},
     "entry": {"sortingOrder": ["desc", "asc"]},
     "severity": {},

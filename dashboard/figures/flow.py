@@ -12,12 +12,14 @@ _COLUMNS = ("tenant", "layer", "use", "task_class")
 END = len(_COLUMNS)
 _MOST = {"tenant": 6, "use": 8, "task_class": 9}
 HEIGHT_PX = 400
-ENDS = {
+ENDS = {  # of the dollars spent
     "well_usd": ("went well", theme.VALUE),
     "wrong_usd": ("went wrong", theme.ACCENT),
     "unknown_usd": ("outcome not known", theme.UNKNOWN),
     "unsettled_usd": ("not settled yet", theme.UNATTRIBUTED),
 }
+EXTERNAL = "unpaid delays"
+"""What nobody was billed: it is no part of the dollars spent, and leaves the classes of tasks beside them."""
 _LAYERS = ("demand", "action", "supply", "capital")
 OTHERS = "others"
 NOT_ATTRIBUTED = "not attributed"
@@ -33,10 +35,11 @@ class Flow:
     nodes: dict[Node, float]
 
 
-def flow_of(spent: Frame, outcomes: Frame) -> Flow:
+def flow_of(spent: Frame, outcomes: Frame, external: Frame | None = None) -> Flow:
     """The flow of `flow` to the ends of `flow_outcomes`: tenants, layers, uses, classes of tasks, and how these went.
 
-    The dollars of a tenant's class are split as its tasks went. Small tenants, uses and classes are put together.
+    The dollars of a tenant's class are split as its tasks went. Small tenants, uses and classes are put together. `external`:
+    what classes cost others, beside what was spent on them.
     """
     kept = {column: _largest(spent, column, most) for column, most in _MOST.items()}
     went = {(row["tenant"], row["task_class"]): {end: _float(row[end]) for end in list(ENDS)[:3]} for row in outcomes}
@@ -55,6 +58,11 @@ def flow_of(spent: Frame, outcomes: Frame) -> Flow:
         for end, share in _shares(went.get(group, {}), whole[group]).items():
             links[path[-1], (END, end)] += share * usd
             nodes[END, end] += share * usd
+    for row in external or ():
+        node, usd = (END - 1, _name(row["task_class"], kept["task_class"])), _float(row["usd"])
+        if usd > 0 and node in nodes:  # what is not shown cannot be left
+            links[node, (END, EXTERNAL)] += usd
+            nodes[END, EXTERNAL] += usd
     return Flow(dict(links), dict(nodes))
 
 
@@ -125,7 +133,7 @@ def _place(node: Node) -> int:
     """Layers and ends stand in an order of their own; what is put together or not known comes last."""
     column, name = node
     if column == END:
-        return [end for end, _ in ENDS.values()].index(name)
+        return [*(end for end, _ in ENDS.values()), EXTERNAL].index(name)
     if column == 1 and name in _LAYERS:
         return 0
     return 1 if name in (OTHERS, NOT_ATTRIBUTED) else 0
@@ -134,7 +142,7 @@ def _place(node: Node) -> int:
 def _color(node: Node) -> str:
     column, name = node
     if column == END:
-        return next(color for end, color in ENDS.values() if end == name)
+        return theme.LATENCY if name == EXTERNAL else next(color for end, color in ENDS.values() if end == name)
     return theme.UNKNOWN if name in (OTHERS, NOT_ATTRIBUTED) else theme.COMPUTE
 
 

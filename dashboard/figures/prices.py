@@ -11,6 +11,7 @@ from dashboard.filters import Window
 from dashboard.frame import Frame
 
 HEIGHT_PX = 420
+STEPS = 24  # bars of a price's course
 LINES_SHOWN = 4  # as many as there are shades
 _ROWS = (  # price, title with its unit, the part of the height it takes
     ("rho", "ρ, USD per USD of expected loss", (0.0, 0.24)),
@@ -36,6 +37,15 @@ class Line:
             moved += sum(abs(b - a) / (abs(a) or 1.0) for a, b in pairwise(values))
         return moved
 
+    def at(self, moment: datetime, price: str) -> float | None:
+        """What a price was at a moment."""
+        for row in self.rows:
+            since, until = row["since"], row["until"]
+            if isinstance(since, datetime) and since <= moment and (not isinstance(until, datetime) or moment < until):
+                number = formats.number(row[price])
+                return None if number is None else float(number)
+        return None
+
 
 def lines_of(frame: Frame) -> list[Line]:
     """The classes of `price_history`, those whose prices moved most first."""
@@ -44,6 +54,36 @@ def lines_of(frame: Frame) -> list[Line]:
         classes.setdefault((str(row["tenant"]), str(row["task_class"])), []).append(row)
     lines = [Line(tenant, task_class, tuple(rows)) for (tenant, task_class), rows in classes.items()]
     return sorted(lines, key=lambda line: (-line.moves, line.tenant, line.task_class))
+
+
+def course(lines: Sequence[Line], price: str, window: Window, now: datetime, steps: int = STEPS) -> list[float | None]:
+    """The mean of a price over classes at moments evenly spaced through a window; None before any class had it."""
+    first, last = _ends(lines, window, now)
+    moments = [first + (last - first) * (place + 1) / steps for place in range(steps)]
+    return [_mean([known for line in lines if (known := line.at(moment, price)) is not None]) for moment in moments]
+
+
+def moved(lines: Sequence[Line], price: str, window: Window, now: datetime) -> float | None:
+    """By what share a price moved through a window, over the classes that had it all along; None where none had."""
+    first, last = _ends(lines, window, now)
+    pairs = [(line.at(first, price), line.at(last, price)) for line in lines]
+    both = [(was, now_is) for was, now_is in pairs if was is not None and now_is is not None]
+    before, after = (sum(pair[end] for pair in both) for end in (0, 1))
+    if not both or (before == 0 and after > 0):
+        return None
+    return after / before - 1.0 if before else 0.0
+
+
+def _ends(lines: Sequence[Line], window: Window, now: datetime) -> tuple[datetime, datetime]:
+    """From when to when prices are looked at: the window, as far as there were any."""
+    begun = [row["since"] for line in lines for row in line.rows if isinstance(row["since"], datetime)]
+    first = min(begun, default=now)
+    last = min(window.until or now, now)
+    return (max(first, window.since) if window.since else first), max(last, first)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def color_of(place: int) -> str:

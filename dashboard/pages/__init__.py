@@ -9,6 +9,7 @@ from dashboard.pages import (
     bill,
     budgets,
     calls,
+    channel,
     decision,
     decisions,
     entry,
@@ -22,6 +23,7 @@ from dashboard.pages import (
     overview,
     prices,
     rates,
+    rule,
     spend,
     trace,
 )
@@ -49,6 +51,8 @@ PAGES: tuple[Page, ...] = (
     decision.PAGE,
     finding.PAGE,
     find.PAGE,
+    rule.PAGE,
+    channel.PAGE,
 )
 
 

@@ -12,6 +12,7 @@ from dashboard.components.marks import fact
 from dashboard.components.panel import Children, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.filters import Filters
+from dashboard.pages.alert_evidence import absent
 from dashboard.pages.alert_words import value_said
 
 Row = dict[str, object]
@@ -27,11 +28,6 @@ _PAGES = {  # where more is to be seen of what a rule looks at
     "misallocation": ("/findings", "findings", "The finding"),
     "delivery": ("/alerts", "alert_channels", "Who is told"),
 }
-
-
-def absent() -> Children:
-    """What a panel draws that this view has no place for: the style sheet takes it out."""
-    return [html.Div(className="absent")]
 
 
 def alert(view: View) -> Children:

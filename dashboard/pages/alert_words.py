@@ -45,6 +45,21 @@ _SAID: dict[str, Callable[[Decimal], str]] = {
 }
 
 
+RULES = {
+    "budget_overrun": "What is spent of a budget in its period, as a share of its amount. Evidence: calls.",
+    "budget_pace": "What will be spent of a budget by its period's end if it goes on so, as a share of it. Evidence: calls.",
+    "unpriced_share": "The share of a tenant's calls of the past day that have no price. Evidence: calls.",
+    "suspense_share": "The share of a tenant's calls of the past day whose usage cannot be read. Evidence: calls.",
+    "control_difference": "The share of control totals of the past day that differ from what was booked. Evidence: totals.",
+    "ingest_silence": "Pieces of five minutes in which a service should have sent by its rhythm, and did not. Evidence: pieces.",
+    "books_check": "Commodities whose debits and credits differ. Evidence: commodities.",
+    "delivery": "Minutes that something has waited to be told through a channel that fails. Evidence: attempts.",
+    "misallocation": "Dollars a day that a finding loses. It was held against what is material before it became a finding, so "
+    "that 0 means: every finding. Evidence: cases.",
+    "spend_anomaly": "How many of its usual spreads spend lies above what is usual at that time of the week. Evidence: weeks.",
+}
+
+
 def for_all(tenant: object) -> str:
     """Whose a rule or channel is."""
     return "all" if tenant is None else cast(str, tenant)

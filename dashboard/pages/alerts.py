@@ -4,18 +4,25 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from dash import dcc, html
+import dash_mantine_components as dmc
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
+from dashboard import filters as views
 from dashboard import formats
+from dashboard.address import AGES
 from dashboard.components.act_bar import act_bar
+from dashboard.components.labelled import labelled
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.filters import ALERT_DIMENSIONS
 from dashboard.pages import acting
-from dashboard.pages.alert import absent, alert, alert_deliveries, alert_history
+from dashboard.pages.alert import alert, alert_deliveries, alert_history
+from dashboard.pages.alert_evidence import absent, alert_cases, alert_series, alert_terms
 from dashboard.pages.alert_words import for_all, value_said
-from dashboard.pages.page import Page
+from dashboard.pages.mode_words import mode_name
+from dashboard.pages.page import Page, Shell
+from dashboard.pages.stating import length_said
 from dashboard.queries import ROWS_SHOWN
 
 Row = dict[str, object]
@@ -28,7 +35,7 @@ _COLUMNS = (
     Column("value_said", "Value", width=150),
     Column("threshold_said", "Opens at", width=130),
     Column("tenant", "Tenant", width=100),
-    Column("rule", "Rule", width=140),
+    Column("rule_said", "Rule", width=140),
     Column("subject", "About", width=120),
 )
 _HOW = "Click one for what to do and its history; tick some to act upon them."
@@ -44,7 +51,7 @@ def inbox(view: View) -> Children:
         return absent()
     by_state = {str(row["state"]): row for row in view.ask("alerts_by_state")}
     frame = view.ask("alerts")
-    said: Children = [html.H1(_headline(view, by_state), className="headline"), _states(view, by_state)]
+    said: Children = [html.H1(_headline(view, by_state), className="headline"), _states(view, by_state), _narrowing(view)]
     if not len(frame):
         return [*said, nothing("No alert in this state in this time, with these filters.")]
     grid = table(
@@ -98,6 +105,23 @@ def _states(view: View, by_state: dict[str, Row]) -> Component:
     )
 
 
+def _narrowing(view: View) -> Component:
+    """Words that are looked for in what alerts say, and how long they have been open."""
+    sought = dmc.TextInput(
+        id="alert-sought", value=view.filters.sought or "", placeholder="Search", size="xs", debounce=True, w=170
+    )
+    ages: list[tuple[str | None, str]] = [(None, "Of any age"), *((age, words.capitalize()) for age, (words, *_) in AGES.items())]
+    links = [
+        dcc.Link(
+            words,
+            href=view.link(view.filters.asking(age=age)),
+            className="choice here" if age == view.filters.asked.get("age") else "choice",
+        )
+        for age, words in ages
+    ]
+    return html.Div([labelled(sought, "Search in what alerts say"), *links], className="choices narrowing")
+
+
 def _row(view: View, row: Row) -> Row:
     ended = cast("datetime | None", row["resolved_at"]) or view.now
     return {
@@ -105,22 +129,23 @@ def _row(view: View, row: Row) -> Row:
         "lasted": formats.lasting(ended - cast(datetime, row["opened_at"])).replace("less than two minutes", "moments"),
         "value_said": value_said(row["rule"], row["value"]),
         "threshold_said": value_said(row["rule"], row["threshold"]),
+        "rule_said": row["rule"] if row["mode"] is None else mode_name(row["mode"]),
     }
 
 
 def rules(view: View) -> Children:
-    """When alerts open, are told again and resolve; a change is a further revision, made by command."""
+    """When alerts open, are told again and resolve; a click opens one to be changed."""
     if view.filters.alert is not None:
         return absent()
     columns = (
-        Column("rule", "Rule", width=160, pinned=True),
+        Column("rule", "Rule", "rule", 160, pinned=True),
         Column("whose", "For", width=90),
         Column("on_said", "On", width=70),
         Column("severity", "Severity", "severity", 96),
         Column("opens_said", "Opens at", width=180, grow=1),
         Column("closes_said", "Closes below", width=180, grow=1),
         Column("evidence_min", "Evidence, at least", "count", 140, tooltip="How much must have been looked at for it to count"),
-        Column("renotify_every", "Told again every", width=140),
+        Column("again_said", "Told again every", width=140),
         Column("source", "Stated by", width=150),
     )
     rows = [
@@ -128,15 +153,27 @@ def rules(view: View) -> Children:
             **row,
             "whose": for_all(row["tenant"]),
             "on_said": "on" if row["is_on"] else "off",
-            "opens_said": value_said(row["rule"], row["open_at"]),
+            "opens_said": _opens(row),
+            "again_said": length_said(row["renotify_every"]),
             "closes_said": value_said(row["rule"], row["close_at"]),
         }
         for row in view.ask("alert_rules")
     ]
     return [
-        table("alert_rules", columns, rows, row_key=("rule", "whose")),
-        html.P(["To change one: ", html.Code("pigou alerts set RULE --open-at 0.05 --severity critical"), "."], className="note"),
+        table("alert_rules", columns, rows, row_key=("rule", "whose"), opens="rule"),
+        html.P(
+            "Click one to change it or to switch it off, for all tenants or for one. A change is a further revision.",
+            className="note",
+        ),
     ]
+
+
+def _opens(row: Row) -> str:
+    """Where a rule opens. Findings are held against what is material, before the rule looks at them."""
+    material, opens = formats.number(row["material_usd_per_day"]), formats.number(row["open_at"])
+    if material is not None and opens is not None and material > opens:
+        return f"what is material: {value_said(row['rule'], material)}"
+    return value_said(row["rule"], row["open_at"])
 
 
 def channels(view: View) -> Children:
@@ -148,29 +185,52 @@ def channels(view: View) -> Children:
         return [
             nothing("Nobody is told of alerts yet: they are only shown here."),
             html.P(
-                ["State who is to be told in a file and import it: ", html.Code("pigou channels import channels.yaml"), "."],
+                [_add(), ", or state many in a file: ", html.Code("pigou channels import channels.yaml"), "."],
                 className="note",
             ),
         ]
     columns = (
-        Column("channel", "Channel", width=130, pinned=True),
+        Column("channel", "Channel", "channel", 130, pinned=True),
         Column("kind", "Kind", width=110),
-        Column("state", "State", width=100),
+        Column("state", "State", width=124),
         Column("whose", "Hears of", width=140, grow=1),
         Column("severity_min", "From severity", width=110),
         Column("waiting", "Waiting", "count", 90),
         Column("dead", "Given up", "count", 90),
         Column("last_sent_at", "Last taken, UTC", "time", 172),
         Column("last_error", "Last error", width=200, grow=1),
+        Column("tested", "Last test", width=200, grow=1),
     )
-    return [table("alert_channels", columns, [_channel(row) for row in frame], row_key=("channel", "whose"))]
+    grid = table("alert_channels", columns, [_channel(row) for row in frame], row_key=("channel", "whose"), opens="channel")
+    return [grid, html.P(["Click one to change, test, pause or remove it. ", _add(), "."], className="note")]
+
+
+def _add() -> Component:
+    return dcc.Link("Add a channel", href="/channel", className="act")
 
 
 def _channel(row: Row) -> Row:
     tenants = [str(name) for name in cast("list[str] | None", row["tenants"]) or ()]
     rules = [str(name) for name in cast("list[str] | None", row["rules"]) or ()]
     whose = str(row["tenant"]) if row["tenant"] is not None else ", ".join(tenants) or "all tenants"
-    return {**row, "tenants": None, "rules": None, "whose": f"{whose}: {', '.join(rules)}" if rules else whose}
+    tested = None if row["tested_at"] is None else f"{row['test_result'] or 'under way'}: {row['test_answer'] or ''}".rstrip(": ")
+    said = {"tested": tested, "whose": f"{whose}: {', '.join(rules)}" if rules else whose}
+    return {**row, "tenants": None, "rules": None, **said}
+
+
+def _register(shell: Shell) -> None:
+    acting.register(shell)
+
+    @shell.app.callback(
+        Output("url", "search", allow_duplicate=True),
+        Input("alert-sought", "value"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def seek(words: str | None, search: str | None) -> object:
+        before = views.parse(search)
+        after = replace(before, sought=(words or "").strip() or None)
+        return no_update if after == before else after.search()
 
 
 PAGE = Page(
@@ -180,10 +240,13 @@ PAGE = Page(
     key="a",
     dimensions=ALERT_DIMENSIONS,
     offers="alert_filter_values",
-    register=acting.register,
+    register=_register,
     around=lambda: [act_bar()],
     panels=(
         Panel("alert", "", alert, skeleton_px=110),
+        Panel("alert_terms", "Why: the inequality, in dollars a day", alert_terms, table="alert_terms", skeleton_px=260),
+        Panel("alert_cases", "Cases to look at", alert_cases, table="alert_cases", skeleton_px=160),
+        Panel("alert_series", "What was measured, against its limit", alert_series, skeleton_px=240),
         Panel("alert_history", "What happened to it", alert_history, table="alert_history", skeleton_px=160),
         Panel("alert_deliveries", "Who was told", alert_deliveries, table="alert_deliveries", skeleton_px=160),
         Panel("alerts", "", inbox, table="alerts", skeleton_px=420),

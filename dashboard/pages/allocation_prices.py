@@ -8,9 +8,11 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard import formats, theme
+from dashboard.components.marks import spark
 from dashboard.components.panel import Children, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.components.terms import term
+from dashboard.figures.prices import Line, course, lines_of, moved
 
 Row = dict[str, object]
 _PRICES = (
@@ -18,6 +20,7 @@ _PRICES = (
     ("lambda_usd_per_s", "λ", "a second of waiting", theme.LATENCY, "lambda_source"),
     ("rho", "ρ", "a dollar of expected loss", theme.RISK, "rho_source"),
 )
+_STEADY = 0.005  # of itself: a smaller move is none
 _NOTHING = Decimal("1e-9")  # the solver's zero
 _SOURCES = {"policy": "policy", "dual": "dual", "tasks": "stated by the tasks"}
 _COLUMNS = (
@@ -53,13 +56,29 @@ def prices(view: View) -> Children:
         for row in rows
     ]
     grid = table("price_vector", _COLUMNS, shown, row_key=("tenant", "task_class"))
+    lines = lines_of(view.ask("price_history", limit=None))
     return [
-        html.Div([*(_price(rows, *price) for price in _PRICES), _binding(rows)], className="price-strip"),
+        html.Div(
+            [*(_price(rows, *price, _course(view, lines, *price)) for price in _PRICES), _binding(rows)], className="price-strip"
+        ),
         html.Details([html.Summary(f"By class of tasks ({formats.count(len(rows), 'row')})"), grid]),
     ]
 
 
-def _price(rows: Sequence[Row], column: str, name: str, of_what: str, color: str, source: str) -> Component:
+def _course(view: View, lines: Sequence[Line], column: str, name: str, _of: str, color: str, _source: str) -> Children:
+    """How a price moved in the time shown; nothing where it is newer than that."""
+    values = course(lines, column, view.window, view.now)
+    if len([value for value in values if value is not None]) < len(values) / 2 or not any(values):
+        return []
+    share = moved(lines, column, view.window, view.now)
+    said = "not known all along" if share is None else "steady" if abs(share) < _STEADY else f"{share:+.0%}".replace("-", "−")
+    drawn = spark(values, f"{name} over the time shown, mean over classes: {said}", color)
+    return [html.Span([drawn, html.Span(said)], className="fact-label course")]
+
+
+def _price(
+    rows: Sequence[Row], column: str, name: str, of_what: str, color: str, source: str, course_drawn: Children
+) -> Component:
     known = [cast(Decimal, row[column]) for row in rows if row[column] is not None]
     said = "not known" if not known else _range(min(known), max(known), name)
     sources = sorted({str(row[source]) for row in rows if row[column] is not None})
@@ -71,6 +90,7 @@ def _price(rows: Sequence[Row], column: str, name: str, of_what: str, color: str
             ),
             html.Span(said, className="fact-number"),
             html.Span([part for word in words for part in (" and ", word)][1:], className="fact-label"),
+            *course_drawn,
         ],
         className="price",
     )

@@ -13,6 +13,7 @@ from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.figures.finding import bars_of, days_lost, height_px, term_bars
 from dashboard.filters import FINDING_DIMENSIONS, Filters
+from dashboard.pages.dismissed import dismissal_said
 from dashboard.pages.mode_words import MODES, mode_name
 from dashboard.pages.page import Page
 
@@ -36,6 +37,7 @@ def verdict(view: View) -> Children:
         ),
         html.H1(str(row["sentence"]), className="headline name"),
         html.P(MODES.get(str(row["mode"]), ("", ""))[1], className="change"),
+        *dismissal_said(row),
         html.Div(_facts(row), className="facts"),
     ]
 

@@ -11,7 +11,8 @@ from dashboard.components.marks import interval_bar
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.components.terms import term
-from dashboard.filters import FINDING_DIMENSIONS
+from dashboard.filters import FINDING_DIMENSIONS, FINDING_STATES
+from dashboard.pages.dismissed import until_said
 from dashboard.pages.mode_words import MODES, mode_name
 from dashboard.pages.page import Page
 from dashboard.queries import ROWS_SHOWN
@@ -30,6 +31,12 @@ _COLUMNS = (
     Column("agent", "Agent", width=100),
     Column("tenant", "Tenant", width=100),
     Column("n", "Rests on, cases", "count", 130),
+)
+_DISMISSED = (  # of those that somebody wants left as they are: why, by whom, until when
+    Column("dismissed_as", "Dismissed as", width=126),
+    Column("dismissed_note", "Why", "sentence", 240, grow=2),
+    Column("dismissed_by", "By", width=100),
+    Column("holds_said", "Holds", width=170),
 )
 _LOOK_COLUMNS = (
     Column("sentence", "What was seen", "sentence", 380, grow=3),
@@ -60,7 +67,17 @@ def headline(view: View) -> Children:
     change = "None of them is new this week." if not total["new_findings"] else f"{new} new this week: "
     if total["new_findings"]:
         change += f"{formats.usd(total['new_usd_per_day'])} a day."
-    return [html.H1(said, className="headline"), html.P(change, className="change")]
+    return [html.H1(said, className="headline"), html.P([change, *_left_out(view)], className="change")]
+
+
+def _left_out(view: View) -> Children:
+    """What is dismissed, and so not in the sum."""
+    row = next((row for row in view.ask("findings_by_status") if row["status"] == "dismissed"), None)
+    if row is None:
+        return []
+    words = f"{formats.count(row['findings'], 'finding')} of {formats.usd(row['usd_per_day'])} a day"
+    link = dcc.Link("dismissed", href=view.link(replace(view.filters, status="dismissed")), className="act")
+    return [f" {words} {'is' if row['findings'] == 1 else 'are'} ", link, " and not in this sum."]
 
 
 def _nothing_found(view: View) -> Children:
@@ -138,15 +155,16 @@ def every_finding(view: View) -> Children:
     if not len(frame):
         return [choices, nothing("No finding in this state in this time, with these filters.")]
     rows = [_row(row) for row in frame]
-    grid = table("findings", _COLUMNS, rows, row_key=("tenant", "finding_id"), opens="finding", sorted_by="-usd_per_day")
+    columns = (*_COLUMNS[:3], *_DISMISSED, *_COLUMNS[3:]) if view.filters.status == "dismissed" else _COLUMNS
+    grid = table("findings", columns, rows, row_key=("tenant", "finding_id"), opens="finding", sorted_by="-usd_per_day")
     whole = f"{formats.count(len(frame), 'finding')}." if len(frame) < ROWS_SHOWN else f"The {ROWS_SHOWN:,} that lose most."
     return [choices, grid, html.P(f"{whole} Click one for why it is believed and what to change.", className="note")]
 
 
 def _statuses(view: View, by_status: dict[str, int]) -> Component:
-    unresolved = sum(findings for status, findings in by_status.items() if status != "resolved")
-    choices: list[tuple[str | None, str, int]] = [(None, "Not resolved", unresolved)]
-    choices += [(status, status.capitalize(), by_status.get(status, 0)) for status in ("open", "acknowledged", "resolved")]
+    counting = by_status.get("open", 0) + by_status.get("acknowledged", 0)
+    choices: list[tuple[str | None, str, int]] = [(None, "What counts", counting)]
+    choices += [(status, status.capitalize(), by_status.get(status, 0)) for status in FINDING_STATES if status != "every"]
     choices.append(("every", "All", sum(by_status.values())))
     return html.Div(
         [
@@ -168,6 +186,7 @@ def _row(row: Row) -> Row:
         "days": None,
         "interval": formats.usd_interval(row["low"], row["high"]),
         "mode_said": mode_name(row["mode"]),
+        "holds_said": until_said(row) if row["status"] == "dismissed" else None,
         "spark": ",".join(f"{day.get('usd') or 0:.4g}" for day in days[-28:]),
     }
 

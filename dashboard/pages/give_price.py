@@ -168,6 +168,7 @@ def register(shell: Shell) -> None:
         if refused := acts.refusal(request.host, request.headers.get("Sec-Fetch-Site")):
             return _refused(refused.replace("pigou alerts", "pigou rates add")), no_update
         answer, reason = acts.give_prices(shell.collector, body)
+        shell.books.recent.forget()  # what was given must be seen at once
         if reason is not None:
             return _refused(f"Nothing was done: {reason.rstrip('.')}."), no_update
         return told(answer), no_update if is_trial else (ticks or 0) + 1

@@ -10,8 +10,11 @@ from dashboard.components.marks import fact
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.filters import Filters
 from dashboard.pages import allocation
+from dashboard.pages import layer_action as action
+from dashboard.pages import layer_capital as capital
+from dashboard.pages import layer_demand as demand
+from dashboard.pages import layer_supply as supply
 from dashboard.pages.alert import absent
-from dashboard.pages.layer_parts import autonomy, bands, caches, engines, externalities, frontier, rollouts, writes
 from dashboard.pages.page import Page
 
 Row = dict[str, object]
@@ -49,7 +52,7 @@ def headline(view: View) -> Children:
     return [
         html.Div(choices, className="choices"),
         html.H1([html.Strong(layer.capitalize()), f": {LAYERS[layer][0].lower()}{LAYERS[layer][1:]}"], className="headline"),
-        html.Div(_facts(spent.get(layer), lost.get(layer), whole), className="facts"),
+        html.Div([*_facts(spent.get(layer), lost.get(layer), whole), *_found(every, layer)], className="facts"),
     ]
 
 
@@ -60,18 +63,31 @@ def _facts(spent: Row | None, lost: Row | None, whole: float) -> list[Component]
         fact(formats.share(cost or 0, whole), "of all that was spent", "its part of the dollars"),
     ]
     if lost is None:
-        return [*facts, fact("0", "decisions seen", "rows of ledger.decisions")]
+        return facts
     usd, low, high = lost["usd_per_day"], lost["low_usd_per_day"], lost["high_usd_per_day"]
-    facts.append(fact(f"{lost['decisions']:,}", "decisions", "rows of ledger.decisions"))
+    facts.append(fact(f"{lost['decisions']:,}", "decisions seen", "rows of ledger.decisions"))
     facts.append(fact(formats.share(lost["appraised"], lost["decisions"]), "of them judged", "status = appraised"))
     said = "none is judged" if usd is None else formats.usd_estimate(usd, low, high)
-    label = "recoverable a day" if usd is None or not usd else f"recoverable a day ({formats.usd_interval(low, high)})"
-    return [*facts, fact(said, label, "regret that stands", act=bool(usd))]
+    label = "a day, better options" if usd is None or not usd else f"a day, better options ({formats.usd_interval(low, high)})"
+    return [*facts, fact(said, label, "regret that stands, by the days shown", act=bool(usd))]
+
+
+def _found(view: View, layer: str) -> list[Component]:
+    """What the layer's findings lose a day since each began."""
+    row = next((row for row in view.ask("layer_findings") if row["layer"] == layer), None)
+    if row is None:
+        return [fact("none", "findings that stand", "ledger.findings that are not resolved")]
+    low, high = row["low"], row["high"]
+    label = f"lost a day by {formats.count(row['findings'], 'finding')} ({formats.usd_interval(low, high)})"
+    return [fact(formats.usd_estimate(row["usd_per_day"], low, high), label, "usd_per_day of ledger.findings", act=True)]
 
 
 def line(view: View) -> Children:
-    """The equimarginal line of this layer."""
-    return allocation.line(replace(view, filters=view.filters.only("layer", layer_of(view.filters))))
+    """The equimarginal line of this layer; none where what it decides is not seen decision by decision."""
+    narrowed = replace(view, filters=view.filters.only("layer", layer_of(view.filters)))
+    if layer_of(view.filters) == "supply" and not len(narrowed.ask("equimarginal", limit=1)):
+        return absent()
+    return allocation.line(narrowed)
 
 
 def places(view: View) -> Children:
@@ -113,6 +129,43 @@ def _only(layer: str, panel: Panel) -> Panel:
     return replace(panel, draw=lambda view: draw(view) if layer_of(view.filters) == layer else absent())
 
 
+_PARTICULAR: dict[str, tuple[Panel, ...]] = {
+    "demand": (
+        Panel("bands", "Regret of the router by what tasks are worth", demand.bands, "USD a day.", table="regret_by_band"),
+        Panel(
+            "regret_by_value",
+            "Regret of a request by what its task was worth",
+            demand.by_value,
+            "A dot for each segment.",
+            table="route_segments",
+        ),
+        Panel("regret_curve", "Regret of the router over time", demand.curve, "USD in sum.", table="regret_curve"),
+        Panel("frontier", "What the router could reach", demand.frontier, "Diamonds: where it stands today.", table="frontier"),
+        Panel("menu", "Would users choose for themselves?", demand.menu, "A menu in place of the router (eq. 5).", table="menus"),
+    ),
+    "action": (
+        Panel("production", "What one more dollar of each use brings", action.production, "USD for a USD.", table="production"),
+        Panel("autonomy", "How actions are confirmed, and how they should be", action.autonomy, table="autonomy"),
+        Panel("hand_offs", "What hand-offs return", action.hand_offs, "Against working alone.", table="hand_offs"),
+        Panel("verification", "What checks are worth", action.verification, "USD a day, 95 %.", table="checks"),
+    ),
+    "supply": (
+        Panel("serving", "How engines serve", supply.serving, table="engines"),
+        Panel("engine_prices", "What a unit more costs others", supply.engines, "Shadow prices by hour.", table="engine_prices"),
+        Panel("externalities", "Who delays whom", supply.externalities, "USD a day.", table="externalities"),
+        Panel("drafting", "Does drafting pay?", supply.drafting, "Speculative decoding as make or buy.", table="drafting"),
+    ),
+    "capital": (
+        Panel("caches", "The stock of caches", capital.caches, table="cache_by_model"),
+        Panel("cache_writes", "Writes that reads paid back, and those that they did not", capital.writes, table="cache_writes"),
+        Panel("hits", "Whose prompts the cache serves", capital.hits, "Hit rate by what tasks are worth.", table="hits_by_value"),
+        Panel("depreciation", "How fast caches lose what they hold", capital.depreciation, table="depreciation"),
+        Panel("rollouts", "What rollouts teach by their age", capital.rollouts, table="rollouts_by_lag"),
+        Panel("portfolio", "What training tokens bring", capital.portfolio, table="capability_per_token"),
+    ),
+}
+"""What is particular to each layer, in the order in which it is read."""
+
 PAGE = Page(
     path="/layers",
     name="layers",
@@ -122,22 +175,7 @@ PAGE = Page(
     panels=(
         Panel("layer_headline", "", headline, skeleton_px=110),
         Panel("layer_looks", "What was looked at", places, table="looks", skeleton_px=160),
-        _only(
-            "demand", Panel("bands", "Regret of the router by what tasks are worth", bands, "USD a day.", table="regret_by_band")
-        ),
-        _only(
-            "demand",
-            Panel("frontier", "What the router could reach", frontier, "Diamonds: where it stands today.", table="frontier"),
-        ),
-        _only("action", Panel("autonomy", "How actions are confirmed, and how they should be", autonomy, table="autonomy")),
-        _only("supply", Panel("engine_prices", "What a unit more costs others", engines, table="engine_prices")),
-        _only("supply", Panel("externalities", "Who delays whom", externalities, "USD a day.", table="externalities")),
-        _only("capital", Panel("caches", "The stock of caches", caches, table="cache_by_model")),
-        _only(
-            "capital",
-            Panel("cache_writes", "Writes that reads paid back, and those that they did not", writes, table="cache_writes"),
-        ),
-        _only("capital", Panel("rollouts", "What rollouts teach by their age", rollouts, table="rollouts_by_lag")),
+        *(_only(layer, panel) for layer, panels in _PARTICULAR.items() for panel in panels),
         Panel("layer_line", "The equimarginal line of this layer", line, table="equimarginal", skeleton_px=520),
     ),
 )

@@ -13,13 +13,17 @@ from dashboard.figures import flow
 from dashboard.filters import BY
 from dashboard.pages import allocation
 from dashboard.pages.overview_headline import finding_link, finding_name, headline
+from dashboard.pages.overview_vector import vector
 from dashboard.pages.page import Page, Shell
 from dashboard.pages.spend import PAGE as SPEND
 
 Row = dict[str, object]
 OVERVIEW_DIMENSIONS = {"task_class": "Task class", "layer": "Layer", "agent": "Agent", "tenant": "Tenant"}
 _HEADS = ("Whose", "Layer", "Use", "Class of tasks", "How they went")
-_SPLIT = "The dollars of a class are split as its tasks went; a task that is half a success counts half."
+_SPLIT = (
+    "The dollars of a class are split as its tasks went: what went well is value, what went wrong waste; a task that is half a"
+    " success counts half. Delays that a class imposes on others on shared engines are in nobody's bill, and leave it beside."
+)
 _SHOWN = 5
 _DAYS_DRAWN = 28
 
@@ -30,18 +34,14 @@ def flows(view: View) -> Children:
     if not len(frame):
         return [nothing("No call with a price in this time.")]
     budgets = {str(row["tenant"]): _budget(row) for row in reversed(list(view.ask("budgets_in_force")))}
-    drawn = flow.flow_of(frame, view.ask("flow_outcomes", limit=None))
+    drawn = flow.flow_of(frame, view.ask("flow_outcomes", limit=None), view.ask("flow_external", limit=None))
     ends = "; ".join(f"{name} {formats.usd(round(usd, 2))}" for (column, name), usd in drawn.nodes.items() if column == flow.END)
     figure = flow.sankey(drawn, key=view.filters.search(), budgets=budgets)
-    heads = html.Div(
-        [html.Span(name) for name in ("Whose", "Layer", "Use", "Class of tasks", "How they went")], className="flow-heads"
-    )
+    heads = html.Div([html.Span(name) for name in _HEADS], className="flow-heads")
     drawing = graph("flow", figure, flow.HEIGHT_PX, f"Where dollars went: {ends}.")
     return [
         html.Div(html.Div([heads, drawing]), className="scrolls flow", tabIndex=0),
-        html.P(
-            "The dollars of a class are split as its tasks went; a task that is half a success counts half.", className="note"
-        ),
+        html.P(_SPLIT, className="note"),
     ]
 
 
@@ -147,12 +147,19 @@ PAGE = Page(
     register=_register,
     panels=(
         Panel("overview_headline", "", headline, skeleton_px=110),
+        Panel(
+            "layer_vector",
+            "What each layer realised, and the best it could have",
+            vector,
+            "USD a day.",
+            table="layer_realised",
+            skeleton_px=330,
+        ),
         _OF_ALLOCATION["prices"],
         _OF_ALLOCATION["equimarginal"],
-        _OF_ALLOCATION["gap"],
         _OF_ALLOCATION["heat"],
+        Panel("confidence", "How far to trust this", confidence, skeleton_px=200),
         Panel("flow", "Where the dollars went, and what became of them", flows, "USD.", table="flow", skeleton_px=400),
         Panel("matters", "Findings that matter most", matters, table="findings", skeleton_px=260),
-        Panel("confidence", "How far to trust this", confidence, skeleton_px=200),
     ),
 )

@@ -36,7 +36,7 @@ def _found(view: View, total: Row) -> Children:
     amount = html.Strong(
         formats.usd_estimate(total["usd_per_day"], total["low"], total["high"]),
         className="number",
-        title="sum(usd_per_day) of ledger.findings that are not resolved",
+        title="sum(usd_per_day) of ledger.findings that are open or acknowledged",
     )
     said: Children = [
         amount,
@@ -54,8 +54,32 @@ def _found(view: View, total: Row) -> Children:
     days = [float(formats.number(row["usd"]) or 0) for row in view.ask("findings_by_day")][-_DAYS_DRAWN:]
     line: Children = [_changed(total)]
     if len(days) > 1:
-        line = [spark(days, f"USD lost on each of the last {len(days)} days"), f" {len(days)} days · ", *line]
+        line = [spark(days, f"USD lost on each of the last {len(days)} days"), " ", *_trend(view), *line]
     return [html.H1([*said, "."], className="headline"), html.P(line, className="change")]
+
+
+_KNOWN_DAYS_MIN = 3  # of the former week: fewer are no week to compare with
+
+
+def _trend(view: View) -> Children:
+    """How the last week compares with the one before; nothing where that one is not in the books."""
+    row = view.ask("findings_trend").only()
+    latest, former, change = (
+        formats.number(row[name]) for name in ("latest_usd_per_day", "former_usd_per_day", "change_usd_per_day")
+    )
+    if latest is None or former is None or change is None or float(formats.number(row["former_days"]) or 0) < _KNOWN_DAYS_MIN:
+        return []
+    low, high = formats.number(row["low"]), formats.number(row["high"])
+    was = formats.usd(round(float(former), 2 if abs(former) < 10 else 0)).removesuffix(".00")
+    if low is None or high is None or low <= 0 <= high:
+        return [f"as much as in the week before ({was} a day) · "]
+    words = "more" if change > 0 else "less"
+    ends = sorted((abs(low), abs(high)))
+    amount = formats.usd_estimate(abs(change), *ends)
+    told = html.Span(
+        f"{amount} a day {words}", className="act" if change > 0 else "", title=f"{formats.usd_interval(*ends)} a day"
+    )
+    return ["over seven days ", told, f" than in the week before ({was} a day) · "]
 
 
 def _changed(total: Row) -> str:

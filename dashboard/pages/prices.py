@@ -13,14 +13,18 @@ from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.terms import term
 from dashboard.figures.prices import HEIGHT_PX, LINES_SHOWN, Line, color_of, lines_of, price_history
 from dashboard.pages import allocation
-from dashboard.pages.page import Page
-from dashboard.pages.quote import quote, register
+from dashboard.pages import quote as quoting
+from dashboard.pages import what_if as supposing
+from dashboard.pages.layer_supply import engines
+from dashboard.pages.page import Page, Shell
+from dashboard.pages.quote import quote
+from dashboard.pages.what_if import FOLLOWS, what_if
 
 Row = dict[str, object]
 _KINDS = {
-    "latency_sla": ("Latency agreement", "seconds of all its tasks"),
-    "risk_envelope": ("Risk envelope", "USD of expected loss"),
-    "budget": ("Budget", "USD"),
+    "latency_sla": ("Latency agreement", "seconds a task", "a second of a task"),
+    "risk_envelope": ("Risk envelope", "USD of expected loss a day", "a dollar of loss"),
+    "compute_budget": ("Budget", "USD in its period", "a dollar"),
 }
 _PRICE_DIMENSIONS = {"tenant": "Tenant"}
 
@@ -33,7 +37,7 @@ def limits(view: View) -> Children:
             nothing("No limit is stated: prices are as policy states them."),
             html.P(["To have λ or ρ solved instead, state what must hold: ", html.Code(_EXAMPLE), "."], className="note"),
         ]
-    names = ("Limit", "Used, of what is allowed", "Left", "What one unit more would bring", "Holds for")
+    names = ("Limit", "Used, of what is allowed", "Left", "What more would bring", "Holds for")
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
     body = html.Tbody([_limit(row) for row in rows])
     return [
@@ -49,7 +53,7 @@ _EXAMPLE = "pigou prices constrain code.fix_test --tenant acme --sla-s 90"
 
 
 def _limit(row: Row) -> Component:
-    kind, unit = _KINDS.get(str(row["kind"]), (str(row["kind"]), ""))
+    kind, unit, one = _KINDS.get(str(row["kind"]), (str(row["kind"]), "", "one"))
     binding = bool(row["is_binding"])
     mark: Children = [html.Span("binds", className="mark best")] if binding else [html.Span("slack", className="mark")]
     used = f"{_plain(row['used'])} of {_plain(row['limit_set'])} {unit}"
@@ -59,7 +63,7 @@ def _limit(row: Row) -> Component:
             html.Th([kind, *mark, html.Small(f"{str(row['name']).partition(' ')[2]}, {row['tenant']}")], scope="row"),
             html.Td([used, bar]),
             html.Td(_plain(row["slack"]), className="number"),
-            html.Td(formats.usd(row["price"]) if row["price"] is not None else formats.UNKNOWN, className="number"),
+            html.Td([formats.usd(row["price"]), html.Small(f"for {one} more")], className="number"),
             html.Td(str(row["classes"]), className="name"),
         ]
     )
@@ -103,6 +107,11 @@ def _drawn(lines: Sequence[Line]) -> str:
     return f"The {LINES_SHOWN} that moved most, of {formats.count(len(lines), 'class', 'classes')}; the CSV has every one."
 
 
+def _register(shell: Shell) -> None:
+    quoting.register(shell)
+    supposing.register(shell)
+
+
 _OF_ALLOCATION = {panel.name: panel for panel in allocation.PAGE.panels}
 
 PAGE = Page(
@@ -111,11 +120,28 @@ PAGE = Page(
     label="Prices",
     key="p",
     dimensions=_PRICE_DIMENSIONS,
-    register=register,
+    register=_register,
     panels=(
         _OF_ALLOCATION["prices"],
+        Panel(
+            "what_if",
+            "What if",
+            what_if,
+            "Move a limit, and see what prices and choices answer. Nothing is changed by looking.",
+            table="price_periods",
+            skeleton_px=620,
+            follows=FOLLOWS,
+        ),
         Panel("limits", "What holds the prices", limits, table="price_limits", skeleton_px=160),
         Panel("price_history", "How they moved", history, table="price_history", skeleton_px=HEIGHT_PX),
+        Panel(
+            "engine_shadow",
+            "What a unit more of an engine costs others",
+            engines,
+            "Shadow prices of prefill, decode and KV by hour: the delay that one unit more would cause, at the others' λ.",
+            table="engine_prices",
+            skeleton_px=300,
+        ),
         Panel("quote", "A quote", quote, "What to choose from a menu at these prices.", skeleton_px=360),
     ),
 )

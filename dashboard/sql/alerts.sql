@@ -1,10 +1,12 @@
 -- name: alerts
 -- Alerts whose time reaches into the window, the gravest first and the newest of these first.
 select tenant, alert_id, severity, state, message, rule, subject, opened_at, value, threshold, resolved_at, muted_until,
-       notifications, last_seen_at
+       notifications, last_seen_at, mode
   from ledger.alerts
  where {overlap opened_at resolved_at}
-   and {filters - tenant rule severity state}
+   and {filters - tenant rule severity mode state}
+   and {age}
+   and strpos(lower(concat_ws(' ', message, subject, rule, tenant)), lower({sought})) > 0
  order by case severity when 'critical' then 1 when 'warning' then 2 else 3 end, opened_at desc, tenant, alert_id desc
  limit {limit};
 
@@ -13,7 +15,9 @@ select tenant, alert_id, severity, state, message, rule, subject, opened_at, val
 select state, count(*) as alerts, count(*) filter (where severity = 'critical') as critical, min(opened_at) as oldest_at
   from ledger.alerts
  where {overlap opened_at resolved_at}
-   and {filters - tenant rule severity}
+   and {filters - tenant rule severity mode}
+   and {age}
+   and strpos(lower(concat_ws(' ', message, subject, rule, tenant)), lower({sought})) > 0
  group by state
  order by state;
 
@@ -42,16 +46,23 @@ select made_at, tenant, channel, event, state, attempts, settled_at, answer, eve
  limit {limit};
 
 -- name: alert_rules
--- When alerts open and resolve: the thresholds in force, those for all and tenants' own.
-select rule, tenant, is_on, severity, open_at, close_at, evidence_min, open_for, close_for, renotify_every, source, revision
-  from (select r.*, row_number() over (partition by r.rule, r.tenant order by r.revision desc) as newest from ledger.alert_rules r) as ranked
- where newest = 1 and {filters - rule}
- order by rule, tenant nulls first
+-- When alerts open and resolve: the thresholds in force, those for all and tenants' own; and what is material, which findings are held
+-- against.
+select r.rule, r.tenant, r.is_on, r.severity, r.open_at, r.close_at, r.evidence_min, r.open_for, r.close_for, r.stay_for, r.renotify_every,
+       r.grown_by, r.source, r.recorded_at, r.revision,
+       case when r.rule = 'misallocation' then
+            (select m.usd_per_day from ledger.materiality m
+              where m.is_in_force and (m.tenant is null or m.tenant = r.tenant) order by m.tenant nulls last limit 1) end
+         as material_usd_per_day
+  from ledger.alert_rules r
+ where r.is_in_force and {filters - r.rule}
+ order by r.rule, r.tenant nulls first
  limit {limit};
 
 -- name: alert_channels
 -- Who is told of alerts, and whether it is taken.
-select channel, tenant, kind, severity_min, rules, tenants, state, failing_since, waiting, dead, last_sent_at, last_error
+select channel, tenant, kind, severity_min, rules, tenants, state, failing_since, waiting, dead, last_sent_at, last_error, tested_at,
+       test_result, test_answer
   from ledger.channels
  order by tenant nulls first, channel
  limit {limit};
@@ -61,11 +72,12 @@ select channel, tenant, kind, severity_min, rules, tenants, state, failing_since
 select dimension, value, alerts
   from (select dimension, value, sum(alerts) as alerts,
                row_number() over (partition by dimension order by sum(alerts) desc, value) as rank
-          from (select rule, severity, tenant, count(*) as alerts
+          from (select rule, severity, tenant, mode, count(*) as alerts
                   from ledger.alerts
                  where {overlap opened_at resolved_at}
-                 group by rule, severity, tenant) as combinations
-         cross join lateral (values ('rule', rule), ('severity', severity), ('tenant', tenant)) as d (dimension, value)
+                 group by rule, severity, tenant, mode) as combinations
+         cross join lateral (values ('rule', rule), ('severity', severity), ('tenant', tenant), ('mode', mode)) as d (dimension, value)
+         where value is not null
          group by dimension, value) as ranked
  where rank <= {limit}
  order by dimension, rank;

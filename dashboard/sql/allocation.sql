@@ -1,19 +1,11 @@
--- name: standing
--- The regret of each decision that stands: where its interval excludes zero, and its segment's does although many were looked at.
--- It is 0 where a decision was judged and that is not so, and nothing where it could not be judged.
-select d.tenant, d.decision_id, d.layer, d.kind, d.task_class, d.agent, d.chosen, d.best, d.value_band, d.status, d.why,
-       s.needs_outcomes, s.needs_exploration,
-       case when stands then d.regret_usd when d.status = 'appraised' then 0 end as usd,
-       case when stands then d.regret_usd - d.regret_low_usd when d.status = 'appraised' then 0 end as below_usd,
-       case when stands then d.regret_high_usd - d.regret_usd when d.status = 'appraised' then 0 end as above_usd,
-       stands
-  from ledger.decisions d
-  left join ledger.segments s on s.tenant = d.tenant and s.comparison = d.comparison and s.segment_number = d.segment_number
- cross join lateral (values (coalesce(d.status = 'appraised' and d.regret_low_usd > 0 and s.is_discovery, false))) as c (stands)
- where {filters d.decided_at d.tenant d.layer d.kind d.task_class d.agent d.chosen};
+-- name: appraisal_version
+-- Changes whenever what is summed of decisions and tasks may have changed.
+select ledger.appraisal_version() as version;
 
 -- name: regret_total
--- What better options would have brought a day, with its interval, and how many decisions could be judged.
+-- What better options would have brought a day, with its interval, and how many decisions could be judged. Regret stands where a decision's
+-- interval excludes zero, and its segment's does although many were looked at; it is 0 where that is not so, and nothing where a decision
+-- could not be judged.
 -- Within one class of tasks errors are added up; those of different classes are of different tasks, and independent.
 select sum(usd) / max(days) as usd_per_day,
        (sum(usd) - sqrt(sum(below_usd * below_usd))) / max(days) as low_usd_per_day,
@@ -26,25 +18,28 @@ select sum(usd) / max(days) as usd_per_day,
        coalesce(sum(better), 0) as better,
        max(days) as days
   from (select tenant, task_class, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
-               count(*) as decisions,
-               count(*) filter (where status = 'appraised') as appraised,
-               count(*) filter (where status = 'not_enough_evidence') as not_enough_evidence,
-               count(*) filter (where status = 'not_identified') as not_identified,
-               count(*) filter (where status is null) as unappraised,
-               count(*) filter (where stands) as better
-          from {standing}
+               sum(decisions) as decisions,
+               sum(decisions) filter (where status = 'appraised') as appraised,
+               sum(decisions) filter (where status = 'not_enough_evidence') as not_enough_evidence,
+               sum(decisions) filter (where status = 'not_identified') as not_identified,
+               sum(decisions) filter (where status is null) as unappraised,
+               sum(standing) as better
+          from {regret}
+         where {filters - tenant layer kind task_class agent chosen}
          group by tenant, task_class) as classes
  cross join {days};
 
 -- name: regret_by_place
 -- The places that lose most a day: who chose what in which class of tasks, and what would have been better.
 select layer, kind, task_class, chosen,
-       mode() within group (order by best) as best,
+       (array_agg(best order by standing desc, best) filter (where best is not null))[1] as best,
        sum(usd) / max(days) as usd_per_day,
-       count(*) as decisions
-  from {standing}
+       sum(standing)::bigint as decisions
+  from (select layer, kind, task_class, chosen, best, sum(usd) as usd, sum(standing) as standing
+          from {regret}
+         where standing > 0 and {filters - tenant layer kind task_class agent chosen}
+         group by layer, kind, task_class, chosen, best) as places
  cross join {days}
- where stands
  group by layer, kind, task_class, chosen
  order by usd_per_day desc, kind, task_class, chosen
  limit {limit};
@@ -57,8 +52,9 @@ select kind,
        (sum(usd) + sqrt(sum(above_usd * above_usd))) / max(days) as high_usd_per_day,
        sum(better) as decisions
   from (select tenant, kind, task_class, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
-               count(*) filter (where stands) as better
-          from {standing}
+               sum(standing) as better
+          from {regret}
+         where {filters - tenant layer kind task_class agent chosen}
          group by tenant, kind, task_class) as classes
  cross join {days}
  group by kind
@@ -73,9 +69,10 @@ select task_class, kind,
        sum(decisions) as decisions,
        sum(appraised) as appraised
   from (select tenant, kind, task_class, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
-               count(*) as decisions,
-               count(*) filter (where status = 'appraised') as appraised
-          from {standing}
+               sum(decisions) as decisions,
+               coalesce(sum(decisions) filter (where status = 'appraised'), 0) as appraised
+          from {regret}
+         where {filters - tenant layer kind task_class agent chosen}
          group by tenant, kind, task_class) as classes
  cross join {days}
  group by task_class, kind
@@ -84,44 +81,36 @@ select task_class, kind,
 -- name: regret_by_term
 -- The same dollars by term of the equation: what the best option has over the chosen one, where there is a better one.
 -- A decision's terms are those of its own options; its regret is its part of what its segment lost, so they may differ a little.
-select sum(d.value_usd) / max(days) as value_usd_per_day,
-       -sum(d.cost_usd) / max(days) as cost_usd_per_day,
-       -sum(d.latency_usd) / max(days) as latency_usd_per_day,
-       -sum(d.risk_usd) / max(days) as risk_usd_per_day
-  from {standing}
-  join ledger.decisions d on d.tenant = standing.tenant and d.decision_id = standing.decision_id
+select sum(value_usd) / max(days) as value_usd_per_day,
+       -sum(cost_usd) / max(days) as cost_usd_per_day,
+       -sum(latency_usd) / max(days) as latency_usd_per_day,
+       -sum(risk_usd) / max(days) as risk_usd_per_day
+  from {regret}
  cross join {days}
- where stands;
+ where {filters - tenant layer kind task_class agent chosen};
 
 -- name: equimarginal
 -- What a dollar buys: (V·ΔQ − λ·ΔL − ρ·ΔR) / ΔC of the last step taken, from the next cheaper option to the chosen one, and of the next
 -- step not taken, from the chosen option to the next dearer one. The errors of one place's decisions are added up. A place where no
 -- other option's cost is known has one row without a figure.
 select layer, kind, task_class, chosen, step,
-       mode() within group (order by other) as other,
-       count(*) as decisions,
+       (array_agg(other order by decisions desc, other) filter (where other is not null))[1] as other,
+       sum(decisions)::bigint as decisions,
        sum(cost_usd) / max(days) as cost_usd_per_day,
-       sum(cost_usd + net_usd) / nullif(sum(cost_usd) filter (where net_usd is not null), 0) as worth,
-       (sum(cost_usd + net_usd) - 1.959964 * sum(error_usd)) / nullif(sum(cost_usd) filter (where net_usd is not null), 0) as worth_low,
-       (sum(cost_usd + net_usd) + 1.959964 * sum(error_usd)) / nullif(sum(cost_usd) filter (where net_usd is not null), 0) as worth_high,
+       sum(worth_usd) / nullif(sum(judged_usd), 0) as worth,
+       (sum(worth_usd) - 1.959964 * sum(error_usd)) / nullif(sum(judged_usd), 0) as worth_low,
+       (sum(worth_usd) + 1.959964 * sum(error_usd)) / nullif(sum(judged_usd), 0) as worth_high,
        max(why) as why
-  from (select d.layer, d.kind, d.task_class, d.chosen, d.why, step.*
-          from ledger.decisions d
-          left join (select tenant, decision_id, is_chosen, cost_usd, net_usd,
-                            lag(option) over by_cost as cheaper, lag(cost_usd) over by_cost as cheaper_cost_usd,
-                            lag(net_usd) over by_cost as cheaper_net_usd, lag(error_usd) over by_cost as cheaper_error_usd,
-                            lead(option) over by_cost as dearer, lead(cost_usd) over by_cost as dearer_cost_usd,
-                            lead(net_usd) over by_cost as dearer_net_usd, lead(error_usd) over by_cost as dearer_error_usd
-                       from ledger.decision_options
-                      where cost_usd is not null and {filters decided_at}
-                     window by_cost as (partition by tenant, decision_id order by cost_usd, option)) o
-            on o.tenant = d.tenant and o.decision_id = d.decision_id and o.is_chosen
+  from (select layer, kind, task_class, chosen, step, other, sum(decisions) as decisions, sum(step.cost_usd) as cost_usd,
+               sum(worth_usd) as worth_usd, sum(error_usd) as error_usd, sum(judged_usd) as judged_usd, max(why) as why
+          from {regret}
          cross join lateral (values
-               ('last', o.cheaper, o.cost_usd - o.cheaper_cost_usd, o.net_usd - o.cheaper_net_usd, o.cheaper_error_usd),
-               ('next', o.dearer, o.dearer_cost_usd - o.cost_usd, o.dearer_net_usd - o.net_usd, o.dearer_error_usd))
-               as step (step, other, cost_usd, net_usd, error_usd)
-         where (step.other is not null or step.step = 'last' and o.cheaper is null and o.dearer is null)
-           and {filters d.decided_at d.tenant d.layer d.kind d.task_class d.agent d.chosen}) as steps
+               ('last', cheaper, last_cost_usd, last_worth_usd, last_error_usd, last_judged_usd),
+               ('next', dearer, next_cost_usd, next_worth_usd, next_error_usd, next_judged_usd))
+               as step (step, other, cost_usd, worth_usd, error_usd, judged_usd)
+         where (other is not null or step = 'last' and cheaper is null and dearer is null)
+           and {filters - tenant layer kind task_class agent chosen}
+         group by layer, kind, task_class, chosen, step, other) as steps
  cross join {days}
  group by layer, kind, task_class, chosen, step
  order by layer, kind, task_class, chosen, step;
@@ -129,13 +118,18 @@ select layer, kind, task_class, chosen, step,
 -- name: segments
 -- The groups that decisions were judged in: the regret that stands a day, and what would settle those that stay open.
 select layer, kind, task_class, value_band, chosen,
-       mode() within group (order by best) as best,
-       status, count(*) as decisions,
+       (array_agg(best order by decisions desc, best) filter (where best is not null))[1] as best,
+       status, sum(decisions)::bigint as decisions,
        sum(usd) / max(days) as usd_per_day,
        sum(usd - below_usd) / max(days) as low_usd_per_day,
        sum(usd + above_usd) / max(days) as high_usd_per_day,
        max(why) as why, max(needs_outcomes) as needs_outcomes, max(needs_exploration) as needs_exploration
-  from {standing}
+  from (select layer, kind, task_class, value_band, chosen, best, status, sum(decisions) as decisions, sum(usd) as usd,
+               sum(below_usd) as below_usd, sum(above_usd) as above_usd, max(why) as why, max(needs_outcomes) as needs_outcomes,
+               max(needs_exploration) as needs_exploration
+          from {regret}
+         where {filters - tenant layer kind task_class agent chosen}
+         group by layer, kind, task_class, value_band, chosen, best, status) as options
  cross join {days}
  group by layer, kind, task_class, value_band, chosen, status
  order by usd_per_day desc nulls last, decisions desc, kind, task_class, chosen, value_band
@@ -143,15 +137,15 @@ select layer, kind, task_class, value_band, chosen,
 
 -- name: tasks_total
 -- How many tasks were settled, of how many the outcome and the value are known, and the net value they brought a day.
-select count(*) as tasks,
-       count(*) filter (where quality is not null) as with_outcome,
-       count(*) filter (where value_usd is not null) as with_value,
-       count(*) filter (where task_class is not null) as with_class,
-       count(net_usd) as with_net,
+select coalesce(sum(tasks), 0) as tasks,
+       coalesce(sum(with_outcome), 0) as with_outcome,
+       coalesce(sum(with_value), 0) as with_value,
+       coalesce(sum(tasks) filter (where task_class is not null), 0) as with_class,
+       coalesce(sum(with_net), 0) as with_net,
        sum(net_usd) / max(days) as net_usd_per_day
-  from ledger.tasks
+  from {tasks}
  cross join {days}
- where {filters started_at tenant task_class agent};
+ where {filters - tenant task_class agent};
 
 -- name: spend_per_day
 -- What was spent a day on the tenants, agents and classes of tasks shown.

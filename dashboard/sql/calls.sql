@@ -5,6 +5,20 @@ select started_at, tenant, layer, use, agent, task_class, provider, model, opera
        cost_usd, claimed_cost_usd, latency_ms, dialect, service, trace_id, span_id
   from ledger.calls
  where {filters started_at tenant layer use model agent task_class status}
+   and started_at >= coalesce((   -- the newest lie after it: so many came in the hours since
+           select max(hour)
+             from (select hour, sum(sum(calls)) over (order by hour desc) as newer
+                     from ledger.statuses_hourly
+                    where {newest first} and {filters hour tenant layer use model agent task_class status}
+                      and hour >= coalesce((
+                              select max(day)::timestamp at time zone 'UTC'
+                                from (select day, sum(sum(calls)) over (order by day desc) as newer
+                                        from ledger.statuses_daily
+                                       where day < {last day} and {filters - tenant layer use model agent task_class status}
+                                       group by day) as days
+                               where newer >= {limit or null}), '-infinity')
+                    group by hour) as hours
+            where newer >= {limit or null}), '-infinity')
  order by {order}, trace_id, span_id
  limit {limit};
 

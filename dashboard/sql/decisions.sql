@@ -1,18 +1,34 @@
 -- name: decisions
--- Decisions, one row each, with what is thought of them.
-select decided_at, tenant, layer, kind, task_class, agent, chosen, best, status,
-       regret_usd, regret_low_usd, regret_high_usd, value_usd, cost_usd, latency_usd, risk_usd, net_usd,
-       propensity, n, method, why, trace_id, span_id, decision_id
-  from ledger.decisions
- where {filters decided_at tenant layer kind task_class agent chosen verdict}
+-- Decisions, one row each, with what is thought of them. Those that lost most are found through an index; others are looked for where
+-- there are few of them, or another order is asked for.
+with lost as materialized (
+    select decided_at, tenant, layer, kind, task_class, agent, chosen, best, status,
+           regret_usd, regret_low_usd, regret_high_usd, value_usd, cost_usd, latency_usd, risk_usd, net_usd,
+           propensity, n, method, why, trace_id, span_id, decision_id
+      from ledger.decisions
+     where (tenant, decision_id, decided_at) in (
+               select tenant, decision_id, decided_at
+                 from ledger.decisions_lost({bounds}, {limit lost}, {asked tenant layer kind task_class agent chosen verdict}))
+),
+others as (
+    select decided_at, tenant, layer, kind, task_class, agent, chosen, best, status,
+           regret_usd, regret_low_usd, regret_high_usd, value_usd, cost_usd, latency_usd, risk_usd, net_usd,
+           propensity, n, method, why, trace_id, span_id, decision_id
+      from ledger.decisions
+     where (not {most regret first} or (select count(*) from lost) < {limit or many} and (regret_usd is null or regret_usd <= 0))
+       and {filters decided_at tenant layer kind task_class agent chosen verdict}
+     order by {decision order}, decision_id
+     limit {limit}
+)
+select * from lost union all select * from others
  order by {decision order}, decision_id
  limit {limit};
 
 -- name: decisions_by_status
 -- How many decisions were judged, and the regret of those whose interval excludes zero.
-select status, count(*) as decisions, sum(regret_usd) filter (where regret_low_usd > 0) as regret_usd
-  from ledger.decisions
- where {filters decided_at tenant layer kind task_class agent chosen}
+select status, sum(decisions) as decisions, sum(regret_usd) as regret_usd
+  from {regret}
+ where {filters - tenant layer kind task_class agent chosen}
  group by status
  order by status;
 
@@ -35,18 +51,17 @@ select option, is_chosen, is_best, value_usd, cost_usd, latency_usd, risk_usd, n
 -- name: decision_neighbours
 -- Decisions of the same kind and class of tasks, chosen alike, that were taken closest in time.
 select n.decided_at, n.tenant, n.chosen, n.best, n.status, n.regret_usd, n.regret_low_usd, n.regret_high_usd, n.trace_id, n.decision_id
-  from ledger.decisions d
-  join ledger.decisions n on n.tenant = d.tenant and n.kind = d.kind and coalesce(n.task_class, '') = coalesce(d.task_class, '') and n.chosen = d.chosen
-   and n.decision_id <> d.decision_id and n.decided_at between d.decided_at - interval '2 days' and d.decided_at + interval '2 days'
- where d.decision_id = {decision_id} and {filters - d.tenant}
- order by abs(date_part('epoch', n.decided_at - d.decided_at)), n.decision_id
+  from ledger.decisions_near({decision_id}, 12) w
+  join ledger.decisions n on n.tenant = w.tenant and n.decision_id = w.decision_id and n.decided_at = w.decided_at
+ where {filters - n.tenant}
+ order by w.away_s, n.decision_id
  limit 12;
 
 -- name: trace_task
 -- What a trace was worth as a task: class, value, outcome, cost, latency, risk and net.
 select tenant, task_class, value_usd, quality, outcome_source, cost_usd, latency_s, risk_usd, net_usd, settled_at
   from ledger.tasks
- where trace_id = {trace_id} and {filters - tenant}
+ where trace_id = {trace_id} and (tenant, started_at) in (select tenant, started_at from ledger.trace_tasks({trace_id})) and {filters - tenant}
  order by tenant;
 
 -- name: trace_decisions
@@ -62,9 +77,8 @@ select decided_at, tenant, layer, kind, chosen, best, status, regret_usd, regret
 select dimension, value, decisions
   from (select dimension, value, sum(decisions) as decisions,
                row_number() over (partition by dimension order by sum(decisions) desc, value) as rank
-          from (select kind, task_class, chosen, layer, agent, tenant, count(*) as decisions
-                  from ledger.decisions
-                 where {filters decided_at}
+          from (select kind, task_class, chosen, layer, agent, tenant, sum(decisions) as decisions
+                  from {regret}
                  group by kind, task_class, chosen, layer, agent, tenant) as combinations
          cross join lateral (values ('kind', kind), ('task_class', task_class), ('chosen', chosen), ('layer', layer),
                                     ('agent', agent), ('tenant', tenant)) as d (dimension, value)

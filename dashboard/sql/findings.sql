@@ -1,6 +1,6 @@
 -- name: findings_total
--- What the findings that are not resolved lose a day, with its interval. Within one class of tasks errors are added up; those of
--- different classes are of different tasks, and independent.
+-- What the findings that count (neither dismissed nor resolved) lose a day, with its interval. Within one class of tasks errors are added
+-- up; those of different classes are of different tasks, and independent.
 select sum(usd_per_day) as usd_per_day,
        sum(usd_per_day) - sqrt(sum(below_usd * below_usd)) as low,
        sum(usd_per_day) + sqrt(sum(above_usd * above_usd)) as high,
@@ -12,13 +12,14 @@ select sum(usd_per_day) as usd_per_day,
                count(*) filter (where opened_at >= {week ago}) as new_findings,
                sum(usd_per_day) filter (where opened_at >= {week ago}) as new_usd_per_day
           from ledger.findings
-         where status <> 'resolved' and {overlap opened_at resolved_at} and {filters - tenant mode layer task_class agent}
+         where status in ('open', 'acknowledged') and {overlap opened_at resolved_at} and {filters - tenant mode layer task_class agent}
          group by tenant, task_class) as classes;
 
 -- name: findings
 -- Findings whose time reaches into the window, those that lose most first.
 select tenant, finding_id, mode, sentence, usd_per_day, low, high, status, since, opened_at, change, layer, kind, task_class, agent, subject, band,
-       n, tasks, looked_at, resolved_at, alert_id, evidence -> 'days' as days
+       n, tasks, looked_at, resolved_at, alert_id, evidence -> 'days' as days, dismissed_at, dismissed_by, dismissed_as, dismissed_note,
+       dismissed_until, dismissed_until_usd_per_day
   from ledger.findings
  where {overlap opened_at resolved_at}
    and {filters - tenant mode layer task_class agent standing_status}
@@ -43,7 +44,7 @@ select mode, sum(usd_per_day) as usd_per_day,
   from (select mode, tenant, task_class, sum(usd_per_day) as usd_per_day, sum(usd_per_day - low) as below_usd,
                sum(high - usd_per_day) as above_usd, count(*) as findings
           from ledger.findings
-         where status <> 'resolved' and {overlap opened_at resolved_at} and {filters - tenant mode layer task_class agent}
+         where status in ('open', 'acknowledged') and {overlap opened_at resolved_at} and {filters - tenant mode layer task_class agent}
          group by mode, tenant, task_class) as classes
  group by mode
  order by usd_per_day desc, mode;

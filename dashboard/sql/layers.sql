@@ -14,8 +14,9 @@ select layer,
        (sum(usd) + sqrt(sum(above_usd * above_usd))) / max(days) as high_usd_per_day,
        sum(decisions) as decisions, sum(appraised) as appraised
   from (select tenant, layer, task_class, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
-               count(*) as decisions, count(*) filter (where status = 'appraised') as appraised
-          from {standing}
+               sum(decisions) as decisions, coalesce(sum(decisions) filter (where status = 'appraised'), 0) as appraised
+          from {regret}
+         where {filters - tenant layer kind task_class agent chosen}
          group by tenant, layer, task_class) as classes
  cross join {days}
  group by layer
@@ -29,30 +30,31 @@ select task_class, coalesce(nullif(value_band, ''), 'value not known') as kind,
        (sum(usd) + sqrt(sum(above_usd * above_usd))) / max(days) as high_usd_per_day,
        sum(decisions) as decisions, sum(appraised) as appraised
   from (select tenant, task_class, value_band, sum(usd) as usd, sum(below_usd) as below_usd, sum(above_usd) as above_usd,
-               count(*) as decisions, count(*) filter (where status = 'appraised') as appraised
-          from {standing}
-         where kind = 'route'
+               sum(decisions) as decisions, coalesce(sum(decisions) filter (where status = 'appraised'), 0) as appraised
+          from {regret}
+         where kind = 'route' and {filters - tenant layer kind task_class agent chosen}
          group by tenant, task_class, value_band) as bands
  cross join {days}
  group by task_class, kind
  order by usd_per_day desc nulls last, task_class, kind;
 
 -- name: frontier
--- What a router could reach: mean quality and cost of the router as it is (scale null) and of eq. 4 at multiples of V.
-select distinct l.tenant, l.task_class, x.scale, x.quality, x.cost_usd
+-- What a router could reach: mean quality, cost and risk of the router as it is (scale null) and of eq. 4 at multiples of V.
+select distinct l.tenant, l.task_class, x.scale, x.quality, x.cost_usd, x.risk_usd
   from ledger.looks l
- cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'frontier') as x (scale numeric, quality numeric, cost_usd numeric)
+ cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'frontier')
+       as x (scale numeric, quality numeric, cost_usd numeric, risk_usd numeric)
  where l.layer = 'demand' and jsonb_typeof(l.evidence -> 'detail' -> 'frontier') = 'array' and {filters - l.tenant l.task_class}
  order by l.tenant, l.task_class, x.cost_usd;
 
 -- name: autonomy
 -- How actions are confirmed and how they should be, by class of action.
 select distinct l.tenant, x.task_class, x.action_class, x.is_reversible, x.actions, x.now as confirmed_now, x.recommended, x.is_appraised,
-       x.gain_usd, x.why
+       x.gain_usd, x.why, x.borne
   from ledger.looks l
  cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'schedule')
        as x (task_class text, action_class text, is_reversible boolean, actions bigint, now jsonb, recommended text, is_appraised boolean,
-             gain_usd jsonb, why text)
+             gain_usd numeric, why text, borne jsonb)
  where l.mode = 'over_delegation' and jsonb_typeof(l.evidence -> 'detail' -> 'schedule') = 'array' and {filters - l.tenant}
  order by l.tenant, x.actions desc, x.action_class;
 
@@ -103,8 +105,9 @@ select distinct l.tenant, l.task_class, l.agent, x.closed, x.unpaid, x.premium_u
 
 -- name: rollouts_by_lag
 -- What updates gained by how many versions old their rollouts were.
-select l.tenant, l.subject, x.lag, x.updates, x.gain, x.fitted
+select l.tenant, l.subject, x.lag, x.updates, x.gain, x.fitted, sqrt(x.variance / x.updates) as error
   from ledger.looks l
- cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'by_lag') as x (lag numeric, updates bigint, gain numeric, fitted numeric)
+ cross join lateral jsonb_to_recordset(l.evidence -> 'detail' -> 'by_lag')
+       as x (lag numeric, updates bigint, gain numeric, fitted numeric, variance numeric)
  where l.mode = 'stale_rollouts' and jsonb_typeof(l.evidence -> 'detail' -> 'by_lag') = 'array' and {filters - l.tenant}
  order by l.tenant, l.subject, x.lag;

@@ -1,9 +1,9 @@
 -- name: findings_by_day
--- What the findings that are not resolved lost on each day, summed.
+-- What the findings that count lost on each day, summed.
 select x.day, sum(x.usd) as usd
   from ledger.findings f
  cross join lateral jsonb_to_recordset(f.evidence -> 'days') as x (day timestamptz, usd numeric)
- where f.status <> 'resolved' and {overlap f.opened_at f.resolved_at}
+ where f.status in ('open', 'acknowledged') and {overlap f.opened_at f.resolved_at}
    and {filters x.day f.tenant f.mode f.layer f.task_class f.agent}
  group by x.day
  order by x.day;
@@ -20,11 +20,9 @@ having sum(cost_usd) > 0
 -- name: flow_outcomes
 -- How the tasks of each class went, in dollars of their cost. A task that is half a success counts half.
 select tenant, task_class,
-       sum(cost_usd * quality::numeric) as well_usd,
-       sum(cost_usd * (1 - quality::numeric)) as wrong_usd,
-       sum(cost_usd) filter (where quality is null) as unknown_usd
-  from ledger.tasks
- where {filters started_at tenant task_class agent}
+       sum(well_usd) as well_usd, sum(wrong_usd) as wrong_usd, sum(unknown_usd) as unknown_usd
+  from {tasks}
+ where {filters - tenant task_class agent}
  group by tenant, task_class
  order by tenant, task_class;
 

@@ -301,3 +301,46 @@ select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, 
 select (select count(*) from pigou.spend_minute) + (select count(*) from pigou.spend_hour) + (select count(*) from pigou.spend_day)
      + (select count(*) from pigou.coverage_day) + (select count(*) from pigou.suspense_hour) + (select count(*) from pigou.control_hour)
      + (select count(*) from pigou.claim_day)
+
+-- name: sums_by_day
+-- Sums of decisions and of tasks by day that are not what single ones sum to. Nets of tasks are those of ledger.tasks.
+with summed as (
+    select 'decisions' as what, j.tenant_id, j.day,
+           array[j.comparison::text, j.segment::text, j.status, j.layer, j.kind, j.task_class, j.agent, j.chosen, j.best, j.cheaper, j.dearer] as key,
+           array[count(*), count(*) filter (where j.is_clear),
+                 sum(j.regret_usd), sum(j.below_usd), sum(j.above_usd), sum(j.value_usd), sum(j.cost_usd), sum(j.latency_usd),
+                 sum(j.risk_usd), sum(j.last_cost_usd), sum(j.last_worth_usd), sum(j.last_error_usd), sum(j.last_judged_usd),
+                 sum(j.next_cost_usd), sum(j.next_worth_usd), sum(j.next_error_usd), sum(j.next_judged_usd)] as sums
+      from pigou.judged('-infinity', 'infinity', '-infinity', 'infinity') j
+     group by j.tenant_id, j.day, j.comparison, j.segment, j.status, j.layer, j.kind, j.task_class, j.agent, j.chosen, j.best, j.cheaper, j.dearer
+    union all
+    select 'tasks', t.tenant_id, (k.started_at at time zone 'UTC')::date, array[k.task_class, k.agent],
+           array[count(*), count(k.quality), count(k.value_usd), count(k.net_usd), coalesce(sum(k.net_usd), 0),
+                 coalesce(sum(k.earned_usd) filter (where k.net_usd is not null), 0), coalesce(sum(k.cost_usd) filter (where k.net_usd is not null), 0),
+                 coalesce(sum(k.latency_usd) filter (where k.net_usd is not null), 0),
+                 coalesce(sum(k.provision_usd) filter (where k.net_usd is not null), 0),
+                 count(*) filter (where k.quality is not null and k.cost_usd is not null), coalesce(sum(k.cost_usd * k.quality::numeric), 0),
+                 coalesce(sum(k.cost_usd * (1 - k.quality::numeric)), 0), count(k.cost_usd) filter (where k.quality is null),
+                 coalesce(sum(k.cost_usd) filter (where k.quality is null), 0)]
+      from ledger.tasks k join pigou.tenant t on t.tenant = k.tenant
+     group by t.tenant_id, 3, k.task_class, k.agent
+),
+kept as (
+    select 'decisions' as what, r.tenant_id, r.day,
+           array[k.comparison::text, k.segment::text, k.status, k.layer, k.kind, k.task_class, k.agent, k.chosen, k.best, k.cheaper, k.dearer] as key,
+           array[r.decisions, r.clear, r.regret_usd, r.below_usd, r.above_usd, r.value_usd, r.cost_usd, r.latency_usd, r.risk_usd, r.last_cost_usd,
+                 r.last_worth_usd, r.last_error_usd, r.last_judged_usd, r.next_cost_usd, r.next_worth_usd, r.next_error_usd,
+                 r.next_judged_usd] as sums
+      from pigou.regret_day r join pigou.regret_key k on k.tenant_id = r.tenant_id and k.key_id = r.key_id
+    union all
+    select 'tasks', tenant_id, day, place, array[tasks, with_outcome, with_value, net_known, net_usd, earned_usd, cost_usd,
+                                              latency_usd, provision_usd, went_known, well_usd, wrong_usd, unknown_known, unknown_usd]
+      from pigou.task_day where tasks <> 0
+)
+select format('%s of tenant %s on %s, %s: %s', what, tenant_id, day, key::text, side)
+  from ((select *, 'single ones only' as side from (select * from summed except all select * from kept) missing)
+        union all
+        (select *, 'the sum only' from (select * from kept except all select * from summed) extra)) wrong
+
+-- name: sums_by_day_checked
+select (select count(*) from pigou.regret_day) + (select count(*) from pigou.task_day)

@@ -6,7 +6,7 @@ select f.tenant_id, t.tenant, f.status,
          where a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
            and a.state <> 'resolved')
   from pigou.finding f join pigou.tenant t using (tenant_id)
- where f.finding_id = %(finding_id)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
+ where f.finding_id = %(number)s and (%(tenant)s::text is null or t.tenant = %(tenant)s)
 
 -- name: acknowledge
 -- Somebody looks after it.
@@ -21,6 +21,27 @@ select f.tenant_id, f.finding_id,
        clock_timestamp(), %(event)s, %(who)s, %(note)s, f.usd_per_day, f.low, f.high
   from pigou.finding f where f.tenant_id = %(tenant_id)s and f.finding_id = %(finding_id)s
 
+-- name: lost
+-- What a finding loses now, its row held until what is said of it is written.
+select usd_per_day from pigou.finding where tenant_id = %(tenant_id)s and finding_id = %(finding_id)s for update
+
+-- name: is_dismissed
+-- The finding, held, if the dismissal of its place holds.
+select f.finding_id
+  from pigou.finding f
+ where f.tenant_id = %(tenant_id)s and f.finding_id = %(finding_id)s
+   and exists (select from pigou.dismissal_at(f.tenant_id, f.mode, f.segment, clock_timestamp()))
+   for update of f
+
+-- name: add_dismissal
+-- A further revision of what is said of a finding's place.
+insert into pigou.dismissal (tenant_id, mode, segment, revision, event, at, finding_id, ground, until_at, until_usd_per_day, who, note)
+select f.tenant_id, f.mode, f.segment,
+       (select coalesce(max(d.revision), 0) + 1 from pigou.dismissal d
+         where d.tenant_id = f.tenant_id and d.mode = f.mode and d.segment = f.segment),
+       %(event)s, clock_timestamp(), f.finding_id, %(ground)s, %(until)s, %(until_usd_per_day)s, %(who)s, %(note)s
+  from pigou.finding f where f.tenant_id = %(tenant_id)s and f.finding_id = %(finding_id)s
+
 -- name: lock_materiality
 -- One states materiality at a time, until its transaction ends.
 select pg_advisory_xact_lock(hashtextextended('pigou.materiality', 0))
@@ -32,22 +53,22 @@ select %(tenant_id)s, coalesce(max(revision), 0) + 1, %(usd_per_day)s, %(source)
   from pigou.materiality where tenant_id = %(tenant_id)s
 returning revision
 
--- name: list_findings
+-- name: listed
 -- A tenant's findings of some statuses, newest first.
 select * from ledger.findings
  where tenant = %(tenant)s and status = any(%(statuses)s) and (%(mode)s::text is null or mode = %(mode)s)
    and (%(before)s::integer is null or finding_id < %(before)s)
  order by finding_id desc limit %(limit)s
 
--- name: show_finding
+-- name: shown
 -- One finding.
-select * from ledger.findings where tenant = %(tenant)s and finding_id = %(finding_id)s
+select * from ledger.findings where tenant = %(tenant)s and finding_id = %(number)s
 
 -- name: history
 -- What happened to a finding, in order.
 select event_id, at, event, who, note, usd_per_day, low, high from ledger.finding_events
- where tenant = %(tenant)s and finding_id = %(finding_id)s order by event_id
+ where tenant = %(tenant)s and finding_id = %(number)s order by event_id
 
 -- name: owners
 -- Who has a finding of that number.
-select tenant from ledger.findings where finding_id = %(finding_id)s and (%(tenant)s::text is null or tenant = %(tenant)s) order by tenant
+select null, tenant from ledger.findings where finding_id = %(number)s and (%(tenant)s::text is null or tenant = %(tenant)s) order by tenant

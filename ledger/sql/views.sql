@@ -433,7 +433,8 @@ select t.tenant, h.budget, h.hold_id, h.amount_usd, h.held_at, h.expires_at,
 -- Alerts, resolved ones too. quiet_since: right again since then, and not yet for long enough to be resolved.
 create or replace view ledger.alerts as
 select t.tenant, a.alert_id, a.rule, a.subject, a.state, a.opened_at, a.last_seen_at, a.quiet_since, a.resolved_at, a.muted_until,
-       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity, a.told_value
+       a.notified_at, a.notifications, a.evaluations, a.value, a.threshold, a.message, a.mend, a.former_alert_id, a.severity, a.told_value,
+       case when a.rule = 'misallocation' then split_part(a.subject, ': ', 1) end as mode   -- of a finding's alert
   from pigou.alert a join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.alert_events as
@@ -446,7 +447,8 @@ select t.tenant, e.alert_id, e.event_id, e.at, a.rule, a.subject, e.event, e.is_
 create or replace view ledger.alert_rules as
 select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all who have none of their own
        r.rule, r.revision, r.open_at, r.close_at, r.evidence_min, r.open_evaluations, r.open_for, r.close_evaluations, r.close_for,
-       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity, r.grown_by
+       r.stay_for, r.renotify_every, r.is_on, r.source, r.recorded_at, r.severity, r.grown_by, r.is_withdrawn,
+       not r.is_withdrawn and r.revision = max(r.revision) over (partition by r.tenant_id, r.rule) as is_in_force
   from pigou.alert_rule r left join pigou.tenant t using (tenant_id);
 
 -- Settled traces: what each was worth, cost, and how long it took. value_usd is V; net_usd is eq. 1 for what was done, V·Q − C − λ·L − ρ·R,
@@ -469,6 +471,65 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.started_
        select case when k.quality = 0 then 0 else round(k.value_usd * k.quality::numeric, 12) end as earned_usd,
               case when k.latency_s = 0 then 0 else round(k.lambda_usd_per_s * k.latency_s::numeric, 12) end as latency_usd,
               case when k.risk_usd = 0 then 0 else round(k.rho * k.risk_usd, 12) end as provision_usd) n;
+
+-- Tasks summed by the day (UTC) that they began on. well_usd and wrong_usd split their cost by quality; a task that is half a success counts half.
+create or replace view ledger.tasks_daily as
+select t.tenant, d.day, d.place[1] as task_class, d.place[2] as agent, d.tasks, d.with_outcome, d.with_value,
+       d.net_known as with_net, case when d.net_known > 0 then d.net_usd end as net_usd,
+       case when d.net_known > 0 then d.earned_usd end as earned_usd, case when d.net_known > 0 then d.cost_usd end as cost_usd,
+       case when d.net_known > 0 then d.latency_usd end as latency_usd, case when d.net_known > 0 then d.provision_usd end as provision_usd,
+       case when d.went_known > 0 then d.well_usd end as well_usd, case when d.went_known > 0 then d.wrong_usd end as wrong_usd,
+       case when d.unknown_known > 0 then d.unknown_usd end as unknown_usd
+  from pigou.task_day d join pigou.tenant t using (tenant_id)
+ where d.tasks > 0;
+
+-- The same of single tasks, for the hours of a time that begins or ends within a day.
+create or replace function ledger.tasks_within(since timestamptz, until timestamptz) returns setof ledger.tasks_daily
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select k.tenant, (k.started_at at time zone 'UTC')::date, k.task_class, k.agent, 1, (k.quality is not null)::integer,
+           (k.value_usd is not null)::integer, (k.net_usd is not null)::integer, k.net_usd,
+           case when k.net_usd is not null then k.earned_usd end, case when k.net_usd is not null then k.cost_usd end,
+           case when k.net_usd is not null then k.latency_usd end, case when k.net_usd is not null then k.provision_usd end,
+           k.cost_usd * k.quality::numeric,
+           k.cost_usd * (1 - k.quality::numeric), case when k.quality is null then k.cost_usd end
+      from tenant t
+      join ledger.tasks k on k.tenant = t.tenant and k.started_at >= since and k.started_at < until
+     where since < until
+$$;
+
+-- As ledger.decided_through, of when tasks began.
+create or replace function ledger.begun_through(until timestamptz) returns date
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select d.day + (until > d.day::timestamp at time zone 'UTC' and not exists (
+                        select from tenant t
+                         where exists (select from task k
+                                        where k.tenant_id = t.tenant_id and k.started_at >= until
+                                          and k.started_at < (d.day + 1)::timestamp at time zone 'UTC')))::integer
+      from (select (until at time zone 'UTC')::date as day) d
+$$;
+
+-- Tasks that began between two times on whole hours: whole days from the days' sums, the rest one by one.
+create or replace function ledger.tasks_between(since timestamptz, until timestamptz) returns setof ledger.tasks_daily
+language sql stable as $$
+    select * from ledger.tasks_daily
+     where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (date_trunc('day', until + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (select ledger.begun_through(until))
+    union all
+    select * from ledger.tasks_within(since, least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until))
+    union all
+    select * from ledger.tasks_within(greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'),
+                                               (select ledger.begun_through(until))::timestamp at time zone 'UTC'), until)
+$$;
+
+-- The tasks of one trace, found by its id through the index: whose, and when they began.
+create or replace function ledger.trace_tasks(trace_id text) returns table (tenant text, started_at timestamptz)
+language sql stable security definer rows 1 set search_path = pigou, pg_temp as $$
+    select t.tenant, k.started_at
+      from tenant t
+      join task k on k.tenant_id = t.tenant_id
+           and k.trace_id = case when trace_tasks.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_tasks.trace_id, 'hex') end
+$$;
 
 -- What was said of how tasks went. status: counts (the task's quality is this one's), kept (another counts, or it tells a loss),
 -- early (its trace is not settled yet), waiting (its trace is not known yet).
@@ -528,6 +589,133 @@ language sql stable security definer set search_path = pigou, pg_temp as $$
      order by d.decided_at, d.kind
 $$;
 
+-- Decisions summed by day (UTC), with what is thought of them. usd is regret that stands: where a decision's interval excludes zero, and its
+-- segment's does although many were looked at; 0 where it was judged and that is not so, null where it could not be judged. Terms of eq. 1 are
+-- summed over `standing` decisions only. Steps of eq. 2 are those from the next cheaper option to the chosen one (last_…) and from there to the
+-- next dearer one (next_…): what they cost, that with what they brought net, the net's error, and the cost of those whose net is known.
+create or replace view ledger.regret_daily as
+select t.tenant, r.day, k.layer, k.kind, k.task_class, k.agent, k.chosen, k.best, s.value_band, k.status, s.why, s.needs_outcomes, s.needs_exploration,
+       r.decisions, r.clear, r.regret_usd, case when c.stands then r.clear else 0 end as standing,
+       case when k.status = 'appraised' then case when c.stands then coalesce(r.regret_usd, 0) else 0 end end as usd,
+       case when k.status = 'appraised' then case when c.stands then coalesce(r.below_usd, 0) else 0 end end as below_usd,
+       case when k.status = 'appraised' then case when c.stands then coalesce(r.above_usd, 0) else 0 end end as above_usd,
+       case when c.stands then r.value_usd end as value_usd, case when c.stands then r.cost_usd end as cost_usd,
+       case when c.stands then r.latency_usd end as latency_usd, case when c.stands then r.risk_usd end as risk_usd,
+       k.cheaper, r.last_cost_usd, r.last_worth_usd, r.last_error_usd, r.last_judged_usd,
+       k.dearer, r.next_cost_usd, r.next_worth_usd, r.next_error_usd, r.next_judged_usd
+  from pigou.regret_day r
+  join pigou.regret_key k on k.tenant_id = r.tenant_id and k.key_id = r.key_id
+  join pigou.tenant t on t.tenant_id = r.tenant_id
+  left join pigou.segment s on s.tenant_id = k.tenant_id and s.comparison = k.comparison and s.segment = k.segment
+ cross join lateral (select coalesce(k.status = 'appraised' and s.is_discovery, false) as stands) c;
+
+-- The same of single decisions, for the hours of a time that begins or ends within a day.
+create or replace function ledger.regret_within(since timestamptz, until timestamptz) returns setof ledger.regret_daily
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, j.day, j.layer, j.kind, j.task_class, j.agent, j.chosen, j.best, s.value_band, j.status, s.why, s.needs_outcomes, s.needs_exploration,
+           1, j.is_clear::integer, j.regret_usd, (c.stands and j.is_clear)::integer,
+           case when j.status = 'appraised' then case when c.stands then coalesce(j.regret_usd, 0) else 0 end end,
+           case when j.status = 'appraised' then case when c.stands then coalesce(j.below_usd, 0) else 0 end end,
+           case when j.status = 'appraised' then case when c.stands then coalesce(j.above_usd, 0) else 0 end end,
+           case when c.stands then j.value_usd end, case when c.stands then j.cost_usd end, case when c.stands then j.latency_usd end,
+           case when c.stands then j.risk_usd end,
+           j.cheaper, j.last_cost_usd, j.last_worth_usd, j.last_error_usd, j.last_judged_usd,
+           j.dearer, j.next_cost_usd, j.next_worth_usd, j.next_error_usd, j.next_judged_usd
+      from judged(since, until, since, until) j
+      join tenant t on t.tenant_id = j.tenant_id
+      left join segment s on s.tenant_id = j.tenant_id and s.comparison = j.comparison and s.segment = j.segment
+     cross join lateral (select coalesce(j.status = 'appraised' and s.is_discovery, false) as stands) c
+     where since < until
+$$;
+
+-- Through which day the sums by day hold what was decided before a time, and nothing that came after it: as a rule that is the day which is
+-- running, of whose hours to come nothing is known. Answers the first day that they do not.
+create or replace function ledger.decided_through(until timestamptz) returns date
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select d.day + (until > d.day::timestamp at time zone 'UTC' and not exists (
+                        select from tenant t
+                         where exists (select from decision x
+                                        where x.tenant_id = t.tenant_id and x.decided_at >= until
+                                          and x.decided_at < (d.day + 1)::timestamp at time zone 'UTC')))::integer
+      from (select (until at time zone 'UTC')::date as day) d
+$$;
+
+-- What was decided between two times on whole hours, and what is thought of it: whole days from the days' sums, the rest one by one.
+-- A plain function, so that PostgreSQL puts its body into the query that calls it.
+create or replace function ledger.regret(since timestamptz, until timestamptz) returns setof ledger.regret_daily
+language sql stable as $$
+    select * from ledger.regret_daily
+     where day >= (date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date
+       and day < (date_trunc('day', until + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'UTC')::date   -- the planner knows it
+       and day < (select ledger.decided_through(until))
+    union all
+    select * from ledger.regret_within(since, least(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'), until))
+    union all
+    select * from ledger.regret_within(greatest(date_trunc('day', since + interval '1 day' - interval '1 microsecond', 'UTC'),
+                                                (select ledger.decided_through(until))::timestamp at time zone 'UTC'), until)
+$$;
+
+-- Whether a value is among those asked for: null asks for all, and null among them for what is not known.
+create or replace function ledger.is_among(value text, asked text[]) returns boolean
+language sql immutable parallel safe as $$
+    select asked is null or coalesce(value = any (asked), false) or value is null and array_position(asked, null) is not null
+$$;
+
+-- The decisions of a time that lost most, as many as asked for and those only that lost anything: which they are. Found through an index on
+-- what was lost, and looked at one by one until there are enough; the arrays are as for ledger.is_among.
+create or replace function ledger.decisions_lost(
+    since timestamptz, until timestamptz, as_many bigint,
+    tenants text[], layers text[], kinds text[], task_classes text[], agents text[], chosens text[], statuses text[])
+returns table (tenant text, decision_id uuid, decided_at timestamptz)
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, a.decision_id, a.decided_at
+      from appraisal a
+     cross join lateral (
+           select t.tenant from tenant t where t.tenant_id = a.tenant_id and ledger.is_among(t.tenant, tenants) offset 0) t
+     cross join lateral (
+           select from decision d
+            where d.tenant_id = a.tenant_id and d.decision_id = a.decision_id and d.decided_at = a.decided_at
+              and ledger.is_among(d.layer, layers) and ledger.is_among(d.kind, kinds) and ledger.is_among(d.task_class, task_classes)
+              and ledger.is_among(d.agent, agents) and ledger.is_among(d.options[d.chosen], chosens) offset 0) d
+     where a.regret_usd > 0 and a.decided_at >= since and a.decided_at < until and ledger.is_among(a.status, statuses)
+     order by a.regret_usd desc, a.decision_id
+     limit as_many
+$$;
+
+-- The decisions of one kind and class of tasks, chosen alike, closest in time to one of them: some on either side, within two days.
+create or replace function ledger.decisions_near(of_decision uuid, on_each_side integer)
+returns table (tenant text, decision_id uuid, decided_at timestamptz, away_s double precision)
+language sql stable security definer rows 10 set search_path = pigou, pg_temp as $$
+    select t.tenant, n.decision_id, n.decided_at, abs(extract(epoch from n.decided_at - d.decided_at))::double precision
+      from decision d
+      join tenant t on t.tenant_id = d.tenant_id
+     cross join lateral (
+           (select b.decision_id, b.decided_at from decision b
+             where b.tenant_id = d.tenant_id and b.kind = d.kind and b.task_class is not distinct from d.task_class
+               and b.options[b.chosen] = d.options[d.chosen] and b.decision_id <> d.decision_id
+               and b.decided_at < d.decided_at and b.decided_at >= d.decided_at - interval '2 days'
+             order by b.decided_at desc, b.decision_id limit on_each_side)
+            union all
+           (select a.decision_id, a.decided_at from decision a
+             where a.tenant_id = d.tenant_id and a.kind = d.kind and a.task_class is not distinct from d.task_class
+               and a.options[a.chosen] = d.options[d.chosen] and a.decision_id <> d.decision_id
+               and a.decided_at >= d.decided_at and a.decided_at <= d.decided_at + interval '2 days'
+             order by a.decided_at, a.decision_id limit on_each_side)) n
+     where d.decision_id = of_decision
+$$;
+
+-- The decisions of one kind of a time, found through the comparisons of that kind.
+create or replace function ledger.decisions_of(of_kind text, since timestamptz, until timestamptz)
+returns table (tenant text, decision_id uuid, decided_at timestamptz)
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, d.decision_id, d.decided_at
+      from comparison c
+      join tenant t on t.tenant_id = c.tenant_id
+     cross join lateral (select d.decision_id, d.decided_at from decision d
+                          where d.tenant_id = c.tenant_id and d.comparison = c.comparison and d.decided_at >= since and d.decided_at < until) d
+     where c.kind = of_kind
+$$;
+
 -- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's.
 create or replace view ledger.decision_options as
 select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, d.decided_at, d.kind, d.task_class, o.place::integer as place, o.option,
@@ -554,6 +742,18 @@ select t.tenant, c.layer, c.kind, c.task_class, s.chosen, s.value_band, s.n, s.r
   from pigou.segment s
   join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
   join pigou.tenant t on t.tenant_id = s.tenant_id;
+
+-- Another text whenever tasks were settled, decisions derived or appraised, or calls came of a further hour: while it is the same, so is what
+-- ledger.regret and ledger.tasks_between answer. Cheap to ask.
+create or replace function ledger.appraisal_version() returns text
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select concat_ws(' ', (select max(settled_at) from task),
+                     (select string_agg(value, ' ' order by setting) from setting where setting ^@ 'decided_through:'),
+                     (select string_agg(concat_ws(' ', r.run_id, r.ended_at, r.state), ' ' order by t.tenant_id)
+                        from tenant t
+                       cross join lateral (select x.* from appraisal_run x where x.tenant_id = t.tenant_id order by x.run_id desc limit 1) r),
+                     (select string_agg(concat_ws(' ', e.first_hour, e.last_hour), ' ' order by e.tenant) from ledger.extent e))
+$$;
 
 create or replace view ledger.appraisal_runs as
 select t.tenant, r.run_id, r.method, r.seed, r.since, r.until, r.started_at, r.ended_at, r.decisions, r.state
@@ -619,6 +819,14 @@ select t.tenant, x.engine, x.day, x.task_class, v.tenant as victim, x.requests, 
   join pigou.tenant t using (tenant_id)
   join pigou.tenant v on v.tenant_id = x.victim_tenant_id;
 
+-- What the next dollar of reading, planning, acting and verifying brings in each class of tasks (eq. 8 and 2).
+create or replace view ledger.production as
+select t.tenant, nullif(p.task_class, '') as task_class, p.use, p.tasks, p.usd_per_task, p.quality_per_dollar, p.quality_low, p.quality_high,
+       p.net_per_usd, p.net_low, p.net_high, p.status, nullif(p.why, '') as why, p.assignment, p.complements, p.equal_p, p.form,
+       nullif(p.settled_by, '') as settled_by, p.since, p.until, p.measured_at
+  from pigou.production p
+  join pigou.tenant t using (tenant_id);
+
 -- What the operator knows of how decisions are made.
 create or replace view ledger.assignments as
 select case when a.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants
@@ -642,6 +850,23 @@ select t.tenant, p.task_class, p.v_usd, p.lambda_usd_per_s, p.rho, p.source, c.n
                       order by (k->>'relative_slack')::numeric, k->>'name' limit 1) c on true
  where p.source <> 'none';
 
+-- What the prices that hold were solved over: the last look of each tenant at its tasks and at what is stated.
+create or replace view ledger.price_periods as
+select distinct on (s.tenant_id)
+       t.tenant, s.solved_at, s.since, s.until, s.period_s, s.tasks, s.decisions, s.status, s.why, s.classes, s.limits, s.constraints,
+       s.left_out, s.method, s.seed
+  from pigou.price_solution s join pigou.tenant t using (tenant_id)
+ where s.status <> 'failed' and s.period_s > 0
+ order by s.tenant_id, s.solution_id desc;
+
+-- The decisions of that look, with what each option would have brought and taken: estimates, and the same with tasks drawn anew.
+create or replace view ledger.price_alternatives as
+select t.tenant, a.comparison, a.place, nullif(a.task_class, '') as task_class, a.kind, a.option, s.decisions, a.quality, a.cost_usd,
+       a.latency_s, a.loss_usd, a.v_usd, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws
+  from pigou.price_alternative a
+  join pigou.tenant t using (tenant_id)
+ cross join lateral (select sum(n) as decisions from unnest(a.chosen) n) s;
+
 -- Limits on latency and expected losses, with their history; of one tenant and class the highest revision is in force.
 create or replace view ledger.price_constraints as
 select t.tenant, c.task_class, c.revision, c.latency_s, c.risk_usd_per_day, c.source, c.recorded_at,
@@ -652,9 +877,10 @@ select t.tenant, c.task_class, c.revision, c.latency_s, c.risk_usd_per_day, c.so
 create or replace view ledger.channels as
 select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channel, c.kind, c.revision, c.settings, c.rules, c.tenants,
        c.severity_min, c.escalate_after, c.group_for, c.give_up_after,
-       case when s.failing_since is not null then 'failing' when s.last_sent_at is null then 'not yet used' else 'working' end as state,
+       case when c.is_paused then 'paused' when s.failing_since is not null then 'failing' when s.last_sent_at is null then 'not yet used' else 'working' end as state,
        s.failing_since, s.failures, s.last_error, s.last_error_at, s.last_sent_at, nullif(s.next_at, '-infinity') as next_at,
-       w.waiting, w.oldest_at, w.dead, c.source, c.recorded_at
+       w.waiting, w.oldest_at, w.dead, c.source, c.recorded_at, c.is_paused,
+       x.asked_at as tested_at, x.who as tested_by, x.result as test_result, x.answer as test_answer
   from (select distinct on (tenant_id, channel) * from pigou.channel order by tenant_id, channel, revision desc) c
   join pigou.channel_state s on s.tenant_id = c.tenant_id and s.channel = c.channel
   left join pigou.tenant t on t.tenant_id = c.tenant_id
@@ -662,7 +888,29 @@ select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channe
                             count(*) filter (where d.state = 'dead') as dead
                        from pigou.delivery d
                       where d.channel_tenant_id = c.tenant_id and d.channel = c.channel) w
+  left join lateral (select * from pigou.channel_test k where k.tenant_id = c.tenant_id and k.channel = c.channel
+                      order by k.test_id desc limit 1) x on true
  where c.is_on;
+
+-- Every revision of every channel, removed ones too.
+create or replace view ledger.channel_revisions as
+select case when c.tenant_id = 0 then null else t.tenant end as tenant, c.channel, c.revision, c.kind, c.settings, c.rules, c.tenants,
+       c.severity_min, c.escalate_after, c.group_for, c.give_up_after,
+       case when not c.is_on then 'removed' when c.is_paused then 'paused' else 'on' end as state, c.source, c.recorded_at
+  from pigou.channel c left join pigou.tenant t on t.tenant_id = c.tenant_id;
+
+-- Tests of channels that somebody asked for, and what was answered.
+create or replace view ledger.channel_tests as
+select case when k.tenant_id = 0 then null else t.tenant end as tenant, k.channel, k.test_id, k.who, k.asked_at, k.answered_at, k.result,
+       k.answer
+  from pigou.channel_test k left join pigou.tenant t on t.tenant_id = k.tenant_id;
+
+-- Views of the page that people saved, as they are called now.
+create or replace view ledger.saved_views as
+select v.view_id, v.name, v.address, v.who, v.at, f.who as made_by, f.at as made_at
+  from (select distinct on (view_id) * from pigou.saved_view order by view_id, revision desc) v
+  join pigou.saved_view f on f.view_id = v.view_id and f.revision = 1
+ where not v.is_removed;
 
 -- One row per event and channel that was to hear of it.
 create or replace view ledger.deliveries as
@@ -684,14 +932,21 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.mainte
   from pigou.maintenance m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 -- Where dollars are lost, since when, and what became of it; resolved ones too, as they were last found wrong. alert_id: the alert that
--- tells of it, while that is not resolved.
+-- tells of it, while that is not resolved. status `dismissed`: somebody said that it is intended or not worth its mending, and that holds.
 create or replace view ledger.findings as
-select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence, f.status,
+select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence,
+       case when f.status <> 'resolved' and d.event is not null then 'dismissed' else f.status end as status,
        f.sentence, f.change, f.layer, f.kind, f.task_class, f.agent, f.subject, f.band, f.since, f.until, f.n, f.tasks,
        f.materiality_usd_per_day, f.inequality, f.method, f.seen_at, f.looked_at, f.quiet_since, f.resolved_at, f.resolution,
-       f.told_usd_per_day, f.former_finding_id, a.alert_id
+       f.told_usd_per_day, f.former_finding_id, a.alert_id,
+       d.at as dismissed_at, d.who as dismissed_by, d.ground as dismissed_as, d.note as dismissed_note, d.until_at as dismissed_until,
+       d.until_usd_per_day as dismissed_until_usd_per_day
   from pigou.finding f
   join pigou.tenant t on t.tenant_id = f.tenant_id
+  left join lateral (select * from pigou.dismissal x
+                      where x.tenant_id = f.tenant_id and x.mode = f.mode and x.segment = f.segment
+                      order by x.revision desc limit 1) d
+    on f.status <> 'resolved' and d.event = 'dismissed' and (d.until_at is null or d.until_at > now())
   left join pigou.alert a
     on a.tenant_id = f.tenant_id and a.rule = 'misallocation' and a.subject = f.mode || ': ' || f.segment
    and a.state <> 'resolved' and f.status <> 'resolved';
@@ -733,6 +988,14 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
   from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text) from public;
-grant execute on function ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.spend(timestamptz, timestamptz),
-    ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz) to pigou_reader, pigou_writer;
+revoke all on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+    ledger.decisions_of(text, timestamptz, timestamptz), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
+    ledger.regret_within(timestamptz, timestamptz),
+    ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
+grant execute on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+    ledger.decisions_of(text, timestamptz, timestamptz), ledger.is_among(text, text[]), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
+    ledger.spend(timestamptz, timestamptz),
+    ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),
+    ledger.regret(timestamptz, timestamptz), ledger.regret_within(timestamptz, timestamptz), ledger.decided_through(timestamptz),
+    ledger.tasks_between(timestamptz, timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz)
+    to pigou_reader, pigou_writer;

@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg
 
-from analyzers.delivery.channels import Channel, Severity, read_settings
 from analyzers.delivery.message import Outcome
 from analyzers.delivery.outbox import Outbox
 from analyzers.delivery.send import send
-from analyzers.delivery.stated import state_channels
 from ledger.alerts import act
+from ledger.channels import Channel, Severity, read_settings
 from ledger.post import open_tenants
+from ledger.stated_channels import state_channels
 from tests.books import one, rows, run
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -67,10 +67,16 @@ def test_what_people_do(served: Served, writer: psycopg.Connection) -> None:
     status, shown = ask(served, "POST", "/v1/alerts/1/mute", ANN | {"until": until.isoformat()})
     assert (status, datetime.fromisoformat(shown["alert"]["muted_until"])) == (200, until)
     assert ask(served, "POST", "/v1/alerts/1/mute", ANN | {"for_s": 60})[1]["alert"]["state"] == "muted"
+    status, shown = ask(served, "POST", "/v1/alerts/1/reopen", ANN | {"note": "not mine"})
+    assert (status, shown["alert"]["state"], shown["alert"]["muted_until"]) == (200, "open", None)
+    assert shown["events"][-1]["is_to_be_told"]
+    assert ask(served, "POST", "/v1/alerts/1/reopen", ANN) == (409, {"detail": "alert 1 of acme is open; nothing is to be done"})
     assert ask(served, "POST", "/v1/alerts/1/resolve", ANN)[1]["alert"]["state"] == "resolved"
     status, shown = ask(served, "POST", "/v1/alerts/1/note", ANN | {"note": "it was the gateway"})
     assert (status, shown["alert"]["state"]) == (200, "resolved")
-    assert [event["event"] for event in shown["events"]] == ["opened", "acknowledged", "muted", "muted", "resolved", "noted"]
+    assert [event["event"] for event in shown["events"]] == [
+        "opened", "acknowledged", "muted", "muted", "reopened", "resolved", "noted"
+    ]  # fmt: skip
     assert ask(served, "GET", "/v1/alerts/1?tenant=acme") == (200, shown)
 
 
@@ -85,6 +91,7 @@ ACK = "/v1/alerts/1/acknowledge"
         ("POST", ACK, {"who": "ann", "tenant": "beta"}, 404, "there is no alert 1 of beta"),
         ("GET", "/v1/alerts/1", None, 404, "there is no alert 1 of default"),
         ("POST", "/v1/alerts/2/resolve", ANN, 409, "alert 2 of acme is resolved already"),
+        ("POST", "/v1/alerts/2/reopen", ANN, 409, "alert 2 of acme is resolved already"),
         ("POST", "/v1/alerts/1/mute", ANN | {"until": "2020-01-01T00:00:00Z"}, 409, "until a time to come"),
         ("POST", "/v1/alerts/1/mute", ANN, 422, "give one of until and for_s"),
         ("POST", "/v1/alerts/1/mute", ANN | {"for_s": 5, "until": "2099-01-01T00:00:00Z"}, 422, "give one of"),
@@ -120,7 +127,7 @@ def test_the_routes_are_described(served: Served, writer: psycopg.Connection) ->
     """And what they answer is as described."""
     open_alert(writer)
     described = ask(served, "GET", "/openapi.json")[1]
-    acts = {f"/v1/alerts/{{alert_id}}/{act}" for act in ("acknowledge", "mute", "resolve", "note")}
+    acts = {f"/v1/alerts/{{alert_id}}/{act}" for act in ("acknowledge", "mute", "resolve", "reopen", "note")}
     assert acts | {"/v1/alerts", "/v1/alerts/{alert_id}"} <= set(described["paths"])
     for path, at in (("/v1/alerts", "/v1/alerts?tenant=acme"), ("/v1/alerts/{alert_id}", "/v1/alerts/1?tenant=acme")):
         schema = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -24,6 +24,7 @@ DAMAGE = {
     "prices_are_rates": "update pigou.transfer set rate_usd = rate_usd * 2, amount_usd = amount_usd * 2",
     "budgets_are_sums": "update pigou.budget_spend set spent_usd = spent_usd + 0.000001",
     "rollups_are_sums": "update pigou.spend_hour set output_tokens = output_tokens + 1",
+    "sums_by_day": "update pigou.task_day set well_usd = coalesce(well_usd, 0) + 0.01",
     "one_live_settlement": "update pigou.task set entry_id = gen_random_uuid() where entry_id is not null",
     "tasks_equal_books": "update pigou.task set value_usd = value_usd + 1 where quality > 0",
 }

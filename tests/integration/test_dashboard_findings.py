@@ -129,19 +129,70 @@ def test_the_tables_of_one_finding_are_taken_away_as_csv(books: Books) -> None:
 
 def test_each_layer_shows_what_is_particular_to_it(books: Books) -> None:
     drawn = {layer: said(layers.PAGE, view(books, f"?range=all&layer={layer}", "/layers")) for layer in layers.LAYERS}
-    assert "support.faq" in drawn["demand"]["bands"]
-    assert "class 20" in drawn["demand"]["frontier"]
-    assert "none 80" in drawn["action"]["autonomy"]
-    assert "engine-a" in drawn["supply"]["engine_prices"]
+    for layer, panel, expected in (
+        ("demand", "bands", "support.faq"), ("demand", "frontier", "class 20"), ("demand", "regret_curve", "≤ $14.25"),
+        ("demand", "regret_by_value", "3 of 3 segments stand out"),
+        ("demand", "menu", "below 5 USD would take nothing"), ("demand", "menu", "'rent_usd': 0.25"),
+        ("action", "production", "verify would bring more than it costs; that all bring the same has a p-value of 0.04; read"),
+        ("action", "production", "To know it: state how doses are decided."),
+        ("action", "autonomy", "a person's yes"), ("action", "autonomy", "$2.3"), ("action", "autonomy", "cannot be undone"),
+        ("action", "verification", "Of 300 checks in 1 class not one is seen to fail"),
+        ("action", "verification", "at most 1.0%"),
+        ("action", "hand_offs", "No work was handed on"),
+        ("supply", "engine_prices", "engine-a"), ("supply", "serving", "No engine tells how it serves"),
+        ("supply", "drafting", "turn drafting off for contexts of 50"), ("supply", "drafting", "beyond what was seen"),
+        ("capital", "cache_writes", "'unpaid': 40"), ("capital", "hits", "V $1.00: $3.25"),
+        ("capital", "depreciation", "'kept': '1"), ("capital", "rollouts", "a day written off, on 7 batches"),
+        ("capital", "rollouts", "2.00%"),
+        ("capital", "portfolio", "adds to it"), ("capital", "portfolio", "no other gains more at less variance"),
+    ):  # fmt: skip
+        assert expected in drawn[layer][panel], (panel, drawn[layer][panel])
     (caused,) = view(books, "?range=all").ask("externalities")
     assert (
         formats.usd_estimate(caused["usd_per_day"], caused["low_usd_per_day"], caused["high_usd_per_day"])
         in drawn["supply"]["externalities"]
     )
-    assert "'unpaid': 40" in drawn["capital"]["cache_writes"]
-    assert "gain" in drawn["capital"]["rollouts"].lower()
     for layer, panels in drawn.items():
         assert "absent" in panels["autonomy" if layer != "action" else "frontier"]
+        for name, content in panels.items():
+            assert "nan" not in content.lower().replace("tenan", "").replace("explanation", "").replace("finan", ""), name
+
+
+def test_what_a_layer_shows_nothing_of_says_what_to_report_next(books: Books) -> None:
+    nowhere = {layer: said(layers.PAGE, view(books, f"?tenant=nobody&layer={layer}", "/layers")) for layer in layers.LAYERS}
+    for layer, panel, expected in (
+        ("demand", "regret_curve", "Log the menu"), ("demand", "menu", "no menu to check"),
+        ("action", "production", "/v1/outcomes"), ("action", "autonomy", "allocation.action"),
+        ("action", "verification", "use verify"), ("supply", "serving", "--otlp-traces-endpoint"),
+        ("supply", "drafting", "allocation.spec.proposed"), ("capital", "hits", "what tasks are worth"),
+        ("capital", "portfolio", "allocation.training"),
+    ):  # fmt: skip
+        assert expected in nowhere[layer][panel], (panel, nowhere[layer][panel])
+
+
+def test_the_vector_of_a_layer_holds_what_its_tasks_brought_and_what_would_have_been_better(books: Books) -> None:
+    asked = view(books, "?range=all")
+    rows = {row["layer"]: row for row in asked.ask("layer_realised")}
+    known = next(row for row in rows.values() if row["tasks"])
+    terms = {"value_usd": 1, "cost_usd": -1, "latency_usd": -1, "risk_usd": -1}
+    net = sum(sign * float(cast(float, known[name])) for name, sign in terms.items())
+    assert net == pytest.approx(float(cast(float, known["net_usd"])))
+    better = {row["layer"]: row for row in asked.ask("layer_terms")}
+    lost = {row["layer"]: row for row in asked.ask("layer_regret")}
+    assert float(cast(float, better["demand"]["cost_usd"])) < 0, "the large model costs more than it brings"
+    assert set(better) <= set(lost)
+    drawn = said(overview.PAGE, asked)["layer_vector"]
+    assert (
+        formats.usd_estimate(*(lost["demand"][name] for name in ("usd_per_day", "low_usd_per_day", "high_usd_per_day"))) in drawn
+    )
+    assert "→ " in drawn
+
+
+def test_the_overview_says_how_the_week_compares_with_the_one_before(books: Books) -> None:
+    trend = view(books).ask("findings_trend").only()
+    assert float(cast(float, trend["latest_usd_per_day"])) > 0
+    change = float(cast(float, trend["latest_usd_per_day"])) - float(cast(float, trend["former_usd_per_day"]))
+    assert float(cast(float, trend["change_usd_per_day"])) == pytest.approx(change)
 
 
 def test_prices_are_told_with_their_limits(books: Books) -> None:

@@ -15,9 +15,9 @@ from standardwebhooks import Webhook as Verifier
 from analyzers.alerts import evaluate
 from analyzers.delivery.message import Outcome
 from analyzers.delivery.outbox import Outbox, due_in_s, has_news
-from analyzers.delivery.stated import remove_channel
 from ledger.alerts import set_rule
 from ledger.database import connect
+from ledger.stated_channels import remove_channel
 from tests.books import AT, book, chat, export, one, price, rows, run
 from tests.integration.delivering import (
     SECRET,

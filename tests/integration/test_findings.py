@@ -360,6 +360,10 @@ def test_what_people_do_with_the_alert_of_a_finding(writer: psycopg.Connection) 
     assert [(event, who, note) for _, event, who, note in events(writer)][1:] == [("acknowledged", "ann", "on it")]
     act(writer, 1, "acknowledged", who="bo")
     assert [who for _, _, who, _ in events(writer)] == [None, "ann", "bo"]
+    alerts.act(writer, 1, "reopened", who="cy", note="not mine")
+    assert one(writer, "select status from ledger.findings") == "open"
+    assert [(event, who, note) for _, event, who, note in events(writer)][-1] == ("reopened", "cy", "not mine")
+    alerts.act(writer, 1, "acknowledged", who="ann")
     alerts.act(writer, 1, "resolved", who="ann")
     assert one(writer, "select status from ledger.findings") == "acknowledged"
     evaluate(writer, BEGAN + timedelta(seconds=15))

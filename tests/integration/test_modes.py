@@ -17,6 +17,7 @@ from analyzers.modes.look import Look, Window
 from cli.main import main
 from ledger.database import connect
 from ledger.post import open_tenants
+from ledger.queries import queries
 from tests.books import cloned, one, rows, run
 
 DAYS, TASKS, ONSET = 20, 1_500, 0.4
@@ -163,6 +164,31 @@ def test_what_is_no_longer_verified_is_found(played: str, looks: dict[str, list[
     assert "1 pass would bring" in found.sentence
     assert {"marginal_product", "strata", "checks"} <= found.detail.keys()
     assert "fix, verify 1 pass, too many" in {look.place.segment for look in looks["under_verification"]}
+
+
+def test_checks_count_by_the_class_of_the_task_since_tools_seldom_name_it(played: str) -> None:
+    check = """
+        insert into pigou.record (tenant_id, trace_id, span_id, started_at, ended_at, signal, role, name, kind, status_code,
+                                  resource_id, parent_span_id, use, attributes, content_hash)
+        select k.tenant_id, k.trace_id, x.span::bytea, k.started_at, k.started_at, 'span', x.role, x.name, 1, x.status,
+               gen_random_uuid(), x.parent::bytea, x.use, x.attributes::jsonb, '\\x00'
+          from (select * from pigou.task where task_class = 'fix' order by started_at limit 1) k
+         cross join (values ('\\x000000000000aa01', 'tool', 'run_tests', 2, null, 'verify', '{}'),
+                            ('\\x000000000000aa02', 'tool', 'run_tests', 0, null, 'verify', '{}'),
+                            ('\\x000000000000aa03', 'tool', 'run_tests', 0, null, 'verify', '{}'),
+                            ('\\x000000000000aa04', 'plain', 'verdict', 0, '\\x000000000000aa03', null,
+                             '{"gen_ai.evaluation.score.label": "fail"}')) x (span, role, name, status, parent, use, attributes)
+        returning tenant_id
+    """
+    with connect(played, "owner") as owner, owner.transaction(force_rollback=True):
+        given = {"since": WINDOW.since, "until": WINDOW.until}
+        counted = queries("analyzers", "modes")["checks_of_classes"]
+        of = {**given, "tenant_id": one(owner, "select tenant_id from pigou.task where task_class = 'fix' limit 1")}
+        before = {row[0]: row[1:] for row in owner.execute(counted, of)}
+        owner.execute(check.encode())
+        after = {row[0]: row[1:] for row in owner.execute(counted, of)}
+    made, failed = before.get("fix", (0, 0))
+    assert after["fix"] == (made + 3, failed + 2)
 
 
 def test_the_schedule_is_shown_adopted_and_checked(

@@ -11,9 +11,11 @@ import pytest
 
 from allocation.duals import solve
 from allocation.errors import AllocationError
+from allocation.prices import find_prices
 from allocation.problem import Constraint, problem
+from allocation.what_if import Supposed, suppose
 from analyzers.prices.refresh import refresh_prices
-from analyzers.prices.vector import WhatIf, look
+from analyzers.prices.vector import look
 from ledger.budgets import Terms, set_budget
 from ledger.errors import PriceError, UnknownTenant
 from ledger.price_vector import Limits, constrain, read_prices
@@ -217,30 +219,10 @@ def test_a_price_that_nobody_states_any_more_ends(
 def test_equal_data_and_seed_give_equal_prices(owner: psycopg.Connection, writer: psycopg.Connection) -> None:
     tenant_id = decide(owner, N, v_usd=0.5)
     constrain(writer, "default", "code.fix", Limits(latency_s=Decimal(7)), "test")
-    first, second, third = (look(writer, tenant_id, seed=seed).rows for seed in (3, 3, 4))
+    first, second, third = (look(writer, tenant_id, seed=seed).found.rows for seed in (3, 3, 4))
     assert first == second
     assert first[1].lam.value == third[1].lam.value
     assert first[1].lam.low != third[1].lam.low
-
-
-def test_what_if_writes_nothing_and_responds(owner: psycopg.Connection, writer: psycopg.Connection) -> None:
-    tenant_id = decide(owner, N, v_usd=0.5)
-    slack = look(writer, tenant_id, what_if=WhatIf(sla_s=9.9))
-    tight = look(writer, tenant_id, what_if=WhatIf(sla_s=5.0))
-
-    def frontier(found: Any) -> float:
-        return next(one.best for one in found.allocation if one.option == "frontier")
-
-    assert frontier(slack) < frontier(tight)
-    assert sum(one.best for one in tight.allocation) == pytest.approx(N)
-    assert frontier(tight) == pytest.approx(N * 5 / 6, rel=1e-6)
-    assert tight.complementarity_usd == pytest.approx(0, abs=1e-6)
-    dear, free = (look(writer, tenant_id, what_if=WhatIf(budget_usd=usd, budget_days=10)) for usd in (30.0, 1e6))
-    assert next(one for one in free.rows if one.task_class == "*").budget_worth.value == 1.0
-    assert dear.net_usd is not None
-    assert free.net_usd is not None
-    assert dear.net_usd <= free.net_usd
-    assert rows(writer, "select count(*) from pigou.price_solution") == [(0,)]
 
 
 def test_intervals_cover_what_they_are_of(owner: psycopg.Connection, writer: psycopg.Connection) -> None:
@@ -249,7 +231,8 @@ def test_intervals_cover_what_they_are_of(owner: psycopg.Connection, writer: psy
     held = 0
     for seed in range(12):
         tenant_id = decide(owner, 150, v_usd=0.5, tenant=f"t{seed}", seed=seed + 1)
-        found = look(writer, tenant_id, seed=seed, what_if=WhatIf(sla_s=7.0), replicates=60)
+        looked = look(writer, tenant_id, seed=seed, replicates=60)
+        found = find_prices(suppose(looked.period, Supposed("latency_sla", "*", 7.0)))
         [row] = [row for row in found.rows if row.task_class == "code.fix"]
         assert row.lam.low is not None
         assert row.lam.high is not None

@@ -47,7 +47,10 @@ def test_a_constraint_is_stated_solved_and_listed(pigou: Typed, owner: psycopg.C
 
 def test_what_if_shows_prices_and_allocation_respond(pigou: Typed, owner: psycopg.Connection) -> None:
     decide(owner, 200, v_usd=0.5)
-    asked = ("prices", "what-if", "--tenant", "default", "--sla-s", "7", "--risk-usd-per-day", "50", "--format")
+    asked = ("prices", "what-if", "--tenant", "default", "--sla-s", "7", "--format")
+    code, _, said = pigou(*asked, "json")
+    assert (code, "look now: pigou prices solve --tenant default" in said) == (2, True)
+    assert pigou("prices", "solve", "--tenant", "default")[0] == 0
     code, out, _ = pigou(*asked, "json")
     assert code == 0
     told: dict[str, Any] = json.loads(out)
@@ -55,25 +58,17 @@ def test_what_if_shows_prices_and_allocation_respond(pigou: Typed, owner: psycop
     assert price["lam"]["value"] > 0
     assert told["now"]["prices"][1]["lam"]["value"] is None
     assert sum(one["best"] for one in told["then"]["allocation"]) == pytest.approx(200)
-    code, out, _ = pigou(*asked, "table")
+    assert told["gain_usd_per_day"]["value"] < 0
+    assert json.loads(pigou(*asked, "json", "--anew")[1])["then"] == told["then"]
+    code, out, _ = pigou(*asked, "table", "--risk-usd-per-day", "50")
     assert "latency_sla *" in out
     assert "best then" in out
     code, out, said = pigou(
-        "prices",
-        "what-if",
-        "--tenant",
-        "default",
-        "--task-class",
-        "code.fix",
-        "--budget-usd",
-        "1",
-        "--budget-days",
-        "10",
-        "--seed",
-        "1",
+        "prices", "what-if", "--tenant", "default", "--task-class", "code.fix", "--budget-usd", "1", "--budget-days", "10"
     )
     assert code == 0
-    assert "then: no allocation keeps the constraints: budget supposed allows" in said
+    assert out.startswith("No choice among the options that are known keeps a budget for code.fix tasks of $0.100 a day")
+    assert "then: no allocation keeps the constraints: budget code.fix allows" in said
 
 
 def test_a_quote_of_a_file(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) -> None:
@@ -100,7 +95,8 @@ def test_a_quote_of_a_file(pigou: Typed, writer: psycopg.Connection, tmp_path: P
         (("prices", "constrain", "a", "--tenant", "t", "--sla-s", "0"), "an SLA of 0 s; give a number"),
         (("prices", "constrain", "a*b", "--tenant", "t", "--sla-s", "1"), "'a*b' is no task class"),
         (("prices", "solve", "--tenant", "nobody"), "there is no tenant 'nobody'"),
-        (("prices", "what-if", "--tenant", "nobody"), "there is no tenant 'nobody'"),
+        (("prices", "what-if", "--tenant", "nobody", "--sla-s", "3"), "there is no tenant 'nobody'"),
+        (("prices", "what-if", "--tenant", "nobody"), "nothing to suppose; give --budget-usd"),
         (("quote", "gone.yaml"), "gone.yaml cannot be read"),
     ],
 )

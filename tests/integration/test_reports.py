@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -12,12 +13,13 @@ import pytest
 from analyzers.appraise import BEGINNING, END, attribute
 from analyzers.decisions.derive import state_assignment
 from analyzers.modes.look import Window
+from analyzers.produce import produce
 from analyzers.reports.books import spent, unchanging
 from cli.main import main
 from ledger.database import connect
 from ledger.post import open_tenants
 from tests.books import cloned, one, rows
-from tests.decided import decide
+from tests.decided import BEGAN, decide
 from tests.typed import Typed
 
 TASKS = 300
@@ -134,6 +136,32 @@ def test_production_is_known_where_somebody_says_how_doses_are_decided(typed: Ty
     assert "pigou: acme, code.fix: p = " in remarks
     assert "(translog, 300 tasks)" in remarks
     assert out.count("code.fix") == 4
+
+
+def test_production_is_kept_for_the_pages_until_something_changes(typed: Typed, filled: str) -> None:
+    now = BEGAN + timedelta(days=12)
+    with connect(filled, "writer") as writer:
+        writer.execute("delete from pigou.assignment where kind = 'dose'")
+        writer.execute("update pigou.task set settled_at = %s", (BEGAN,))
+        assert (produce(writer, now), produce(writer, now + timedelta(days=1))) == (4, 0), "no task was settled since"
+        before = (
+            "select use, usd_per_task > 0, net_per_usd, settled_by ~ 'assignments set dose' from ledger.production order by use"
+        )
+        assert rows(writer, before) == [
+            ("act", True, None, True), ("plan", False, None, True), ("read", False, None, True), ("verify", True, None, True)
+        ]  # fmt: skip
+        state_assignment(writer, 1, "dose", "code.fix", "recorded", "test")
+        assert produce(writer, now + timedelta(days=2)) == 4, "what was stated changes what can be said"
+        kept = rows(
+            writer,
+            "select use, net_per_usd::float8, net_low::float8, net_high::float8, settled_by, complements ? 'verify', equal_p"
+            " from ledger.production where use in ('act', 'verify') order by use",
+        )
+    uses = {use["use"]: use for use in told(typed, "production", "--task-class", "code.fix")[0]["uses"]}
+    for use, net, low, high, settled_by, is_complement, equal_p in kept:
+        assert (net, low, high) == pytest.approx([uses[use][name] for name in ("net_per_usd", "net_low", "net_high")], rel=1e-6)
+        assert (settled_by, is_complement) == (None, use == "act")
+        assert 0 <= equal_p <= 1
 
 
 def test_a_period_loses_what_its_segments_lose(typed: Typed, filled: str) -> None:

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from analyzers.delivery.channels import Channel
 from analyzers.delivery.message import Message, Outcome
 from analyzers.delivery.outbox import Job, Outbox
 from ledger.alerts import Window, end_maintenance, plan_maintenance
+from ledger.channels import Channel
 from ledger.database import connect
 from tests.books import cloned, one, rows
 from tests.integration.delivering import add_event, channel, hurry, open_alert, resolve, state

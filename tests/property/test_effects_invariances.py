@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analyzers.effects import intervals, latency, multiplicity, propensity, sensitivity, tails
@@ -26,7 +26,9 @@ def decisions(seed: int, *, quality: bool = False) -> tuple[np.ndarray, np.ndarr
 
 def effect(chosen: np.ndarray, outcome: np.ndarray, probability: np.ndarray, tasks: np.ndarray) -> Estimate:
     made = propensity.snips(propensity.read_log(chosen, outcome, probability, options=2, clusters=tasks))
-    return contrast(made, 1, 0)
+    found = contrast(made, 1, 0)
+    assume(found.status == "identified")  # a few draws hold too little of one option for an interval
+    return found
 
 
 @settings(max_examples=40, deadline=None)

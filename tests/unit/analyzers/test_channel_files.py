@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from analyzers.delivery.channel_files import ChannelError, read_channels
-from analyzers.delivery.channels import Alertmanager, Email, Otlp, Slack, Webhook
+from analyzers.delivery.channel_files import read_channels
 from analyzers.delivery.outbox import delay
 from analyzers.delivery.secret import SecretAbsent, reveal
 from analyzers.delivery.webhook import key_of
+from ledger.channels import Alertmanager, ChannelError, Email, Otlp, Slack, Webhook
 from tests.tidy.tree import ROOT
 
 HOOK = "- {name: ops, kind: webhook, url: 'https://ops.example/x', secret: 'env:OPS_SECRET'"

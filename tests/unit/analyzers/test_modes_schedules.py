@@ -32,6 +32,13 @@ def test_the_frontier_is_that_of_trying_every_policy_of_one_option_for_each_task
         assert point.cost_usd == pytest.approx(np.mean([cost[i, best[i]] for i in range(2)]))
 
 
+def test_a_point_bears_the_risk_of_what_it_takes() -> None:
+    value, cost = np.array([[1.0, 1.8], [1.0, 1.8]]), np.array([[0.1, 0.5], [0.1, 0.5]])
+    risk = np.array([[0.3, 0.05], [0.1, np.nan]])
+    points = frontier(np.ones(2), value, cost, np.nan_to_num(risk), np.array([0, 0]), risk_usd=risk, scales=(0.0, 1.0))
+    assert [point.risk_usd for point in points] == pytest.approx([0.2, 0.2, 0.025])
+
+
 def test_an_option_that_is_not_known_is_never_on_the_frontier() -> None:
     value = np.array([[0.5, np.nan], [np.nan, 0.9]])
     points = frontier(np.ones(2), value, np.array([[0.1, 0.0], [0.1, 0.2]]), np.zeros((2, 2)), np.array([0, 0]))

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from dashboard.acts import Target, act, refusal
-from dashboard.pages.acting import told
+from dashboard.acts import Act, Refused, Target, act, ask, refusal, within
+from dashboard.pages.acting import asked_with, told
 from dashboard.pages.alert_words import value_said
 from dashboard.pages.quote import answered, options_of
 
@@ -44,6 +44,7 @@ class Collector(BaseHTTPRequestHandler):
 
     asked: list[tuple[str, object]]
     answer: tuple[int, bytes]
+    field: str | None = None
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -51,6 +52,8 @@ class Collector(BaseHTTPRequestHandler):
         status, content = self.answer
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
+        if self.field:
+            self.send_header("Pigou-Field", self.field)
         self.end_headers()
         self.wfile.write(content)
 
@@ -72,7 +75,7 @@ def collector() -> Iterator[tuple[str, type[Collector]]]:
 
 def test_an_act_is_asked_of_the_collector_with_who_and_why(collector: tuple[str, type[Collector]]) -> None:
     url, kind = collector
-    assert act(url, ALERT, "mute", who="ann", note="at lunch", until=UNTIL) is None
+    assert act(url, ALERT, "mute", who="ann", note="at lunch", more={"until": UNTIL.isoformat()}) is None
     assert act(url + "/", Target("findings", "beta", 3), "acknowledge", who="ann", note="") is None
     assert kind.asked == [
         ("/v1/alerts/12/mute", {"tenant": "acme", "who": "ann", "note": "at lunch", "until": "2026-03-14T13:26:00+00:00"}),
@@ -105,11 +108,35 @@ def test_a_collector_that_is_away_is_named_with_the_mend() -> None:
 
 def test_what_was_done_and_what_was_not_is_told() -> None:
     other = Target("alerts", "beta", 4)
-    assert told("mute", [ALERT, other], [], UNTIL) == "2 alerts muted until 2026-03-14 13:26 UTC."
-    assert told("resolve", [ALERT, other], [(other, "it is resolved already.")], None) == (
+    assert told("mute", [ALERT, other], [], {"until": UNTIL.isoformat()}) == "2 alerts muted until 2026-03-14 13:26 UTC."
+    assert told("resolve", [ALERT, other], [(other, "it is resolved already.")], {}) == (
         "1 alert resolved; 1 not, the first of them 4 of beta: it is resolved already."
     )
-    assert told("acknowledge", [Target("findings", "a", 1)], [], None) == "1 finding acknowledged."
+    assert told("acknowledge", [Target("findings", "a", 1)], [], {}) == "1 finding acknowledged."
+
+
+@pytest.mark.parametrize(
+    ("what", "chosen", "asked"),
+    [
+        ("mute", {}, {"until": "2026-03-14T17:26:00+00:00"}),
+        ("mute", {"length": "1d", "day": "2026-03-20"}, {"until": "2026-03-20T00:00:00+00:00"}),
+        ("dismiss", {}, {"ground": "intended"}),
+        ("dismiss", {"ground": "not worth it", "lasts": "x2"}, {"ground": "not worth it", "grown_by": "2"}),
+        ("dismiss", {"lasts": "30d"}, {"ground": "intended", "until": "2026-04-13T13:26:00+00:00"}),
+        ("dismiss", {"lasts": "x2", "day": "2026-03-20"}, {"ground": "intended", "until": "2026-03-20T00:00:00+00:00"}),
+        ("resolve", {"day": "2026-03-20"}, {}),
+    ],
+)
+def test_what_is_chosen_is_what_is_asked(what: Act, chosen: dict[str, str], asked: dict[str, object]) -> None:
+    nothing: dict[str, str | None] = {"length": None, "ground": None, "lasts": None, "day": None}
+    assert asked_with(what, UNTIL, **nothing | chosen) == asked
+
+
+def test_a_refusal_names_its_field(collector: tuple[str, type[Collector]]) -> None:
+    url, kind = collector
+    kind.answer, kind.field = (409, b'{"detail": "a view has a name"}'), "name"
+    assert ask(url, "/v1/views", {"name": ""}) == Refused("a view has a name", "name")
+    assert within("a/b c") == "a%2Fb%20c"
 
 
 @pytest.mark.parametrize(

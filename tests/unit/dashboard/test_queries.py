@@ -13,9 +13,11 @@ from dashboard.queries import bucket_of, named, statement
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 VALUES: dict[str, str | datetime] = {
     "trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW, "decision_id": "ef", "alert_id": "1",
-    "finding_id": "1", "q": "u",
+    "finding_id": "1", "q": "u", "rule": "delivery", "channel": "ops", "whose": "t",
 }  # fmt: skip
 _SOURCE = re.compile(r"\b(?:from|join)\s+(?!lateral\b|\(|max\b|min\b)([a-z_.]+)")
+_WITH = re.compile(r"^(?:with )?([a-z_]+) as (?:materialized )?\($", re.MULTILINE)
+_CALLED = re.compile(r"\b([a-z_]+\.[a-z_]+)\(")
 
 # What a query names by itself, and words that follow a `from` which is none.
 _NAMED_BELOW = re.compile(r"(?:\bwith|\),)\s+([a-z_]+) as (?:materialized )?\(")
@@ -26,8 +28,8 @@ _NO_SOURCE = re.compile(r"distinct from|extract\((?:dow|epoch) from|lateral gene
 def test_only_the_contract_is_read(name: str) -> None:
     text = statement(name, Filters(), NOW, bucket="hour", values=VALUES).text
     body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    own = set(_NAMED_BELOW.findall(body))
-    sources = set(_SOURCE.findall(_NO_SOURCE.sub("", body))) - own
+    own = set(_NAMED_BELOW.findall(body)) | set(_WITH.findall(body))
+    sources = (set(_SOURCE.findall(_NO_SOURCE.sub("", body))) | set(_CALLED.findall(body))) - own
     assert sources
     assert {source.split(".")[0] for source in sources} == {"ledger"}
 
@@ -60,9 +62,8 @@ def test_a_status_is_asked_for_only_of_what_can_have_it() -> None:
 
 
 def test_columns_of_a_joined_view_are_filtered_by_their_dimension() -> None:
-    text = statement("equimarginal", parse("?kind=route&chosen=small&model=a"), NOW).text
-    assert "d.kind = 'route'" in text
-    assert "d.chosen = 'small'" in text
+    text = statement("decision", parse("?tenant=acme&model=a"), NOW, values=VALUES).text
+    assert "d.tenant = 'acme'" in text
     assert "model" not in text
 
 

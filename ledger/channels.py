@@ -12,16 +12,49 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ledger.errors import LedgerError
+
 Severity: TypeAlias = Literal["info", "warning", "critical"]
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_AT, _NAMED, _BEFORE = re.compile(r" at `\$\.(\w+)"), re.compile(r"field `(\w+)`"), re.compile(r"(\w+): ")
+_KINDS = "webhook, slack, email, alertmanager or otlp"
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 
 Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Some: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class ChannelError(LedgerError):
+    """A channel cannot be as stated."""
+
+
+class UnknownChannel(ChannelError):
+    """There is no such channel."""
+
+
+class _NoLength(ValueError):
+    """A field that is no length of time."""
+
+    def __init__(self, said: str, field: str) -> None:
+        super().__init__(said)
+        self.field = field
+
+
+class _Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The fields that all kinds have besides their settings."""
+
+    name: Name
+    tenant: Name | None = None
+    rules: list[str] | None = None
+    tenants: list[str] | None = None
+    severity: Severity = "info"
+    escalate_after: str | None = None
+    group_for: str = "5s"
+    give_up_after: str = "3d"
 
 
 def is_reference(text: str) -> bool:
@@ -127,7 +160,7 @@ AnySettings: TypeAlias = Webhook | Slack | Email | Alertmanager | Otlp
 EVENTS_MAX: dict[type[AnySettings], int] = {Slack: 10, Email: 50}
 """How many events go into one message. Slack takes 50 blocks and some 12,000 characters in all."""
 _EVENTS_MAX = 100
-PACE_S: dict[type[AnySettings], float] = {Slack: 1.0}
+PACE_S: dict[type[AnySettings], int] = {Slack: 1}
 """Seconds between messages: Slack allows one."""
 
 
@@ -156,14 +189,58 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         return EVENTS_MAX.get(type(self.settings), _EVENTS_MAX)
 
     @property
-    def pace_s(self) -> float:
+    def pace_s(self) -> int:
         """Seconds between two messages."""
-        return PACE_S.get(type(self.settings), 0.0)
+        return PACE_S.get(type(self.settings), 0)
 
 
 def read_settings(stored: dict[str, Any]) -> AnySettings:
     """The settings as they were stored, or as a file has them. Raises msgspec.ValidationError."""
     return msgspec.convert(stored, AnySettings)
+
+
+def read_channel(item: dict[str, Any], place: str | None = None) -> Channel:
+    """A channel as people state it: the fields that all kinds have beside those of its kind, `place` being where it was stated.
+
+    Raises ChannelError on the first fault.
+    """
+    where = f"{place}: " if place else ""
+    shared = {name: value for name, value in item.items() if name in _Filter.__struct_fields__}
+    own = {name: value for name, value in item.items() if name not in shared}
+    if "kind" not in own:
+        raise ChannelError(f"{where}kind is missing", f"it is {_KINDS}", "kind")
+    try:
+        filtered = msgspec.convert(shared, _Filter)
+        channel = Channel(
+            name=filtered.name, tenant=filtered.tenant, settings=read_settings(own), rules=filtered.rules,
+            tenants=filtered.tenants, severity=filtered.severity, group_for=_length("group_for", filtered.group_for),
+            give_up_after=_length("give_up_after", filtered.give_up_after),
+            escalate_after=_length("escalate_after", filtered.escalate_after) if filtered.escalate_after is not None else None,
+        )  # fmt: skip
+    except (msgspec.ValidationError, ValueError) as error:
+        field = error.field if isinstance(error, _NoLength) else _field_of(str(error))
+        raise ChannelError(f"{where}{error}", "docs/alerts.md shows each kind's fields", field) from error
+    if channel.tenant is not None and channel.tenants is not None:
+        raise ChannelError(f"{where}a channel of one tenant has no list of tenants", "leave one of the two out", "tenants")
+    if not channel.give_up_after or (channel.escalate_after is not None and not channel.escalate_after):
+        field = "escalate_after" if channel.give_up_after else "give_up_after"
+        raise ChannelError(f"{where}give_up_after and escalate_after are longer than nothing", "name a length of time", field)
+    return channel
+
+
+def _length(field: str, text: str) -> timedelta:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise _NoLength(str(error), field) from None
+
+
+def _field_of(said: str) -> str | None:
+    """The field that a fault is about, as msgspec and we name it: a path at its end, a name in it, or one before a colon."""
+    found = _AT.search(said) or _NAMED.search(said) or _BEFORE.match(said)
+    if found is not None:
+        return found[1]
+    return "to" if "mail address" in said else "password" if "password" in said else None
 
 
 def _refuse_url(field: str, url: str) -> None:

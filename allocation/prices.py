@@ -1,8 +1,7 @@
 """The prices of a period: duals where a limit is stated, policy elsewhere, with intervals by resampling tasks.
 
-A bootstrap replicate draws every task a Poisson(1) number of times, takes the options' means anew and solves the programme again;
-95 % of its prices lie within the interval. Where an optimum has several duals, the interval holds all of them. Equal input and
-seed give equal intervals.
+A bootstrap replicate has the options' means of tasks drawn anew, and the programme is solved again at them; 95 % of its prices
+lie within the interval. Where an optimum has several duals, the interval holds all of them.
 """
 
 from __future__ import annotations
@@ -10,20 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from allocation.faces import Price, price_range
+from allocation.period import Limit, Period, governed
 from allocation.problem import Floats, Kind
-from analyzers.prices.period import EVERY, UNCLASSIFIED, Limit, Period, governed
-from analyzers.prices.programme import Held, Solved, held_limits, solve_period
+from allocation.programme import Held, Solved, held_limits, solve_period, taken
 
-if TYPE_CHECKING:
-    from analyzers.prices.alternatives import Alternatives
-
-METHOD = "1"
-REPLICATES = 200
 LEVEL = 0.95
 _BINDS = 1e-9  # a multiplier below is rounding
 Status: TypeAlias = Literal["stated", "solved", "infeasible"]
@@ -71,19 +65,27 @@ class Allocated:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at a tenant's prices."""
+class Found:
+    """The prices of a period, and the allocation that they stand for. `net_usd` and `complementarity_usd` are None where nothing
+    was to be decided."""
 
-    period: Period
     rows: tuple[ClassPrices, ...]
     status: Status
     why: str
     constraints: list[dict[str, Any]]
-    left_out: tuple[tuple[str, str], ...]
     allocation: tuple[Allocated, ...]
     decisions: int
     net_usd: float | None
     complementarity_usd: float | None
+    solved: Solved
+    again: tuple[Solved, ...]
+    """The same solved with tasks drawn anew, once for each replicate."""
+    multipliers: dict[str, Estimate]
+    """By the name of its limit what one unit more of the period's whole would bring, in USD."""
+
+    def of(self, label: str) -> ClassPrices | None:
+        """The prices of a class or pattern."""
+        return next((row for row in self.rows if row.task_class == label), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,55 +98,36 @@ class _Duals:
     missing: dict[str, str]
 
 
-def find_prices(
-    period: Period, decided: Sequence[Alternatives], left_out: Sequence[tuple[str, str]], seed: int, replicates: int = REPLICATES
-) -> Look:
+def find_prices(period: Period) -> Found:
     """The prices of every class and pattern of a period."""
     held, unknown = held_limits(period)
-    stated = _stated(period)
-    solved = solve_period(period, decided, [one.means() for one in decided], held, stated)
+    solved = solve_period(period, period.means(), held)
+    again = tuple(solve_period(period, period.drawn(replicate), solved.held) for replicate in range(period.replicates))
     duals = _Duals(
         solved,
         {one.limit.name: float(mu) for one, mu in zip(solved.held, solved.solution.multipliers, strict=True)},
-        _bootstrap(period, decided, solved, stated, seed, replicates),
+        _multipliers(again, [one.limit.name for one in solved.held]),
         unknown | solved.dropped,
     )
-    labels = sorted({one.task_class for one in period.classes} - {UNCLASSIFIED} | period.patterns)
-    rows = [_row(period, label, duals) for label in labels]
+    rows = [_row(period, label, duals) for label in period.labels]
     status: Status = "infeasible" if solved.dropped else "solved" if period.limits else "stated"
-    return Look(
-        period, tuple(rows), status, "; ".join(sorted(set(duals.missing.values()))),
+    is_decided = bool(period.compared)
+    return Found(
+        tuple(rows), status, "; ".join(sorted(set(duals.missing.values()))),
         [_told(one, solved, place) for place, one in enumerate(solved.held)],
-        (*period.left_out, *left_out), _allocation(decided, solved), int(sum(len(one.chosen) * one.weight for one in decided)),
-        solved.solution.net_usd if decided else None, solved.solution.complementarity_usd if decided else None,
+        _allocation(period, solved), int(sum(one.decisions for one in period.compared)),
+        solved.solution.net_usd if is_decided else None, solved.solution.complementarity_usd if is_decided else None,
+        solved, again,
+        {name: _percentiles(point, duals.replicates[name]) for name, point in duals.point.items()},
     )  # fmt: skip
 
 
-def _stated(period: Period) -> tuple[Floats, Floats]:
-    """λ and ρ by class, of those that no limit is held to of that kind; 0 where nobody states one."""
-    lam, rho = np.zeros(max(1, len(period.classes))), np.zeros(max(1, len(period.classes)))
-    for code, one in enumerate(period.classes):
-        prices = period.book.prices_of(one.task_class or None, period.at)
-        kinds = {limit.kind for limit in governed(period.limits, one.task_class)}
-        lam[code] = 0.0 if "latency_sla" in kinds else float(prices.lambda_usd_per_s or 0)
-        rho[code] = 0.0 if "risk_envelope" in kinds else float(prices.rho or 0)
-    return lam, rho
-
-
-def _bootstrap(
-    period: Period, decided: Sequence[Alternatives], solved: Solved, stated: tuple[Floats, Floats], seed: int, replicates: int
-) -> dict[str, Floats]:
-    names = [one.limit.name for one in solved.held]
-    found = np.zeros((replicates, len(names)))
-    if names and decided:
-        draw = np.random.default_rng(seed)
-        for replicate in range(replicates):
-            means = [
-                one.means(draw.poisson(1.0, int(one.task.max()) + 1).astype(np.float64)[one.task] + 1e-12) for one in decided
-            ]
-            again = solve_period(period, decided, means, solved.held, stated)
-            multipliers = {h.limit.name: float(mu) for h, mu in zip(again.held, again.solution.multipliers, strict=True)}
-            found[replicate] = [multipliers.get(name, np.inf) for name in names]
+def _multipliers(again: Sequence[Solved], names: Sequence[str]) -> dict[str, Floats]:
+    """Of each limit its multiplier in every replicate, infinite where it could not be kept."""
+    found = np.zeros((max(1, len(again)), len(names)))
+    for replicate, one in enumerate(again):
+        multipliers = {h.limit.name: float(mu) for h, mu in zip(one.held, one.solution.multipliers, strict=True)}
+        found[replicate] = [multipliers.get(name, np.inf) for name in names]
     return {name: found[:, place] for place, name in enumerate(names)}
 
 
@@ -152,7 +135,7 @@ def _row(period: Period, label: str, duals: _Duals) -> ClassPrices:
     limits = governed(period.limits, label)
     by_kind: dict[Kind, list[Limit]] = {kind: [one for one in limits if one.kind == kind] for kind in _KINDS}
     missing = sorted({duals.missing[one.name] for one in limits if one.name in duals.missing})
-    policy = period.book.prices_of(_probe(label), period.at)
+    policy = period.policy(label)
     worth = _worth(by_kind["compute_budget"], label, period, duals)
     lam, lambda_source = _price(period, label, duals, by_kind, "lambda_usd_per_s", policy.lambda_usd_per_s)
     rho, rho_source = _price(period, label, duals, by_kind, "rho", policy.rho)
@@ -173,13 +156,6 @@ _KINDS: tuple[Kind, ...] = ("compute_budget", "latency_sla", "risk_envelope")
 _KIND_OF: dict[Price, Kind] = {"lambda_usd_per_s": "latency_sla", "rho": "risk_envelope"}
 
 
-def _probe(label: str) -> str | None:
-    """A class that a label stands for, as policy is asked: of a pattern one that nothing more special speaks of."""
-    if label in (EVERY, UNCLASSIFIED):
-        return None
-    return f"{label[:-1]}\0" if label.endswith(EVERY) else label
-
-
 def _worth(budgets: Sequence[Limit], label: str, period: Period, duals: _Duals) -> Estimate:
     known = [one.name for one in budgets if one.name in duals.point]
     point = 1.0 + sum(duals.point[name] for name in known)
@@ -190,7 +166,7 @@ def _worth(budgets: Sequence[Limit], label: str, period: Period, duals: _Duals) 
 
 
 def _price(
-    period: Period, label: str, duals: _Duals, by_kind: dict[Kind, list[Limit]], price: Price, policy: object
+    period: Period, label: str, duals: _Duals, by_kind: dict[Kind, list[Limit]], price: Price, policy: float | None
 ) -> tuple[Estimate, str]:
     """λ or ρ in dollars of compute: the dual of the limit that holds the label, else what policy states; and where it is from."""
     budgets = [one.name for one in by_kind["compute_budget"] if one.name in duals.point]
@@ -200,19 +176,18 @@ def _price(
     if not limits:
         if policy is None:
             return NOTHING, "none"
-        stated = float(str(policy))
-        return _interval(stated / worth, stated / drawn_worth, duals, period, label, None), "policy"
+        return _interval(policy / worth, policy / drawn_worth, duals, period, label, None), "policy"
     name = limits[0].name
     if name not in duals.point:
         return NOTHING, "dual"
     return _interval(duals.point[name] / worth, duals.replicates[name] / drawn_worth, duals, period, label, price), "dual"
 
 
-def _value(period: Period, label: str, policy: object, worth: Estimate) -> tuple[Estimate, float | None, str]:
+def _value(period: Period, label: str, policy: float | None, worth: Estimate) -> tuple[Estimate, float | None, str]:
     """V in dollars of compute with its interval, as it is stated, and where it is from."""
     totals = next((one for one in period.classes if one.task_class == label), None)
     if policy is not None:
-        stated = low = high = float(str(policy))
+        stated = low = high = policy
         source = "policy"
     elif totals is not None and totals.v_usd is not None:
         stated = totals.v_usd
@@ -227,14 +202,25 @@ def _value(period: Period, label: str, policy: object, worth: Estimate) -> tuple
 
 def _interval(point: float, drawn: Floats, duals: _Duals, period: Period, label: str, price: Price | None) -> Estimate:
     """Percentiles of the replicates, widened by every price that is as right as the one found."""
-    point = 0.0 if abs(point) < _BINDS else point
-    ordered = np.sort(np.nan_to_num(drawn, nan=0.0, posinf=np.inf))
-    low = float(ordered[int((1 - LEVEL) / 2 * (len(ordered) - 1))])
-    high = float(ordered[-1 - int((1 - LEVEL) / 2 * (len(ordered) - 1))])
+    point, low, high = _bounds(point, drawn)
     code = next((code for code, one in enumerate(period.classes) if one.task_class == label), None)
     if price is not None and code is not None:
         found = price_range(duals.solved.of, duals.solved.solution, code, price)
         low, high = min(low, found.low), max(high, found.high)
+    return _bounded(point, low, high)
+
+
+def _percentiles(point: float, drawn: Floats) -> Estimate:
+    return _bounded(*_bounds(point, drawn))
+
+
+def _bounds(point: float, drawn: Floats) -> tuple[float, float, float]:
+    ordered = np.sort(np.nan_to_num(drawn, nan=0.0, posinf=np.inf))
+    cut = int((1 - LEVEL) / 2 * (len(ordered) - 1))
+    return 0.0 if abs(point) < _BINDS else point, float(ordered[cut]), float(ordered[-1 - cut])
+
+
+def _bounded(point: float, low: float, high: float) -> Estimate:
     low, high = min(low, point), max(high, point)
     return Estimate(point, 0.0 if low < _BINDS else low, high if np.isfinite(high) else None)
 
@@ -256,20 +242,12 @@ def _digits(number: float) -> float:
     return float(f"{number:.12g}")
 
 
-def _allocation(decided: Sequence[Alternatives], solved: Solved) -> tuple[Allocated, ...]:
+def _allocation(period: Period, solved: Solved) -> tuple[Allocated, ...]:
     """Who takes what, now and at the optimum, by class, kind and option."""
     found: list[Allocated] = []
-    counts, shares = solved.of.decisions.count, solved.solution.shares
-    place = 0  # of the programme's rows: by comparison, then band
-    for compared in decided:
-        best = np.zeros(len(compared.options))
-        for count in np.bincount(compared.band, minlength=len(compared.v_usd)) * compared.weight:
-            of = solved.of.row_class[place]
-            best += shares[of, : len(compared.options)] * count / max(float(counts[of]), 1e-300)
-            place += 1
-        now = np.bincount(compared.chosen, minlength=len(compared.options)) * compared.weight
+    for compared, best in zip(period.compared, taken(period, solved), strict=True):
         found += [
             Allocated(compared.task_class, compared.kind, option, float(n), float(b))
-            for option, n, b in zip(compared.options, now, best, strict=True)
+            for option, n, b in zip(compared.options, compared.chosen.sum(axis=0), best.sum(axis=0), strict=True)
         ]
     return tuple(found)

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from allocation.duals import Solution, solve
 from allocation.errors import Infeasible
+from allocation.period import COST, LATENCY, LOSS, QUALITY, ClassTotals, Limit, Period, governed
 from allocation.problem import Constraint, Floats, Kind, Problem, problem
-from analyzers.prices.period import COST, LATENCY, LOSS, QUALITY, ClassTotals, Limit, Period, governed
 
-if TYPE_CHECKING:
-    from analyzers.prices.alternatives import Alternatives
-
-_OUTCOME_OF: dict[Kind, int] = {"compute_budget": COST, "latency_sla": LATENCY, "risk_envelope": LOSS}
+OUTCOME_OF: dict[Kind, int] = {"compute_budget": COST, "latency_sla": LATENCY, "risk_envelope": LOSS}
+"""The outcome that each kind of limit is on."""
 _DROPPED_FIRST: tuple[Kind, ...] = ("latency_sla", "risk_envelope", "compute_budget")
 
 
@@ -63,16 +60,11 @@ def held_limits(period: Period) -> tuple[tuple[Held, ...], dict[str, str]]:
     return tuple(held), unknown
 
 
-def solve_period(
-    period: Period, decided: Sequence[Alternatives], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
-) -> Solved:
-    """The best allocation at some mean outcomes (4, K) of each comparison. Limits that cannot be kept are dropped, and named.
-
-    `stated`: λ and ρ by class, for classes without a limit of that kind; 0 where none is stated.
-    """
+def solve_period(period: Period, means: Sequence[Floats], held: Sequence[Held]) -> Solved:
+    """The best allocation at some mean outcomes (4, K) of each comparison. Limits that cannot be kept are dropped, and named."""
     kept, dropped = list(held), dict[str, str]()
     while True:
-        of = build(period, decided, means, kept, stated)
+        of = build(period, means, kept)
         try:
             return Solved(of, solve(of), tuple(kept), dropped)
         except Infeasible as error:
@@ -81,47 +73,68 @@ def solve_period(
             kept = [one for one in kept if one.limit.name not in names]
 
 
-def build(
-    period: Period, decided: Sequence[Alternatives], means: Sequence[Floats], held: Sequence[Held], stated: tuple[Floats, Floats]
-) -> Problem:
+def build(period: Period, means: Sequence[Floats], held: Sequence[Held]) -> Problem:
     """The programme, decisions taken together by comparison and band of V."""
     codes = {one.task_class: code for code, one in enumerate(period.classes)}
-    widest = max((len(one.options) for one in decided), default=1)
-    rows: list[Floats] = []  # count, group, then value, cost, latency and risk of each alternative
-    for compared, mean in zip(decided, means, strict=True):
-        for band, count in enumerate(np.bincount(compared.band, minlength=len(compared.v_usd))):
-            table = np.full((4, widest), np.nan)
-            table[:, : len(compared.options)] = mean
-            table[QUALITY] *= compared.v_usd[band]
-            rows.append(np.concatenate([[count * compared.weight, codes[compared.task_class]], table.reshape(-1)]))
-    if not rows:  # nothing to decide: the period as it was
-        rows.append(np.zeros(2 + 4 * widest))
-    array = np.array(rows)
+    widest = max((len(one.options) for one in period.compared), default=1)
+    pieces: list[Floats] = []  # rows of count and group, then value, cost, latency and risk of each alternative
+    for compared, mean in zip(period.compared, means, strict=True):
+        table = np.full((len(compared.v_usd), 4, widest), np.nan)
+        table[:, :, : len(compared.options)] = mean
+        table[:, QUALITY] *= compared.v_usd[:, None]
+        group = np.full(len(table), codes[compared.task_class])
+        pieces.append(np.column_stack([compared.chosen.sum(axis=1), group, table.reshape(len(table), -1)]))
+    # Nothing to decide: the period as it was.
+    array = np.concatenate(pieces) if pieces else np.zeros((1, 2 + 4 * widest))
     tables = array[:, 2:].reshape(len(array), 4, widest)
+    lambda_stated, rho_stated = _stated(period)
     return problem(
         tables[:, QUALITY], tables[:, COST], tables[:, LATENCY], tables[:, LOSS],
-        [_constraint(one, period, decided, means) for one in held],
+        [_constraint(one, period, means) for one in held],
         count=array[:, 0], group=array[:, 1].astype(np.int64), groups=max(1, len(period.classes)),
-        lambda_stated=stated[0], rho_stated=stated[1],
+        lambda_stated=lambda_stated, rho_stated=rho_stated,
     )  # fmt: skip
 
 
-def _constraint(held: Held, period: Period, decided: Sequence[Alternatives], means: Sequence[Floats]) -> Constraint:
-    outcome = _OUTCOME_OF[held.limit.kind]
-    names = {period.classes[code].task_class for code in held.classes}
-    taken = sum(_took(period.classes[code], held.limit.kind) for code in held.classes)
-    for compared, mean in zip(decided, means, strict=True):
-        if compared.task_class in names:
-            chosen = np.bincount(compared.chosen, minlength=len(compared.options)) * compared.weight
-            taken -= float(chosen @ mean[outcome])
-    return Constraint(held.limit.name, held.limit.kind, held.limit.amount * held.scale, held.classes, taken)
+def taken(period: Period, solved: Solved) -> list[Floats]:
+    """Shape (bands, K) for each comparison: how many of its decisions take each option at the optimum."""
+    counts, shares = solved.of.decisions.count, solved.solution.shares
+    found: list[Floats] = []
+    place = 0  # of the programme's rows: by comparison, then band
+    for compared in period.compared:
+        of = solved.of.row_class[place : place + len(compared.v_usd)]
+        part = compared.chosen.sum(axis=1) / np.maximum(counts[of], 1e-300)
+        found.append(shares[of, : len(compared.options)] * part[:, None])
+        place += len(compared.v_usd)
+    return found
 
 
-def _took(of: ClassTotals, kind: Kind) -> float:
+def took(of: ClassTotals, kind: Kind) -> float:
     """What the tasks of a class took. Tasks whose cost is not known are taken to have cost what the others did."""
     if kind == "compute_budget":
         return of.cost_usd / of.priced * of.tasks if of.priced else 0.0
     return of.latency_s if kind == "latency_sla" else of.loss_usd or 0.0
+
+
+def _stated(period: Period) -> tuple[Floats, Floats]:
+    """λ and ρ by class, of those that no limit is held to of that kind; 0 where nobody states one."""
+    lam, rho = np.zeros(max(1, len(period.classes))), np.zeros(max(1, len(period.classes)))
+    for code, one in enumerate(period.classes):
+        prices = period.policy(one.task_class)
+        kinds = {limit.kind for limit in governed(period.limits, one.task_class)}
+        lam[code] = 0.0 if "latency_sla" in kinds else prices.lambda_usd_per_s or 0.0
+        rho[code] = 0.0 if "risk_envelope" in kinds else prices.rho or 0.0
+    return lam, rho
+
+
+def _constraint(held: Held, period: Period, means: Sequence[Floats]) -> Constraint:
+    outcome = OUTCOME_OF[held.limit.kind]
+    names = {period.classes[code].task_class for code in held.classes}
+    taken = sum(took(period.classes[code], held.limit.kind) for code in held.classes)
+    for compared, mean in zip(period.compared, means, strict=True):
+        if compared.task_class in names:
+            taken -= float(compared.chosen.sum(axis=0) @ mean[outcome])
+    return Constraint(held.limit.name, held.limit.kind, held.limit.amount * held.scale, held.classes, taken)
 
 
 def _scale(limit: Limit, totals: Sequence[ClassTotals], period: Period) -> float:

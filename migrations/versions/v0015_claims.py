@@ -1,14 +1,14 @@
 """What senders claim that calls cost, summed by day.
 
-Revision ID: 0017
+Revision ID: 0015
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0010"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,185 @@
+"""Whether many who look at pages slow down ingestion: its rate with and without them, by turns, in one run.
+
+usage: python -m bench viewers [--viewers 20] [--rounds 3] [--spans 192000] [--millions 0.2] [--write]
+
+The books hold some calls and decisions first (see `grow`). Then, by turns, a load is sent as fast as it is taken, alone and
+with the viewers: each opens a page, asks all its panels again every five seconds (`--every-s`) as a live page does, and goes
+to the next page after a few of these. Client, viewers, collector, dashboard and PostgreSQL share the machine. Stops by
+itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import itertools
+import random
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from bench import load
+from bench.collecting import collector, dashboard, new_books
+from bench.grow import decide, grow, held, said
+from bench.page_times import quantile
+from bench.processes import Family
+from bench.sender import send
+from bench.server import serve
+from bench.tables import PERFORMANCE, machine, replace_section, table
+from bench.viewer import Answered, Viewer, addresses
+from ledger.database import connect
+
+SECTION = "bench-viewers"
+_REFRESHED = 4
+_SEED_SPANS = 96_000
+
+
+class Turn(NamedTuple):
+    """What was seen in one turn."""
+
+    with_viewers: bool
+    spans_per_s: float
+    answers: list[Answered]
+    asked_s: float
+    """How long the viewers looked."""
+    dashboard_cpu: float
+    """Cores that the dashboard used."""
+
+
+class _Setting(NamedTuple):
+    dsn: str
+    collector_port: int
+    pages: Family
+    pages_port: int
+    arguments: argparse.Namespace
+
+
+def main() -> int:
+    """Measure and print one table."""
+    arguments = _arguments()
+    where = machine()
+    with serve() as server:
+        dsn = new_books(server, "bench")
+        with collector(server, dsn) as (_, port):
+            send(list(load.exports(_SEED_SPANS // load.SPANS_PER_TRACE, 1)), port, arguments.connections)
+        decide(dsn)
+        grow(dsn, round(arguments.millions * 1_000_000), time.monotonic() + 600)
+        holds = held(dsn)
+        with collector(server, dsn) as (_, port), dashboard(server, dsn) as (pages, pages_port):
+            setting = _Setting(dsn, port, pages, pages_port, arguments)
+            _turn(setting, 0, with_viewers=True)  # everything was asked for once
+            turns = [_turn(setting, number, with_viewers=number % 2 == 0) for number in range(1, 2 * arguments.rounds + 1)]
+    text = f"Books of {holds.calls:,} calls and {holds.decisions:,} decisions.\n\n{_table(turns, arguments)}"
+    print(f"{where}\n\n{text}")
+    if arguments.write:
+        replace_section(PERFORMANCE, SECTION, f"{where} {text}")
+    return 0
+
+
+def _turn(setting: _Setting, number: int, *, with_viewers: bool) -> Turn:
+    """Send one load as fast as it is taken, with or without viewers."""
+    arguments = setting.arguments
+    bodies = list(load.exports(arguments.spans // load.SPANS_PER_TRACE, f"turn {number}"))
+    answers: list[Answered] = []
+    with _watching(setting, answers) if with_viewers else contextlib.nullcontext():
+        time.sleep(arguments.every_s if with_viewers else 0)  # they have all come
+        cpu = setting.pages.cpu_s()
+        began = time.perf_counter()
+        sent = send(bodies, setting.collector_port, arguments.connections)
+        took = time.perf_counter() - began
+        asked_s = time.perf_counter() - began + (arguments.every_s if with_viewers else 0)
+    rate = len(sent.latencies_s) * load.TRACES_PER_EXPORT * load.SPANS_PER_TRACE / took
+    cores = (setting.pages.cpu_s() - cpu) / took
+    said(f"{'with' if with_viewers else 'without'} viewers: {rate:,.0f} spans/s")
+    return Turn(with_viewers, rate, answers, asked_s, cores)
+
+
+@contextmanager
+def _watching(setting: _Setting, answers: list[Answered]) -> Generator[None]:
+    """Let viewers look for the length of the block."""
+    with connect(setting.dsn, "reader") as reader:
+        looked_at = list(addresses(reader).values())
+    stop = threading.Event()
+    draw = random.Random(1)
+    count = setting.arguments.viewers
+    threads = [
+        threading.Thread(
+            target=_look,
+            args=(setting, draw.sample(looked_at, len(looked_at)), setting.arguments.every_s * number / count, stop, answers),
+        )
+        for number in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _look(setting: _Setting, looked_at: list[str], after_s: float, stop: threading.Event, answers: list[Answered]) -> None:
+    """One viewer: the overview first, then page after page, each for a while."""
+    stop.wait(after_s)
+    viewer = Viewer.of(setting.pages_port)
+    try:
+        for address in itertools.chain(["/"], itertools.cycle(looked_at)):
+            for refreshed in range(_REFRESHED):
+                began = time.monotonic()
+                for answer in viewer.refresh() if refreshed else viewer.open(address):
+                    answers.append(answer)
+                    if stop.is_set():
+                        return
+                stop.wait(max(0.0, setting.arguments.every_s - (time.monotonic() - began)))
+    except (OSError, http.client.HTTPException):
+        if not stop.is_set():
+            raise
+    finally:
+        viewer.close()
+
+
+def _table(turns: list[Turn], arguments: argparse.Namespace) -> str:
+    rows: list[tuple[str, ...]] = []
+    alone = statistics.median(turn.spans_per_s for turn in turns if not turn.with_viewers)
+    for with_viewers in (False, True):
+        of = [turn for turn in turns if turn.with_viewers == with_viewers]
+        rate = statistics.median(turn.spans_per_s for turn in of)
+        ms = [answer.ms for turn in of for answer in turn.answers]
+        rows.append(
+            (
+                f"{arguments.viewers} viewers, each page asked again every {arguments.every_s:g} s"
+                if with_viewers
+                else "nobody looks",
+                f"{rate:,.0f}",
+                f"{rate / alone:.2f}",
+                f"{len(ms) / sum(turn.asked_s for turn in of):.0f}" if ms else "",
+                f"{quantile(ms, 0.5):.0f}" if ms else "",
+                f"{quantile(ms, 0.95):.0f}" if ms else "",
+                str(sum(answer.failed for turn in of for answer in turn.answers)) if ms else "",
+                f"{statistics.median(turn.dashboard_cpu for turn in of):.2f}",
+            )
+        )
+    header = ("", "spans/s", "of that alone", "callbacks/s", "p50 ms", "p95 ms", "failed", "cores of the dashboard")
+    return table(header, rows)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench viewers", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--viewers", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3, help="turns with and turns without them")
+    parser.add_argument("--spans", type=int, default=192_000, help="how many are sent in a turn")
+    parser.add_argument("--millions", type=float, default=0.2, help="calls in the books before, in millions")
+    parser.add_argument("--every-s", type=float, default=5.0, help="how often a page is asked again")
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What endpoints over the ledger share: what is asked runs in threads over a few connections, and who asks says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+
+import anyio.to_thread
+import psycopg
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from collector.bounded_route import FIELD_HEADER, NO_NUL, bounded_route, while_serving
+from ledger.errors import DatabaseUnavailable, LedgerError
+from ledger.pool import Connections
+
+BODY_LIMIT_BYTES = 16 * 1024
+NUMBER_MAX = 2**31 - 1
+PROBLEMS: dict[int | str, dict[str, Any]] = {404: {}, 409: {}, 503: {}}
+"""What an act may be answered besides 200 and 422."""
+
+T = TypeVar("T")
+Number = Annotated[Decimal, PlainSerializer(lambda value: f"{value.normalize():f}", return_type=str)]
+"""Exact: written as text, since JSON's numbers are read as binary fractions."""
+Name = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=200)]
+Note = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=4000)]
+
+
+class Someone(BaseModel):
+    """Who does something, and to whose."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    who: Name = Field(description="Who does it; kept in the history.")
+    tenant: Name | None = Field(None, description="Whose it is.")
+
+
+class ActRequest(Someone):
+    """Who does it, to whose, and why."""
+
+    note: str | None = Field(None, pattern=NO_NUL, max_length=4000, description="Why.")
+
+
+class NoteRequest(Someone):
+    """Who notes what, of whose."""
+
+    note: Note = Field(description="What is to be known.")
+
+
+class Asking:
+    """One API's way to the database. `refusals`: the ledger's errors with the statuses that say them, the narrower first."""
+
+    def __init__(self, dsn: str, *, application: str, refusals: Mapping[type[LedgerError], int]) -> None:
+        self._connections = Connections(dsn, "writer", application=application)
+        self._slots = anyio.CapacityLimiter(8)
+        self._refusals = {**refusals, DatabaseUnavailable: 503}
+
+    def router(self, prefix: str, tag: str) -> APIRouter:
+        """Routes that open the connections with the application and close them with it; requests are bounded."""
+        return APIRouter(
+            prefix=prefix,
+            tags=[tag],
+            lifespan=while_serving(self._connections),
+            route_class=bounded_route(BODY_LIMIT_BYTES),
+        )
+
+    async def __call__(self, work: Callable[[psycopg.Connection], T]) -> T:
+        """What the work answers. Raises HTTPException with what the ledger refuses."""
+
+        def in_thread() -> T:
+            try:
+                with self._connections.connection() as connection:
+                    return work(connection)
+            except LedgerError as error:
+                raise self._refused(error) from error
+
+        return await anyio.to_thread.run_sync(in_thread, limiter=self._slots)
+
+    def _refused(self, error: LedgerError) -> Exception:
+        status = next((status for kind, status in self._refusals.items() if isinstance(error, kind)), None)
+        if status is None:
+            return error
+        headers = {"Retry-After": "1"} if status == 503 else {FIELD_HEADER: error.field} if error.field else None
+        return HTTPException(status, str(error), headers)
