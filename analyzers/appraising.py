@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import psycopg
 
 from analyzers.alerts import evaluate
+from analyzers.freshness import AGAIN_AFTER
 from analyzers.pace import PAUSE_MIN_S, pause_after
 from ledger.database import connect
 from ledger.errors import LedgerError
@@ -27,7 +28,7 @@ _PRICES = queries("analyzers", "prices")
 
 
 def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
-    """Settle, appraise, detect, tell what was found at once rather than in the clock's next round, produce and price.
+    """Settle, appraise, detect what is due, tell each finding as soon as it opens, produce and price.
 
     `is_all`: nothing more is on its way, as `settle` understands it.
     """
@@ -37,7 +38,7 @@ def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
     from analyzers.produce import produce
 
     appraise(connection, is_all=is_all)
-    detect(connection)
+    detect(connection, only_due=True, opened=evaluate)
     evaluate(connection)
     produce(connection)
     refresh_prices(connection)
@@ -113,5 +114,5 @@ class Appraising:
 
     @staticmethod
     def _is_due(connection: psycopg.Connection) -> bool:
-        row = connection.execute(_SQL["appraisal_is_due"]).fetchone()
+        row = connection.execute(_SQL["appraisal_is_due"], {"again_after": AGAIN_AFTER}).fetchone()
         return row is not None and bool(row[0])

@@ -1,7 +1,7 @@
 """The step `detect`: every mode looks at every tenant, and findings open, go on and resolve by it.
 
 Each mode and tenant is a transaction of its own: a run that is killed goes on where it was, and a mode that fails is recorded and
-does not stop the others.
+does not stop the others. On the clock only those look for which something came, or that have not looked for long.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import psycopg
 
 from analyzers.findings.store import Became, Of, store
+from analyzers.freshness import Due, due, seen_to
 from analyzers.modes import (
     cache_misuse,
     over_delegation,
@@ -31,15 +32,25 @@ from ledger.queries import queries
 log = logging.getLogger("pigou.analyzers")
 
 MODES: dict[Mode, LookAt] = {
+    "serving_congestion": serving_congestion.look,
     "over_routing": over_routing.look,
     "under_routing": under_routing.look,
     "over_delegation": over_delegation.look,
     "under_verification": under_verification.look,
-    "serving_congestion": serving_congestion.look,
     "stale_rollouts": stale_rollouts.look,
     "cache_misuse": cache_misuse.look,
 }
-"""The modes that look, in the order in which they do."""
+"""The modes that look, in the order in which they first do: what a crowded engine makes others lose is no failure of theirs, so
+that it is looked for before."""
+
+
+def modes_of_run() -> dict[Mode, LookAt]:
+    """The modes for one run over many tenants, which share what they read and fitted of the same engines."""
+    modes = dict(MODES)
+    if modes["serving_congestion"] is serving_congestion.look:
+        modes["serving_congestion"] = serving_congestion.looking()
+    return modes
+
 
 LOOKS_BACK = timedelta(days=28)
 """What is looked at: whole weeks, long enough for evidence, short enough for what was mended to leave."""
@@ -73,30 +84,49 @@ def detect(
     modes: Mapping[Mode, LookAt] | None = None,
     now: datetime | None = None,
     progress: Progress = lambda _step, _done, _total: None,
+    only_due: bool = False,
+    opened: Callable[[psycopg.Connection], object] = lambda _connection: None,
 ) -> Detected:
     """Let every mode look at every tenant, and write what becomes of its findings.
 
     What is looked at ends with a tenant's last hour with calls (now, if that was more than four weeks ago) and goes back four
-    weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations. Wants
-    an idle connection in autocommit.
+    weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations.
+    `only_due`: leave out looks that nothing came for since they were last taken, unless that is long ago. `opened` is called
+    whenever a look has opened a finding, so that it can be told at once. Wants an idle connection in autocommit.
     """
-    modes = MODES if modes is None else modes
-    began = now or _clock(connection, "now")
+    modes = modes_of_run() if modes is None else modes
+    began, seen = now or _clock(connection, "now"), seen_to(connection)
     tenants = _tenants(connection, since, until, began)
-    due: list[tuple[_Tenant, Mode, LookAt]] = [(tenant, mode, look_at) for tenant in tenants for mode, look_at in modes.items()]
-    places = opened = resolved = 0
+    places = opened_in_all = resolved = 0
     problems: list[tuple[str, str, str]] = []
-    for number, (tenant, mode, look_at) in enumerate(due, 1):
-        became = _detect_one(connection, tenant, mode, look_at, now)
+    if since is None and until is None:  # first, since looks at decisions ask who waited for whom
+        refresh_engine_prices(connection, now)
+    planned = _planned(connection, tenants, modes, began, only_due=only_due)
+    for number, (tenant, mode) in enumerate(planned, 1):
+        became = _detect_one(connection, tenant, mode, modes[mode], _When(now, seen))
         if isinstance(became, str):
             problems.append((tenant.tenant, mode, became))
         else:
-            places, opened, resolved = places + became.places, opened + became.opened, resolved + became.resolved
-        progress("detect", number, len(due))
+            places, opened_in_all, resolved = places + became.places, opened_in_all + became.opened, resolved + became.resolved
+            if became.opened:
+                opened(connection)
+        progress("detect", number, len(planned))
     if since is None and until is None:
-        refresh_engine_prices(connection, now)
         connection.execute(_SQL["mark_detected"], {"began": began})
-    return Detected(places, opened, resolved, tuple(problems))
+    return Detected(places, opened_in_all, resolved, tuple(problems))
+
+
+def _planned(
+    connection: psycopg.Connection, tenants: list[_Tenant], modes: Mapping[Mode, LookAt], now: datetime, *, only_due: bool
+) -> list[tuple[_Tenant, Mode]]:
+    """The looks to be taken, in order: of what is equally soon done, all tenants by one mode and then by the next."""
+    if not only_due:
+        return [(tenant, mode) for mode in modes for tenant in tenants]
+    found: list[tuple[_Tenant, Due]] = []
+    for tenant in tenants:
+        found += [(tenant, each) for each in due(connection, tenant.tenant_id, modes, now)]
+    turn = {mode: place for place, mode in enumerate(modes)}
+    return [(tenant, each.mode) for tenant, each in sorted(found, key=lambda one: (*one[1].order, turn[one[1].mode]))]
 
 
 def _tenants(connection: psycopg.Connection, since: datetime | None, until: datetime | None, now: datetime) -> list[_Tenant]:
@@ -109,18 +139,24 @@ def _tenants(connection: psycopg.Connection, since: datetime | None, until: date
     return found
 
 
-def _detect_one(
-    connection: psycopg.Connection, tenant: _Tenant, mode: Mode, look_at: LookAt, now: datetime | None
-) -> Became | str:
+class _When(NamedTuple):
+    """`now` stands for the clock in simulations; what was written before `seen_to` is there to be seen."""
+
+    now: datetime | None
+    seen_to: datetime
+
+
+def _detect_one(connection: psycopg.Connection, tenant: _Tenant, mode: Mode, look_at: LookAt, when: _When) -> Became | str:
     """What became of a mode's looks, or why it could not look."""
     began = time.monotonic()
     stated: dict[str, Any] = {
-        "tenant_id": tenant.tenant_id, "mode": mode, "since": tenant.window.since, "until": tenant.window.until
+        "tenant_id": tenant.tenant_id, "mode": mode, "since": tenant.window.since, "until": tenant.window.until,
+        "seen_to": when.seen_to,
     }  # fmt: skip
     try:
         with connection.transaction():
             looks = look_at(connection, tenant.tenant_id, tenant.window)
-            at = now or _clock(connection, "begin")
+            at = when.now or _clock(connection, "begin")
             of = Of(tenant.tenant_id, mode, tenant.materiality_usd_per_day, tenant.evidence_since, at)
             became = store(connection, of, looks)
             took_s = time.monotonic() - began
@@ -133,7 +169,7 @@ def _detect_one(
         log.exception("%s cannot look at %s", mode, tenant.tenant)
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         nothing = Became(0, 0, 0)._asdict()
-        at, took_s = now or _clock(connection, "now"), time.monotonic() - began
+        at, took_s = when.now or _clock(connection, "now"), time.monotonic() - began
         connection.execute(_SQL["note_detection"], {**stated, "now": at, "took_s": took_s, **nothing, "problem": problem})
         return problem
     return became

@@ -1,28 +1,31 @@
 """How often costly work is done: seldom enough to leave the machine to others, often enough to keep a promise.
 
 What is done over and over takes a tenth of a core, unless the promise needs more: evidence that arrives just after one run began
-is seen by the next one, so that it waits for two runs and the pause between them.
+is seen by the next one, so that it waits for two runs and the pause between them. (A run looks first at what is soon looked at,
+and tells what it finds at once, so that most waits for less.)
 """
 
 from __future__ import annotations
 
 PROMISED_S = 60.0
 """From the moment that the evidence is there to the alert."""
-REST_S = 12.0
+REST_S = 8.0
 """Of these, what the clock around the work takes: its interval (2 s, more under load) before a run and the alert after it."""
-PAUSE_MIN_S = 10.0
+PAUSE_MIN_S = 2.0
 _SHARE = 10.0
+_KEPT_UP_TO_S = 25.0
 _EASES_S = 40.0
 
 
 def pause_after(took_s: float) -> float:
     """Seconds to rest after work that took so long.
 
-    Ten times as long, for a tenth of a core; less where that would break the promise, which can be kept while the work takes
-    19 s at most. What takes longer rests the longer, until a tenth of a core is enough again (400 s).
+    Ten times as long, for a tenth of a core; less where that would break the promise, which is kept while the work takes 25 s at
+    most. What takes longer rests the longer, until a tenth of a core is enough again (some 400 s).
     """
     kept = PROMISED_S - REST_S - 2 * took_s
-    return max(PAUSE_MIN_S, min(_SHARE * took_s, max(kept, took_s**2 / _EASES_S)))
+    eased = PAUSE_MIN_S + (took_s**2 - _KEPT_UP_TO_S**2) / _EASES_S
+    return max(PAUSE_MIN_S, min(_SHARE * took_s, max(kept, eased)))
 
 
 def waits_at_most(took_s: float) -> float:

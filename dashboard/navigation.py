@@ -123,6 +123,9 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         if ctx.triggered_id == "url" and held is not None and held.get("view") == key:
             return no_update, no_update, no_update
 
+        if ctx.triggered_id == "tick" and held is not None and panels[name].keeps:
+            return no_update, no_update, no_update
+
         def draw() -> tuple[list[Component | str], bool, list[Part], Shape]:
             children, retry = drawn(panels[name], View(books, filters, clock(), pathname or "/", endpoint))
             return children, retry, *take_apart(name, children)

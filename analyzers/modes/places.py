@@ -11,6 +11,7 @@ import psycopg
 from analyzers.effects.estimate import Estimate
 from analyzers.modes import wording
 from analyzers.modes.appraised import Appraised, dearest, needs
+from analyzers.modes.consequence import consequence, read_waits, without
 from analyzers.modes.look import Json, Look, Mode, Place, Term
 from analyzers.modes.standing_regret import Part, Standing
 
@@ -94,13 +95,13 @@ def gathered(
 
 
 def look(connection: psycopg.Connection, found: Found, told: Told) -> Look:
-    """The look at a place, with its dearest decisions where it stands."""
+    """The look at a place, with its dearest decisions where it stands, and without what is a consequence of a crowded engine."""
     of = found.standing
     detail: dict[str, Json] = {**told.detail, **_measured(of)}
     if of.status != "appraised":
         detail["needs"] = needs(of)
     since_change = "" if of.onset.place == 0 else f"; since: change of share, p {of.onset.p:.1g}"
-    return Look(
+    made = Look(
         mode=found.mode,
         place=found.place,
         since=of.since,
@@ -122,6 +123,10 @@ def look(connection: psycopg.Connection, found: Found, told: Told) -> Look:
         days=of.days,
         detail=detail,
     )
+    if not of.is_discovery:
+        return made
+    waited = consequence(of, read_waits(connection, found.of.tenant_id, of, found.subject))
+    return made if waited is None else without(made, waited)
 
 
 def of_chosen(terms: Sequence[Term]) -> tuple[Term, ...]:

@@ -7,21 +7,22 @@ names of other tenants are not in it: what it imposes on them is one sum. Who im
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import psycopg
 
-from analyzers.effects.estimate import Bools, Floats
+from analyzers.effects.estimate import Bools, Floats, Ints
 from analyzers.modes.congestion import external
 from analyzers.modes.congestion.books import Group, Pressure, Seen, engines_of, pressure, read
 from analyzers.modes.congestion.change import change
 from analyzers.modes.congestion.evidence import detail_of, unseen, weaknesses_of
-from analyzers.modes.congestion.external import Imposed, Money
-from analyzers.modes.congestion.fit import REQUESTS_MIN, Engine, fit
+from analyzers.modes.congestion.external import Imposed, Money, Replays
+from analyzers.modes.congestion.fit import REQUESTS_MIN, fit
 from analyzers.modes.congestion.timeline import blocks
-from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
+from analyzers.modes.look import Day, Example, Json, Look, LookAt, Place, Status, Term, Window
 
 INEQUALITY = "λ·ΔL imposed on others > price paid for it (eq. 2, 9)"
 METHOD = "replay of the engine without the requests, fitted to its own spans"
@@ -29,15 +30,36 @@ _HOUR_S, _DAY_S = 3_600.0, 86_400.0
 _MARGINALS_MAX = 300
 _WORTH_A_LOOK_USD = 0.05  # a day; below, nobody asks since when, or what would help
 _UNSEEN_MAX = 0.4
-_REPLAYS_REQUESTS_MAX = 50_000  # above, fewer hours are tried
+_STEP_HOURS = 3  # at which coming later is tried; around the best of these every hour is
+_REPLAYS_REQUESTS_MAX = 50_000  # above, no further hours are tried
+
+
+@dataclass(frozen=True, slots=True)
+class _Viewed:
+    """An engine as it was seen in a window. `replays` None: it could not be fitted. `hidden`: share of what it served that has no
+    spans."""
+
+    seen: Seen
+    replays: Replays | None
+    hidden: float
+    weaknesses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Marginals:
+    """What some of a class's requests cost others, each by itself: their places, and USD; shapes (k,)."""
+
+    places: Ints
+    usd: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class _Culprit:
-    """A tenant's class on an engine. `since_s` is where its present cost began, `mask` (n,) are its requests from then on."""
+    """A tenant's class on an engine. `since_s` is where its present cost began, `mask` (n,) are its requests from then on.
+    `marginals` are of all its requests, None where they are not worth being asked for."""
 
     seen: Seen
-    engine: Engine
+    replays: Replays
     group: Group
     window: Window
     since_s: float
@@ -45,6 +67,7 @@ class _Culprit:
     imposed: Imposed
     usd: Money
     days: float
+    marginals: _Marginals | None
 
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
@@ -52,65 +75,87 @@ def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
 
     Of an engine that only its metrics tell of, the pressure is said and nobody is accused. Reads only; seeded.
     """
-    found: list[Look] = []
-    engines = engines_of(connection, tenant_id, window)
-    for engine in engines:
-        found += _looks(read(connection, engine, window), tenant_id, window)
-    if not engines:
-        found += [_by_metrics(one, window) for one in pressure(connection, tenant_id, window)]
-    return found
+    return looking()(connection, tenant_id, window)
 
 
-def _looks(seen: Seen, tenant_id: int, window: Window) -> list[Look]:
-    own = [group for group in seen.groups if group.tenant_id == tenant_id]
+def looking() -> LookAt:
+    """`look` for one run over many tenants: each engine is read, fitted and replayed once for all that look at the same time."""
+    known: dict[tuple[str, Window], _Viewed] = {}
+
+    def look_at(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
+        found: list[Look] = []
+        engines = engines_of(connection, tenant_id, window)
+        for engine in engines:
+            if (engine, window) not in known:
+                known[engine, window] = _view(read(connection, engine, window))
+            found += _looks(known[engine, window], tenant_id, window)
+        if not engines:
+            found += [_by_metrics(one, window) for one in pressure(connection, tenant_id, window)]
+        return found
+
+    return look_at
+
+
+def _view(seen: Seen) -> _Viewed:
     engine = fit(seen.served, blocks(seen.served)) if len(seen.trace_id) >= REQUESTS_MIN else None
     if engine is None:
-        why = f"{len(seen.trace_id)} requests that tell their times and tokens, {REQUESTS_MIN} are needed"
-        return [_unknown(seen, group, window, "not_enough_evidence", why) for group in own]
+        return _Viewed(seen, None, 0.0, ())
     hidden = unseen(seen)
     if hidden > _UNSEEN_MAX:
-        why = f"{100 * hidden:.0f} % of what the engine says it served has no spans, as where only a sample is kept"
+        return _Viewed(seen, None, hidden, ())
+    replays = Replays(seen.served, engine)
+    return _Viewed(seen, replays, hidden, weaknesses_of(seen, replays.whole_s))
+
+
+def _looks(viewed: _Viewed, tenant_id: int, window: Window) -> list[Look]:
+    seen, replays = viewed.seen, viewed.replays
+    own = [group for group in seen.groups if group.tenant_id == tenant_id]
+    if viewed.hidden > _UNSEEN_MAX:
+        why = f"{100 * viewed.hidden:.0f} % of what the engine says it served has no spans, as where only a sample is kept"
         return [_unknown(seen, group, window, "not_identified", why) for group in own]
-    masks = [seen.of(tenant_id, group.task_class) for group in own]
-    whole, weaknesses = external.imposed(seen.served, engine, masks), weaknesses_of(seen, engine)
+    if replays is None:
+        why = f"{len(seen.trace_id)} requests that tell their times and tokens, {REQUESTS_MIN} are needed"
+        return [_unknown(seen, group, window, "not_enough_evidence", why) for group in own]
     looks: list[Look] = []
-    for group, mask, imposed in zip(own, masks, whole, strict=True):
+    for group in own:
+        mask = seen.of(tenant_id, group.task_class)
         if not np.isfinite(seen.served.lam[~mask]).any():
             why = "nobody states what a second is worth to those who wait: `pigou policy` can"
             looks.append(_unknown(seen, group, window, "not_identified", why))
             continue
-        culprit = _culprit(seen, engine, group, window, mask, imposed)
-        looks.append(_look(culprit, imposed, weaknesses, len(own)))
+        imposed = replays.imposed(mask)
+        culprit = _culprit(seen, replays, group, window, mask, imposed)
+        looks.append(_look(culprit, imposed, viewed.weaknesses, len(own)))
     return looks
 
 
-def _culprit(seen: Seen, engine: Engine, group: Group, window: Window, mask: Bools, imposed: Imposed) -> _Culprit:
+def _culprit(seen: Seen, replays: Replays, group: Group, window: Window, mask: Bools, imposed: Imposed) -> _Culprit:
     """With the time since when it costs others what it costs them now."""
     first_s = float(seen.served.arrived_s[mask][0])
     since_s = max(window.since.timestamp(), first_s // _DAY_S * _DAY_S)
     days = max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
-    usd = external.total(imposed, seen.served.lam)
+    usd, marginals = external.total(imposed, seen.served.lam), None
     if usd.value >= _WORTH_A_LOOK_USD * days:
-        began_s = _since(seen, engine, mask)
+        some = _some(np.flatnonzero(mask), _MARGINALS_MAX)
+        marginals = _Marginals(some, external.marginal(seen.served, replays.engine, some, replays)[1])
+        began_s = _since(seen, marginals)
         if began_s is not None and began_s > since_s:
             mask = mask & (seen.served.arrived_s >= began_s)
-            imposed = external.imposed(seen.served, engine, [mask])[0]
+            imposed = replays.imposed(mask)
             since_s, usd = began_s, external.total(imposed, seen.served.lam)
             days = max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
-    return _Culprit(seen, engine, group, window, since_s, mask, imposed, usd, days)
+    return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, days, marginals)
 
 
-def _since(seen: Seen, engine: Engine, mask: Bools) -> float | None:
+def _since(seen: Seen, of: _Marginals) -> float | None:
     """The midnight from which a request costs others what it costs them now; None where that did not change."""
-    some = _some(np.flatnonzero(mask), _MARGINALS_MAX)
-    usd = external.marginal(seen.served, engine, some)[1]
-    hours, inside = np.unique(np.floor(seen.served.arrived_s[some] / _HOUR_S), return_inverse=True)
-    level = np.bincount(inside, usd) / np.bincount(inside)
+    hours, inside = np.unique(np.floor(seen.served.arrived_s[of.places] / _HOUR_S), return_inverse=True)
+    level = np.bincount(inside, of.usd) / np.bincount(inside)
     place = change(level).place
     return float(np.floor(hours[place] * _HOUR_S / _DAY_S) * _DAY_S) if place else None
 
 
-def _some(places: np.ndarray, most: int) -> np.ndarray:
+def _some(places: Ints, most: int) -> Ints:
     """At most so many, evenly."""
     if len(places) <= most:
         return places
@@ -126,7 +171,9 @@ def _look(culprit: _Culprit, whole: Imposed, weaknesses: tuple[str, ...], tests:
     per_day = Money(usd.value / days, usd.low / days, usd.high / days)
     delay_s = float(culprit.imposed.delay_s.sum()) / days
     later = _later(culprit) if felt else []
-    detail = detail_of(seen, culprit.engine, culprit.group, culprit.mask, culprit.imposed, days) if felt else dict[str, Json]()
+    detail = (
+        detail_of(seen, culprit.replays.engine, culprit.group, culprit.mask, culprit.imposed, days) if felt else dict[str, Json]()
+    )
     detail["if_later"] = [{"hours": hours, "usd_per_day": left} for hours, left in later]
     detail["usd_per_task"] = usd.value / max(1, tasks)
     return Look(
@@ -188,24 +235,33 @@ def _later(culprit: _Culprit) -> list[tuple[int, float]]:
     deadline = seen.deadline_s[seen.groups.index(culprit.group)]
     if deadline is None or not np.isfinite(own).all() or float(own.max(initial=0.0)) > 0:
         return []
-    step = 1 if len(seen.trace_id) <= _REPLAYS_REQUESTS_MAX else 4
-    hours = list(range(step, min(24, int(deadline // _HOUR_S) + 1), step))
     lam = np.nan_to_num(seen.served.lam)
-    delays = external.moved(seen.served, culprit.engine, mask, [hour * _HOUR_S for hour in hours])
-    return [(hour, float(delay @ lam) / culprit.days) for hour, delay in zip(hours, delays, strict=True)]
+
+    def left(hours: Sequence[int]) -> dict[int, float]:
+        shifts = [hour * _HOUR_S for hour in hours]
+        delays = external.moved(seen.served, culprit.replays.engine, mask, shifts, culprit.replays.work)
+        return {hour: float(delay @ lam) / culprit.days for hour, delay in zip(hours, delays, strict=True)}
+
+    last = min(23, int(deadline // _HOUR_S))
+    found = left(range(min(_STEP_HOURS, last), last + 1, _STEP_HOURS)) if last else {}
+    if found and len(seen.trace_id) <= _REPLAYS_REQUESTS_MAX:
+        best = min(found, key=lambda hour: found[hour])
+        around = range(max(1, best - _STEP_HOURS + 1), min(last, best + _STEP_HOURS - 1) + 1)
+        found |= left([hour for hour in around if hour not in found])
+    return sorted(found.items())
 
 
 def _examples(culprit: _Culprit) -> tuple[Example, ...]:
     """The requests that cost others most, each by itself."""
-    seen = culprit.seen
-    some = _some(np.flatnonzero(culprit.mask), _MARGINALS_MAX)
-    usd = external.marginal(seen.served, culprit.engine, some)[1]
+    seen, of = culprit.seen, culprit.marginals
+    if of is None:
+        return ()
     best: dict[str, Example] = {}
-    for place in np.argsort(-usd, kind="stable").tolist():
-        request = int(some[place])
+    for place in np.argsort(-of.usd, kind="stable").tolist():
+        request = int(of.places[place])
         trace = seen.trace_id[request]
-        if usd[place] > 0 and trace not in best:
-            best[trace] = Example(trace, float(usd[place]), None, seen.span_id[request])
+        if of.usd[place] > 0 and culprit.mask[request] and trace not in best:
+            best[trace] = Example(trace, float(of.usd[place]), None, seen.span_id[request])
         if len(best) == 5:
             break
     return tuple(best.values())

@@ -87,3 +87,16 @@ values (%(tenant_id)s, %(engine)s, %(day)s, %(task_class)s, %(victim_tenant_id)s
 on conflict (tenant_id, engine, day, task_class, victim_tenant_id) do update
    set requests = excluded.requests, delay_s = excluded.delay_s, usd = excluded.usd, usd_low = excluded.usd_low,
        usd_high = excluded.usd_high, unpriced_s = excluded.unpriced_s, measured_at = now()
+
+-- name: forget_held_up
+-- What was measured of a tenant's tasks on an engine from a time on, which is measured again, and what no look goes back to.
+delete from pigou.held_up
+ where tenant_id = %(tenant_id)s and engine = %(engine)s and (came_at >= %(since)s or came_at < %(gone)s)
+
+-- name: put_held_up
+-- How long tasks of a tenant waited on an engine because of others, by whose class of tasks.
+insert into pigou.held_up (tenant_id, trace_id, engine, culprit_tenant_id, task_class, came_at, delay_s)
+select %(tenant_id)s, decode(x.trace_id, 'hex'), %(engine)s, x.culprit_tenant_id, x.task_class, x.came_at, x.delay_s
+  from unnest(%(trace_ids)s::text[], %(culprits)s::integer[], %(classes)s::text[], %(came)s::timestamptz[], %(delays)s::float8[])
+       x (trace_id, culprit_tenant_id, task_class, came_at, delay_s)
+on conflict (tenant_id, trace_id, engine, culprit_tenant_id, task_class) do nothing

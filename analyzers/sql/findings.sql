@@ -17,6 +17,35 @@ select clock_timestamp()
 -- One writes findings at a time, until its transaction ends; and what time it is.
 select clock_timestamp() from (select pg_advisory_xact_lock(hashtextextended('pigou.detect', 0))) locked
 
+-- name: seen_to
+-- Before when everything that was written can be seen: transactions are dated with their beginning.
+select pigou.writing_since() - %(margin)s
+
+-- name: looked
+-- Up to when each mode saw what is written of a tenant (null: it could not look, or not yet by this rule), when, and how long it took.
+select mode, case when problem is null then seen_to end, looked_at, took_s from pigou.detection where tenant_id = %(tenant_id)s
+
+-- name: news
+-- When what looks at a tenant rest on last changed, since a time: its appraisals, how long it waited for others and whether they are found
+-- to be in the way; its records, entries and tasks; what engines served to anybody, or what their seconds are worth; what is material.
+select 'appraised', greatest(
+           (select max(c.appraised_at) from pigou.comparison c where c.tenant_id = %(tenant_id)s),
+           (select max(h.measured_at) from pigou.held_up h where h.tenant_id = %(tenant_id)s),
+           (select max(greatest(f.opened_at, f.resolved_at)) from pigou.finding f where f.mode = 'serving_congestion'))
+ union all
+select 'written', greatest(
+           (select max(r.recorded_at) from pigou.record r where r.tenant_id = %(tenant_id)s and r.recorded_at >= %(since)s),
+           (select max(e.recorded_at) from pigou.entry e where e.tenant_id = %(tenant_id)s and e.recorded_at >= %(since)s),
+           (select max(t.settled_at) from pigou.task t where t.tenant_id = %(tenant_id)s and t.settled_at >= %(since)s))
+ union all
+select 'served', greatest(
+           (select max(r.recorded_at) from pigou.record r
+             where r.recorded_at >= %(since)s and r.role = 'call'
+               and (r.attributes ? 'allocation.engine.decode_s' or r.attributes ? 'gen_ai.latency.time_in_model_decode')),
+           (select max(p.valid_from) from pigou.price_vector p where p.valid_from >= %(since)s))
+ union all
+select 'stated', (select max(m.recorded_at) from pigou.materiality m where m.tenant_id in (0, %(tenant_id)s))
+
 -- name: put_looks
 -- The latest look at each place.
 insert into pigou.look (tenant_id, mode, segment, layer, kind, task_class, subject, agent, band, looked_at, since, until, n, tasks,
@@ -129,11 +158,12 @@ select tenant_id, finding_id, 1, %(now)s, case when former_finding_id is null th
 
 -- name: note_detection
 -- That a mode has looked, what came of it, or why it could not.
-insert into pigou.detection (tenant_id, mode, looked_at, since, until, took_s, places, opened, resolved, problem)
-values (%(tenant_id)s, %(mode)s, %(now)s, %(since)s, %(until)s, %(took_s)s, %(places)s, %(opened)s, %(resolved)s, %(problem)s)
+insert into pigou.detection (tenant_id, mode, looked_at, since, until, took_s, places, opened, resolved, problem, seen_to)
+values (%(tenant_id)s, %(mode)s, %(now)s, %(since)s, %(until)s, %(took_s)s, %(places)s, %(opened)s, %(resolved)s, %(problem)s, %(seen_to)s)
 on conflict (tenant_id, mode) do update
    set looked_at = excluded.looked_at, since = excluded.since, until = excluded.until, took_s = excluded.took_s,
-       places = excluded.places, opened = excluded.opened, resolved = excluded.resolved, problem = excluded.problem
+       places = excluded.places, opened = excluded.opened, resolved = excluded.resolved, problem = excluded.problem,
+       seen_to = excluded.seen_to
 
 -- name: mark_detected
 -- When a detection began that looked at everything.

@@ -179,3 +179,30 @@ select coalesce((select r.attributes->>'allocation.action.class' from pigou.reco
  where d.tenant_id = %(tenant_id)s and d.kind = 'confirm' and d.decided_at >= %(since)s and d.decided_at < %(until)s
  group by 1, 2, 3
  order by 1, 2, 3
+
+-- name: waits_of_options
+-- What tasks waited at engines because of others who are found to be in the way there, at the tasks' λ: sums over decisions since a time, by
+-- segment and option, with the engines. Explored is as in flow_of_kinds.
+with held as (
+    select h.trace_id, sum(h.delay_s) as delay_s, min(h.engine) as engine
+      from pigou.held_up h
+     where h.tenant_id = %(tenant_id)s and h.came_at >= %(since)s and h.came_at < %(until)s
+       and exists (select from pigou.finding f
+                    where f.tenant_id = h.culprit_tenant_id and f.mode = 'serving_congestion' and f.status <> 'resolved'
+                      and f.subject = h.engine and coalesce(f.task_class, '') = h.task_class)
+     group by h.trace_id
+)
+select a.comparison, a.segment, d.chosen - 1 as place, coalesce(d.propensity < 1.0 / cardinality(d.options), false) as is_explored,
+       count(*) as n, coalesce(sum(h.delay_s * t.lambda_usd_per_s::float8), 0) as usd,
+       coalesce(array_agg(distinct h.engine) filter (where h.engine is not null), '{}') as engines
+  from pigou.decision d
+  join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  join pigou.task t on t.tenant_id = d.tenant_id and t.trace_id = d.trace_id
+  left join held h on h.trace_id = d.trace_id
+ where d.tenant_id = %(tenant_id)s and a.comparison = any (%(comparisons)s) and d.decided_at >= %(since)s and d.decided_at < %(until)s
+   and (%(subject)s::text is null
+        or exists (select from pigou.record r
+                    where r.tenant_id = d.tenant_id and r.trace_id = d.trace_id and r.span_id = d.span_id and r.started_at = d.decided_at
+                      and coalesce(r.attributes->>'allocation.action.class', '') = %(subject)s))
+ group by 1, 2, 3, 4
+ order by 1, 2, 3, 4

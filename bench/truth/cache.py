@@ -29,7 +29,7 @@ from bench.truth.cache_recorded import recorded_causes
 from bench.truth.caches import INPUT, READ, Loss, Provider, Request, mooncake, play, prompts_of
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
-_REQUESTS = 1_600
+_REQUESTS = 4_000
 _OFF = 0.25
 _HARMFUL = ("churn", "off", "off for half")
 _PROVIDERS = (
@@ -40,7 +40,7 @@ _PROVIDERS = (
     Provider("capacity", 600.0, 3_000),
     Provider("capacity", 3_600.0, 10_000),
 )
-_RESENT = {"memoryless": 2}  # its losses are drawn, so what could have been is a mean
+_RESENT = {"memoryless": 8}  # its losses are drawn, so what could have been is a mean
 
 
 @dataclass

@@ -34,14 +34,19 @@ _ROWS: tuple[tuple[str, Kind, How], ...] = (
     ("fingerprint, null: ample room", "null", "fingerprint"),
     ("fingerprint, confounded: the same rhythm, another engine", "confounded", "fingerprint"),
     ("fingerprint, null: another engine", "apart", "fingerprint"),
+    ("regression instead of a fingerprint: others' long contexts on the same engine", "shared", "regression"),
     ("regression instead of a fingerprint, confounded: the same rhythm, another engine", "confounded", "regression"),
+    ("regression instead of a fingerprint, null: another engine", "apart", "regression"),
 )
 _SEEDS: dict[Kind, int] = {"shared": 0, "null": 1, "confounded": 2, "apart": 3}
 HEADER = ("| economy | runs | windows | flat-rate victims found | promise kept |", "|---|---|---|---|---|")
 
 
 def table(replications: int, seed: int, only: str) -> tuple[list[str], bool]:
-    """The rows, printed as they are made, and whether a promise is broken."""
+    """The rows, printed as they are made, and whether a promise is broken.
+
+    None is made of the regression, which is there to be compared with.
+    """
     lines, broken = [*HEADER], False
     print("", *HEADER, sep="\n")
     for title, kind, how in _ROWS:
@@ -55,8 +60,9 @@ def table(replications: int, seed: int, only: str) -> tuple[list[str], bool]:
         good = found >= 0.9 if kind == "shared" else found <= 0.05
         said = "power ≥ 90 %" if kind == "shared" else "≤ 5 % false alarms"
         seen = float(np.mean([run.windows for run in runs]))
-        lines.append(f"| {title} | {replications} | {seen:,.0f} | {100 * found:.1f} % | {'yes' if good else 'NO'}: {said} |")
-        broken |= not good
+        kept = f"{'yes' if good else 'NO'}: {said}" if how == "fingerprint" else "– (nothing is promised of it)"
+        lines.append(f"| {title} | {replications} | {seen:,.0f} | {100 * found:.1f} % | {kept} |")
+        broken |= how == "fingerprint" and not good
         print(lines[-1], flush=True)
         print(f"{title}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return lines, broken

@@ -1,12 +1,14 @@
 """The modes of appraised decisions against worlds whose truth is known: harmful, innocent, and innocent ones that look wrong.
 
-usage: python -m bench truth modes [--replications 200] [--seed 1] [--only WORDS] [--write] [--data DIR]
+usage: python -m bench truth modes [--replications 200] [--seed 1] [--only WORDS] [--processes 2] [--kept FILE]
+           [--data DIR] [--write]
 
 Each replication plays a fortnight of one class of tasks, appraises it and looks. Found: a finding of the mode at the place that
 is wrong. Raises: a finding of the mode anywhere. Since: median distance of the onset found from the true one. Dollars: median
 distance of the dollars a day from the true ones, all decisions that went wrong counted, and how often the interval holds them.
 Plain means: how often a comparison of means would have said that the option in question loses money. `--data` looks at recorded
-attempts and runs besides (`recorded_modes.py`). `--write` puts the table into docs/modes.md. Exit 1 when a promise is broken.
+attempts and runs besides (`recorded_modes.py`). `--kept` writes every replication down as it is done, and does not do again what
+is there. `--write` puts the table into docs/modes.md. Exit 1 when a promise is broken.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -34,6 +37,7 @@ from analyzers.modes.places import Found
 from analyzers.modes.standing_regret import Flow, Part
 from bench.truth import recorded_modes
 from bench.truth.mode_worlds import DAYS, STARTS_S, Played, World, play
+from bench.truth.replications import replicated
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
 WINDOW = Window(datetime.fromtimestamp(STARTS_S, UTC), datetime.fromtimestamp(STARTS_S, UTC) + timedelta(days=DAYS))
@@ -111,6 +115,17 @@ CASES: tuple[Case, ...] = (
 )
 
 
+class Outcome(msgspec.Struct, frozen=True):
+    """What one replication came to. The last four are of the place that is wrong, None where it was not found."""
+
+    is_raised: bool
+    do_means_raise: bool
+    days_off: float | None = None
+    true_usd: float | None = None
+    error: float | None = None
+    is_covered: bool | None = None
+
+
 @dataclass
 class Tally:
     """One row, counted over replications."""
@@ -125,24 +140,18 @@ class Tally:
     errors: list[float] = field(default_factory=list[float])
     covered: int = 0
 
-    def add(self, played: Played, findings: Sequence[Found]) -> None:
+    def add(self, one: Outcome) -> None:
         """Count one replication."""
         self.runs += 1
-        self.raised += bool(findings)
-        self.means += plain_means_raise(self.case, played)
-        at = next((one for one in findings if one.place.subject == self.case.place), None)
-        if at is None:
+        self.raised += one.is_raised
+        self.means += one.do_means_raise
+        if one.days_off is None or one.true_usd is None or one.error is None:
             return
-        value, low, high = at.standing.usd_per_day, at.standing.low, at.standing.high
-        if value is None or low is None or high is None:
-            return
-        onset_s = STARTS_S + self.case.world.onset * DAYS * 86_400
         self.found += 1
-        self.days_off.append(abs(at.standing.since.timestamp() - onset_s) / 86_400)
-        true = _true_usd(played) / (DAYS * (1 - self.case.world.onset))
-        self.true.append(true)
-        self.errors.append(abs(value - true) / true)
-        self.covered += low <= true <= high
+        self.days_off.append(one.days_off)
+        self.true.append(one.true_usd)
+        self.errors.append(one.error)
+        self.covered += bool(one.is_covered)
 
     def kept(self) -> bool:
         """Whether the promise is kept, allowing two standard errors: found in 90 % and more, or raised in 5 % at most."""
@@ -170,18 +179,17 @@ def main() -> int:
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
     print(*lines, sep="\n")
     broken = False
-    with threadpool_limits(1):
-        for place, case in enumerate(CASES):
-            if given.only not in f"{case.mode}: {case.title}":
-                continue
-            tally, started = Tally(case), time.monotonic()
-            for replication in range(given.replications):
-                played = play(case.world, np.random.default_rng([given.seed, place, replication]))
-                tally.add(played, findings(case.mode, played, replication))
-            lines.append(tally.row())
-            broken |= not tally.kept()
-            print(lines[-1], flush=True)
-            print(f"{case.title}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    for place, case in enumerate(CASES):
+        if given.only not in f"{case.mode}: {case.title}":
+            continue
+        tally, started = Tally(case), time.monotonic()
+        runs = [(place, given.seed, replication) for replication in range(given.replications)]
+        for outcome in replicated(once, runs, Outcome, given.processes, given.kept):
+            tally.add(outcome)
+        lines.append(tally.row())
+        broken |= not tally.kept()
+        print(lines[-1], flush=True)
+        print(f"{case.title}: {time.monotonic() - started:.0f} s", file=sys.stderr)
     recorded = [] if given.data is None else recorded_modes.rows(Path(given.data))
     if recorded:
         print("", *recorded_modes.HEADER, *recorded, sep="\n")
@@ -190,6 +198,23 @@ def main() -> int:
         if recorded:
             _write("recorded-modes", [*recorded_modes.HEADER, *recorded], "--data DIR --write")
     return int(broken)
+
+
+def once(run: tuple[int, int, int]) -> Outcome:
+    """One replication: of which case, with which seed, the how manyth."""
+    place, seed, replication = run
+    case = CASES[place]
+    played = play(case.world, np.random.default_rng([seed, place, replication]))
+    with threadpool_limits(1):
+        found = findings(case.mode, played, replication)
+    raised, means = bool(found), plain_means_raise(case, played)
+    at = next((one.standing for one in found if one.place.subject == case.place), None)
+    if at is None or at.usd_per_day is None or at.low is None or at.high is None:
+        return Outcome(raised, means)
+    onset_s = STARTS_S + case.world.onset * DAYS * 86_400
+    true = _true_usd(played) / (DAYS * (1 - case.world.onset))
+    days_off = abs(at.since.timestamp() - onset_s) / 86_400
+    return Outcome(raised, means, days_off, true, abs(at.usd_per_day - true) / true, at.low <= true <= at.high)
 
 
 def findings(mode: str, played: Played, seed: int) -> list[Found]:
@@ -276,6 +301,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--replications", type=int, default=200, help="of each row")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="rows whose mode and title hold these words")
+    parser.add_argument("--processes", type=int, default=1, help="that replicate at once")
+    parser.add_argument("--kept", type=Path, help="file in which every replication is written down")
     parser.add_argument("--data", help="folder of recorded attempts and runs (verification/, delegation/)")
     parser.add_argument("--write", action="store_true", help="put the table into docs/modes.md")
     return parser.parse_args()

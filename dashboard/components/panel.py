@@ -68,9 +68,9 @@ class Panel:
     caption: str = ""
     table: str | None = None
     skeleton_px: int = 240
-    keeps: bool = False
     follows: tuple[str, ...] = ()
     """Names of the address that are this panel's alone: others stay as they are when one of them changes."""
+    keeps: bool = False
 
 
 def frame_of(panel: Panel) -> Component:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 
 import psycopg
 import pytest
 
+from analyzers import freshness
 from analyzers.appraising import Appraising, run_line
-from analyzers.detect import MODES
-from analyzers.modes.look import Mode
+from analyzers.detect import MODES, detect
+from analyzers.freshness import AGAIN_AFTER
+from analyzers.modes.look import Look, LookAt, Mode, Window
+from ledger.findings import set_materiality
 from ledger.queries import queries
 from tests.books import one, rows
 from tests.integration.test_appraise import make
@@ -56,7 +62,51 @@ def test_what_is_found_is_told_in_one_go(
     assert set(rows(writer, told)) == {("misallocation", "open", mode)}
     assert not Appraising("", {}).turn(writer), "nothing is due any more"
     owner.execute("update pigou.setting set value = '2020-01-01' where setting = 'detected_from'")
-    assert writer.execute(queries("analyzers", "appraise")["appraisal_is_due"]).fetchone() == (True,), "nobody has looked since"
+    assert is_due(writer), "nobody has looked since"
+
+
+def is_due(writer: psycopg.Connection) -> bool:
+    row = writer.execute(queries("analyzers", "appraise")["appraisal_is_due"], {"again_after": AGAIN_AFTER}).fetchone()
+    return row == (True,)
+
+
+def test_what_nothing_came_for_is_left_for_a_while(
+    writer: psycopg.Connection, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changed is looked at first, what took least before the rest; a finding is told before the looks after it."""
+    make(owner, 40)
+    monkeypatch.setattr(freshness, "MARGIN", timedelta(0))
+    looked: list[Mode] = []
+    told: list[list[Mode]] = []
+
+    def looks(mode: Mode, usd: float = 0.0) -> LookAt:
+        def look_at(_connection: psycopg.Connection, _tenant_id: int, _window: Window) -> list[Look]:
+            looked.append(mode)
+            return [replace(look_of(usd), mode=mode)] if usd else []
+
+        return look_at
+
+    def run() -> list[Mode]:
+        looked.clear()
+        detect(writer, modes=modes, only_due=True, opened=lambda _books: told.append(list(looked)))
+        return list(dict.fromkeys(looked))  # of two tenants
+
+    modes: dict[Mode, LookAt] = {"cache_misuse": looks("cache_misuse"), "over_routing": looks("over_routing", 4)}
+    assert sorted(run()) == ["cache_misuse", "over_routing"]
+    assert [seen[-1] for seen in told] == ["over_routing"] * 2
+    assert run() == []
+    owner.execute("update pigou.task set settled_at = clock_timestamp() where ctid in (select ctid from pigou.task limit 1)")
+    assert run() == ["cache_misuse"], "routes are looked at when they are appraised anew"
+    owner.execute("update pigou.detection set took_s = case mode when 'cache_misuse' then 9 else 1 end")
+    set_materiality(writer, Decimal(3), None, "test")
+    assert run() == ["over_routing", "cache_misuse"], "what is soon done first"
+    owner.execute("insert into pigou.setting (setting, value) values ('appraised_from', clock_timestamp()::text)")
+    assert run() == []
+    assert not is_due(writer)
+    owner.execute("update pigou.detection set looked_at = looked_at - interval '7 hours' where mode = 'over_routing'")
+    assert run() == ["over_routing"], "time has passed"
+    owner.execute("update pigou.detection set looked_at = looked_at - interval '7 hours'")
+    assert is_due(writer), "findings end with time"
 
 
 def test_the_one_under_way_ends_with_the_clock(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:

@@ -89,7 +89,7 @@ def a_call(filled: str) -> dict[str, object]:
 def test_every_query_runs_as_the_reader(filled: str, books: Books, name: str, search: str) -> None:
     values = cast("dict[str, str | datetime]", a_call(filled))
     values |= {"decision_id": "00000000-0000-0000-0000-000000000000", "alert_id": "1", "finding_id": "1", "q": "u-17"}
-    values |= {"rule": "budget", "channel": "ops"}
+    values |= {"rule": "budget", "channel": "ops", "whose": "acme"}
     frame = books.run(statement(name, parse(search), NOW, values=values))
     assert frame.columns
     assert all(len(row) == len(frame.columns) for row in frame.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,13 +13,17 @@ import psycopg
 import pytest
 
 from analyzers.appraise import BEGINNING, END, attribute
-from analyzers.modes import over_delegation, over_routing, reuse, under_routing, under_verification
-from analyzers.modes.look import Look, Window
+from analyzers.findings.store import Of, store
+from analyzers.modes import over_delegation, over_routing, reuse, routing, under_routing, under_verification
+from analyzers.modes.appraised import read
+from analyzers.modes.consequence import read_waits
+from analyzers.modes.look import Look, Place, Window
 from cli.main import main
 from ledger.database import connect
 from ledger.post import open_tenants
 from ledger.queries import queries
 from tests.books import cloned, one, rows, run
+from tests.looked import look_of
 
 DAYS, TASKS, ONSET = 20, 1_500, 0.4
 UNTIL = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -140,6 +145,37 @@ def test_the_dear_model_is_found_since_it_was_switched_on(played: str, looks: di
     assert {example.trace_id for example in found.examples} <= wrong
     assert {"regret_curve", "frontier", "menu", "onset", "segments"} <= found.detail.keys()
     assert not [look for look in looks["under_routing"] if look.is_discovery]
+
+
+def test_what_tasks_waited_for_others_is_summed_by_option(played: str) -> None:
+    """Only for those who are found to be in the way, and only by decisions since the place went wrong."""
+    held = """
+        insert into pigou.held_up (tenant_id, trace_id, engine, culprit_tenant_id, task_class, came_at, delay_s)
+        select 1, trace_id, 'engine-a', x.culprit, 'report', at, x.delay_s from public.was
+         cross join (values (7, 10.0), (8, 1000.0)) x (culprit, delay_s) where task_class = 'faq' and chosen = 2"""
+    with connect(played, "owner") as owner, owner.transaction(force_rollback=True):
+        (found,) = [
+            one for one in routing.places(read(owner, 1, WINDOW, routing.KINDS), "over_routing") if one.standing.is_discovery
+        ]
+        run(owner, held)
+        assert not any(each.usd for each in read_waits(owner, 1, found.standing, None)), "nobody is found to be in the way"
+        look = replace(look_of(4, Place("supply", "engine", "report", "engine-a")), mode="serving_congestion")
+        store(owner, Of(7, "serving_congestion", 0.5, WINDOW.since, UNTIL), [look])
+        waited = read_waits(owner, 1, found.standing, None)
+        since = "from public.was where task_class = 'faq' and chosen = %s and at >= %s"
+        n, dear = one(
+            owner,
+            f"select (select count(*) {since}), (select count(*) {since})",
+            1,
+            found.standing.since,
+            2,
+            found.standing.since,
+        )
+    assert [sum(each.n for each in waited if each.option == option) for option in (0, 1)] == [n, dear]
+    assert [sum(each.usd for each in waited if each.option == option) for option in (0, 1)] == pytest.approx(
+        [0, dear * 10 * 0.0005]
+    )
+    assert {each.engines for each in waited} == {(), ("engine-a",)}
 
 
 def test_the_agent_that_stopped_asking_is_found(played: str, looks: dict[str, list[Look]]) -> None:

@@ -128,6 +128,10 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
     assert float(usd) == pytest.approx(0.0005 * delay_s)
     assert float(usd) == pytest.approx(sum(of.usd for of in heavy.days), rel=1e-6)
     assert written >= 2 * 3 * HOURS
+    held = "select count(*), sum(h.delay_s) from pigou.held_up h join pigou.tenant t using (tenant_id)"
+    tasks, waited_s = one(writer, held + " where t.tenant = 'quick' and h.task_class = 'report'")
+    assert 0 < tasks < 240
+    assert waited_s == pytest.approx(delay_s, abs=240 * 0.05)
 
     served = {price.resource: price for price in read_prices(writer, "quick").engines}
     assert {resource: (price.unit, price.valid_from) for resource, price in served.items()} == {

@@ -9,7 +9,7 @@ import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats
 from analyzers.modes.cache.prompts import LIFETIME_S, Pieces, Prompts, Resends
-from analyzers.modes.cache.survival import Survival, depreciation, survival
+from analyzers.modes.cache.survival import Limits, Survival, depreciation, limits, survival
 
 Evidence: TypeAlias = Literal["worked", "keys", "equal writes", "growing prompts", "none"]
 """What tells which part of a prompt repeats: it was read where caching worked; keys say so; writes of one length follow each
@@ -40,17 +40,21 @@ class Kept:
     """How long one provider's cache keeps what is sent to it; None where nothing was seen. `calls`: whole prefixes, by age.
 
     Stated pieces by whichever tells best: the greatest age in front of them (`pieces`, a lifetime), how many others were cached
-    since (`pieces` and `by_distance`, a cache that is full), or δ_S (`rate`: each is lost for itself, at random)."""
+    since (`pieces` and `by_distance`, a cache that is full), both at once (`within`: a full cache with a lifetime), or δ_S
+    (`rate`: each is lost for itself, at random)."""
 
     calls: Survival | None
     pieces: Survival | None = None
     by_distance: bool = False
     rate: float | None = None
+    within: Limits | None = None
 
     def share(self, age_s: Floats, distance: Floats, sum_s: Floats) -> Floats | None:
         """The share of pieces that would be read; None where nothing was seen of pieces."""
         if self.rate is not None:
             return np.exp(-self.rate * sum_s)
+        if self.within is not None:
+            return self.within.at(age_s, distance)
         return None if self.pieces is None else self.pieces.at(distance if self.by_distance else age_s)
 
 
@@ -71,7 +75,7 @@ def survivals(prompts: Prompts, sent: Resends, works: Bools) -> dict[int, Kept]:
 
 
 def _of_pieces(calls: Survival | None, pieces: Pieces, inside: Bools) -> Kept:
-    """How pieces are kept, by whichever of the three leaves the smallest squared error.
+    """How pieces are kept, by whichever leaves the smallest squared error.
 
     Pieces that follow one that was lost count as lost: what matters is how much would be read, not how much is kept.
     """
@@ -79,16 +83,18 @@ def _of_pieces(calls: Survival | None, pieces: Pieces, inside: Bools) -> Kept:
     axes = (pieces.stored_age_s[inside], pieces.stored_distance[inside], pieces.stored_sum_s[inside])
     fits = [Kept(calls, survival(axes[0], read, weights)), Kept(calls, survival(axes[1], read, weights), by_distance=True)]
     seen = inside & pieces.is_seen
+    few = [Kept(calls, within=limits(axes[0], axes[1], read, weights))]
     constant = depreciation(pieces.own_age_s[seen], pieces.is_read[seen])
     if constant is not None:
-        fits.append(Kept(calls, rate=constant.value))
-    errors = [
-        float("inf") if (share := fit.share(*axes)) is None else float((weights * (read - share) ** 2).sum()) for fit in fits
-    ]
-    # A constant rate has one number where the steps have many: it is believed when it fits about as well.
-    if len(fits) == 3 and errors[2] <= _AS_WELL * min(errors):
-        return fits[2]
-    return fits[1] if errors[1] < errors[0] else fits[0]
+        few.append(Kept(calls, rate=constant.value))
+
+    def error(fit: Kept) -> float:
+        share = fit.share(*axes)
+        return float("inf") if share is None else float((weights * (read - share) ** 2).sum())
+
+    # A rate or two limits are one number or two where the steps have many: they are believed when they fit about as well.
+    plain, stepped = min(few, key=error), min(fits, key=error)
+    return plain if error(plain) <= _AS_WELL * error(stepped) else stepped
 
 
 def ages(prompts: Prompts, sent: Resends, inside: Bools) -> tuple[Floats, Bools]:

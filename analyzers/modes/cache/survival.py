@@ -16,6 +16,7 @@ from scipy import optimize, stats
 from analyzers.effects.estimate import LEVEL, Bools, Floats
 
 _AGE_MIN_S = 1e-3
+_TURNS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,71 @@ def survival(age_s: Floats, kept: Floats, weights: Floats) -> Survival:
     share = optimize.isotonic_regression(mean, weights=mass, increasing=False).x
     last = int(np.flatnonzero(mean > 0)[-1]) + 1
     return Survival(ages[:last], np.asarray(share[:last], dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A cache that keeps everything up to an age, and up to so many others used since.
+
+    Each limit lies between the greatest that was kept and the least that was lost by it, infinite where nothing was.
+    """
+
+    age_s: tuple[float, float]
+    distance: tuple[float, float]
+
+    def at(self, age_s: Floats, distance: Floats) -> Floats:
+        """The share kept, (n,) each; a straight line between what was kept and what was lost: the limit lies anywhere there."""
+        return _below(self.age_s, age_s) * _below(self.distance, distance)
+
+
+def _below(limit: tuple[float, float], x: Floats) -> Floats:
+    kept, lost = limit
+    if math.isinf(lost):
+        return np.where(x <= kept, 1.0, 0.0)
+    return np.clip((lost - x) / max(lost - kept, 1e-12), 0.0, 1.0)
+
+
+_NO_LIMIT = (math.inf, math.inf)
+
+
+def limits(age_s: Floats, distance: Floats, kept: Floats, weights: Floats) -> Limits:
+    """The two limits that tell best, by weight, what was kept from what was not.
+
+    Shapes: (n,) each, `kept` 0 or 1. One limit is found exactly with the other held fixed, in turn from both sides until neither
+    moves; the better of the two ends counts. Where nothing was lost by either, nothing is said to be kept beyond what was seen.
+    """
+    found: list[tuple[float, Limits]] = []
+    for is_age_first in (True, False):
+        age, most = _NO_LIMIT, _NO_LIMIT
+        for turn in range(2 * _TURNS):
+            before = age, most
+            if is_age_first == (turn % 2 == 0):
+                age = _limit(age_s, kept, np.where(distance <= most[0], weights, 0.0))
+            else:
+                most = _limit(distance, kept, np.where(age_s <= age[0], weights, 0.0))
+            if turn and before == (age, most):
+                break
+        if age == most == _NO_LIMIT and (kept > 0).any():
+            age, most = ((float(x[kept > 0].max()), math.inf) for x in (age_s, distance))
+        of = Limits(age, most)
+        found.append((float((weights * (kept - of.at(age_s, distance)) ** 2).sum()), of))
+    return min(found, key=lambda one: one[0])[1]
+
+
+def _limit(x: Floats, kept: Floats, weights: Floats) -> tuple[float, float]:
+    """Between which values to cut an axis so that the least weight is kept behind the cut and lost before it; none where that is
+    nowhere."""
+    order = np.argsort(x, kind="stable")
+    at, held, lost = x[order], (weights * kept)[order], (weights * (1 - kept))[order]
+    wrong = np.concatenate([[0.0], np.cumsum(lost)]) + (float(held.sum()) - np.concatenate([[0.0], np.cumsum(held)]))
+    possible = np.concatenate([[True], np.diff(at) > 0, [True]])  # no cut between equals
+    wrong = np.where(possible, wrong, np.inf)
+    least = float(wrong.min())
+    if wrong[-1] <= least:
+        return _NO_LIMIT
+    places = np.flatnonzero(wrong <= least)  # all that lies between equally good cuts has no weight
+    first, last = int(places[0]), int(places[-1])
+    return (float(at[first - 1]) if first else 0.0), float(at[last])
 
 
 def depreciation(age_s: Floats, kept: Bools, level: float = LEVEL) -> Depreciation | None:

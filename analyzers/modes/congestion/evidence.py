@@ -9,7 +9,6 @@ from analyzers.modes.congestion.books import Group, Seen
 from analyzers.modes.congestion.external import Imposed
 from analyzers.modes.congestion.fingerprint import fingerprint, windows
 from analyzers.modes.congestion.fit import Engine
-from analyzers.modes.congestion.replay import jobs, latencies
 from analyzers.modes.congestion.speculation import Speculation, draft_cost, make_or_buy
 from analyzers.modes.congestion.timeline import Blocks, overtaken, timeline
 from analyzers.modes.look import Json
@@ -46,15 +45,17 @@ def detail_of(seen: Seen, engine: Engine, group: Group, mask: Bools, imposed: Im
     }  # fmt: skip
 
 
-def weaknesses_of(seen: Seen, engine: Engine) -> tuple[str, ...]:
-    """What would make the number wrong, as far as the spans themselves tell."""
+def weaknesses_of(seen: Seen, replayed_s: Floats) -> tuple[str, ...]:
+    """What would make the number wrong, as far as the spans themselves tell.
+
+    `replayed_s` (n,): the latencies in a replay with nobody left out.
+    """
     served = seen.served
     found = ["Counted is what happened, given who came when: other days bring other crowds."]
     hidden = unseen(seen)
     if hidden > 0.05:
         found.append(f"{100 * hidden:.0f} % of what the engine says it served has no spans: delays by and of it are not counted.")
-    replayed = latencies(engine, jobs(served, engine))
-    off = float(np.nansum(np.abs(replayed - served.latency_s)) / max(1e-9, float(served.latency_s.sum())))
+    off = float(np.nansum(np.abs(replayed_s - served.latency_s)) / max(1e-9, float(served.latency_s.sum())))
     if off > 0.05:
         found.append(
             f"Replayed with nobody left out, latencies are {100 * off:.0f} % off what was seen: the engine has rules of its own."

@@ -15,7 +15,7 @@ import numpy as np
 from analyzers.effects import intervals
 from analyzers.effects.estimate import Bools, Floats, Ints
 from analyzers.modes.congestion.fit import Engine
-from analyzers.modes.congestion.replay import Run, jobs, latencies
+from analyzers.modes.congestion.replay import Jobs, Run, jobs, latencies
 from analyzers.modes.congestion.timeline import Served, timeline
 
 _Z = 1.959963984540054
@@ -42,13 +42,33 @@ class Money:
     high: float
 
 
+class Replays:
+    """An engine's requests replayed with nobody left out, by the engine and by its neighbours: what replays without a culprit are
+    compared with, made once for all culprits.
+
+    `whole_s` (n,): the latencies by the engine itself.
+    """
+
+    def __init__(self, served: Served, engine: Engine) -> None:
+        self.served, self.engine = served, engine
+        engines = [engine, *_neighbours(served, engine)]
+        works = [jobs(served, one) for one in engines]
+        self._parts = [(one, work, latencies(one, work)) for one, work in zip(engines, works, strict=True)]
+        self.work, self.whole_s = works[0], self._parts[0][2]
+
+    def imposed(self, culprit: Bools) -> Imposed:
+        """What a culprit, a mask (n,) over requests, imposed on all others."""
+        delays: list[Floats] = []
+        for engine, work, whole in self._parts:
+            delay = whole - latencies(engine, work, culprit)
+            delays.append(np.where(culprit | ~np.isfinite(delay), 0.0, delay))
+        return Imposed(delays[0], np.array([one - delays[0] for one in delays[1:]]).reshape(-1, len(self.whole_s)))
+
+
 def imposed(served: Served, engine: Engine, culprits: Sequence[Bools]) -> list[Imposed]:
     """What each culprit, a mask (n,) over requests, imposed on all others."""
-    parts = [_delays(served, one, culprits) for one in [engine, *_neighbours(served, engine)]]
-    return [
-        Imposed(parts[0][k], np.array([part[k] - parts[0][k] for part in parts[1:]]).reshape(-1, len(served.arrived_s)))
-        for k in range(len(culprits))
-    ]
+    replays = Replays(served, engine)
+    return [replays.imposed(culprit) for culprit in culprits]
 
 
 def total(one: Imposed, weight: Floats) -> Money:
@@ -61,16 +81,6 @@ def total(one: Imposed, weight: Floats) -> Money:
     sway = one.error_s @ known if len(one.error_s) else np.zeros(0)
     error = math.hypot(float(np.sqrt((sway**2).sum())), MODEL_ERROR * float(np.abs(one.delay_s) @ np.abs(known)))
     return Money(value, value - _Z * error, value + _Z * error)
-
-
-def _delays(served: Served, engine: Engine, culprits: Sequence[Bools]) -> list[Floats]:
-    work = jobs(served, engine)
-    whole = latencies(engine, work)
-    found: list[Floats] = []
-    for culprit in culprits:
-        delay = whole - latencies(engine, work, culprit)
-        found.append(np.where(culprit | ~np.isfinite(delay), 0.0, delay))
-    return found
 
 
 def _neighbours(served: Served, engine: Engine) -> Iterator[Engine]:
@@ -103,9 +113,12 @@ def _usual(served: Served, engine: Engine) -> Floats:
     return np.array([1 / step_s, batch / step_s, kv / step_s, step_s])
 
 
-def moved(served: Served, engine: Engine, culprit: Bools, later_s: Sequence[float]) -> list[Floats]:
-    """What a culprit would impose on each of the others, (n,) in seconds, if it came so much later; one for each of `later_s`."""
-    work = jobs(served, engine)
+def moved(served: Served, engine: Engine, culprit: Bools, later_s: Sequence[float], work: Jobs | None = None) -> list[Floats]:
+    """What a culprit would impose on each of the others, (n,) in seconds, if it came so much later; one for each of `later_s`.
+
+    `work` None: that of the requests, made here.
+    """
+    work = jobs(served, engine) if work is None else work
     without = latencies(engine, work, culprit)
     found: list[Floats] = []
     for shift in later_s:
@@ -122,13 +135,15 @@ _PIECE = 40
 _ENDS_MAX = 4_000
 
 
-def marginal(served: Served, engine: Engine, requests: Ints) -> tuple[Floats, Floats]:
+def marginal(served: Served, engine: Engine, requests: Ints, replays: Replays | None = None) -> tuple[Floats, Floats]:
     """What each of some requests imposed on all others: seconds, and USD at the others' λ; shapes (k,).
+
+    `replays` None: made here.
 
     The replay without a request begins where it arrives, and ends when nobody's answer comes at another time any more.
     """
-    work = jobs(served, engine)
-    whole, price = latencies(engine, work), np.nan_to_num(served.lam)
+    work = jobs(served, engine) if replays is None else replays.work
+    whole, price = latencies(engine, work) if replays is None else replays.whole_s, np.nan_to_num(served.lam)
     seconds, usd = np.zeros(len(requests)), np.zeros(len(requests))
     run = Run(engine, work)
     came = np.where(np.isfinite(whole), whole, 0.0)

@@ -22,6 +22,9 @@ from ledger.queries import queries
 _SQL = queries("analyzers", "congestion")
 SOURCE = "replay"
 LOOKS_BACK = timedelta(days=14)
+KEPT_FOR = timedelta(days=35)
+"""How long it is kept who waited for whom: longer than any look goes back."""
+_NOTICED_S = 0.05  # a delay that is less in all a task's requests is not kept
 _SETTLES = timedelta(minutes=15)  # an hour is over when its last spans have come
 _BEFORE = timedelta(days=1)  # read before what is measured, so that the engine is as full as it was
 _HOUR_S, _DAY_S = 3_600.0, 86_400.0
@@ -129,7 +132,9 @@ def _store_delays(connection: psycopg.Connection, seen: Seen, engine: Engine, du
     victims = np.unique(victim_of).tolist()
     rows: list[dict[str, Any]] = []
     masks = [seen.of(group.tenant_id, group.task_class) for group in seen.groups]
-    for group, one in zip(seen.groups, imposed(served, engine, masks), strict=True):
+    found = imposed(served, engine, masks)
+    _store_waits(connection, seen, found, due)
+    for group, one in zip(seen.groups, found, strict=True):
         key = {"tenant_id": group.tenant_id, "engine": seen.engine, "task_class": group.task_class}
         for day in np.unique(days[days >= first]).tolist():
             for victim in victims:
@@ -140,6 +145,31 @@ def _store_delays(connection: psycopg.Connection, seen: Seen, engine: Engine, du
     with connection.cursor() as cursor:
         cursor.executemany(_SQL["put_externality"], rows)
     return len(rows)
+
+
+def _store_waits(connection: psycopg.Connection, seen: Seen, found: list[Imposed], due: _Due) -> None:
+    """How long each task waited for whom, of the requests of the days that are measured."""
+    served = seen.served
+    late = served.arrived_s >= due.day.timestamp()
+    waited: dict[tuple[int, str, int], list[float]] = {}  # victim tenant, trace, culprit group: first second, delay
+    for culprit, one in enumerate(found):
+        for place in map(int, np.flatnonzero(late & (one.delay_s > 0))):
+            key = seen.groups[int(served.group[place])].tenant_id, seen.trace_id[place], culprit
+            of = waited.setdefault(key, [float(served.arrived_s[place]), 0.0])
+            of[1] += float(one.delay_s[place])
+    for tenant_id in sorted({group.tenant_id for group in seen.groups}):
+        rows = [(key, of) for key, of in waited.items() if key[0] == tenant_id and of[1] >= _NOTICED_S]
+        given = {"tenant_id": tenant_id, "engine": seen.engine, "since": due.day, "gone": due.until - KEPT_FOR}
+        connection.execute(_SQL["forget_held_up"], given)
+        connection.execute(
+            _SQL["put_held_up"],
+            {
+                **given, "trace_ids": [key[1] for key, _ in rows],
+                "culprits": [seen.groups[key[2]].tenant_id for key, _ in rows],
+                "classes": [seen.groups[key[2]].task_class for key, _ in rows],
+                "came": [datetime.fromtimestamp(of[0], UTC) for _, of in rows], "delays": [of[1] for _, of in rows],
+            },
+        )  # fmt: skip
 
 
 def _measured(one: Imposed, of: Bools, lam: Floats) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from analyzers.modes.cache.causes import CAUSES, causes
 from analyzers.modes.cache.prompts import Prompts, resends, touches_of
 from analyzers.modes.cache.recency import Recency
-from analyzers.modes.cache.survival import depreciation, survival
+from analyzers.modes.cache.survival import Limits, depreciation, limits, survival
 from analyzers.modes.cache.touches import break_even_reads, previous_of
 from analyzers.modes.cache.values import hit_rates
 from analyzers.modes.cache.writes import writes
@@ -43,6 +43,32 @@ def requests(rng: np.random.Generator, n: int = 60) -> list[Request]:
             path.append(node)
         made.append(Request(float(at_s), 512.0 * len(path), tuple(path)))
     return made
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_limits_are_told_apart(seed: int) -> None:
+    """Of a full cache with a lifetime each limit lies between what was kept and what was lost by it, a few odd ones aside."""
+    rng = np.random.default_rng(seed)
+    ages, distances_, ones = rng.uniform(0, 900, 600), rng.uniform(0, 5_000, 600), np.ones(600)
+    kept = ((ages <= 600) & (distances_ <= 3_000)).astype(np.float64)
+    found = limits(ages, distances_, kept, ones)
+    assert found.age_s[0] <= 600 < found.age_s[1]
+    assert found.distance[0] <= 3_000 < found.distance[1]
+    assert found.at(ages, distances_) == pytest.approx(kept)
+    middle = np.array([sum(found.age_s) / 2, 0.0])
+    assert found.at(middle, np.zeros(2)) == pytest.approx([0.5, 1.0])
+    odd = np.where(np.arange(600) % 50 == 0, 1 - kept, kept)
+    assert abs(found.age_s[0] - limits(ages, distances_, odd, ones).age_s[0]) < 50
+
+
+def test_a_limit_that_nothing_was_lost_by_is_none() -> None:
+    ages, many = np.array([1.0, 2.0, 3.0, 4.0]), np.array([9.0, 9.0, 9.0, 9.0])
+    found = limits(ages, many, np.array([1.0, 1.0, 0.0, 0.0]), np.ones(4))
+    assert found == Limits((2.0, 3.0), (math.inf, math.inf))
+    assert found.at(np.array([1.0]), np.array([99.0])) == [1.0]
+    every = limits(ages, many, np.ones(4), np.ones(4))
+    assert every == Limits((4.0, math.inf), (9.0, math.inf)), "nothing is said to be kept beyond what was seen"
+    assert every.at(np.array([4.0, 5.0]), np.array([9.0, 9.0])).tolist() == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("seed", range(4))

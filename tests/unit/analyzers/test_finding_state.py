@@ -236,7 +236,7 @@ def test_evidence_waits_a_minute_at_most(took_s: float) -> None:
 
 @pytest.mark.parametrize(
     ("took_s", "pause_s"),
-    [(0.0, 10.0), (1.0, 10.0), (2.0, 20.0), (4.0, 40.0), (10.0, 28.0), (20.0, 10.0), (60.0, 90.0), (600, 6000)],
+    [(0.0, 2.0), (1.0, 10.0), (2.0, 20.0), (4.0, 40.0), (10.0, 32.0), (20.0, 12.0), (25.0, 2.0), (45.0, 37.0), (600, 6000)],
 )
 def test_how_long_it_rests(took_s: float, pause_s: float) -> None:
     assert pause_after(took_s) == pause_s
