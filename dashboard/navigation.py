@@ -117,8 +117,6 @@ def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: st
         held: Shape | None,
     ) -> Answer:
         name, filters = identity["panel"], views.parse(search)
-        if ctx.triggered_id == "tick" and held is not None and panels[name].keeps:
-            return no_update, no_update, no_update
         key = view_key(filters, pathname or "/", followed - set(panels[name].follows))
         if ctx.triggered_id == "url" and held is not None and held.get("view") == key:
             return no_update, no_update, no_update
