@@ -242,7 +242,15 @@ def _unclaimed(each: Segment) -> Segment:
         each.regret, value=None, standard_error=None, low=None, high=None, status="not_identified", why=UNAVAILABLE, needs=None
     )
     return replace(
-        each, best="", regret=regret, changes={}, downstream=None, status="not_identified", why=UNAVAILABLE, needs=None
+        each,
+        best="",
+        regret=regret,
+        changes={},
+        change_errors={},
+        downstream=None,
+        status="not_identified",
+        why=UNAVAILABLE,
+        needs=None,
     )
 
 
@@ -265,6 +273,8 @@ def _segment_row(each: Segment) -> dict[str, object]:
         "regret_high_usd": numbers[3],
         "degrees": regret.degrees if np.isfinite(regret.degrees) else None,
         "changes": Jsonb(each.changes),
+        "change_errors": Jsonb(each.change_errors),
+        "option_errors": Jsonb({name: list(errors) for name, errors in each.option_errors.items()}),
         "downstream_usd": None if downstream is None else downstream.value,
         "downstream_low_usd": None if downstream is None else downstream.low,
         "downstream_high_usd": None if downstream is None else downstream.high,

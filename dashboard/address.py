@@ -1,5 +1,6 @@
 """How single values of an address are read; each reader answers None for what it cannot read."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -119,6 +120,11 @@ def _level(value: str) -> str | None:
     return f"{level:.6g}" if 0 <= level < 1e12 else None
 
 
+def _span(value: str) -> str | None:
+    """The id of a span, 16 hex digits."""
+    return value.lower() if re.fullmatch(r"[0-9a-fA-F]{16}", value) else None
+
+
 # What single pages ask beside time and filters, by its name in the address: a reader of its value, None where it cannot be read.
 ASKED: dict[str, Callable[[str], str | None]] = {
     "account": _named,
@@ -131,6 +137,7 @@ ASKED: dict[str, Callable[[str], str | None]] = {
     "former": _one_of("1"),
     "provider": _named,
     "priced": _named,
+    "span": _span,
     "age": _one_of(*AGES),
     "channel": _named,
     "whose": _named,

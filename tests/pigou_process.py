@@ -41,6 +41,7 @@ class RunningPigou:
         command: Sequence[str] = ("up",),
         options: Sequence[str] = ("--http-port", "0", "--grpc-port", "0", "--dashboard-port", "0"),
         environment: dict[str, str] | None = None,
+        ready_within_s: float = READY_WITHIN_S,
     ) -> None:
         """Start it and wait until it is ready. Raises RuntimeError with what it said when it does not get there."""
         self.home = home
@@ -49,7 +50,7 @@ class RunningPigou:
         self.process = started(*command, "--home", str(home), *options, environment=environment)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._wait_for_ready(began + READY_WITHIN_S)
+        self._wait_for_ready(began + ready_within_s)
         self.ready_after_s = time.monotonic() - began
         addresses = json.loads((home / "run.json").read_text())
         self.dsn: str = addresses["dsn"]

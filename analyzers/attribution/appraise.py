@@ -86,8 +86,10 @@ def appraise(
         pool = np.flatnonzero(places == place)
         made = [segment(lending, pool, option, band, material) for option in range(len(kept.options))]
         found += [(place, each) for each in made if each is not None]
-    _fill(blank, fitted, [each for _, each in found], valued, material)
-    segments = doubts(fitted, tuple(each.segment for _, each in found), seed=seed)
+    shared = _Shared(fitted)
+    _fill(blank, fitted, [each for _, each in found], valued, material, shared)
+    made = tuple(replace(each.segment, option_errors=_option_errors(fitted, each, shared)) for _, each in found)
+    segments = doubts(fitted, made, seed=seed)
     unvalued = np.flatnonzero(np.isnan(choices.v_usd))
     if len(unvalued):
         more = _unvalued(choices, unvalued, "V is not known: state it on the task or in the price policy")
@@ -125,9 +127,8 @@ def _unvalued(choices: Choices, rows: Ints, why: str) -> tuple[Segment, ...]:
     )  # fmt: skip
 
 
-def _fill(into: Appraised, fitted: Fit, found: list[Found], valued: Ints, materiality_usd: float) -> None:
+def _fill(into: Appraised, fitted: Fit, found: list[Found], valued: Ints, materiality_usd: float, shared: _Shared) -> None:
     """Write every decision's numbers into the arrays of `into` (rows `valued`)."""
-    shared = _Shared(fitted)
     for place, each in enumerate(found):
         rows = valued[each.rows]
         into.segment[rows] = place
@@ -182,6 +183,22 @@ def _terms(into: Appraised, fitted: Fit, each: Found, rows: Ints, shared: _Share
     for name, array, price in (("latency", into.latency_usd, fitted.choices.lam), ("risk", into.risk_usd, fitted.choices.rho)):
         if fitted.part(name) is None and not price.any():  # type: ignore[arg-type]
             array[rows] = 0.0
+
+
+def _option_errors(fitted: Fit, each: Found, shared: _Shared) -> dict[str, tuple[float | None, ...]]:
+    """By term and option, the standard error per unit of price that `_regrets` has of the net; see `Segment.option_errors`."""
+    options = range(len(fitted.choices.options))
+    offsets = [None if option == each.chosen else shared.offsets(each, option) for option in options]
+    errors: dict[str, tuple[float | None, ...]] = {}
+    for place, part in enumerate(fitted.parts):
+        if part.name == "own":
+            continue
+        errors[part.name] = tuple(
+            0.0 if option == each.chosen else None if known is None
+            else math.sqrt(max(0.0, float(known[1][place, place])) + float(part.unseen[option] + part.unseen[each.chosen]))
+            for option, known in zip(options, offsets, strict=True)
+        )  # fmt: skip
+    return errors
 
 
 def _is_net_known(fitted: Fit) -> bool:

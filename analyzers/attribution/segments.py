@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
@@ -49,13 +49,14 @@ class Segment:
 
     `best`: the alternative that gains most over them, "" where none does. `regret`: their total in USD with its interval. Its
     value is not pushed up by choosing among noisy options and may be below 0, which the truth cannot. `changes`: the policy's
-    total of each term (V·ΔQ, −ΔC, −λ·ΔL, −ρ·ΔR), in USD, that add up to it. `downstream`: ΔC of the whole tasks less ΔC of the
-    decisions' own calls, in USD; None where own costs are not known. `options`: each option's total against the chosen one, in
-    their order; None for the chosen one and where nothing is known. `most_usd`: the same as `regret` with each decision's best
-    looking option taken at its word, and what no model tells apart known: too much on average, and so a ceiling for
-    sums. `status` judges the interval against `materiality_usd`; `needs` says what would settle it. `discovery`: whether it is a
-    finding among all segments of a run (`discoveries`). `tipping_gamma`: see `doubt`; NaN where propensities were logged or
-    nothing was clearly lost.
+    total of each term (V·ΔQ, −ΔC, −λ·ΔL, −ρ·ΔR), in USD, that add up to it; `change_errors` their standard errors.
+    `downstream`: ΔC of the whole tasks less ΔC of the decisions' own calls, in USD; None where own costs are not known.
+    `options`: each option's total against the chosen one, in their order; None for the chosen one and where nothing is known.
+    `most_usd`: the same as `regret` with each decision's best looking option taken at its word, and what no model tells apart
+    known: too much on average, and so a ceiling for sums. `status` judges the interval against `materiality_usd`; `needs` says
+    what would settle it. `discovery`: whether it is a finding among all segments of a run (`discoveries`). `tipping_gamma`: see
+    `doubt`; NaN where propensities were logged or nothing was clearly lost. `option_errors`: by term, for each
+    option the standard error of its mean against the chosen one's, per unit of the term's price; None where nothing is known.
     """
 
     label: str
@@ -76,6 +77,8 @@ class Segment:
     discovery: bool = False
     adjusted_p: float = math.nan
     tipping_gamma: float = math.nan
+    change_errors: dict[str, float] = field(default_factory=dict[str, float])
+    option_errors: dict[str, tuple[float | None, ...]] = field(default_factory=dict[str, "tuple[float | None, ...]"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,13 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
     basis = Basis(len(rows), tasks, f"regret, {fit.method}", "these decisions", intervals.LEVEL)
     totals = {b: each.gain for b, each in evident.items()}
     pulls: list[tuple[Ints, Floats]] = []
-    best, changes, downstream = "", {}, None
+    best, changes, errors, downstream = "", {}, {}, None
     if evident:
         steps = policy(lending, pool, chosen, evident)
         regret, pulls = _regret(fit, steps, totals, basis)
         gainer = max(totals, key=lambda b: totals[b].numbers()[0])
         best = fit.choices.options[gainer] if totals[gainer].numbers()[0] > 0 else ""
-        changes, downstream = _changes(fit, steps), _downstream(fit, steps, basis)
+        changes, errors, downstream = _changes(fit, steps), _change_errors(fit, steps), _downstream(fit, steps, basis)
     else:
         regret = _nothing(fit, pool, basis, every, chosen)
     status, why, needs = _judged(fit, pool, regret, evident, chosen, materiality_usd * len(rows))
@@ -149,7 +152,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
     made = Segment(
         f"{name}, {band.label}", band, name, best, len(rows), tasks, regret, changes, downstream, options,
         _most(fit, pool, evident), status, why, needs,
-        materiality_usd * len(rows),
+        materiality_usd * len(rows), change_errors=errors,
     )  # fmt: skip
     return Found(made, rows, chosen, evident, pulls)
 
@@ -239,6 +242,22 @@ def _changes(fit: Fit, steps: list[Contrast]) -> dict[str, float]:
             if part.name != "own":
                 sums[part.name] += float(worth[place])
     return sums
+
+
+def _change_errors(fit: Fit, steps: list[Contrast]) -> dict[str, float]:
+    """Standard errors of `_changes`, in USD: of what was measured, tasks being the unit, and of what no model tells apart."""
+    errors: dict[str, float] = {}
+    for place, part in enumerate(fit.parts):
+        if part.name == "own" or not steps:
+            continue
+        pulls, unseen = list[tuple[Ints, Floats]](), 0.0
+        for step in steps:
+            prices = np.zeros((len(fit.parts), len(step.decisions)))
+            prices[place] = part.price[step.decisions]
+            pulls += step.pull(prices)
+            unseen += step.unseen(prices)
+        errors[part.name] = math.sqrt(_spread(fit, 0.0, pulls).standard_error ** 2 + unseen)
+    return errors
 
 
 def _downstream(fit: Fit, steps: list[Contrast], basis: Basis) -> Estimate | None:

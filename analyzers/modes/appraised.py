@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,17 @@ def dearest(connection: psycopg.Connection, of: Appraised, place: Standing, subj
     }  # fmt: skip
     rows = connection.execute(SQL["dearest_decisions"], wanted).fetchall()
     return tuple(Example(trace, usd, decision, span) for trace, span, decision, usd in rows)
+
+
+def decided(connection: psycopg.Connection, tenant_id: int, examples: Sequence[Example], kind: str) -> tuple[Example, ...]:
+    """The same cases with the decision of a kind that brought them about: of their trace the one at their span, else the last
+    before it, else the first; as they were where the trace has none."""
+    wanted = {
+        "tenant_id": tenant_id, "kind": kind, "traces": [bytes.fromhex(one.trace_id) for one in examples],
+        "spans": [bytes.fromhex(one.span_id or "") for one in examples],
+    }  # fmt: skip
+    known: dict[str, str] = dict(connection.execute(SQL["decisions_behind"], wanted).fetchall()) if examples else {}
+    return tuple(replace(one, decision_id=one.decision_id or known.get(one.trace_id)) for one in examples)
 
 
 def needs(place: Standing) -> dict[str, Json]:

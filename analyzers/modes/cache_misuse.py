@@ -14,6 +14,7 @@ from analyzers.effects import multiplicity
 from analyzers.effects.estimate import Estimate
 from analyzers.effects.intervals import quantile
 from analyzers.modes import reuse
+from analyzers.modes.appraised import decided
 from analyzers.modes.cache.load import Loaded, load
 from analyzers.modes.cache.places import Judged, Looked
 from analyzers.modes.cache.places import look as judge
@@ -42,6 +43,7 @@ def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
         return answers
     seen = judge(loaded.prompts, window.since.timestamp(), window.until.timestamp())
     looks = [_look(loaded, seen, one, window) for one in seen.judged]
+    looks = [replace(each, examples=decided(connection, tenant_id, each.examples, "cache")) for each in looks]
     return [replace(each, is_discovery=stands) for each, stands in zip(looks, discovered_of(seen.judged), strict=True)] + answers
 
 
@@ -80,13 +82,18 @@ def _look(loaded: Loaded, seen: Looked, one: Judged, window: Window) -> Look:
 
 
 def _terms(one: Judged, days: float) -> tuple[Term, ...]:
-    terms = [
-        Term("savings by reads", one.reads_usd / days),
-        Term("write premium", one.writes_usd / days),
-    ]
+    """What was paid for nothing, and what reading would have saved for which premium; the premium's error is in the savings'."""
+    terms: list[Term] = []
     if one.unrepaid_usd is not None:
         value, low, high = (part / days for part in one.unrepaid_usd)
         terms.append(Term("premiums paid less what they saved", value, low, high))
+        if one.usd == one.unrepaid_usd[0]:
+            return tuple(terms)
+    below, above = (0.0, 0.0) if one.usd is None else ((one.usd - (one.low or 0.0)) / days, ((one.high or 0.0) - one.usd) / days)
+    reads = one.reads_usd / days
+    stable = " once the prefix stays the same" if one.subject == "writes never repaid" else ""
+    saved = Term(f"savings by reads{stable}", reads, reads - below, reads + above)
+    terms += [saved if one.usd is not None else Term(saved.name, reads), Term("write premium for them", one.writes_usd / days)]
     return tuple(terms)
 
 

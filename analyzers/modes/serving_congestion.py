@@ -8,13 +8,14 @@ names of other tenants are not in it: what it imposes on them is one sum. Who im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import psycopg
 
 from analyzers.effects.estimate import Bools, Floats, Ints
+from analyzers.modes.appraised import decided
 from analyzers.modes.congestion import external
 from analyzers.modes.congestion.books import Group, Pressure, Seen, engines_of, pressure, read
 from analyzers.modes.congestion.change import change
@@ -88,7 +89,9 @@ def looking() -> LookAt:
         for engine in engines:
             if (engine, window) not in known:
                 known[engine, window] = _view(read(connection, engine, window))
-            found += _looks(known[engine, window], tenant_id, window)
+            looks = _looks(known[engine, window], tenant_id, window)
+            # What brought a request to the engine is the route of its task.
+            found += [replace(each, examples=decided(connection, tenant_id, each.examples, "route")) for each in looks]
         if not engines:
             found += [_by_metrics(one, window) for one in pressure(connection, tenant_id, window)]
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +11,13 @@ import numpy as np
 import psycopg
 
 from analyzers.effects.estimate import Floats
+from analyzers.effects.intervals import quantile
+from analyzers.modes.appraised import decided
 from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
 from analyzers.modes.rollouts.drift import UPDATES_MIN, decay, trend
 from analyzers.modes.rollouts.stale import Stale, Updates, stale
 from analyzers.modes.rollouts.tokens import USES, frontier, marginals
+from analyzers.modes.wording import noun
 from analyzers.modes.wording import usd as worded
 from ledger.queries import queries
 
@@ -42,7 +45,8 @@ class Loaded:
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
     """A look at every trainer whose updates say which version generated their rollouts and which one consumed them."""
-    return [_look(each, window) for each in load(connection, tenant_id, window)]
+    looks = [_look(each, window) for each in load(connection, tenant_id, window)]
+    return [replace(each, examples=decided(connection, tenant_id, each.examples, "update")) for each in looks]
 
 
 def load(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Loaded]:
@@ -117,7 +121,20 @@ def _terms(updates: Updates, found: Stale | None, days: float) -> tuple[Term, ..
     value = np.where(found.counted, updates.value_usd, 0.0)
     gained = float(np.nansum(value * np.where(found.counted, found.own, 0.0)))
     lost = float(np.nansum(value * found.lost_each))
-    terms = [Term("V·g of the late batches", gained / days), Term("V·g of batches no later than before", (gained + lost) / days)]
+    _, low, high = _usd_per_day(updates, found, days)
+    late = gained / days
+    noise = np.where(found.counted, value * updates.gain_error, 0.0)  # not a number where an update states no error of its gain
+    reach = quantile(float("inf")) * float(np.sqrt((noise**2).sum())) / days
+    terms = [
+        Term("V·g of the late batches", late)
+        if np.isnan(reach)
+        else Term("V·g of the late batches", late, late - reach, late + reach),
+        Term(
+            "V·g of batches no later than before",
+            (gained + lost) / days,
+            *(None if end is None else late + end for end in (low, high)),
+        ),
+    ]
     if found.delta is not None:
         level = float(np.nansum(value * updates.capability))
         terms.append(Term("V·δ·A", *(part * level / days for part in found.delta)))
@@ -136,9 +153,8 @@ def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str,
         f"{late} updates of {name} consumed rollouts that were {np.median(lags):.0f} versions old, {found.reference:.0f} being"
         f" usual: {found.lost[0]:.3g} of capability lost"
     )
-    change = (
-        f"Keep the rollout queue short: consume batches no more than {found.reference:.0f} versions after they were generated."
-    )
+    usual = noun(round(found.reference), "version")
+    change = f"Keep the rollout queue short: consume batches no more than {usual} after they were generated."
     if usd is None:
         return (
             f"{what}; what that is worth nobody says.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -21,6 +21,7 @@ from analyzers.modes.onset import Onset, onset
 EXPLORED_MAX = 0.2
 """Share of its chances up to which an option counts as tried to learn, where no propensity tells."""
 
+_CONFIDENT = 1.959964  # standard errors to either side of a 95 % interval
 _DAY_S = 86_400.0
 _TERMS = (("quality", "V·ΔQ", 1.0), ("cost", "ΔC", -1.0), ("latency", "λ·ΔL", -1.0), ("risk", "ρ·ΔR", -1.0))
 
@@ -54,6 +55,7 @@ class Part:
     needs_outcomes: int | None
     needs_exploration: float | None
     is_discovery: bool
+    change_errors: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def stands(self) -> bool:
@@ -315,13 +317,26 @@ def _sum(counted: Sequence[Part], shares: Mapping[int, float]) -> tuple[float, f
 
 
 def _terms(counted: Sequence[Part], shares: Mapping[int, float], days: float) -> tuple[Term, ...]:
-    """What the best known options would change a day in each term of eq. 1; their sum (the first less the others) is the loss."""
-    sums = {name: 0.0 for name, _, _ in _TERMS}
-    for part in counted:
-        for name in sums:
-            sums[name] += shares[id(part)] * part.changes.get(name, 0.0)
-    known = {name for part in counted for name in part.changes}
-    return tuple(Term(label, sign * sums[name] / days if name in known else None) for name, label, sign in _TERMS)
+    """What the best known options would change a day in each term of eq. 1; their sum (the first less the others) is the loss.
+
+    Limits: errors of one comparison's segments add up, since they share evidence; those of comparisons add as squares.
+    """
+    terms: list[Term] = []
+    for name, label, sign in _TERMS:
+        known = [part for part in counted if name in part.changes]
+        value = sign * sum(shares[id(part)] * part.changes[name] for part in known) / days
+        errors: dict[int, float] = {}
+        for part in known:
+            error = shares[id(part)] * part.change_errors.get(name, math.nan)
+            errors[part.comparison] = errors.get(part.comparison, 0.0) + error
+        reach = _CONFIDENT * math.sqrt(sum(error**2 for error in errors.values())) / days
+        if not known:
+            terms.append(Term(label, None))
+        elif math.isnan(reach):
+            terms.append(Term(label, value))
+        else:
+            terms.append(Term(label, value, value - reach, value + reach))
+    return tuple(terms)
 
 
 def _days(rows: Sequence[_Rows]) -> tuple[Day, ...]:

@@ -79,10 +79,11 @@ delete from pigou.appraisal a using pigou.decision d
 -- name: write_segment
 -- A segment of a comparison, and what was lost in it.
 insert into pigou.segment (tenant_id, comparison, segment, label, value_band, value_low_usd, value_high_usd, chosen, best, n, tasks, regret_usd,
-                           regret_low_usd, regret_high_usd, standard_error, degrees, changes, downstream_usd, downstream_low_usd,
+                           regret_low_usd, regret_high_usd, standard_error, degrees, changes, change_errors, option_errors, downstream_usd, downstream_low_usd,
                            downstream_high_usd, materiality_usd, most_usd, status, why, needs_outcomes, needs_exploration)
 values (%(tenant_id)s, %(comparison)s, %(segment)s, %(label)s, %(value_band)s, %(value_low_usd)s, %(value_high_usd)s, %(chosen)s, %(best)s,
         %(n)s, %(tasks)s, %(regret_usd)s, %(regret_low_usd)s, %(regret_high_usd)s, %(standard_error)s, %(degrees)s, %(changes)s,
+        %(change_errors)s, %(option_errors)s,
         %(downstream_usd)s, %(downstream_low_usd)s, %(downstream_high_usd)s, %(materiality_usd)s, %(most_usd)s, %(status)s, %(why)s,
         %(needs_outcomes)s, %(needs_exploration)s)
 

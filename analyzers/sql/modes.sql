@@ -6,7 +6,7 @@ select tenant from pigou.tenant where tenant_id = %(tenant_id)s
 -- The appraised segments of a tenant's decisions of some kinds.
 select s.comparison, s.segment, c.layer, c.kind, c.task_class, c.options, c.assignment, c.method, s.value_band as band,
        s.value_low_usd::float8 as v_low_usd, s.chosen, s.best, s.n, s.tasks, s.regret_usd::float8, s.regret_low_usd::float8 as low_usd,
-       s.regret_high_usd::float8 as high_usd, s.changes,
+       s.regret_high_usd::float8 as high_usd, s.changes, s.change_errors,
        s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8, s.materiality_usd::float8, s.status, s.why,
        s.needs_outcomes, s.needs_exploration, s.is_discovery
   from pigou.segment s
@@ -31,8 +31,9 @@ select a.comparison, a.segment,
  order by 1, 2, 3, 4, 5, 6
 
 -- name: option_means
--- What each option is thought to bring and take on average, by segment, over the decisions appraised in a window; quality where V is known.
-select a.comparison, a.segment, o.place - 1 as place, count(*) as n,
+-- What each option is thought to bring and take on average, by segment, over those decisions appraised in a window in which it had a chance;
+-- quality where V is known.
+select a.comparison, a.segment, o.place - 1 as place, count(a.option_net[o.place]) as n,
        avg(a.option_value[o.place] / nullif(t.value_usd, 0)::float8) as quality,
        avg(a.option_cost[o.place]) as cost_usd,
        avg(a.option_latency[o.place]) as latency_usd,
@@ -70,6 +71,15 @@ select encode(d.trace_id, 'hex') as trace_id, encode(d.span_id, 'hex') as span_i
                       and coalesce(r.attributes->>'allocation.action.class', '') = %(subject)s))
  order by a.regret_usd desc, d.decided_at, d.decision_id
  limit 5
+
+-- name: decisions_behind
+-- Of some spans of traces the decision of a kind that brought each about: the one at the span, else the last before it, else the first.
+select distinct on (x.trace_id) encode(x.trace_id, 'hex') as trace_id, d.decision_id::text
+  from unnest(%(traces)s::bytea[], %(spans)s::bytea[]) x (trace_id, span_id)
+  join pigou.decision d on d.tenant_id = %(tenant_id)s and d.trace_id = x.trace_id and d.kind = %(kind)s
+  left join pigou.record r on r.tenant_id = %(tenant_id)s and r.trace_id = x.trace_id and r.span_id = x.span_id
+ order by x.trace_id, d.span_id is not distinct from x.span_id desc, coalesce(d.decided_at <= r.started_at, false) desc,
+          case when d.decided_at <= r.started_at then r.started_at - d.decided_at end nulls last, d.decided_at, d.decision_id
 
 -- name: route_terms
 -- The terms of every option of the latest decisions of a comparison, with what their tasks are worth.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-_NAMES = ("effects", "routing", "economies", "demo", "findings", "duals", "modes", "congestion", "cache", "rollouts")
+_NAMES = ("effects", "routing", "economies", "demo", "findings", "duals", "modes", "congestion", "cache", "rollouts", "live")
 
 
 def main() -> int:

@@ -11,8 +11,11 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
       window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
       window.scrollTo(0, 0);
     },
-    traceOf: (row) =>
-      "/trace/" + encodeURIComponent(row.trace_id) + (row.tenant ? "?tenant=" + encodeURIComponent(row.tenant) : ""),
+    traceOf: (row) => {
+      const asked = [["tenant", row.tenant], ["span", row.span_id]].filter((one) => one[1]);
+      const search = asked.map(([name, value]) => name + "=" + encodeURIComponent(value)).join("&");
+      return "/trace/" + encodeURIComponent(row.trace_id) + (search ? "?" + search : "");
+    },
   });
 
   pigou.decisionOf = (row) =>

@@ -70,9 +70,10 @@ def table(
     opens: Opens | None = None,
     sorted_by: str | None = None,
     total: dict[str, object] | None = None,
+    scroll_to: int | None = None,
 ) -> dag.AgGrid:
     """A grid of rows. `row_key` names the columns that tell rows apart, so that new data slides in without moving what is read.
-    A click on a row goes to what it `opens`; `total` is a row that stays at the bottom.
+    A click on a row goes to what it `opens`; `total` stays at the bottom, the row at `scroll_to` is brought into sight.
     """
     data = [{key: plain(value) for key, value in row.items()} for row in rows]
     tall = len(data) > ROWS_IN_SIGHT or height_px is not None
@@ -107,6 +108,7 @@ def table(
         eventListeners={"rowClicked": [f"open{opens.capitalize()}(params)"]} if opens else {},
         className="opens" if opens else "",
         dangerously_allow_code=False,
+        scrollTo=None if scroll_to is None else {"rowIndex": scroll_to, "rowPosition": "middle"},
     )
 
 

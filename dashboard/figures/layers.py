@@ -24,7 +24,7 @@ def classes_of(frame: Frame) -> list[tuple[str, str]]:
 
 def has_risk(frame: Frame) -> bool:
     """Whether `frontier` tells what its points risk."""
-    return any(row["risk_usd"] is not None for row in frame)
+    return any(row.get("risk_usd") is not None for row in frame)
 
 
 def frontier(frame: Frame, key: str) -> Figure:
@@ -286,7 +286,7 @@ def gain_by_lag(frame: Frame, key: str) -> Figure:
     seen: Trace = {
         "type": "scatter", "mode": "markers", "x": lags, "y": [_float(row["gain"]) for row in frame], "customdata": said,
         "marker": {"color": theme.COMPUTE, "size": 9},
-        "error_y": {"type": "data", "array": [1.96 * (_float(row["error"]) or 0.0) for row in frame], "thickness": 1, "width": 0},
+        "error_y": {"type": "data", "array": [1.96 * (_float(row.get("error")) or 0.0) for row in frame], "thickness": 1, "width": 0},
         "hovertemplate": "%{x} versions old: %{y:.3~r}<br>%{customdata}<extra></extra>",
     }  # fmt: skip
     fitted: Trace = {

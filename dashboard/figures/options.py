@@ -8,31 +8,33 @@ from typing import cast
 from dashboard import formats, theme
 from dashboard.frame import Frame
 
-# Column of the query, heading, sign in the net value, colour.
+# Column of the query, that of its standard error against the chosen option, heading, colour.
 TERMS = (
-    ("value_usd", "V·ΔQ", 1, theme.VALUE),
-    ("cost_usd", "ΔC", -1, theme.COMPUTE),
-    ("latency_usd", "λ·ΔL", -1, theme.LATENCY),
-    ("risk_usd", "ρ·ΔR", -1, theme.RISK),
+    ("value_usd", "value_error_usd", "V·ΔQ", theme.VALUE),
+    ("cost_usd", "cost_error_usd", "ΔC", theme.COMPUTE),
+    ("latency_usd", "latency_error_usd", "λ·ΔL", theme.LATENCY),
+    ("risk_usd", "risk_error_usd", "ρ·ΔR", theme.RISK),
 )
 CONFIDENT = 1.959964  # standard errors to either side of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term of one option: dollars against the chosen option, and the bar from zero to it, in percent of the cell's width."""
+    """One term of one option: dollars against the chosen option with their 95 % interval (None: not known), and the bar from zero
+    to it, in percent of the cell's width; the interval is drawn from `low_percent` to `high_percent`."""
 
     usd: float | None
+    low_usd: float | None
+    high_usd: float | None
     left_percent: float
     width_percent: float
+    low_percent: float
+    high_percent: float
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. `net_usd` is against the chosen one, with its 95 % interval; None where it is not known.
-
-    The interval is drawn from `low_percent` to `high_percent` of the cell's width.
-    """
+    """One option. `terms` and `net` are against the chosen one."""
 
     name: str
     chosen: bool
@@ -40,41 +42,30 @@ class Option:
     propensity: float | None
     predicted_quality: float | None
     terms: tuple[Term, ...]
-    net_usd: float | None
-    low_usd: float | None
-    high_usd: float | None
     net: Term
-    low_percent: float
-    high_percent: float
 
 
-def options_of(frame: Frame) -> list[Option]:
-    """The options of `decision_options` in their order. All bars share one scale, so that terms can be compared."""
+def options_of(frame: Frame, kind: str = "") -> list[Option]:
+    """The options of `decision_options` in their order, named as in decisions of their kind. All bars share one scale, so that
+    terms can be compared."""
     rows = list(frame)
     base = next((row for row in rows if row["is_chosen"]), None)
     if base is None:
         return []
-    differences = [{name: _less(row[name], base[name]) for name in (*(term[0] for term in TERMS), "net_usd")} for row in rows]
-    intervals = [_interval(row, difference["net_usd"]) for row, difference in zip(rows, differences, strict=True)]
-    amounts = [abs(value) for difference in differences for value in difference.values() if value is not None]
-    amounts += [abs(end) for ends in intervals for end in ends if end is not None]
-    scale = max(amounts, default=0.0)
+    named = (*((name, error) for name, error, _, _ in TERMS), ("net_usd", "error_usd"))
+    known = [[_known(row, base, name, error) for name, error in named] for row in rows]
+    scale = max((abs(end) for option in known for term in option for end in term if end is not None), default=0.0)
     return [
         Option(
-            name=str(row["option"]),
+            name=formats.option(kind, row["option"]),
             chosen=bool(row["is_chosen"]),
             best=bool(row["is_best"]),
             propensity=_float(row["propensity"]),
             predicted_quality=_float(row["predicted_quality"]),
-            terms=tuple(_term(difference[name], scale) for name, _, _, _ in TERMS),
-            net_usd=difference["net_usd"],
-            low_usd=ends[0],
-            high_usd=ends[1],
-            net=_term(difference["net_usd"], scale),
-            low_percent=_percent(ends[0] or 0.0, scale),
-            high_percent=_percent(ends[1] or 0.0, scale),
+            terms=tuple(_term(*ends, scale) for ends in option[:-1]),
+            net=_term(*option[-1], scale),
         )
-        for row, difference, ends in zip(rows, differences, intervals, strict=True)
+        for row, option in zip(rows, known, strict=True)
     ]
 
 
@@ -111,11 +102,14 @@ def scale_of(options: Sequence[Option]) -> float:
     return max((abs(term.usd) for option in options for term in (*option.terms, option.net) if term.usd is not None), default=0.0)
 
 
-def _interval(row: dict[str, object], net: float | None) -> tuple[float | None, float | None]:
-    error = _float(row["error_usd"])
-    if net is None or error is None or row["is_chosen"]:
-        return None, None
-    return net - CONFIDENT * error, net + CONFIDENT * error
+def _known(
+    row: dict[str, object], base: dict[str, object], name: str, error_name: str
+) -> tuple[float | None, float | None, float | None]:
+    """A term against the chosen option's with its interval; the chosen one has none against itself."""
+    usd, error = _less(row[name], base[name]), _float(row[error_name])
+    if usd is None or error is None or row["is_chosen"]:
+        return usd, None, None
+    return usd, usd - CONFIDENT * error, usd + CONFIDENT * error
 
 
 def _less(one: object, other: object) -> float | None:
@@ -124,11 +118,12 @@ def _less(one: object, other: object) -> float | None:
     return None if a is None or b is None else float(Decimal(str(a)) - Decimal(str(b)))
 
 
-def _term(usd: float | None, scale: float) -> Term:
+def _term(usd: float | None, low: float | None, high: float | None, scale: float) -> Term:
+    ends = _percent(low or 0.0, scale), _percent(high or 0.0, scale)
     if usd is None:
-        return Term(None, 50.0, 0.0)
+        return Term(None, None, None, 50.0, 0.0, *ends)
     at = _percent(usd, scale)
-    return Term(usd, round(min(at, 50.0), 3), round(abs(at - 50.0), 3))
+    return Term(usd, low, high, round(min(at, 50.0), 3), round(abs(at - 50.0), 3), *ends)
 
 
 def _percent(usd: float, scale: float) -> float:

@@ -40,7 +40,9 @@ def waterfall(frame: Frame) -> list[Bar]:
     if not spans:
         return []
     begun = min(cast(datetime, span["started_at"]) for span in spans)
-    lasted = max(cast(datetime, span["ended_at"]) for span in spans) - begun
+    # What was only said of the trace later, such as an outcome, would press everything else into a corner.
+    drawn = [span for span in spans if span["signal"] != "log"] or spans
+    lasted = max(cast(datetime, span["ended_at"]) for span in drawn) - begun
     children = _children(spans)
     order = list(_in_tree_order(spans, children))
     below = _cost_below(spans, order)
@@ -102,4 +104,5 @@ def _cost_below(spans: list[dict[str, object]], order: list[tuple[int, int, int]
 
 
 def _percent(part: timedelta, whole: timedelta) -> float:
-    return round(part / whole * 100, 3) if whole else 0.0
+    """A share of the time drawn; what is beyond it stands at its end."""
+    return round(max(0.0, min(part / whole, 1.0)) * 100, 3) if whole else 0.0

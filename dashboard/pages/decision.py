@@ -1,5 +1,6 @@
 """One decision: what was known before, what could have been chosen, what that would have brought, and why it is believed."""
 
+import math
 from dataclasses import replace
 from typing import cast
 
@@ -8,6 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard import formats
 from dashboard.components.appraisal_help import needed
+from dashboard.components.belongs import belongs_to
 from dashboard.components.marks import fact, known_or
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
@@ -39,11 +41,12 @@ def verdict(view: View) -> Children:
         html.P(
             [
                 "Taken in the trace ",
-                dcc.Link(html.Code(str(row["trace_id"])), href=f"/trace/{row['trace_id']}{_tenant(row)}", className="act"),
-                f" by {row['agent'] or 'an agent that is not named'}.",
+                dcc.Link(html.Code(str(row["trace_id"])), href=f"/trace/{row['trace_id']}{_span(row)}", className="act"),
+                f" by {row['agent'] or 'an agent that is not named'}: see it there, at its span.",
             ],
             className="change",
         ),
+        *belongs_to(view.ask("decision_findings", values=_id(view)), "It belongs to"),
         html.Div(_facts(row), className="facts"),
     ]
 
@@ -91,11 +94,12 @@ def _facts(row: Row) -> list[Component]:
 
 def options(view: View) -> Children:
     """The options with every term of eq. 1 against the chosen one, as thin bars on one scale."""
-    found = options_of(view.ask("decision_options", values=_id(view)))
+    row = view.ask("decision", values=_id(view)).first()
+    found = options_of(view.ask("decision_options", values=_id(view)), "" if row is None else str(row["kind"]))
     if not found:
         return [nothing("No options are known.")]
     heads = [html.Th("Option", scope="col"), html.Th([term("net"), ", ", term("95 % interval")], scope="col", className="number")]
-    heads += [html.Th(term(name), scope="col", className="number") for _, name, _, _ in TERMS]
+    heads += [html.Th(term(name), scope="col", className="number") for _, _, name, _ in TERMS]
     return [
         html.Div(
             html.Table([html.Thead(html.Tr(heads)), html.Tbody([_option(option) for option in found])], className="options"),
@@ -103,7 +107,8 @@ def options(view: View) -> Children:
             tabIndex=0,
         ),
         html.P(
-            "USD against the chosen option. Net is V·ΔQ − ΔC − λ·ΔL − ρ·ΔR; all bars share one scale, zero in the middle.",
+            "USD against the chosen option, with 95 % intervals. Net is V·ΔQ − ΔC − λ·ΔL − ρ·ΔR; all bars share one scale, zero"
+            " in the middle.",
             className="note",
         ),
     ]
@@ -123,24 +128,26 @@ def _option(option: Option) -> Component:
     ]
     name = html.Th([html.Span(option.name, className="name"), *marks, html.Small(", ".join(known))], scope="row")
     cells = [_bar(drawn, color) for drawn, (_, _, _, color) in zip(option.terms, TERMS, strict=True)]
-    return html.Tr([name, _net(option), *cells], className="best" if option.best else "")
+    return html.Tr([name, _bar(option.net), *cells], className="best" if option.best else "")
 
 
-def _bar(drawn: Term, color: str) -> Component:
-    bar = html.Span(style={"left": f"{drawn.left_percent}%", "width": f"{drawn.width_percent}%", "background": color})
-    return html.Td([_signed(drawn.usd), html.Span(bar, className="about-zero")], className="number")
+def _bar(drawn: Term, color: str | None = None) -> Component:
+    """A term, or without a colour the net: its dollars, their interval, and both drawn about zero."""
+    filled = {"left": f"{drawn.left_percent}%", "width": f"{drawn.width_percent}%", **({"background": color} if color else {})}
+    if drawn.usd is None:
+        return html.Td(html.Span("not known", className="dim"), className="number")
+    inside: Children = [html.Span(style=filled, className="" if color else "net")]
+    said: Children = [_signed(drawn.usd)]
+    if drawn.low_usd is not None:
+        width = max(drawn.high_percent - drawn.low_percent, 0.0)
+        inside.append(html.Span(style={"left": f"{drawn.low_percent}%", "width": f"{width}%"}, className="whisker"))
+        said = [_signed_estimate(drawn), html.Small(formats.usd_interval(drawn.low_usd, drawn.high_usd))]
+    return html.Td([*said, html.Span(inside, className="about-zero")], className="number")
 
 
-def _net(option: Option) -> Component:
-    inside: Children = [
-        html.Span(style={"left": f"{option.net.left_percent}%", "width": f"{option.net.width_percent}%"}, className="net"),
-    ]
-    said = _signed(option.net_usd)
-    if option.low_usd is not None:
-        width = max(option.high_percent - option.low_percent, 0.0)
-        inside.append(html.Span(style={"left": f"{option.low_percent}%", "width": f"{width}%"}, className="whisker"))
-        said += f" ({formats.usd_interval(option.low_usd, option.high_usd)})"
-    return html.Td([said, html.Span(inside, className="about-zero")], className="number")
+def _signed_estimate(drawn: Term) -> str:
+    said = formats.usd_estimate(drawn.usd, drawn.low_usd, drawn.high_usd)
+    return f"+{said}" if (drawn.usd or 0.0) > 0 else said
 
 
 def _signed(usd: float | None) -> str:
@@ -155,11 +162,22 @@ def context(view: View) -> Children:
     if row is None:
         return [nothing("Nothing.")]
     known = cast("dict[str, float | None]", row["context"] or {})
-    pairs = [(name, formats.UNKNOWN if value is None else f"{value:,.4g}") for name, value in known.items()]
+    pairs = [_known(name, value) for name, value in known.items()]
     pairs.append(("how it was chosen", _ASSIGNMENTS.get(str(row["assignment"]), str(row["assignment"]))))
     inferred = cast("dict[str, str]", row["provenance"] or {})
     pairs += [(f"{field}, inferred", said) for field, said in inferred.items() if said]
     return [html.Dl([part for name, said in pairs for part in (html.Dt(name), html.Dd(said))], className="pairs")]
+
+
+def _known(name: str, value: float | None) -> tuple[str, str]:
+    """A figure of the context in words: logarithms undone, daytime as how far from midnight."""
+    if value is None:
+        return name.removeprefix("log_").replace("_", " "), formats.UNKNOWN
+    if name.startswith("log_"):
+        return name.removeprefix("log_").replace("_", " "), f"{math.expm1(value):,.0f}"
+    if name == "daytime":
+        return "hours from midnight, UTC", f"{math.acos(max(-1.0, min(-value, 1.0))) / math.pi * 12:.1f}"
+    return name.replace("_", " "), f"{value:,.4g}"
 
 
 _ASSIGNMENTS = {
@@ -175,7 +193,7 @@ def evidence(view: View) -> Children:
     if row is None:
         return [nothing("Nothing.")]
     task = view.ask("trace_task", values={"trace_id": str(row["trace_id"])}).first()
-    found = options_of(view.ask("decision_options", values=_id(view)))
+    found = options_of(view.ask("decision_options", values=_id(view)), str(row["kind"]))
     said: list[Component] = [html.Li(_estimated(row))]
     if row["status"] == "appraised" and row["regret_low_usd"] and not row["is_discovery"]:
         said.append(html.Li("Its regret is in no sum: with so many segments looked at, that of this one may be chance."))
@@ -196,9 +214,10 @@ def evidence(view: View) -> Children:
 def _estimated(row: Row) -> str:
     if row["method"] is None:
         return "Not looked at yet: `pigou appraise` does so."
-    group = f"its segment ({row['segment']})" if row["segment"] else "its segment"
+    alike = f"that chose {formats.option(row['kind'], row['chosen'])}"
+    alike += f" in tasks worth {row['value_band']}" if row["value_band"] else ""
     outcomes = formats.count(row["tasks"], "task")
-    return f"Estimated from {formats.count(row['n'], 'decision')} of {group} in {outcomes}, by {row['method']}."
+    return f"Estimated from {formats.count(row['n'], 'decision')} {alike}, in {outcomes}, by {row['method']}."
 
 
 def _turns(option: Option, one: Crossover) -> str:
@@ -221,7 +240,15 @@ def neighbours(view: View) -> Children:
         Column("regret_high_usd", "to (95 %)", "usd", 105),
         Column("status_said", "Status", width=160),
     )
-    rows = [{**row, "status_said": VERDICT_WORDS[cast("str | None", row["status"])]} for row in frame]
+    kind = (view.ask("decision", values=_id(view)).first() or {}).get("kind")
+    rows = [
+        {
+            **row,
+            "status_said": VERDICT_WORDS[cast("str | None", row["status"])],
+            **{name: formats.option(kind, row[name]) for name in ("chosen", "best") if row[name] is not None},
+        }
+        for row in frame
+    ]
     return [table("decision_neighbours", columns, rows, row_key=("tenant", "decision_id"), opens="decision")]
 
 
@@ -243,8 +270,9 @@ def _id(view: View) -> dict[str, str]:
     return {"decision_id": view.filters.decision or _NO_ID}
 
 
-def _tenant(row: Row) -> str:
-    return Filters(where={"tenant": (str(row["tenant"]),)}).search()
+def _span(row: Row) -> str:
+    asked = {"span": str(row["span_id"])} if row["span_id"] else {}
+    return Filters(where={"tenant": (str(row["tenant"]),)}, asked=asked).search()
 
 
 PAGE = Page(

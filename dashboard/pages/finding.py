@@ -14,6 +14,7 @@ from dashboard.components.table import Column, table
 from dashboard.figures.finding import bars_of, days_lost, height_px, term_bars
 from dashboard.filters import FINDING_DIMENSIONS, Filters
 from dashboard.pages.dismissed import dismissal_said
+from dashboard.pages.evidence import evidence
 from dashboard.pages.mode_words import MODES, mode_name
 from dashboard.pages.page import Page
 
@@ -96,7 +97,10 @@ def terms(view: View) -> Children:
     open_terms = [bar.name for bar in bars if bar.usd is None]
     if open_terms:
         said.append(html.P(f"Not known, and not counted: {', '.join(open_terms)}.", className="note"))
-    said.append(html.P(f"Estimated by {row['method']}.", className="note"))
+    bare = [bar.name for bar in bars if bar.usd is not None and bar.low is None]
+    if bare:
+        said.append(html.P(f"Without an interval of its own: {', '.join(bare)}.", className="note"))
+    said.append(html.P(f"Estimated by {str(row['method']).partition('; since: ')[0]}.", className="note"))
     return said
 
 
@@ -116,12 +120,23 @@ def examples(view: View) -> Children:
         return [nothing("It names no single case.")]
     columns = (
         Column("usd", "Lost, USD", "usd", 104),
-        Column("decision_id", "Decision", "decision", 310, grow=1),
-        Column("trace_id", "Trace", "link", 280, grow=1),
-        Column("span_id", "Span", width=150),
+        Column("decided_said", "What was decided", "decision", 300, grow=2),
+        Column("best_said", "Better would be", width=160, grow=1),
+        Column("decided_at", "When, UTC", "time", 160),
+        Column("trace_id", "Trace, at that span", "link", 260, grow=1),
     )
-    rows = [{**row, "decision_id": None if row["decision_id"] is None else str(row["decision_id"])} for row in frame]
-    return [table("finding_examples", columns, rows, row_key=("tenant", "example"))]
+    rows = [
+        {
+            **row,
+            "decision_id": None if row["decision_id"] is None else str(row["decision_id"]),
+            "decided_said": f"{row['kind']}: {formats.option(row['kind'], row['chosen'])}" if row["kind"] else "see the decision",
+            "best_said": formats.option(row["kind"], row["best"]) if row["best"] else None,
+        }
+        for row in frame
+    ]
+    grid = table("finding_examples", columns, rows, row_key=("tenant", "example"))
+    note = "The cases that lost most. Click what was decided for all its options, the trace for the span in its place."
+    return [grid, html.P(note, className="note")]
 
 
 def weaknesses(view: View) -> Children:
@@ -131,16 +146,6 @@ def weaknesses(view: View) -> Children:
     if not said:
         return [nothing("The mode names nothing that would.")]
     return [html.Ul([html.Li(one) for one in said], className="plain")]
-
-
-def detail(view: View) -> Children:
-    """What else the mode knows of it."""
-    row = view.ask("finding", values=_number(view)).first()
-    pairs = [(name, said) for name, said in _flat(_evidence(row).get("detail") or {}) if said]
-    if not pairs:
-        return [nothing("Nothing more.")]
-    lines = html.Dl([part for name, said in pairs for part in (html.Dt(name), html.Dd(said))], className="pairs")
-    return [html.Details([html.Summary(f"{formats.count(len(pairs), 'figure')} of the mode's own"), lines])]
 
 
 def events(view: View) -> Children:
@@ -170,27 +175,6 @@ def events(view: View) -> Children:
 def _evidence(row: Row | None) -> dict[str, object]:
     found = row["evidence"] if row is not None else None
     return cast("dict[str, object]", found) if isinstance(found, dict) else {}
-
-
-def _flat(found: object, under: str = "") -> list[tuple[str, str]]:
-    """Nested values as lines: names joined by dots, lists of plain values in one line."""
-    if isinstance(found, dict):
-        named = cast("dict[str, object]", found)
-        return [line for name, value in named.items() for line in _flat(value, f"{under}.{name}" if under else name)]
-    if isinstance(found, list):
-        values = cast("list[object]", found)
-        if all(not isinstance(value, dict | list) for value in values):
-            return [(under, ", ".join(_plain(value) for value in values))]
-        return [line for place, value in enumerate(values, start=1) for line in _flat(value, f"{under} {place}")]
-    return [(under, _plain(found))]
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return formats.UNKNOWN
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    return str(value)
 
 
 def _several(view: View, rows: list[Row]) -> Children:
@@ -233,10 +217,10 @@ PAGE = Page(
         Panel("finding_verdict", "", verdict, skeleton_px=110),
         Panel("finding_change", "What to change", change, skeleton_px=70),
         Panel("finding_terms", "Why: the inequality, in dollars a day", terms, table="finding_terms", skeleton_px=260),
+        Panel("finding_evidence", "What this rests on", evidence, table="finding_segments", skeleton_px=360),
         Panel("finding_days", "Lost by day", days, "USD.", table="finding_days", skeleton_px=220),
         Panel("finding_examples", "Cases to look at", examples, table="finding_examples", skeleton_px=200),
         Panel("finding_weaknesses", "What would make this wrong", weaknesses, skeleton_px=80),
-        Panel("finding_detail", "What else is known of it", detail, skeleton_px=80),
         Panel("finding_events", "What happened to it", events, table="finding_events", skeleton_px=120),
     ),
 )

@@ -1,16 +1,14 @@
 """The sentence people open every morning: how many dollars a day are recoverable, most of them where, and what changed."""
 
-from typing import cast
-
 from dash import dcc, html
 
 from dashboard import formats
+from dashboard.components.belongs import finding_link
 from dashboard.components.marks import spark
 from dashboard.components.panel import Children, View
-from dashboard.filters import Filters, describe
+from dashboard.filters import describe
 from dashboard.pages import allocation_headline
 from dashboard.pages.headline import headline as spend_headline
-from dashboard.pages.mode_words import mode_name
 
 Row = dict[str, object]
 _DAYS_DRAWN = 28
@@ -93,14 +91,3 @@ def _changed(total: Row) -> str:
 def _without_end(sentence: str) -> str:
     """A sentence as a part of another one."""
     return sentence.rstrip(". ")
-
-
-def finding_link(row: Row) -> str:
-    """Where a finding is shown."""
-    tenant = Filters(where={"tenant": (str(row["tenant"]),)}, finding=cast(int, row["finding_id"]))
-    return "/finding" + tenant.search()
-
-
-def finding_name(row: Row) -> str:
-    """Mode and class of tasks of a finding."""
-    return f"{mode_name(row['mode'])}{'' if row['task_class'] is None else ', ' + str(row['task_class'])}"

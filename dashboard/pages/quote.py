@@ -160,7 +160,7 @@ def _best(choice: Choice) -> str:
 def _table(choice: Choice) -> Component:
     heads = [html.Th("Option", scope="col"), html.Th("Surplus", scope="col", className="number")]
     names = {"V·ΔQ": "V·Q", "ΔC": "C", "λ·ΔL": "λ·L", "ρ·ΔR": "ρ·R"}
-    heads += [html.Th(names[name], scope="col", className="number") for _, name, _, _ in TERMS]
+    heads += [html.Th(names[name], scope="col", className="number") for _, _, name, _ in TERMS]
     reach = max((abs(amount) for one in choice.terms for amount in (one.value_usd, one.full_price_usd)), default=1.0) or 1.0
     body = [_row(one, one is choice.best, reach) for one in choice.terms]
     return html.Table([html.Thead(html.Tr(heads)), html.Tbody(body)], className="options")

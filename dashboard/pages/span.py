@@ -1,6 +1,7 @@
 """One span beside the waterfall: what the books made of it, and everything it said."""
 
 import json
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -12,6 +13,7 @@ from dash.development.base_component import Component
 from dashboard import formats
 from dashboard.components.panel import Children, View, nothing
 
+_TEXT = re.compile(r"messages|system_instructions|prompts?$|completions?$|gen_ai\.(prompt|completion)\.|(input|output)\.value")
 _LONG = 2000  # characters of one attribute that are shown
 
 
@@ -31,7 +33,11 @@ def span_details(view: View, trace_id: str, span_id: str) -> tuple[str, Children
         call = view.ask("trace_call", values=key).first()
         if call is not None:
             body += [html.H3("What the books made of it"), _facts(_call_facts(call)), *_copy(call)]
-    body += [html.H3("Attributes"), _attributes(cast("dict[str, object] | None", span["attributes"]) or {})]
+    attributes = cast("dict[str, object] | None", span["attributes"]) or {}
+    kept = {name: value for name, value in attributes.items() if span["call_status"] is not None and _TEXT.search(name)}
+    if span["call_status"] is not None:
+        body += [html.H3("Prompt and answer"), _kept(kept)]
+    body += [html.H3("Attributes"), _attributes({name: value for name, value in attributes.items() if name not in kept})]
     body += [html.H3("SQL"), dmc.CodeHighlight(code="\n\n".join(f"{one.text};" for one in view.statements), language="sql")]
     return str(span["name"]), body
 
@@ -89,6 +95,13 @@ def _copy(call: dict[str, object]) -> Children:
 
 def _facts(said: list[tuple[str, str]]) -> Component:
     return html.Dl([part for label, value in said for part in (html.Dt(label), html.Dd(value))], className="pairs")
+
+
+def _kept(text: dict[str, object]) -> Component:
+    """Text is there where the collector was told to keep it, and shown only once it is asked for."""
+    if not text:
+        return nothing("Their text is not kept: the collector drops it unless it is told otherwise (--keep-content).")
+    return html.Details([html.Summary("Show the text that was kept"), _attributes(text)])
 
 
 def _attributes(attributes: dict[str, object]) -> Component:

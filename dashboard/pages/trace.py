@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from dashboard import filters as views
 from dashboard import formats
 from dashboard.books import BooksUnavailable
+from dashboard.components.belongs import belongs_to
 from dashboard.components.marks import fact
 from dashboard.components.panel import Children, Panel, View, nothing, trouble
 from dashboard.components.table import Column, table
@@ -20,26 +21,37 @@ from dashboard.pages.trace_decisions import trace_decisions
 
 SPANS_SHOWN = 10_000
 _COLUMNS = (
-    Column("name", "Span", "text", 330, sortable=False, pinned=True),
+    Column("name", "Span", "text", 280, sortable=False, pinned=True),
     Column("latency_ms", "Duration", "duration", 92, sortable=False),
-    Column("left", "Time in the trace", grow=1, width=320, sortable=False),
+    Column("left", "Time in the trace", grow=1, width=210, sortable=False),
+    Column("total_tokens", "Tokens", "tokens", 82, sortable=False),
     Column(
         "cost_usd",
         "Cost, USD",
         "usd",
-        98,
+        106,
         sortable=False,
         tooltip="The span's own booked cost; the column sums to the trace's cost",
     ),
     Column(
         "cost_below_usd",
-        "With spans below, USD",
+        "With below, USD",
         "usd",
-        172,
+        128,
         sortable=False,
         tooltip="Its own cost and that of all spans under it",
     ),
-    Column("total_tokens", "Tokens", "tokens", 86, sortable=False),
+    Column(
+        "risk_usd",
+        "At risk, USD",
+        "usd",
+        106,
+        sortable=False,
+        tooltip="What an action may lose, as it states: probability times loss",
+    ),
+    Column(
+        "decided", "Decided here", "decision", 190, sortable=False, tooltip="The choice taken at this span: its options and why"
+    ),
     Column("model", "Model", width=150, sortable=False),
     Column("layer", "Layer", width=100, sortable=False),
     Column("use", "Use", width=100, sortable=False),
@@ -57,6 +69,7 @@ def summary(view: View) -> Children:
     calls = formats.count(total["calls"], "call")
     said: Children = [html.Span(name, className="name"), ": ", html.Strong(spent, className="number"), f" for {calls} in "]
     said.append(html.Span(formats.duration(total["latency_ms"]), className="number"))
+    found = view.ask("trace_findings", values={"trace_id": _trace_id(view.path)})
     return [
         html.P(
             [
@@ -68,6 +81,7 @@ def summary(view: View) -> Children:
         ),
         html.H1([*said, *_open(total), "."], className="headline"),
         html.Div(_facts(total), className="facts"),
+        *belongs_to(found, "One of the cases of"),
     ]
 
 
@@ -77,15 +91,20 @@ def spans(view: View) -> Children:
     if not len(frame):
         return [nothing("No spans.")]
     bars = waterfall(frame)
+    asked = next((bar for bar in bars if bar.span["span_id"] == view.filters.asked.get("span")), None)
     grid = table(
         "trace_spans",
         _COLUMNS,
         [_row(bar) for bar in bars],
         row_key=("span_id", "row"),
         height_px=min(680, 44 + 36 * len(bars) + 18),
+        scroll_to=asked.row if asked else None,
         options={
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
-            "rowClassRules": {"copied": "params.data.call_status === 'duplicate'"},
+            "rowClassRules": {
+                "copied": "params.data.call_status === 'duplicate'",
+                "asked-for": f"params.data.span_id === '{asked.span['span_id']}'" if asked else "false",
+            },
         },
     )
     for definition in cast("list[dict[str, Any]]", grid.columnDefs):  # pyright: ignore[reportAttributeAccessIssue]
@@ -96,6 +115,8 @@ def spans(view: View) -> Children:
     said = f"{formats.count(len(bars), 'span')}. Click one for its attributes."
     if len(bars) == SPANS_SHOWN:
         said = f"The first {SPANS_SHOWN:,} spans; the CSV has every one. Click one for its attributes."
+    if asked:
+        said = f"The span asked for is marked: {asked.span['name']}. {said}"
     return [grid, html.P(said, className="note")]
 
 
@@ -119,9 +140,13 @@ def _row(bar: Bar) -> dict[str, object]:
         "use",
         "call_status",
         "agent",
+        "risk_usd",
+        "tenant",
     )
     return {
         **{name: span[name] for name in kept},
+        "decision_id": None if span["decision_id"] is None else str(span["decision_id"]),
+        "decided": None if span["kind"] is None else f"{span['kind']}: {formats.option(span['kind'], span['chosen'])}",
         "row": bar.row,
         "depth": bar.depth,
         "left": bar.left_percent,

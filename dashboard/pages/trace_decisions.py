@@ -34,7 +34,14 @@ def trace_decisions(view: View, trace_id: str) -> Children:
         Column("status_said", "Status", width=160),
         Column("layer", "Layer", width=90),
     )
-    rows = [{**row, "status_said": VERDICT_WORDS[cast("str | None", row["status"])]} for row in frame]
+    rows = [
+        {
+            **row,
+            "status_said": VERDICT_WORDS[cast("str | None", row["status"])],
+            **{name: formats.option(row["kind"], row[name]) for name in ("chosen", "best") if row[name] is not None},
+        }
+        for row in frame
+    ]
     return [*said, table("trace_decisions", columns, rows, row_key=("tenant", "decision_id"), opens="decision")]
 
 

@@ -42,8 +42,10 @@ select d.tenant, d.decision_id, d.decided_at, d.trace_id, d.span_id, d.layer, d.
  where d.decision_id = {decision_id} and {filters - d.tenant};
 
 -- name: decision_options
--- The options of one decision with every term of the equation, in dollars; a blank is not known.
-select option, is_chosen, is_best, value_usd, cost_usd, latency_usd, risk_usd, net_usd, error_usd, propensity, predicted_quality
+-- The options of one decision with every term of the equation, in dollars, and its standard error against the chosen option's; a blank is
+-- not known.
+select option, is_chosen, is_best, value_usd, value_error_usd, cost_usd, cost_error_usd, latency_usd, latency_error_usd, risk_usd, risk_error_usd,
+       net_usd, error_usd, propensity, predicted_quality
   from ledger.decision_options
  where decision_id = {decision_id} and {filters - tenant}
  order by place;
@@ -56,6 +58,18 @@ select n.decided_at, n.tenant, n.chosen, n.best, n.status, n.regret_usd, n.regre
  where {filters - n.tenant}
  order by w.away_s, n.decision_id
  limit 12;
+
+-- name: decision_findings
+-- Findings that one decision belongs to: it is among their cases, or it was chosen as they say, in their class, since they began.
+select f.tenant, f.finding_id, f.mode, f.sentence, f.usd_per_day, f.low, f.high, f.status
+  from ledger.decisions d
+  join ledger.findings f on f.tenant = d.tenant
+ where d.decision_id = {decision_id} and {filters - d.tenant}
+   and (exists (select from ledger.finding_examples e
+                 where e.tenant = f.tenant and e.finding_id = f.finding_id and e.decision_id = d.decision_id)
+        or (f.kind = d.kind and coalesce(f.task_class, '') = coalesce(d.task_class, '') and f.evidence -> 'detail' ->> 'chosen' = d.chosen
+            and d.decided_at >= f.since))
+ order by f.usd_per_day desc, f.finding_id;
 
 -- name: trace_task
 -- What a trace was worth as a task: class, value, outcome, cost, latency, risk and net.

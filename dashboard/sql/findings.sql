@@ -91,6 +91,17 @@ select f.tenant, x.place, x.name, x.usd_per_day, x.low, x.high
  where f.finding_id = {finding_id} and {filters - f.tenant}
  order by f.tenant, x.place;
 
+-- name: finding_segments
+-- What one finding about choices compared: by what tasks were worth, what would be better and what was lost in all, with its interval.
+select f.tenant, x.band, x.best, x.n, x.regret_usd, x.low_usd, x.high_usd, x.status, x.is_discovery, x.why
+  from ledger.findings f
+ cross join lateral rows from (
+       jsonb_to_recordset(f.evidence -> 'detail' -> 'segments')
+           as (band text, best text, n bigint, regret_usd numeric, low_usd numeric, high_usd numeric, status text, is_discovery boolean, why text)
+       ) with ordinality x (band, best, n, regret_usd, low_usd, high_usd, status, is_discovery, why, place)
+ where f.finding_id = {finding_id} and {filters - f.tenant}
+ order by f.tenant, x.place;
+
 -- name: finding_days
 -- What one finding lost by day, with its interval.
 select f.tenant, x.day, x.usd, x.low, x.high
@@ -100,11 +111,12 @@ select f.tenant, x.day, x.usd, x.low, x.high
  order by f.tenant, x.day;
 
 -- name: finding_examples
--- Cases of one finding to look at.
-select tenant, trace_id, decision_id, usd, span_id, example
-  from ledger.finding_examples
- where finding_id = {finding_id} and {filters - tenant}
- order by tenant, example;
+-- Cases of one finding to look at, the dearest first, with what was decided in each.
+select e.tenant, e.usd, d.decided_at, d.kind, d.chosen, d.best, e.trace_id, e.decision_id, e.span_id, e.example
+  from ledger.finding_examples e
+  left join ledger.decisions d on d.tenant = e.tenant and d.decision_id = e.decision_id
+ where e.finding_id = {finding_id} and {filters - e.tenant}
+ order by e.tenant, e.usd desc nulls last, e.example;
 
 -- name: finding_events
 -- What happened to one finding, the newest first.

@@ -1,9 +1,9 @@
 -- name: trace_summary
--- One trace: its root, its length, its calls and their cost.
+-- One trace: its root, its length (of its spans: an outcome may be told much later), its calls and their cost.
 select tenant,
        min(started_at) as started_at,
        max(ended_at) as ended_at,
-       extract(epoch from max(ended_at) - min(started_at)) * 1000 as latency_ms,
+       extract(epoch from coalesce(max(ended_at) filter (where signal <> 'log'), max(ended_at)) - min(started_at)) * 1000 as latency_ms,
        (array_agg(name order by parent_span_id is not null, started_at))[1] as root_name,
        (array_agg(service order by parent_span_id is not null, started_at))[1] as service,
        min(task_class) as task_class,
@@ -20,12 +20,22 @@ select tenant,
  order by tenant;
 
 -- name: trace_spans
--- The spans of one trace; a cost stands only on the calls that are booked, so the column sums to the trace's cost.
-select span_id, parent_span_id, signal, role, name, service, status_code, layer, use, agent,
-       started_at, ended_at, latency_ms, call_status, model, total_tokens, cost_usd
-  from ledger.trace_spans({trace_id})
- where {filters - tenant}
- order by started_at, ended_at desc, span_id
+-- The spans of one trace; a cost stands only on the calls that are booked, so the column sums to the trace's cost. What an action may lose is
+-- what it states: probability times loss.
+select s.span_id, s.parent_span_id, s.signal, s.role, s.name, s.service, s.status_code, s.layer, s.use, s.agent,
+       s.started_at, s.ended_at, s.latency_ms, s.call_status, s.model, s.total_tokens, s.cost_usd,
+       case when left(s.attributes ->> 'allocation.risk.loss_usd', 99) ~ '^\d+(\.\d+)?$'
+             and left(s.attributes ->> 'allocation.risk.probability', 99) ~ '^[01](\.\d+)?$'
+            then left(s.attributes ->> 'allocation.risk.probability', 99)::numeric * left(s.attributes ->> 'allocation.risk.loss_usd', 99)::numeric
+       end as risk_usd,
+       d.decision_id, d.kind, d.chosen, d.regret_usd, s.tenant
+  from ledger.trace_spans({trace_id}) s
+  left join (select distinct on (tenant, span_id) tenant, span_id, decision_id, kind, chosen, regret_usd
+               from ledger.decisions
+              where decision_id in (select decision_id from ledger.trace_decisions({trace_id}))
+              order by tenant, span_id, decided_at, decision_id) d on d.tenant = s.tenant and d.span_id = s.span_id
+ where {filters - s.tenant}
+ order by s.started_at, s.ended_at desc, s.span_id
  limit {limit};
 
 -- name: trace_span
@@ -44,3 +54,11 @@ select provider, model, operation, status, reason, dialect, confidence, layer_so
        copy_of_trace_id, copy_of_span_id, entry_id, response_id
   from ledger.calls
  where tenant = {tenant} and started_at = {started_at} and trace_id = {trace_id} and span_id = {span_id};
+
+-- name: trace_findings
+-- Findings that have one trace among the cases they rest on.
+select distinct f.tenant, f.finding_id, f.mode, f.sentence, f.usd_per_day, f.low, f.high, f.status
+  from ledger.finding_examples e
+  join ledger.findings f on f.tenant = e.tenant and f.finding_id = e.finding_id
+ where e.trace_id = {trace_id} and {filters - e.tenant}
+ order by f.usd_per_day desc, f.finding_id;

@@ -716,7 +716,8 @@ language sql stable security definer set search_path = pigou, pg_temp as $$
      where c.kind = of_kind
 $$;
 
--- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's.
+-- The options of decisions, each with its terms of eq. 1. error_usd is the standard error of its net against the chosen one's, and
+-- …_error_usd are those of its terms: what is not known per unit of price, at the task's prices.
 create or replace view ledger.decision_options as
 select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, d.decided_at, d.kind, d.task_class, o.place::integer as place, o.option,
        o.place = d.chosen as is_chosen, o.place = a.best as is_best,
@@ -724,11 +725,17 @@ select t.tenant, d.decision_id, encode(d.trace_id, 'hex') as trace_id, d.decided
        d.predicted_quality[o.place] as predicted_quality,
        a.option_value[o.place]::numeric as value_usd, a.option_cost[o.place]::numeric as cost_usd,
        a.option_latency[o.place]::numeric as latency_usd, a.option_risk[o.place]::numeric as risk_usd,
-       a.option_net[o.place]::numeric as net_usd, a.option_error[o.place]::numeric as error_usd, a.status
+       a.option_net[o.place]::numeric as net_usd, a.option_error[o.place]::numeric as error_usd, a.status,
+       abs(k.value_usd) * (s.option_errors->'quality'->>(o.place::integer - 1))::numeric as value_error_usd,
+       (s.option_errors->'cost'->>(o.place::integer - 1))::numeric as cost_error_usd,
+       k.lambda_usd_per_s * (s.option_errors->'latency'->>(o.place::integer - 1))::numeric as latency_error_usd,
+       k.rho * (s.option_errors->'risk'->>(o.place::integer - 1))::numeric as risk_error_usd
   from pigou.decision d
   join pigou.tenant t using (tenant_id)
  cross join lateral unnest(d.options) with ordinality o (option, place)
-  left join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at;
+  left join pigou.appraisal a on a.tenant_id = d.tenant_id and a.decision_id = d.decision_id and a.decided_at = d.decided_at
+  left join pigou.segment s on s.tenant_id = a.tenant_id and s.comparison = a.comparison and s.segment = a.segment
+  left join pigou.task k on k.tenant_id = d.tenant_id and k.trace_id = d.trace_id;
 
 -- What was lost, by what was chosen on tasks of one class and value. The interval is the estimator's, of the sum. needs_… say what would
 -- settle it; is_discovery, whether it stands although many segments were looked at.
@@ -738,7 +745,9 @@ select t.tenant, c.layer, c.kind, c.task_class, s.chosen, s.value_band, s.n, s.r
        s.standard_error::numeric as error_usd, (s.changes->>'quality')::numeric as value_usd, -(s.changes->>'cost')::numeric as cost_usd,
        -(s.changes->>'latency')::numeric as latency_usd, -(s.changes->>'risk')::numeric as risk_usd,
        s.downstream_usd, s.downstream_low_usd, s.downstream_high_usd, s.value_low_usd, s.value_high_usd, s.label as segment,
-       c.assignment, c.options, c.method, c.appraised_at, c.run_id, c.comparison, s.segment as segment_number
+       c.assignment, c.options, c.method, c.appraised_at, c.run_id, c.comparison, s.segment as segment_number,
+       (s.change_errors->>'quality')::numeric as value_error_usd, (s.change_errors->>'cost')::numeric as cost_error_usd,
+       (s.change_errors->>'latency')::numeric as latency_error_usd, (s.change_errors->>'risk')::numeric as risk_error_usd
   from pigou.segment s
   join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
   join pigou.tenant t on t.tenant_id = s.tenant_id;

@@ -176,9 +176,10 @@ def test_one_decision_is_told_with_its_options_evidence_and_context(judged: str,
     assert "1 check" in said["decision_verdict"]
     assert "$1.30" in said["decision_verdict"]
     assert f"/trace/{trace_id}" in said["decision_verdict"]
-    assert "+$1.30 ($1.10 to $1.50)" in said["decision_options"]
+    assert "+$1.30" in said["decision_options"]
+    assert "$1.10 to $1.50" in said["decision_options"]
     assert "attribution/1" in said["decision_evidence"]
-    assert "log_prompt_tokens" in said["decision_context"]
+    assert "prompt tokens" in said["decision_context"]
     assert "not known" in said["decision_context"]
     neighbours = asked.ask("decision_neighbours", values={"decision_id": identity})
     assert identity not in {str(row["decision_id"]) for row in neighbours}

@@ -23,7 +23,7 @@ _HOUR = AT.replace(minute=0, second=0, microsecond=0)
 # Those that show single calls, spans or rows, each bounded by a limit, by one trace or by one decision.
 SHOW_SINGLE_ROWS = {
     "calls", "decisions", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
-    "decision", "decision_options", "decision_neighbours", "trace_task", "trace_decisions",
+    "decision", "decision_options", "decision_neighbours", "decision_findings", "trace_task", "trace_decisions",
     "found", "alert", "alert_history", "alert_deliveries", "alert_finding", "alert_terms", "alert_cases", "alert_budget",
     "alert_share", "alert_spend", "alert_rule", "rule_history", "alert_channel", "channel_history", "channel_tests",
     "statement_entries", "entry", "entry_transfers", "claims", "price_alternatives",

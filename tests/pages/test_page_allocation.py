@@ -98,7 +98,8 @@ def test_the_headline_leads_to_the_decision_that_loses_most_and_to_its_trace(con
     expect(best_row).to_contain_text(f"{best}best")
     ((chosen_net,),) = served.sql(f"select net_usd from ({shown_sql(page, 'decision_options')}\n) as shown where is_chosen")
     gain, margin = float(cast(float, net)) - float(cast(float, chosen_net)), 1.959964 * float(cast(float, error))
-    expect(best_row).to_contain_text(f"+{formats.usd(gain)} ({formats.usd_interval(gain - margin, gain + margin)})")
+    ends = gain - margin, gain + margin
+    expect(best_row).to_contain_text(f"+{formats.usd_estimate(gain, *ends)}{formats.usd_interval(*ends)}")
     address = page.url
     page.locator(".panel-decision_verdict a[href^='/trace/']").click()
     expect(page.locator("#section-trace_decisions")).to_contain_text("outcome 0.90 by feedback")

@@ -217,6 +217,10 @@ def test_terms_add_up_to_net_and_regrets_to_their_segment(known: tuple[Drawn, Ap
                 or (np.nanmax(made.net_usd[inside], axis=1) <= made.net_usd[inside][:, 0]).all()
             )
             assert sum(segment.changes.values()) == pytest.approx(segment.regret.value, rel=1e-6, abs=1e-9)
+            if segment.changes:
+                whole, errors = segment.regret.numbers()[1], segment.change_errors
+                assert errors.keys() == segment.changes.keys()
+                assert 0 < whole <= sum(errors.values()) * 1.000001, "errors of terms together reach as far as their sum's"
     known_rows = ~np.isnan(made.regret_usd)
     assert (made.low_usd[known_rows] <= made.regret_usd[known_rows]).all()
     assert (made.regret_usd[known_rows] <= made.high_usd[known_rows]).all()

@@ -74,8 +74,23 @@ def test_only_the_policy_in_force_counts_since_it_is() -> None:
     assert found.share == 1.0
     terms = {term.name: term.usd_per_day for term in found.terms}
     assert terms == pytest.approx({"V·ΔQ": -0.2 * by_hand / days, "ΔC": -1.2 * by_hand / days, "λ·ΔL": 0.0, "ρ·ΔR": 0.0})
+    assert all(term.low is None for term in found.terms), "nothing is said of errors that are not known"
     assert sum(day.usd for day in found.days) == pytest.approx(by_hand)
     assert [day.day.hour for day in found.days] == [0] * 6
+
+
+def test_errors_of_terms_add_up_within_a_comparison_and_as_squares_across() -> None:
+    rows = [(1, 0, False, hour, 1, 1.0) for hour in range(240)] + [(2, 0, False, hour, 1, 1.0) for hour in range(240)]
+    errors = {"quality": 3.0, "cost": 1.0, "latency": 0.0, "risk": 0.0}
+    parts = [
+        replace(part(number, "dear", 240.0, band=f"band {number}", comparison=comparison), change_errors=errors)
+        for comparison, number in ((1, 1), (1, 2), (2, 1))
+    ]
+    found = look(parts, {1: flow(rows), 2: flow(rows[:240])})
+    days = (found.until - found.since).total_seconds() / 86_400
+    reach = {term.name: ((term.high or 0.0) - (term.low or 0.0)) / 2 for term in found.terms}
+    joint = 1.959964 * (6.0**2 + 3.0**2) ** 0.5 / days
+    assert reach == pytest.approx({"V·ΔQ": joint, "ΔC": joint / 3, "λ·ΔL": 0.0, "ρ·ΔR": 0.0})
 
 
 def test_what_is_tried_to_learn_is_no_fault() -> None:

@@ -33,7 +33,10 @@ def words(text: str) -> tuple[str, ...]:
 
 
 STEPS = words("layer kind task_class chosen step other decisions cost_usd_per_day worth worth_low worth_high why")
-OPTIONS = words("option is_chosen is_best value_usd cost_usd latency_usd risk_usd net_usd error_usd propensity predicted_quality")
+OPTIONS = words(
+    "option is_chosen is_best value_usd cost_usd latency_usd risk_usd net_usd error_usd propensity predicted_quality"
+    " value_error_usd cost_error_usd latency_error_usd risk_error_usd"
+)
 PLACE = ("demand", "route", "faq", "large")
 
 
@@ -215,7 +218,7 @@ def decision(v_usd: str, risk: bool = False) -> Frame:
     return Frame(
         OPTIONS,
         tuple(
-            (name, chosen, False, value, cost, Decimal(0), loss, value - cost - loss, error, 0.5, None)
+            (name, chosen, False, value, cost, Decimal(0), loss, value - cost - loss, error, 0.5, None, error, error, None, error)
             for value, cost, loss, name, chosen, error in rows
         ),
     )
@@ -226,11 +229,21 @@ def test_terms_are_against_the_chosen_option_and_add_up_to_the_net() -> None:
     assert [term.usd for term in cheap.terms] == [0.0] * 4
     value, cost, latency, risk = (cast(float, term.usd) for term in frontier.terms)
     assert (value, cost, latency, risk) == (20.0, 4.0, 0.0, 0.0)
-    assert frontier.net_usd == value - cost - latency - risk == 16.0
-    assert frontier.low_usd == pytest.approx(16 - 0.98, abs=0.001)
+    assert frontier.net.usd == value - cost - latency - risk == 16.0
+    assert frontier.net.low_usd == pytest.approx(16 - 0.98, abs=0.001)
+    assert (frontier.terms[1].low_usd, frontier.terms[1].high_usd) == pytest.approx((4 - 0.98, 4 + 0.98), abs=0.001)
+    assert frontier.terms[2].low_usd is None, "λ has no error where none is known"
+    assert cheap.net.low_usd is None, "the chosen option is itself"
     assert frontier.terms[0].left_percent == 50.0
-    assert frontier.terms[0].width_percent == 50.0, "the largest amount fills its half of the cell"
-    assert frontier.low_percent < frontier.net.left_percent + frontier.net.width_percent < frontier.high_percent
+    assert frontier.terms[0].high_percent == 100.0, "what reaches farthest fills its half of the cell"
+    assert frontier.terms[0].width_percent == pytest.approx(50 * 20 / 20.98, abs=0.001)
+    assert frontier.net.low_percent < frontier.net.left_percent + frontier.net.width_percent < frontier.net.high_percent
+
+
+def test_options_are_named_as_in_decisions_of_their_kind() -> None:
+    frame = decision("100")
+    counted = Frame(OPTIONS, (("0", *frame.rows[0][1:]), ("2", *frame.rows[1][1:])))
+    assert [option.name for option in options_of(counted, "verify")] == ["0 checks", "2 checks"]
 
 
 @pytest.mark.parametrize(("v_usd", "risk", "crossover"), [("100", False, 20.0), ("10", False, 20.0), ("5", True, 10.0)])
@@ -244,10 +257,10 @@ def test_the_crossover_of_the_worked_example(v_usd: str, risk: bool, crossover: 
 
 def test_what_is_not_known_has_no_bar_and_no_crossover() -> None:
     frame = decision("100")
-    blind = Frame(OPTIONS, (frame.rows[0], (*frame.rows[1][:3], None, *frame.rows[1][4:7], None, None, None, None)))
+    blind = Frame(OPTIONS, (frame.rows[0], (*frame.rows[1][:3], None, *frame.rows[1][4:7], *[None] * 8)))
     _, frontier = options_of(blind)
     assert frontier.terms[0].usd is None
     assert frontier.terms[0].width_percent == 0.0
-    assert frontier.net_usd is None
+    assert frontier.net.usd is None
     assert crossovers(frontier, 100.0) == []
     assert options_of(Frame(OPTIONS, ())) == []

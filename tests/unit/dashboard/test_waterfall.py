@@ -14,7 +14,7 @@ from dashboard.figures.waterfall import Bar, waterfall
 from dashboard.frame import Frame
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-COLUMNS = ("span_id", "parent_span_id", "started_at", "ended_at", "cost_usd")
+COLUMNS = ("span_id", "parent_span_id", "started_at", "ended_at", "cost_usd", "signal")
 
 
 def spans(*rows: tuple[str, str | None, float, float, str | None]) -> Frame:
@@ -22,7 +22,14 @@ def spans(*rows: tuple[str, str | None, float, float, str | None]) -> Frame:
     return Frame(
         COLUMNS,
         tuple(
-            (own, parent, START + timedelta(seconds=a), START + timedelta(seconds=b), None if usd is None else Decimal(usd))
+            (
+                own,
+                parent,
+                START + timedelta(seconds=a),
+                START + timedelta(seconds=b),
+                None if usd is None else Decimal(usd),
+                "span",
+            )
             for own, parent, a, b, usd in rows
         ),
     )
@@ -41,6 +48,13 @@ def test_places_are_shares_of_the_trace() -> None:
     root, half = waterfall(spans(("root", None, 0, 10, None), ("half", "root", 5, 10, None)))
     assert (root.left_percent, root.width_percent) == (0, 100)
     assert (half.left_percent, half.width_percent) == (50, 50)
+
+
+def test_what_is_told_later_does_not_stretch_the_trace() -> None:
+    frame = spans(("root", None, 0, 10, None), ("outcome", "root", 5000, 5000, None))
+    late = Frame(COLUMNS, (frame.rows[0], (*frame.rows[1][:-1], "log")))
+    root, outcome = waterfall(late)
+    assert (root.width_percent, outcome.left_percent) == (100, 100)
 
 
 def test_a_moment_can_still_be_seen() -> None:
