@@ -14,6 +14,7 @@ from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.figures.statement import balance_over_time
 from dashboard.filters import LEDGER_DIMENSIONS, Window, span_said
+from dashboard.frame import Frame
 from dashboard.pages.page import Page
 from dashboard.queries import ROWS_SHOWN
 
@@ -106,7 +107,7 @@ def entries(view: View) -> Children:
         Column("account", "Account", grow=2, width=220),
         Column("commodity", "Commodity", width=160),
         Column("quantity", "Quantity, units", "quantity", 130),
-        Column("rate_usd", "Rate, USD a unit", "usd", 130),
+        Column("per_million", "Rate, USD a million", "usd", 140),
         Column("amount_usd", "Amount, USD", "usd", 120),
         Column("posted_on", "Day of the books", width=130),
         Column("tenant", "Tenant", width=100),
@@ -115,8 +116,17 @@ def entries(view: View) -> Children:
     only = [dcc.Link(f"posted on {day} ×", href=view.link(view.filters.asking(day=None)), className="pill")] if day else []
     return [
         *only,
-        table("statement_entries", columns, frame, row_key=("tenant", "entry_id", "account", "commodity"), opens="entry"),
+        table(
+            "statement_entries", columns, with_rates(frame), row_key=("tenant", "entry_id", "account", "commodity"), opens="entry"
+        ),
         html.P(f"{shown} Click one to see its entry, with the call and the trace.", className="note"),
+    ]
+
+
+def with_rates(frame: Frame) -> list[dict[str, object]]:
+    """Rows with their rate as people know it, for a million units: one unit's would need more digits than are read."""
+    return [
+        {**row, "per_million": None if row["rate_usd"] is None else cast(Decimal, row["rate_usd"]) * 1_000_000} for row in frame
     ]
 
 

@@ -9,6 +9,7 @@ from dashboard import formats
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.filters import LEDGER_DIMENSIONS
+from dashboard.pages.account import with_rates
 from dashboard.pages.page import Page
 
 Row = dict[str, object]
@@ -57,7 +58,7 @@ def transfers(view: View) -> Children:
     columns = (
         Column("commodity", "Commodity", width=170),
         Column("quantity", "Quantity, units", "quantity", 130),
-        Column("rate_usd", "Rate, USD a unit", "usd", 130, tooltip="As it was applied; the price book keeps it for ever"),
+        Column("per_million", "Rate, USD a million", "usd", 140, tooltip="As it was applied; the price book keeps it for ever"),
         Column("amount_usd", "Amount, USD", "usd", 120),
         Column("debit", "To (debit)", grow=1, width=250),
         Column("credit", "From (credit)", grow=1, width=200),
@@ -67,7 +68,7 @@ def transfers(view: View) -> Children:
     )
     known = [row["amount_usd"] for row in frame if row["amount_usd"] is not None]
     total: Row = {"commodity": "Sum", "amount_usd": sum(cast("list[int]", known)) if known else None}
-    return [table("entry_transfers", columns, frame, row_key=("line",), total=total)]
+    return [table("entry_transfers", columns, with_rates(frame), row_key=("line",), total=total)]
 
 
 def _origin(one: Row) -> Children:
