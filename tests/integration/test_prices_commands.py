@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
+from dashboard.what_if import Asked, Solver
+from dashboard.what_if_words import sentence
 from tests.decided import decide
 from tests.integration.test_budgets_commands import table
 from tests.price_vectors import put_vector
@@ -69,6 +73,26 @@ def test_what_if_shows_prices_and_allocation_respond(pigou: Typed, owner: psycop
     assert code == 0
     assert out.startswith("No choice among the options that are known keeps a budget for code.fix tasks of $0.100 a day")
     assert "then: no allocation keeps the constraints: budget code.fix allows" in said
+
+
+def test_what_if_prints_what_the_page_shows(pigou: Typed, owner: psycopg.Connection, reader: psycopg.Connection) -> None:
+    decide(owner, 100, v_usd=0.5)
+    assert pigou("prices", "solve", "--tenant", "default")[0] == 0
+    asked = ("--tenant", "default", "--task-class", "code.fix", "--sla-s", "7")
+    told: dict[str, Any] = json.loads(pigou("prices", "what-if", *asked, "--format", "json")[1])
+    with reader.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute("select * from ledger.price_periods").fetchone()
+        options = cursor.execute("select * from ledger.price_alternatives order by comparison, place").fetchall()
+    assert row is not None
+    shown = Solver().answer(Asked("default", "latency_sla", "code.fix", 7.0), row, options)
+    response = shown.response
+    assert told["says"] == sentence(shown.supposed, response, shown.curve)
+    assert told["gain_usd_per_day"] == asdict(response.gain)
+    assert told["then"]["prices"] == [asdict(one) for one in response.after.found.rows]
+    assert told["then"]["allocation"] == [asdict(one) for one in response.after.found.allocation]
+    assert told["then"]["taken"] == asdict(response.after.taken)
+    assert shown.curve is not None
+    assert told["curve"]["points"] == [asdict(one) for one in shown.curve.points]
 
 
 def test_a_quote_of_a_file(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) -> None:
