@@ -55,8 +55,12 @@ SHOTS = (
     Shot("prices", "/prices"),
     Shot("alerts", "/alerts", height_px=1300),
     Shot("spend", "/spend", height_px=1700),
+    Shot("explore", "/explore", height_px=1300),
+    Shot("bill", "/bill", height_px=1300),
+    Shot("budgets", "/budgets", height_px=1000),
     Shot("calls", "/calls", height_px=1000),
     Shot("ledger", "/ledger", height_px=1700),
+    Shot("rates", "/rates", height_px=1000),
     Shot("ingest", "/ingest", height_px=1200),
 )  # fmt: skip
 

@@ -121,8 +121,8 @@ def test_calls_deleted_by_the_owner_leave_the_sums(dsn: str, writer: psycopg.Con
 
 def test_claims_are_summed_beside_what_is_charged(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
     long = "m" * 200
-    claimed = {"operation__cost": 0.5}
-    book(dsn, [export(chat(1, 1, **claimed), chat(1, 2, at=1), chat(1, 3, at=2, model=long, **claimed))])
+    told = [chat(1, 1, operation__cost=0.5), chat(1, 2, at=1), chat(1, 3, at=2, model=long, operation__cost=0.5)]
+    book(dsn, [export(*told)])
     assert rows(reader, "select * from ledger.claims_daily") == [], "what has no price cannot be compared"
     price(writer)
     price(writer, model=long)
