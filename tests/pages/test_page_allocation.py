@@ -95,7 +95,7 @@ def test_the_headline_leads_to_the_decision_that_loses_most_and_to_its_trace(con
     options = shown_sql(page, "decision_options", "decision_options")
     ((best, net, error),) = served.sql(f"select option, net_usd, error_usd from ({options}\n) as shown where is_best")
     best_row = page.locator(".options tr.best")
-    expect(best_row).to_contain_text(f"{best}best")
+    expect(best_row).to_contain_text(f"{formats.option('verify', best)}best")
     ((chosen_net,),) = served.sql(
         f"select net_usd from ({shown_sql(page, 'decision_options', 'decision_options')}\n) as shown where is_chosen"
     )
