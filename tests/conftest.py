@@ -35,6 +35,7 @@ max_wal_size = '256MB'
 min_wal_size = '64MB'
 """
 LONG_FIRST = (
+    "tests/pages/test_walks.py",
     "tests/pages/test_demo.py",
     "tests/pages/test_page.py",
     "tests/e2e/test_examples.py",
