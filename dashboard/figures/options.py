@@ -1,6 +1,5 @@
 """One decision: its options with every term of eq. 1 against the chosen one, as thin bars about zero, and what would turn it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
@@ -95,11 +94,6 @@ def crossovers(option: Option, v_usd: float | None) -> list[Crossover]:
             factor = others / term
             found.append(Crossover(price, factor, None if today is None else today * factor))
     return found
-
-
-def scale_of(options: Sequence[Option]) -> float:
-    """The largest difference drawn, in USD: what half a cell stands for."""
-    return max((abs(term.usd) for option in options for term in (*option.terms, option.net) if term.usd is not None), default=0.0)
 
 
 def _known(
