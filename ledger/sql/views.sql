@@ -88,6 +88,91 @@ language sql stable security definer set search_path = pigou, pg_temp as $$
      order by c.started_at, c.span_id
 $$;
 
+-- The calls of a time that name an id: their trace, conversation, user, the provider's answer, or the id that a gateway or a request gave
+-- it. All of them in each of the latest traces, as many as asked for by when they first name it, and perhaps some more. Found through
+-- indexes: days are gone through from the last one, ever more at once, until there are enough. Answers whose keys are past the retention
+-- of records are looked for call by call.
+create or replace function ledger.calls_named(id text, since timestamptz, until timestamptz, tenants text[], as_many bigint)
+returns table (tenant text, trace_id text, span_id text, started_at timestamptz, named_by text, agent text, task_class text, status text,
+               cost_usd numeric)
+language plpgsql stable security definer set search_path = pigou, pg_temp as $$
+#variable_conflict use_column
+declare
+    sought    constant text := id;
+    trace     constant bytea := case when id ~ '^([0-9a-fA-F]{2})+$' then decode(id, 'hex') end;
+    spoken    constant text[] := array['response:' || id, 'gateway:' || id, 'request:' || id];
+    asked     constant integer[] := array(select t.tenant_id from tenant t where ledger.is_among(t.tenant, tenants));
+    keyed     constant timestamptz := coalesce((select r.kept_since from retention r where r.kind = 'records'), '-infinity');
+    begins    timestamptz; ends timestamptz; at timestamptz;
+    last_day  date; first_day date; as_far integer := 1;
+    direct_tenants integer[]; direct_traces bytea[];
+    tenant_ids integer[] := '{}'; trace_ids bytea[] := '{}';
+    found record;
+begin
+    select coalesce(array_agg(d.tenant_id), '{}'), coalesce(array_agg(d.trace_id), '{}') into direct_tenants, direct_traces
+      from (select c.tenant_id, c.trace_id from call c where c.tenant_id = any (asked) and c.trace_id = trace
+             union
+            select k.tenant_id, k.trace_id from call_key k
+             where k.tenant_id = any (asked) and hashtext(k.key) = any (array(select hashtext(s) from unnest(spoken) s)) and k.key = any (spoken)
+             union
+            select c.tenant_id, c.trace_id from call c
+             where c.tenant_id = any (asked) and hashtext(c.response_id) = hashtext(sought) and c.response_id = sought
+               and length(c.response_id) not between 13 and 491
+             union
+            select c.tenant_id, c.trace_id from call c
+             where c.tenant_id = any (asked) and c.started_at >= since and c.started_at < least(until, keyed)
+               and (c.response_id = sought or c.keys && spoken)) d;
+
+    select greatest(min(x.first_at), since), least(max(x.last_at) + interval '1 microsecond', until) into begins, ends
+      from unnest(asked) a (tenant_id)
+     cross join lateral (select (select min(c.started_at) from call c where c.tenant_id = a.tenant_id) as first_at,
+                                (select max(c.started_at) from call c where c.tenant_id = a.tenant_id) as last_at) x;
+    last_day := (ends at time zone 'UTC')::date;
+    while ends > begins and cardinality(trace_ids) < as_many loop
+        first_day := greatest(last_day - as_far + 1, (begins at time zone 'UTC')::date);
+        at := greatest(first_day::timestamp at time zone 'UTC', begins);
+        with days as (select array(select (last_day - n) from generate_series(0, last_day - first_day) n) as asked_days),
+        hit as (
+            select c.tenant_id, c.trace_id, c.started_at from call c
+             where c.tenant_id = any (asked) and (c.started_at at time zone interval '0')::date = any ((select asked_days from days)::date[])
+               and hashtext(c.conversation_id) = hashtext(sought) and c.conversation_id = sought and c.started_at >= at and c.started_at < ends
+             union all
+            select c.tenant_id, c.trace_id, c.started_at from call c
+             where c.tenant_id = any (asked) and (c.started_at at time zone interval '0')::date = any ((select asked_days from days)::date[])
+               and hashtext(c.user_id) = hashtext(sought) and c.user_id = sought and c.started_at >= at and c.started_at < ends
+        ),
+        begun as (
+            select h.tenant_id, h.trace_id, min(h.started_at) as first_at from hit h
+             where not exists (select from unnest(direct_tenants, direct_traces) d (tenant_id, trace_id)
+                                where d.tenant_id = h.tenant_id and d.trace_id = h.trace_id)
+             group by h.tenant_id, h.trace_id order by first_at desc, h.trace_id, h.tenant_id offset 0
+        )
+        select coalesce(array_agg(b.tenant_id), '{}') as tenant_ids, coalesce(array_agg(b.trace_id), '{}') as trace_ids into found
+          from (select b.tenant_id, b.trace_id from begun b   -- those that name it before these days are met later
+                 where (select count(*) from (select from call e
+                                               where e.tenant_id = b.tenant_id and e.trace_id = b.trace_id
+                                                 and e.started_at >= begins and e.started_at < at
+                                                 and (e.conversation_id = sought or e.user_id = sought) limit 1) earlier) = 0
+                 order by b.first_at desc, b.trace_id, b.tenant_id limit as_many) b;
+        tenant_ids := tenant_ids || found.tenant_ids;
+        trace_ids := trace_ids || found.trace_ids;
+        ends := at;
+        last_day := first_day - 1;
+        as_far := as_far * 2;
+    end loop;
+
+    return query
+    select t.tenant, encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'), c.started_at,
+           case when c.trace_id = trace then 'trace' when c.conversation_id = sought then 'conversation' when c.user_id = sought then 'user'
+                when c.response_id = sought or spoken[1] = any (c.keys) then 'answer' when spoken[2] = any (c.keys) then 'gateway' else 'request' end,
+           c.agent, c.task_class, c.status, c.cost_usd
+      from unnest(direct_tenants || tenant_ids, direct_traces || trace_ids) f (tenant_id, trace_id)
+      join tenant t on t.tenant_id = f.tenant_id
+      join call c on c.tenant_id = f.tenant_id and c.trace_id = f.trace_id
+     where c.started_at >= since and c.started_at < until
+       and (c.trace_id = trace or c.conversation_id = sought or c.user_id = sought or c.response_id = sought or c.keys && spoken);
+end $$;
+
 -- Spend by hour, from what the posting sums: duplicates are not in it, and what no call reported is null.
 create or replace view ledger.spend_hourly as
 select t.tenant, s.hour, k.provider, k.model, k.layer, k.use, k.agent, k.task_class,
