@@ -32,6 +32,70 @@ select t.tenant, x.entry_id, x.line, x.book, a.account, c.commodity,
   join pigou.commodity c on c.commodity_id = x.commodity_id
   join pigou.tenant t on t.tenant_id = x.tenant_id;
 
+-- The postings on an account and all below it, of what occurred in a time, the latest entries first: as many as asked for, and perhaps some
+-- more. `posted`: of that day of the books only. Read from the end of the entries, of those days on which balances say that the account
+-- moved (of days that are closed it is not known on which of them); of ever more days at once, until there are enough. What occurs in the
+-- last half of a millisecond has an id of the next one, so that days begin that much earlier here.
+create or replace function ledger.account_postings(of_account text, of_book text, since timestamptz, until timestamptz, posted date,
+                                                   tenants text[], as_many bigint)
+returns setof ledger.postings
+language plpgsql stable security definer set search_path = pigou, pg_temp set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_variable
+declare
+    ends timestamptz; begins timestamptz; as_far integer := 1; enough bigint := as_many; came bigint;
+    tenant_ids integer[]; runs tstzrange[];
+begin
+    select array_agg(m.tenant_id), array_agg(r.run) into tenant_ids, runs
+      from (select d.tenant_id,
+                   range_agg(tstzrange(case when d.day > d.closed_through + 1 or d.closed_through is null
+                                            then d.day::timestamp at time zone 'UTC' else '1970-01-01 00:00Z' end, (d.day + 1)::timestamp at time zone 'UTC'))
+                     * tstzmultirange(tstzrange(since, until)) as days
+              from (select distinct t.tenant_id, t.closed_through, b.day
+                      from tenant t
+                      join account a on a.tenant_id = t.tenant_id and (a.account = of_account or starts_with(a.account, of_account || ':'))
+                      join balance b on b.tenant_id = a.tenant_id and b.account_id = a.account_id and b.book = of_book
+                     where ledger.is_among(t.tenant, tenants) and b.day = coalesce(posted, b.day) and b.day >= (since at time zone 'UTC')::date) d
+             group by d.tenant_id) m
+     cross join lateral unnest(m.days) r (run);
+    ends := 'infinity';
+    loop
+        select max(least(upper(r), ends)) into ends from unnest(runs) r where lower(r) < ends;
+        exit when ends is null or enough <= 0;
+        begins := date_trunc('day', ends - interval '1 microsecond', 'UTC') - make_interval(days => as_far - 1, secs => 0.0005);
+        return query
+        with latest as materialized (
+            select l.*
+              from unnest(tenant_ids, runs) r (tenant_id, run)
+             cross join lateral (select array_agg(a.account_id) as account_ids from account a
+                                  where a.tenant_id = r.tenant_id and (a.account = of_account or starts_with(a.account, of_account || ':'))) a
+             cross join lateral (
+                   select x.*, a.account_ids from transfer x
+                    where x.tenant_id = r.tenant_id
+                      and x.occurred_at >= greatest(lower(r.run), begins) and x.occurred_at < least(upper(r.run), ends)
+                      and x.entry_id >= pigou.entries_at(greatest(lower(r.run), begins))
+                      and x.entry_id < pigou.entries_at(least(upper(r.run), ends) + interval '2 milliseconds')
+                      and x.book = of_book and (x.debit_account_id = any (a.account_ids) or x.credit_account_id = any (a.account_ids))
+                      and x.posted_on = coalesce(posted, x.posted_on)
+                    order by x.entry_id desc fetch first (enough) rows with ties) l
+             where r.run && tstzrange(begins, ends)
+             order by l.entry_id desc fetch first (enough) rows with ties
+        )
+        select t.tenant, x.entry_id, x.line, x.book, n.account, c.commodity, leg.sign * x.quantity, x.rate_usd, leg.sign * x.amount_usd,
+               x.occurred_at, e.recorded_at, x.posted_on, e.kind, encode(e.trace_id, 'hex'), encode(e.span_id, 'hex'), x.rate_id
+          from latest x
+          join tenant t on t.tenant_id = x.tenant_id
+         cross join lateral (values (1, x.debit_account_id), (-1, x.credit_account_id)) leg (sign, account_id)
+          join account n on n.tenant_id = x.tenant_id and n.account_id = leg.account_id
+          join commodity c on c.commodity_id = x.commodity_id
+          join entry e on e.tenant_id = x.tenant_id and e.entry_id = x.entry_id and e.occurred_at = x.occurred_at
+         where leg.account_id = any (x.account_ids);
+        get diagnostics came = row_count;
+        enough := enough - came;
+        ends := begins;
+        as_far := as_far * 2;
+    end loop;
+end $$;
+
 -- Summed by id before names are joined: a day has many rows, an account one name.
 create or replace view ledger.balances as
 select t.tenant, b.book, a.account, a.kind, c.commodity, b.day, b.quantity, b.amount_usd, b.unpriced_quantity
