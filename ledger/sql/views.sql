@@ -930,26 +930,26 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.agent, c
 -- How engines served requests, as their own spans tell it.
 create or replace view ledger.serving as
 select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex') as span_id, r.started_at, r.task_class,
-       r.attributes->>'allocation.engine' as engine, c.model,
-       x.queue_s, x.prefill_s, x.decode_s, x.kv_tokens, x.batch, x.spec_proposed, x.spec_accepted,
+       said.engine, c.model,
+       case when jsonb_typeof(said.queue) = 'number' then said.queue::double precision end as queue_s,
+       case when jsonb_typeof(said.prefill) = 'number' then said.prefill::double precision end as prefill_s,
+       case when jsonb_typeof(said.decode) = 'number' then said.decode::double precision end as decode_s,
+       case when jsonb_typeof(said.kv) = 'number' then said.kv::double precision end as kv_tokens,
+       case when jsonb_typeof(said.batch) = 'number' then said.batch::double precision end as batch,
+       case when jsonb_typeof(said.proposed) = 'number' then said.proposed::double precision end as spec_proposed,
+       case when jsonb_typeof(said.accepted) = 'number' then said.accepted::double precision end as spec_accepted,
        coalesce(c.total_input_tokens, c.input_tokens) as prompt_tokens
   from pigou.record r
   join pigou.tenant t using (tenant_id)
   left join pigou.call c on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
  cross join lateral (
-       select max(v.number) filter (where v.name = 'queue_s') as queue_s, max(v.number) filter (where v.name = 'prefill_s') as prefill_s,
-              max(v.number) filter (where v.name = 'decode_s') as decode_s, max(v.number) filter (where v.name = 'kv_tokens') as kv_tokens,
-              max(v.number) filter (where v.name = 'batch') as batch, max(v.number) filter (where v.name = 'proposed') as spec_proposed,
-              max(v.number) filter (where v.name = 'accepted') as spec_accepted
-         from (select n.name, case when jsonb_typeof(n.said) = 'number' then (n.said#>>'{}')::double precision end as number
-                 from (values ('queue_s', coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue')),
-                              ('prefill_s', coalesce(r.attributes->'allocation.engine.prefill_s',
-                                                     r.attributes->'gen_ai.latency.time_in_model_prefill')),
-                              ('decode_s', coalesce(r.attributes->'allocation.engine.decode_s',
-                                                    r.attributes->'gen_ai.latency.time_in_model_decode')),
-                              ('kv_tokens', r.attributes->'allocation.engine.kv_tokens'), ('batch', r.attributes->'allocation.engine.batch'),
-                              ('proposed', r.attributes->'allocation.spec.proposed'), ('accepted', r.attributes->'allocation.spec.accepted'))
-                      n (name, said)) v) x
+       select r.attributes->>'allocation.engine' as engine,
+              coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue') as queue,
+              coalesce(r.attributes->'allocation.engine.prefill_s', r.attributes->'gen_ai.latency.time_in_model_prefill') as prefill,
+              coalesce(r.attributes->'allocation.engine.decode_s', r.attributes->'gen_ai.latency.time_in_model_decode') as decode,
+              r.attributes->'allocation.engine.kv_tokens' as kv, r.attributes->'allocation.engine.batch' as batch,
+              r.attributes->'allocation.spec.proposed' as proposed, r.attributes->'allocation.spec.accepted' as accepted
+       offset 0) said    -- each is looked up once, however often it is used
  where r.layer = 'supply' and r.role = 'call';
 
 -- Shadow prices of shared engines by hour: what one unit more would have cost others in delay, at their λ.
