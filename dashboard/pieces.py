@@ -70,7 +70,7 @@ def _model(model: str | None) -> str:
     if model:
         return f"model like {_literal('%' + _escaped(model.lower()) + '%')}"
     spent_on = "model in (select lower(model) from ledger.spend_daily group by model)"
-    used = "commodity in (select commodity from ledger.balances where book = 'cash' group by commodity)"
+    used = "commodity in (select commodity from ledger.account_commodities where book = 'cash')"
     return f"(tenant is not null or ({spent_on} and {used}))"
 
 

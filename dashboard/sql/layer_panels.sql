@@ -64,7 +64,7 @@ with busy as (
                select max(day)::timestamp at time zone 'UTC'
                  from (select day, sum(sum(calls)) over (order by day desc) as so_far
                          from ledger.statuses_daily
-                        where layer = 'supply' and day < {last day} and {filters - tenant task_class}
+                        where layer = 'supply' and day >= {first day} and day < {last day} and {filters - tenant task_class}
                         group by day) as days
                 where so_far > 20000), '-infinity')
      group by hour

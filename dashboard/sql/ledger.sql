@@ -145,7 +145,7 @@ select true as is_waiting, tenant, coalesce(provider, 'unknown') as provider, co
 union all
 select false, tenant, split_part(account, ':', 4), split_part(account, ':', 5), 'standard', null,
        string_agg(distinct commodity, ', ')
-  from ledger.balances
+  from ledger.account_commodities
  where kind = 'expense' and book = 'cash' and split_part(account, ':', 5) <> '' and {filters - tenant}
  group by tenant, 3, 4
  order by 1 desc, 6 desc nulls last, 2, 3, 4

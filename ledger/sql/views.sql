@@ -109,6 +109,14 @@ select t.tenant, b.book, a.account, a.kind, c.commodity, b.day, b.quantity, b.am
   join pigou.tenant t on t.tenant_id = b.tenant_id
  where b.quantity <> 0 or b.amount_usd <> 0 or b.unpriced_quantity <> 0;
 
+-- Which commodities ever moved on each account: what balances would say at many times the cost.
+create or replace view ledger.account_commodities as
+select t.tenant, b.book, a.account, a.kind, c.commodity
+  from (select distinct tenant_id, account_id, book, commodity_id from pigou.balance) b
+  join pigou.account a on a.tenant_id = b.tenant_id and a.account_id = b.account_id
+  join pigou.commodity c on c.commodity_id = b.commodity_id
+  join pigou.tenant t on t.tenant_id = b.tenant_id;
+
 -- Debits minus credits over all accounts: every figure of this view is 0, or the books are wrong.
 create or replace view ledger.trial_balance as
 select t.tenant, b.book, c.commodity, b.debit_quantity, b.credit_quantity, b.debit_quantity - b.credit_quantity as quantity,
@@ -1146,11 +1154,15 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
   from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+revoke all on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
+    ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
+    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
     ledger.decisions_of(text, timestamptz, timestamptz), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.regret_within(timestamptz, timestamptz),
     ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
-grant execute on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+grant execute on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
+    ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
+    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
     ledger.decisions_of(text, timestamptz, timestamptz), ledger.is_among(text, text[]), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),

@@ -141,6 +141,14 @@ def test_a_download_has_every_posting(mixed: str) -> None:
         )
 
 
+def test_what_moved_on_an_account_is_what_its_postings_say(mixed: str) -> None:
+    with connect(mixed, "reader") as reader:
+        moved = "select distinct tenant, book, account, commodity from ledger.{} order by 1, 2, 3, 4"
+        wanted = rows(reader, moved.format("postings"))
+        assert len(wanted) > 10
+        assert rows(reader, moved.format("account_commodities")) == wanted
+
+
 # ── what is read for it ──────────────────────────────────────────────────────────────────────────────
 
 
