@@ -195,7 +195,8 @@ begin
              where c.tenant_id = any (asked) and c.started_at >= since and c.started_at < least(until, keyed)
                and (c.response_id = sought or c.keys && spoken)) d;
 
-    select greatest(min(x.first_at), since), least(max(x.last_at) + interval '1 microsecond', until) into begins, ends
+    select case when count(x.first_at) > 0 then greatest(min(x.first_at), since) end, least(max(x.last_at) + interval '1 microsecond', until)
+      into begins, ends    -- where there are no calls, there are no days to go through
       from unnest(asked) a (tenant_id)
      cross join lateral (select (select min(c.started_at) from call c where c.tenant_id = a.tenant_id) as first_at,
                                 (select max(c.started_at) from call c where c.tenant_id = a.tenant_id) as last_at) x;

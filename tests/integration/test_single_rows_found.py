@@ -105,8 +105,9 @@ def test_what_names_an_id_is_what_a_look_at_every_call_finds(mixed: str, search:
 def test_an_answer_whose_key_is_past_its_retention_is_found(
     dsn: str, reader: psycopg.Connection, owner: psycopg.Connection
 ) -> None:
-    book(dsn, [export(chat(1, 1, id="resp-of-a-past-month", litellm__call_id="g"), chat(2, 1, at=5, id="resp-of-another"))])
     text = statement("found", parse("?range=all"), NOW, values={"q": "resp-of-a-past-month"}).text
+    assert rows(reader, text) == [], "there are no calls yet"
+    book(dsn, [export(chat(1, 1, id="resp-of-a-past-month", litellm__call_id="g"), chat(2, 1, at=5, id="resp-of-another"))])
     found = rows(reader, text)
     assert [row[2:4] for row in found] == [(f"{1:032x}", "answer")]
     run(owner, "delete from pigou.call_key")
@@ -139,6 +140,15 @@ def test_a_download_has_every_posting(mixed: str) -> None:
         assert len(rows(reader, text)) == one(
             reader, "select count(*) from ledger.postings where starts_with(account, 'expenses:') and book = 'cash'"
         )
+
+
+def test_nothing_is_found_of_a_tenant_that_nobody_is(mixed: str) -> None:
+    with connect(mixed, "reader") as reader:
+        for name, search in (
+            ("found", "range=all&tenant=nobody"),
+            ("statement_entries", "range=all&account=expenses&tenant=nobody"),
+        ):
+            assert rows(reader, statement(name, parse("?" + search), NOW, values={"q": "shared"}).text) == []
 
 
 def test_what_moved_on_an_account_is_what_its_postings_say(mixed: str) -> None:
