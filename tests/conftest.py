@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -47,7 +46,6 @@ LONG_FIRST = (
     "tests/property/",
     "tests/integration/",
 )
-_numbers = itertools.count(1)
 _shared = contextlib.ExitStack()
 
 
@@ -122,7 +120,7 @@ def template(server: str) -> str:
 @pytest.fixture
 def dsn(server: str, template: str) -> Iterator[str]:
     """A database of the test's own, migrated and priced."""
-    name = f"pigou_test_{next(_numbers)}"
+    name = "pigou_test"  # always the same: what is built for an address can be kept
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(
             sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template))
