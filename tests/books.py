@@ -354,7 +354,7 @@ class Served(msgspec.Struct, frozen=True):
 
 
 class _Current:
-    """The pipeline that is served now: making an application takes a tenth of a second, so that it is kept for those that follow."""
+    """The pipeline that is served now: an application takes a tenth of a second to make, so it is kept for those that follow."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
