@@ -35,6 +35,7 @@ wal_level = minimal
 max_wal_senders = 0
 max_wal_size = '256MB'
 min_wal_size = '64MB'
+autovacuum = off
 """
 LONG_FIRST = (
     "tests/pages/test_walks.py",
