@@ -18,7 +18,7 @@ from allocation.period import COST, LATENCY, LOSS, QUALITY, ClassTotals, Limit, 
 from allocation.problem import Constraint, Floats, Kind, Problem, problem
 
 NOTHING = 0.05
-"""Of what was taken: what comes out less than this below nothing is taken for nothing, since estimates miss the books by as much."""
+"""Of what was taken: what comes out by less than this below nothing is taken for nothing; estimates miss the books by as much."""
 _DROPPED_FIRST: tuple[Kind, ...] = ("latency_sla", "risk_envelope", "compute_budget")
 
 

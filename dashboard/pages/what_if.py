@@ -11,6 +11,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
+from allocation import METHOD
 from dashboard import filters as views
 from dashboard import formats
 from dashboard.books import BooksUnavailable
@@ -32,16 +33,20 @@ FOLLOWS = ("whose", "limit", "level")
 """The names of the address that are this panel's."""
 _UNITS: dict[Kind, str] = {"compute_budget": "USD a day", "latency_sla": "seconds a task", "risk_envelope": "USD of loss a day"}
 _STEPS = 200
+_NOT_YET = "Prices were not looked at yet: that happens by itself once tasks are settled."
+_OUTDATED = (
+    "These prices were solved by an earlier version, in another way. They are looked at again by themselves, within a minute."
+)
 _solver = Solver()
 
 
 def what_if(view: View) -> Children:
     """The controls, and what the prices would be."""
-    periods = list(view.ask("price_periods"))
+    periods, are_outdated = _periods(view)
     asked = asked_of(view.filters, periods)
     if asked is None:
         return [
-            nothing("Prices were not looked at yet: that happens by itself once tasks are settled."),
+            nothing(_OUTDATED if are_outdated else _NOT_YET),
             html.P(["To look now: ", html.Code("pigou prices solve"), "."], className="note"),
         ]
     row, answer = _answer(view, asked, periods)
@@ -99,7 +104,7 @@ def register(shell: Shell) -> None:
     ) -> Any:  # fmt: skip
         view = View(shell.books, views.parse(search), shell.clock(), "/prices", "")
         try:
-            periods = list(view.ask("price_periods"))
+            periods, _ = _periods(view)
             asked = _meant(str(ctx.triggered_id), views.parse(shown), periods, whose, limit, level, slid)
             if asked is None or _key(asked) == shown:
                 return (no_update,) * 11
@@ -142,6 +147,13 @@ def _meant(
     if not isinstance(number, int | float) or not math.isfinite(number) or number < 0:
         return None
     return replace(asked, level=float(f"{number:.6g}"))
+
+
+def _periods(view: View) -> tuple[list[Row], bool]:
+    """What prices were solved over, and whether some were solved in another way than now: nothing can be supposed of those."""
+    found = list(view.ask("price_periods"))
+    kept = [one for one in found if one["method"] == METHOD]
+    return kept, len(kept) < len(found)
 
 
 def _key(asked: Asked) -> str:
