@@ -28,7 +28,7 @@ def period(*limits: Limit, spread: float = 0.0, policy: Stated | None = None, v_
     """A day of a hundred tasks, half of which went to either option."""
     means = np.array([CHEAP, FRONTIER]).T
     draws = np.repeat(means[None], 40, axis=0)
-    draws[:, 0] += spread * np.random.default_rng(1).standard_normal((40, 2))
+    draws[:, 0] = (draws[:, 0] + spread * np.random.default_rng(1).standard_normal((40, 2))).clip(0.0, 1.0)
     compared = Compared("a", "route", ("cheap", "frontier"), np.array([v_usd]), np.array([[50.0, 50.0]]), means, draws)
     took = ClassTotals("a", N, N, 25.0, 700.0, 12.5, N, v_usd, 0.0)
     labels = {"a", "*", "", *(one.pattern for one in limits)}
@@ -91,7 +91,7 @@ def test_a_gain_has_the_interval_of_its_draws() -> None:
     assert level_of(held, "compute_budget", "*") == 25.0
     response = respond(held, Supposed("compute_budget", "*", 35.0))
     (compared,) = held.compared
-    by_hand = np.sort([25 * (V_USD * (min(one[0, 1], 1.0) - one[0, 0]) - 0.4) for one in compared.draws])  # no quality exceeds 1
+    by_hand = np.sort([25 * (V_USD * (one[0, 1] - one[0, 0]) - 0.4) for one in compared.draws])
     cut = int(0.025 * 39)
     assert response.gain.value == pytest.approx(25 * 0.2)
     assert (response.gain.low, response.gain.high) == pytest.approx((max(0.0, by_hand[cut]), by_hand[-1 - cut]), abs=1e-9)
