@@ -16,7 +16,7 @@ from analyzers.prices.alternatives import Alternatives, drawn_at
 
 BANDS = 8
 """Bands of V that tasks are taken together in."""
-GROUPS_MAX = 400
+GROUPS_MAX = 200
 """Groups of tasks of a class; of more, first V tells them apart no longer, then the options taken."""
 
 

@@ -11,7 +11,6 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from allocation import METHOD
 from dashboard import filters as views
 from dashboard import formats
 from dashboard.books import BooksUnavailable
@@ -22,7 +21,7 @@ from dashboard.components.refresh import view_key
 from dashboard.figures.what_if import HEIGHT_PX, curve_figure, reach
 from dashboard.pages.page import Shell
 from dashboard.pages.what_if_tables import allocation_table, left_out, limits_table, prices_table, taken_table
-from dashboard.what_if import Answer, Asked, Solver, asked_of, further_limits, stated_limits
+from dashboard.what_if import Answer, Asked, Solver, asked_of, current, further_limits, stated_limits
 from dashboard.what_if_words import KINDS, of_whom, sentence
 
 if TYPE_CHECKING:
@@ -42,11 +41,12 @@ _solver = Solver()
 
 def what_if(view: View) -> Children:
     """The controls, and what the prices would be."""
-    periods, are_outdated = _periods(view)
+    found = list(view.ask("price_periods"))
+    periods = current(found)
     asked = asked_of(view.filters, periods)
     if asked is None:
         return [
-            nothing(_OUTDATED if are_outdated else _NOT_YET),
+            nothing(_OUTDATED if found else _NOT_YET),
             html.P(["To look now: ", html.Code("pigou prices solve"), "."], className="note"),
         ]
     row, answer = _answer(view, asked, periods)
@@ -104,7 +104,7 @@ def register(shell: Shell) -> None:
     ) -> Any:  # fmt: skip
         view = View(shell.books, views.parse(search), shell.clock(), "/prices", "")
         try:
-            periods, _ = _periods(view)
+            periods = current(list(view.ask("price_periods")))
             asked = _meant(str(ctx.triggered_id), views.parse(shown), periods, whose, limit, level, slid)
             if asked is None or _key(asked) == shown:
                 return (no_update,) * 11
@@ -147,13 +147,6 @@ def _meant(
     if not isinstance(number, int | float) or not math.isfinite(number) or number < 0:
         return None
     return replace(asked, level=float(f"{number:.6g}"))
-
-
-def _periods(view: View) -> tuple[list[Row], bool]:
-    """What prices were solved over, and whether some were solved in another way than now: nothing can be supposed of those."""
-    found = list(view.ask("price_periods"))
-    kept = [one for one in found if one["method"] == METHOD]
-    return kept, len(kept) < len(found)
 
 
 def _key(asked: Asked) -> str:

@@ -94,7 +94,7 @@ def test_of_too_many_groups_worth_goes_first_and_then_the_options(monkeypatch: p
         decided("route", task[:40], draw.integers(0, 2, 40)),
     ]
     sizes: list[int] = []
-    for most in (400, 6, 2):
+    for most in (200, 6, 2):
         monkeypatch.setattr(together, "GROUPS_MAX", most)
         _, groups = compare(of, 0, 1)
         sizes.append(len(groups))
