@@ -11,13 +11,18 @@ from ledger.queries import queries
 _SQL = queries("analyzers", "prices")
 
 
+def tenants_due(connection: psycopg.Connection, tenant: str | None = None, *, now: bool = False) -> list[tuple[int, str, str]]:
+    """Tenants whose prices are to be looked at: number, name and a hash of what is stated and of how prices are solved."""
+    return connection.execute(_SQL["tenants_to_price"], {"tenant": tenant, "now": now, "method": METHOD}).fetchall()
+
+
 def refresh_prices(connection: psycopg.Connection, tenant: str | None = None, *, now: bool = False, seed: int = 0) -> int:
     """Look at the prices of tenants where that is due, or `now`; answers how many rows of the vector are new.
 
     Each tenant is a transaction of its own. Wants an idle connection in autocommit. Raises UnknownTenant for one that is named
     and is not there; PriceError when prices that are wanted `now` cannot be found: on the clock this is written down instead.
     """
-    due = connection.execute(_SQL["tenants_to_price"], {"tenant": tenant, "now": now, "method": METHOD}).fetchall()
+    due = tenants_due(connection, tenant, now=now)
     if tenant is not None and now and not due:
         raise UnknownTenant(f"there is no tenant {tenant!r}", "list tenants with: pigou sql 'select tenant from ledger.periods'")
     if not due:
