@@ -90,6 +90,7 @@ def solve(of: Problem, *, direct_max: int = DIRECT_MAX) -> Solution:
     if found is not None:
         return _solution(of, net, taken, *found)
     held = (taken != 0.0).any(axis=(0, 2))  # what no constraint covers is decided already
+    held |= not held.any()  # limits are kept to the solver's tolerance, also where nothing can be done about them
     count, within = of.decisions.count[held], net[held]
     if within.size <= direct_max:
         found = solve_programme(count, within, taken[:, held], limits)
