@@ -34,7 +34,7 @@ _UNITS: dict[Kind, str] = {"compute_budget": "USD a day", "latency_sla": "second
 _STEPS = 200
 _NOT_YET = "Prices were not looked at yet: that happens by itself once tasks are settled."
 _OUTDATED = (
-    "These prices were solved by an earlier version, in another way. They are looked at again by themselves, within a minute."
+    "These prices were solved by an earlier version, in another way. They are looked at again by themselves within a few minutes."
 )
 _solver = Solver()
 
