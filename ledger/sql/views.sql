@@ -1021,7 +1021,7 @@ select t.tenant, p.task_class, p.v_usd, p.lambda_usd_per_s, p.rho, p.source, c.n
 create or replace view ledger.price_periods as
 select distinct on (s.tenant_id)
        t.tenant, s.solved_at, s.since, s.until, s.period_s, s.tasks, s.decisions, s.status, s.why, s.classes, s.limits, s.constraints,
-       s.left_out, s.method, s.seed
+       s.left_out, s.method, s.seed, s.together
   from pigou.price_solution s join pigou.tenant t using (tenant_id)
  where s.status <> 'failed' and s.period_s > 0
  order by s.tenant_id, s.solution_id desc;
@@ -1029,7 +1029,7 @@ select distinct on (s.tenant_id)
 -- The decisions of that look, with what each option would have brought and taken: estimates, and the same with tasks drawn anew.
 create or replace view ledger.price_alternatives as
 select t.tenant, a.comparison, a.place, nullif(a.task_class, '') as task_class, a.kind, a.option, s.decisions, a.quality, a.cost_usd,
-       a.latency_s, a.loss_usd, a.v_bands, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws
+       a.latency_s, a.loss_usd, a.v_bands, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws, a.alike
   from pigou.price_alternative a
   join pigou.tenant t using (tenant_id)
  cross join lateral (select sum(n) as decisions from unnest(a.chosen) n) s;
