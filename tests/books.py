@@ -20,7 +20,6 @@ from typing import Any, Literal, LiteralString, cast
 import msgspec
 import psycopg
 import uvicorn
-from fastapi import FastAPI
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -29,13 +28,13 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from analyzers.pipeline import run_round
-from collector.app import build_app
 from collector.export import Answer, Export
 from collector.grpc_server import start_grpc
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 from ledger.database import connect
 from ledger.post import open_tenants
+from tests.applications import application
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SDK = "opentelemetry.instrumentation.genai.openai"
@@ -353,29 +352,6 @@ class Served(msgspec.Struct, frozen=True):
     pipeline: Pipeline
 
 
-class _Current:
-    """The pipeline that is served now: an application takes a tenth of a second to make, so it is kept for those that follow."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.pipeline, name)
-
-
-_apps: dict[tuple[str, str, int], tuple[FastAPI, _Current]] = {}
-
-
-def _app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
-    key = settings.dsn, settings.default_tenant, settings.body_limit_bytes
-    if key not in _apps:
-        current = _Current(pipeline)
-        _apps[key] = build_app(cast(Pipeline, current), settings), current
-    app, current = _apps[key]
-    current.pipeline = pipeline
-    return app
-
-
 @contextmanager
 def serving(dsn: str, **settings: Any) -> Generator[Served]:
     """A whole collector on free ports of the loopback interface: HTTP by uvicorn and gRPC, in a thread of their own."""
@@ -383,7 +359,7 @@ def serving(dsn: str, **settings: Any) -> Generator[Served]:
     given = CollectorSettings(dsn, http_port=listener.getsockname()[1], grpc_port=0, **settings)
     pipeline = Pipeline(given)
     pipeline.start()
-    config = uvicorn.Config(_app(pipeline, given), log_level="critical", access_log=False, lifespan="on")
+    config = uvicorn.Config(application(pipeline, given), log_level="critical", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     ports: list[int] = []
 
