@@ -1,4 +1,4 @@
-"""The collector's HTTP application, made once for an address: making it takes a tenth of a second, of which tests start hundreds."""
+"""The collector's HTTP application, made once for an address: making it takes a tenth of a second, and tests start hundreds."""
 
 from __future__ import annotations
 
