@@ -1,0 +1,37 @@
+"""Which addresses are walked over hostile books, and whether a hostile name is to be seen there."""
+
+from __future__ import annotations
+
+ADDRESSES: tuple[tuple[str, bool], ...] = (
+    ("/", True),
+    ("/findings?status=every", True),
+    ("/finding?id=3", True),
+    ("/alerts", True),
+    ("/alerts?tenant={tenant}&alert=2", True),
+    ("/rule?rule=misallocation&tenant={tenant}", True),
+    ("/channel?channel=ops", True),
+    ("/allocation", True),
+    ("/layers?layer=demand", True),
+    ("/layers?layer=action", True),
+    ("/layers?layer=supply", True),
+    ("/layers?layer=capital", True),
+    ("/decisions", True),
+    ("/decision?id={decision}", True),
+    ("/prices", True),
+    ("/spend?by=model,agent,task_class", True),
+    ("/spend?model={model}&tenant={tenant}", True),
+    ("/explore?cross=model,agent", True),
+    ("/explore?cross=agent,day", True),
+    ("/bill?range=7d", True),
+    ("/budgets", True),
+    ("/calls", True),
+    ("/ledger", True),
+    ("/account?account={account}", True),
+    ("/account?account=expenses", True),
+    ("/entry?tenant={tenant}&entry={entry}", True),
+    ("/rates", True),
+    ("/ingest", True),
+    ("/trace/{trace}?tenant={tenant}", True),
+    ("/find?q={user}", True),
+    ("/find?q={conversation}", True),
+)
