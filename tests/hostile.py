@@ -11,13 +11,16 @@ import string
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
 from ledger.alerts import act
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.findings import Dismissal, dismiss
 from ledger.price_vector import Limits, constrain
 from ledger.saved_views import save_view
-from tests.agent_traffic import fill
+from tests.agent_traffic import export as as_json
+from tests.agent_traffic import feed, fill, trace_spans
 from tests.appraised import judge
 from tests.books import AT, agent, book, chat, export, plain, price, tool
 from tests.decided import decide
@@ -28,7 +31,7 @@ MARKUP = (
     '"><img src=x onerror="ran=1"><script>ran=2</script><a href="javascript:ran=3">a</a><a href=//evil.example>b</a>'
     "<b>c</b>'-alert(1)-'\u202e \u2067 🜂 \x07\x1b[31m\t%{x} ${7*7} {{7*7}}"
 )
-"""What each name carries: whatever turns it into more than text is seen, since it sets `ran`, opens a dialog or asks elsewhere."""
+"""What each name carries. Whatever makes it more than text is noticed: it sets `ran`, opens a dialog or asks elsewhere."""
 SEEN = '<img src=x onerror="ran=1">'
 LONG = "".join(random.Random(7).choices(string.ascii_letters, k=100_000))
 
@@ -52,6 +55,9 @@ def fill_with_hostile(dsn: str) -> None:
     for trace in range(1, 11):
         book(dsn, [export(*_spans(trace, began + trace * 60), tenant=TENANT, service=named("service"), scope=named("scope"))])
     fill(dsn, now, traces=12)
+    unread = trace_spans(random.Random(5), now - timedelta(hours=2), calls=1)
+    feed(dsn, [as_json(TENANT, [{**unread[0], "traceId": MARKUP}, {**unread[1], "spanId": LONG}])])
+    feed(dsn, [as_json(TENANT, [unread[0]]), as_json(TENANT, [{**unread[0], "name": named("other content")}])])
     judge(dsn)
     find(dsn)
     warn(dsn)
@@ -59,7 +65,7 @@ def fill_with_hostile(dsn: str) -> None:
     _write_over(dsn)
 
 
-def _spans(trace: int, at: float) -> list[object]:
+def _spans(trace: int, at: float) -> list[Span]:
     """One run of an agent: its names are hostile, those of every other one are long."""
     is_long = trace % 3 == 0
     who, which, kind = (LONG, LONG, LONG) if is_long else (AGENT, MODEL, TASK_CLASS)
@@ -68,7 +74,7 @@ def _spans(trace: int, at: float) -> list[object]:
         chat(
             trace, 2, 1, model=which, provider=PROVIDER, id=f"{named('answer')} {trace}", at=at, input=500, output=50,
             gen_ai__conversation__id=LONG if is_long else CONVERSATION, enduser__id=USER, error=True,
-            gen_ai__response__finish_reasons=[MARKUP], gen_ai__prompt=MARKUP, **{MARKUP: MARKUP, "long": LONG},
+            gen_ai__response__finish_reasons=[MARKUP], gen_ai__prompt=MARKUP, long=LONG,
         ),
         chat(trace, 3, 1, model=named("unpriced"), provider=PROVIDER, id=f"{named('unpriced')} {trace}", at=at + 1),
         tool(trace, 4, 1, name=LONG if is_long else named("tool"), at=at + 2),
@@ -112,8 +118,12 @@ def _write_over(dsn: str) -> None:
         for table, changes in _TEXTS:
             owner.execute(f"update pigou.{table} set {changes}".encode(), {"m": MARKUP})
         owner.execute(
-            b"insert into pigou.engine_price (tenant_id, engine, resource, valid_from, price, unit, price_low, price_high, source, probes)"
-            b" select tenant_id, %s, resource, valid_from, price, unit, price_low, price_high, source, probes from pigou.engine_price",
+            b"insert into pigou.engine_price"
+            b" (tenant_id, engine, resource, valid_from, price, unit, price_low, price_high, source, probes)"
+            b" select tenant_id, %s, resource, valid_from, price, unit, price_low, price_high, source, probes"
+            b"   from pigou.engine_price",
             (MARKUP,),
         )
-        owner.execute(b"update pigou.finding set evidence = replace(evidence::text, 'small', %s)::jsonb", (json.dumps(MARKUP)[1:-1],))
+        owner.execute(
+            b"update pigou.finding set evidence = replace(evidence::text, 'small', %s)::jsonb", (json.dumps(MARKUP)[1:-1],)
+        )

@@ -1,4 +1,4 @@
-"""Which addresses are walked over hostile books, and whether a hostile name is to be seen there."""
+"""Which addresses are walked over hostile books, and whether a hostile name is text there: on a form it is in a field."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ADDRESSES: tuple[tuple[str, bool], ...] = (
     ("/alerts", True),
     ("/alerts?tenant={tenant}&alert=2", True),
     ("/rule?rule=misallocation&tenant={tenant}", True),
-    ("/channel?channel=ops", True),
+    ("/channel?channel=ops", False),
     ("/allocation", True),
     ("/layers?layer=demand", True),
     ("/layers?layer=action", True),
@@ -17,6 +17,7 @@ ADDRESSES: tuple[tuple[str, bool], ...] = (
     ("/layers?layer=capital", True),
     ("/decisions", True),
     ("/decision?id={decision}", True),
+    ("/decision?id={long}", True),
     ("/prices", True),
     ("/spend?by=model,agent,task_class", True),
     ("/spend?model={model}&tenant={tenant}", True),
@@ -29,9 +30,11 @@ ADDRESSES: tuple[tuple[str, bool], ...] = (
     ("/account?account={account}", True),
     ("/account?account=expenses", True),
     ("/entry?tenant={tenant}&entry={entry}", True),
-    ("/rates", True),
+    ("/rates?priced={model}", True),
     ("/ingest", True),
     ("/trace/{trace}?tenant={tenant}", True),
+    (f"/trace/{3:032x}", False),
     ("/find?q={user}", True),
+    ("/find?q=" + "W" * 5000, False),
     ("/find?q={conversation}", True),
 )
