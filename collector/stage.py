@@ -139,8 +139,8 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
     return NewRecord(
         record.trace_id, record.span_id, record.started_ns // 1000, record.ended_ns // 1000, record.parent_span_id, record.signal,
         reading.role, record.name[:_NAME_LENGTH_MAX], record.kind, record.status_code, record.status_message or None,
-        _grouped(record.resource.service), record.scope.name or None, record.scope.version or None, resource_id,
-        _grouped(reading.agent), _grouped(reading.task_class), reading.layer, reading.use, _document(attributes),
+        grouped(record.resource.service), record.scope.name or None, record.scope.version or None, resource_id,
+        grouped(reading.agent), grouped(reading.task_class), reading.layer, reading.use, _document(attributes),
         _document([_event(event) for event in record.events]) if record.events else None,
         _document([_link(link) for link in record.links]) if record.links else None,
         record.content_hash,
@@ -151,19 +151,19 @@ def _new_call(reading: Reading) -> NewCall:
     call = reading.call
     if call is None:
         raise ValueError("a reading without a call was staged as one")
-    provider, model = _grouped(call.provider), _grouped(call.model)
+    provider, model = grouped(call.provider), grouped(call.model)
     rate_provider, rate_model = resolve_model(provider, model)
     return NewCall(
         reading.dialect, call.confidence, call.operation, provider, model, rate_provider, rate_model, call.service_tier,
-        reading.layer, reading.layer_source, reading.use, reading.use_source, _grouped(reading.conversation_id),
-        _grouped(reading.user_id),
+        reading.layer, reading.layer_source, reading.use, reading.use_source, grouped(reading.conversation_id),
+        grouped(reading.user_id),
         {} if call.problem else call.leaves, call.total_input_tokens, call.claimed_cost_usd, call.response_id,
         tuple([key if len(key) <= _INDEXED_LENGTH_MAX else _identity(key.encode()) for key in call.keys]), call.strength,
         f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
     )  # fmt: skip
 
 
-def _grouped(name: str | None) -> str | None:
+def grouped(name: str | None) -> str | None:
     """A name as it is grouped by: of a very long one its beginning, and what tells it from others that begin so."""
     if name is None or len(name) <= _GROUPED_LENGTH_MAX:
         return name
