@@ -38,7 +38,8 @@ select format({}) from ledger.finding_examples e join ledger.findings f using (t
  where f.mode = 'over_delegation' order by e.usd desc, e.example limit 1
 """
 _ENTRY = """
-select format('?tenant=%s&entry=%s', tenant, entry_id) from ledger.entries where kind = 'call' order by occurred_at desc, entry_id limit 1
+select format('?tenant=%s&entry=%s', tenant, entry_id) from ledger.entries
+ where kind = 'call' order by occurred_at desc, entry_id limit 1
 """
 _CONVERSATION = """
 select conversation_id from ledger.calls where conversation_id is not null

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, Request, TimeoutError, expect  # noqa: A004
+from playwright.sync_api import BrowserContext, Page, TimeoutError, expect  # noqa: A004
 
-from tests.browser import chromium
 from tests.hostile import CONVERSATION, MODEL, SEEN, TENANT, TRACE, USER, fill_with_hostile
 from tests.hostile_walk import ADDRESSES
-from tests.page import PATIENCE_MS, Served, dashboard, database, settled, shown_sql, window
+from tests.page import PATIENCE_MS, Served, dashboard, database, settled, shown_sql
 
 _OURS = ("http://127.0.0.1:", "data:", "blob:")
 _LEADING = """() => [...document.querySelectorAll('a')].map(one => one.getAttribute('href') ?? one.getAttribute('xlink:href'))
@@ -44,29 +43,13 @@ def served(server: str, template: str) -> Iterator[Served]:
             yield Served(url, dsn)
 
 
-@pytest.fixture(scope="module")
-def laptop(served: Served) -> Iterator[tuple[Page, list[str]]]:
-    """One page for all looks, and whatever it reports, opens, or asks of others."""
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser, window(browser, width=1440, height=900) as (context, faults):
-
-        def watch(request: Request) -> None:
-            if not request.url.startswith(_OURS):
-                faults.append(f"asked elsewhere: {request.url[:200]}")
-
-        context.on("request", watch)
-        context.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
-        yield context.new_page(), faults
-
-
 @pytest.fixture
-def page(laptop: tuple[Page, list[str]]) -> Iterator[Page]:
-    """The page in a laptop's width; what it reports fails the test."""
-    page, faults = laptop
-    faults.clear()
-    page.set_viewport_size({"width": 1440, "height": 900})
-    yield page
-    assert not [fault[:600] for fault in faults]
+def page(laptop: tuple[BrowserContext, list[str]], page: Page) -> Page:
+    """The page that stays; what it asks of others is an error too."""
+    context, faults = laptop
+    if page.url == "about:blank":
+        context.on("request", lambda asked: None if asked.url.startswith(_OURS) else faults.append(f"asked {asked.url[:200]}"))
+    return page
 
 
 def fits(page: Page, width: int) -> None:
