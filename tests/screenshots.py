@@ -41,9 +41,9 @@ _ENTRY = """
 select format('?tenant=%s&entry=%s', tenant, entry_id) from ledger.entries
  where kind = 'call' order by occurred_at desc, entry_id limit 1
 """
-_CONVERSATION = """
-select conversation_id from ledger.calls where conversation_id is not null
- group by tenant, conversation_id order by count(distinct trace_id) desc, 1 limit 1
+_ANSWER = """
+select response_id from ledger.calls where response_id is not null
+ group by tenant, response_id order by count(distinct trace_id) desc, sum(cost_usd) desc nulls last, 1 limit 1
 """
 SHOTS = (
     Shot("overview", "/", height_px=1960, bytes_max=140_000),
@@ -73,7 +73,7 @@ SHOTS = (
     Shot("account", "/account?account=expenses", height_px=1500),
     Shot("entry", "/entry", _ENTRY, height_px=1000),
     Shot("rates", "/rates", height_px=1000),
-    Shot("find", "/find?q=", _CONVERSATION, height_px=1000),
+    Shot("find", "/find?q=", _ANSWER, height_px=1000),
     Shot("ingest", "/ingest", height_px=1200),
 )  # fmt: skip
 

@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def laptop(browser: Browser) -> Iterator[tuple[BrowserContext, list[str]]]:
-    """A window as wide as a laptop, shared by a file so that scripts are compiled once; and what its pages report, dialogs included."""
+    """A window as wide as a laptop, shared by a file so that scripts are compiled once, and what its pages complain of."""
     with window(browser, width=1440, height=900) as (context, faults):
         context.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
         yield context, faults
