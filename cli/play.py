@@ -32,12 +32,12 @@ _BUDGETS = (
     ("globex", "research", Terms(Decimal(400), "month", agent="research")),
     ("initech", "coding-a-day", Terms(Decimal(25), "day", agent="coder")),
 )
-"""A week that costs more than its budget, a month that does not, and a day. Of one agent each: a budget of all tasks would be a limit
-that prices answer to."""
+"""A week that costs more than its budget, a month that does not, and a day. Of one agent each: a budget of all tasks would be a
+limit that prices answer to."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Import the fleet's own rates and its price policy, play the period, state budgets, write its truth; answers the exit code."""
+    """Import the fleet's rates and price policy, play the period, state budgets, write its truth; answers the exit code."""
     options = _parser().parse_args(arguments)
     progress: Path = options.progress
     settings = EconomySettings(endpoint=options.endpoint, seed=options.seed, until=options.until, days=options.days)

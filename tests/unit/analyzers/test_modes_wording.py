@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from analyzers.modes.look import Place
 from analyzers.modes.wording import costing, usd
 
 
@@ -26,3 +27,10 @@ from analyzers.modes.wording import costing, usd
 def test_an_amount_has_two_digits_and_no_zero_that_is_none(amount: float, said: str, as_cost: str) -> None:
     assert usd(amount) == said
     assert costing(amount) == as_cost
+
+
+def test_a_place_of_long_names_has_a_short_segment_of_its_own() -> None:
+    one, other = (Place("demand", "route", "n" * 5000, "m" * 5000 + ending) for ending in "ab")
+    assert one.segment != other.segment
+    assert len(one.segment) == 2 + 2 * 150
+    assert Place("demand", "route", "support.faq", "large").segment == "support.faq, route large"
