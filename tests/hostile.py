@@ -104,9 +104,12 @@ _TEXTS = (
     ("decision", "feature_names = array[%(m)s, %(m)s], provenance = jsonb_build_object(%(m)s::text, %(m)s::text)"),
     ("segment", "label = label || %(m)s, why = why || %(m)s, value_band = value_band || %(m)s"),
     ("comparison", "method = %(m)s"),
-    ("finding", "sentence = sentence || %(m)s, change = change || %(m)s, inequality = %(m)s, method = %(m)s, agent = %(m)s"),
-    ("look", "sentence = sentence || %(m)s, change = change || %(m)s, inequality = %(m)s, method = %(m)s"),
-    ("alert", "message = message || %(m)s, mend = mend || %(m)s"),
+    (
+        "finding",
+        "sentence = sentence || %(m)s, change = change || %(m)s || %(l)s, inequality = %(m)s, agent = %(m)s",
+    ),
+    ("look", "sentence = sentence || %(m)s, change = change || %(m)s || %(l)s, inequality = %(m)s, method = %(m)s"),
+    ("alert", "message = message || %(m)s, mend = mend || %(m)s || %(l)s"),
     ("externality", "engine = %(m)s, task_class = %(m)s"),
     ("production", "task_class = task_class || %(m)s, settled_by = %(m)s, why = why || %(m)s"),
 )
@@ -116,7 +119,7 @@ def _write_over(dsn: str) -> None:
     """What analyzers put into words from names, as if they had."""
     with connect(dsn, "owner") as owner:
         for table, changes in _TEXTS:
-            owner.execute(f"update pigou.{table} set {changes}".encode(), {"m": MARKUP})
+            owner.execute(f"update pigou.{table} set {changes}".encode(), {"m": MARKUP, "l": LONG[:5000]})
         owner.execute(
             b"insert into pigou.engine_price"
             b" (tenant_id, engine, resource, valid_from, price, unit, price_low, price_high, source, probes)"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import BrowserContext, Page, TimeoutError, expect  # noqa: A004
 
-from tests.hostile import CONVERSATION, MODEL, SEEN, TENANT, TRACE, USER, fill_with_hostile
+from tests.hostile import CONVERSATION, LONG, MODEL, SEEN, TENANT, TRACE, USER, fill_with_hostile
 from tests.hostile_walk import ADDRESSES
 from tests.page import PATIENCE_MS, Served, dashboard, database, settled, shown_sql
 
@@ -112,6 +112,8 @@ def test_hostile_names_are_text_in_what_is_taken_along(page: Page, served: Serve
         ".time-lane"
     ).click()
     expect(page.get_by_role("dialog")).to_contain_text(SEEN)
+    expect(page.get_by_role("dialog")).to_contain_text(LONG)
+    fits(page, 1440)
     page.get_by_text("Saved views").click()
     expect(page.locator(".view-link").first).to_contain_text(SEEN)
     assert page.evaluate(_MARKED_UP) == 0
