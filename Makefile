@@ -17,9 +17,6 @@ SECONDS ?= 60
 PEERS ?=
 BIN := .venv/bin
 
-# How pip installs: from the lock, each file checked against its hash, nothing resolved anew; what is imported is compiled then.
-PIP_OPTIONS := --quiet --disable-pip-version-check --no-input --no-deps --no-compile
-
 .PHONY: help setup examples chromium demo up test test-pages test-faults check bench bench-ingest fuzz peers lock clean python
 
 help:  ## Show this list
@@ -88,20 +85,26 @@ python:
 	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/.installed: requirements.lock pyproject.toml | .venv/.has-pip
-	@echo "Installing Pigou into .venv (half a minute the first time) ..."
-	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-build-isolation --editable .
+# uv installs in seconds what takes pip minutes. Where there is none for the machine, pip does it all.
+.venv/.has-uv: requirements.uv.lock | .venv/.has-pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes -r requirements.uv.lock \
+	  || echo "uv, which installs faster, could not be had (above)." >&2
 	@touch $@
 
-.venv-examples/.installed: examples/requirements.lock | .venv/.has-pip
+.venv/.installed: requirements.lock pyproject.toml | .venv/.has-uv
+	@echo "Installing Pigou into .venv ..."
+	@scripts/install-lock $(BIN)/python --require-hashes -r requirements.lock
+	@scripts/install-lock $(BIN)/python --no-build-isolation --editable .
+	@touch $@
+
+.venv-examples/.installed: examples/requirements.lock | .venv/.has-uv
 	@echo "Installing the agents of examples/ into .venv-examples ..."
 	@$(PYTHON) -m venv --without-pip .venv-examples
-	@$(BIN)/python -m pip --python .venv-examples/bin/python install $(PIP_OPTIONS) --require-hashes -r examples/requirements.lock
+	@scripts/install-lock .venv-examples/bin/python --require-hashes -r examples/requirements.lock
 	@touch $@
 
-.venv-peers/.installed: bench/requirements-peers.lock | .venv/.has-pip
+.venv-peers/.installed: bench/requirements-peers.lock | .venv/.has-uv
 	@echo "Installing the peers of bench/ into .venv-peers (1.3 GB) ..."
 	@$(PYTHON) -m venv --without-pip .venv-peers
-	@$(BIN)/python -m pip --python .venv-peers/bin/python install $(PIP_OPTIONS) --require-hashes -r bench/requirements-peers.lock
+	@scripts/install-lock .venv-peers/bin/python --require-hashes -r bench/requirements-peers.lock
 	@touch $@

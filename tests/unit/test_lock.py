@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ["requirements.lock", "requirements.runtime.lock", "examples/requirements.lock", "bench/requirements-peers.lock"]
+INSTALLER = "requirements.uv.lock"
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
 _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 
@@ -44,6 +45,11 @@ def wanted(*, tools: bool) -> set[str]:
 def test_everything_is_pinned_and_hashed(lock: str) -> None:
     assert len(entries(lock)) > 20
     assert unhashed(lock) == []
+
+
+def test_what_installs_is_pinned_and_hashed() -> None:
+    assert list(entries(INSTALLER)) == ["uv"]
+    assert unhashed(INSTALLER) == []
 
 
 @pytest.mark.parametrize(("lock", "tools"), [("requirements.lock", True), ("requirements.runtime.lock", False)])
