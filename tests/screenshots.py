@@ -39,7 +39,7 @@ select format({}) from ledger.finding_examples e join ledger.findings f using (t
 """
 _ENTRY = """
 select format('?tenant=%s&entry=%s', tenant, entry_id) from ledger.entries
- where kind = 'call' order by occurred_at desc, entry_id limit 1
+ where kind = 'call' and source = 'otel_genai' order by occurred_at desc, entry_id limit 1
 """
 _ANSWER = """
 select response_id from ledger.calls where response_id is not null

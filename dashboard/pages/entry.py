@@ -62,9 +62,9 @@ def transfers(view: View) -> Children:
         Column("quantity", "Quantity, units", "quantity", 120),
         Column("per_million", "Rate, USD a million", "usd", 138, tooltip="As it was applied; the price book keeps it for ever"),
         Column("amount_usd", "Amount, USD", "usd", 105),
-        Column("debit", "To (debit)", grow=3, width=230),
-        Column("credit", "From (credit)", grow=2, width=170),
-        Column("rate_source", "Rate from", width=125),
+        Column("debit", "To (debit)", grow=1, width=230),
+        Column("credit", "From (credit)", width=190),
+        Column("rate_source", "Rate from", width=112),
         Column("rate_id", "Rate no.", "count", 82),
         Column("book", "Book", width=66),
     )

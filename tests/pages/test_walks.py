@@ -196,8 +196,14 @@ def comes_again(page: Page) -> None:
 # ── what a stranger sees ─────────────────────────────────────────────────────────────────────────────
 
 
-_NEAR = 0.25
-"""By what share of the truth the dollars that are told may be off it."""
+_NEAR, _FAR = 0.25, 0.5
+"""By what share of the truth the dollars told may be off it, and those of one of nine, if their interval holds the truth: in five
+of a hundred fortnights under-routing is off by more than a quarter, and each hour plays another fortnight."""
+
+
+def amounts_in(text: str) -> list[float]:
+    """The dollars that a text names, in its order."""
+    return [float(amount.replace(",", "")) for amount in re.findall(r"\$([\d,]*\.?\d+)", text)]
 
 
 def test_a_stranger_can_name_what_is_wrong_with_the_demo(page: Page, served: Dashboard, demo: RunningPigou) -> None:
@@ -207,6 +213,7 @@ def test_a_stranger_can_name_what_is_wrong_with_the_demo(page: Page, served: Das
     parts = {text_of(part.get_by_role("heading")): part for part in page.locator(".modes-lost > li").all()}
     truth = json.loads((demo.home / "truth.json").read_text())["misallocations"]
     assert len(truth) >= 9
+    far: list[str] = []
     for injected in truth:
         part = parts[mode_name(injected["mode"])]
         assert MODES[injected["mode"]][1] in text_of(part.locator(".mode-head"))
@@ -214,10 +221,15 @@ def test_a_stranger_can_name_what_is_wrong_with_the_demo(page: Page, served: Das
         lines = [line for line in part.locator(".matters > li").all() if all(word in text_of(line) for word in where)]
         assert lines, f"{injected['mode']} of {where} is not told"
         assert all("To do: " in text_of(line) for line in lines)
-        told = [float(text_of(line.locator(".saving strong")).strip("$").replace(",", "")) for line in lines]
-        off = min(abs(usd / injected["usd_per_day"] - 1) for usd in told)
-        assert off <= _NEAR, f"{injected['mode']} of {where}: {told} is told, {injected['usd_per_day']} is true"
-        assert all(re.search(r"\$[\d.,]+ a day \(\$", text_of(line.locator(".saving"))) for line in lines), "with its interval"
+        truth_usd = float(injected["usd_per_day"])
+        told = [amounts_in(text_of(line.locator(".saving"))) for line in lines]
+        usd, *interval = min(told, key=lambda each: abs(each[0] - truth_usd))
+        off = abs(usd / truth_usd - 1)
+        assert off <= _FAR, f"{injected['mode']} of {where}: {told} is told, {truth_usd} is true"
+        if off > _NEAR:
+            assert interval[0] <= truth_usd <= interval[-1], f"{injected['mode']} of {where}: {told} is told, {truth_usd} is true"
+            far.append(f"{injected['mode']} of {where}: {told} is told, {truth_usd} is true")
+    assert len(far) <= 1, far
 
 
 # ── every page ───────────────────────────────────────────────────────────────────────────────────────
