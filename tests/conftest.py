@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +35,7 @@ wal_level = minimal
 max_wal_senders = 0
 max_wal_size = '256MB'
 min_wal_size = '64MB'
+autovacuum = off
 """
 LONG_FIRST = (
     "tests/pages/test_walks.py",
@@ -47,7 +47,6 @@ LONG_FIRST = (
     "tests/property/",
     "tests/integration/",
 )
-_numbers = itertools.count(1)
 _shared = contextlib.ExitStack()
 
 
@@ -122,7 +121,7 @@ def template(server: str) -> str:
 @pytest.fixture
 def dsn(server: str, template: str) -> Iterator[str]:
     """A database of the test's own, migrated and priced."""
-    name = f"pigou_test_{next(_numbers)}"
+    name = "pigou_test"  # always the same: what is built for an address can be kept
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(
             sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template))
