@@ -19,6 +19,7 @@ from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.errors import LedgerError
 from ledger.price_policies import add_policies, read_policies
+from ledger.price_vector import Limits, constrain
 from ledger.rates import import_rates
 
 _RECORDED = ("verify", "confirm", "cache", "reuse")
@@ -34,6 +35,13 @@ _BUDGETS = (
 )
 """A week that costs more than its budget, a month that does not, and a day. Of one agent each: a budget of all tasks would be a
 limit that prices answer to."""
+
+_LIMITS = (
+    ("initech", "support.refund", Limits(risk_usd_per_day=Decimal(20))),
+    ("acme", "support.faq", Limits(latency_s=Decimal(15))),
+)
+"""What two tenants are held to: an envelope that binds at the best allocation, and an SLA that is slack there, though tasks took
+longer. Tasks and decisions are priced by policy all the same; what is injected, and what is found of it, stays as it was."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         truth = play(settings, lambda done, total: _tell(progress, done, total))
         with connect(options.dsn, "writer", application="pigou-demo") as books:
             _state_budgets(books)
+            for tenant, task_class, limits in _LIMITS:
+                constrain(books, tenant, task_class, limits, "the economy's own page")
         truth.write(options.truth)
     except (LedgerError, EmissionError, OSError) as error:
         sys.stderr.write(one_line(f"the demo could not be played: {error}") + "\n")
