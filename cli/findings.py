@@ -299,6 +299,11 @@ _SAID_IN_THE_TABLE = ("mode", "since")
 """By other columns, so that it fits a terminal."""
 
 
+def _signed(share: float) -> str:
+    """A share with its sign, and none where it rounds to nothing."""
+    return f"{share:+.0%}" if round(share, 2) else "0%"
+
+
 def _of_injected(each: Beside) -> dict[str, str | Decimal | None]:
     injected, interval = each.injected, each.interval
     return {
@@ -311,7 +316,7 @@ def _of_injected(each: Beside) -> dict[str, str | Decimal | None]:
         "found_usd_per_day": _cents(each.usd_per_day),
         "low": _cents(interval[0]) if interval else None,
         "high": _cents(interval[1]) if interval else None,
-        "off_by": None if each.off_by is None else f"{each.off_by:+.0%}",
+        "off_by": None if each.off_by is None else _signed(each.off_by),
         "found": "; ".join(f"{found.finding_id}: {found.segment}" for found in each.findings) or f"none; {each.why_not}",
     }
 

@@ -9,10 +9,13 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
+import psycopg
+
 from analyzers.decisions.derive import DOSE, state_assignment
 from cli.terminal import one_line
 from economy.emit import EmissionError
 from economy.play import EconomySettings, play
+from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.errors import LedgerError
 from ledger.price_policies import add_policies, read_policies
@@ -25,6 +28,14 @@ _RECORDED = ("verify", "confirm", "cache", "reuse")
 _DOSED = "code.fix_test"
 """The class in whose tasks value and difficulty, which their prompts tell, decide how much is read, planned, done and checked."""
 
+_BUDGETS = (
+    ("acme", "coding", Terms(Decimal(35), "week", agent="coder")),
+    ("globex", "research", Terms(Decimal(400), "month", agent="research")),
+    ("initech", "coding-a-day", Terms(Decimal(25), "day", agent="coder")),
+)
+"""A week that costs more than its budget, a month that does not, and a day. Of one agent each: a budget of all tasks would be a
+limit that prices answer to."""
+
 _LIMITS = (
     ("initech", "support.refund", Limits(risk_usd_per_day=Decimal(20))),
     ("acme", "support.faq", Limits(latency_s=Decimal(15))),
@@ -34,7 +45,7 @@ longer. Tasks and decisions are priced by policy all the same; what is injected,
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Import the fleet's own rates and its price policy, play the period, write its truth; answers the exit code."""
+    """Import the fleet's rates and price policy, play the period, state budgets, write its truth; answers the exit code."""
     options = _parser().parse_args(arguments)
     progress: Path = options.progress
     settings = EconomySettings(endpoint=options.endpoint, seed=options.seed, until=options.until, days=options.days)
@@ -50,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             state_assignment(books, 0, DOSE, _DOSED, "recorded", "the economy's own page")
         truth = play(settings, lambda done, total: _tell(progress, done, total))
         with connect(options.dsn, "writer", application="pigou-demo") as books:
+            _state_budgets(books)
             for tenant, task_class, limits in _LIMITS:
                 constrain(books, tenant, task_class, limits, "the economy's own page")
         truth.write(options.truth)
@@ -57,6 +69,14 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(one_line(f"the demo could not be played: {error}") + "\n")
         return 1
     return 0
+
+
+def _state_budgets(books: psycopg.Connection) -> None:
+    """Those that an earlier play did not state: on a period that is played in part nothing would be said rightly of them."""
+    stated = set(books.execute("select tenant, budget from ledger.budgets").fetchall())
+    for tenant, budget, terms in _BUDGETS:
+        if (tenant, budget) not in stated:
+            set_budget(books, tenant, budget, terms, "the demo")
 
 
 def _tell(file: Path, done: int, total: int) -> None:

@@ -29,6 +29,9 @@ _TENANT_LENGTH_MAX = 200
 _NAME_LENGTH_MAX = 2000
 # What stands in an index may not exceed a third of its page (2,704 bytes).
 _INDEXED_LENGTH_MAX = 500
+# Names that people group and find by stand in indexes together, three in a row.
+_GROUPED_LENGTH_MAX = 200
+_TOLD_APART_LENGTH = 18
 
 
 class Staging:
@@ -136,8 +139,8 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
     return NewRecord(
         record.trace_id, record.span_id, record.started_ns // 1000, record.ended_ns // 1000, record.parent_span_id, record.signal,
         reading.role, record.name[:_NAME_LENGTH_MAX], record.kind, record.status_code, record.status_message or None,
-        record.resource.service, record.scope.name or None, record.scope.version or None, resource_id, reading.agent,
-        reading.task_class, reading.layer, reading.use, _document(attributes),
+        grouped(record.resource.service), record.scope.name or None, record.scope.version or None, resource_id,
+        grouped(reading.agent), grouped(reading.task_class), reading.layer, reading.use, _document(attributes),
         _document([_event(event) for event in record.events]) if record.events else None,
         _document([_link(link) for link in record.links]) if record.links else None,
         record.content_hash,
@@ -148,14 +151,23 @@ def _new_call(reading: Reading) -> NewCall:
     call = reading.call
     if call is None:
         raise ValueError("a reading without a call was staged as one")
-    rate_provider, rate_model = resolve_model(call.provider, call.model)
+    provider, model = grouped(call.provider), grouped(call.model)
+    rate_provider, rate_model = resolve_model(provider, model)
     return NewCall(
-        reading.dialect, call.confidence, call.operation, call.provider, call.model, rate_provider, rate_model, call.service_tier,
-        reading.layer, reading.layer_source, reading.use, reading.use_source, reading.conversation_id, reading.user_id,
+        reading.dialect, call.confidence, call.operation, provider, model, rate_provider, rate_model, call.service_tier,
+        reading.layer, reading.layer_source, reading.use, reading.use_source, grouped(reading.conversation_id),
+        grouped(reading.user_id),
         {} if call.problem else call.leaves, call.total_input_tokens, call.claimed_cost_usd, call.response_id,
         tuple([key if len(key) <= _INDEXED_LENGTH_MAX else _identity(key.encode()) for key in call.keys]), call.strength,
         f"{call.problem.code}: {call.problem.detail}" if call.problem else None,
     )  # fmt: skip
+
+
+def grouped(name: str | None) -> str | None:
+    """A name as it is grouped by: of a very long one its beginning, and what tells it from others that begin so."""
+    if name is None or len(name) <= _GROUPED_LENGTH_MAX:
+        return name
+    return f"{name[: _GROUPED_LENGTH_MAX - _TOLD_APART_LENGTH - 1]}…{_identity(name.encode())[:_TOLD_APART_LENGTH]}"
 
 
 def _event(event: Event) -> dict[str, AttributeValue]:

@@ -5,6 +5,12 @@ from decimal import Decimal
 from typing import TypeAlias
 
 UNKNOWN = "not known"
+CONFIRMATIONS = {
+    "none": "no confirmation",
+    "self": "the agent confirms",
+    "human": "a person confirms",
+    "multi_party": "several people confirm",
+}
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 Number: TypeAlias = int | float | Decimal
@@ -116,7 +122,9 @@ def size(value: object) -> str:
 
 
 def option(kind: object, name: object) -> str:
-    """An option of a decision in words: some kinds count something, and a bare number would not say what."""
+    """An option of a decision in words: what some kinds count, and who confirms; telemetry has a bare number or word."""
+    if str(kind) == "confirm":
+        return CONFIRMATIONS.get(str(name), str(name))
     units = {"verify": ("check", "checks"), "update": ("version behind", "versions behind")}.get(str(kind))
     if units is None or not str(name)[:1].isdigit():
         return str(name)
@@ -158,6 +166,8 @@ def _unit(low: Number, high: Number) -> int:
 def _to_the_unit(amount: Number, place: int) -> str:
     """Dollars rounded to a decimal place, with no digit beyond it."""
     rounded = Decimal(str(amount)).quantize(Decimal(1).scaleb(place))
+    if rounded == 0:
+        return "$0"
     return f"{'−' if rounded < 0 else ''}${abs(rounded):,.{max(-place, 0)}f}"
 
 

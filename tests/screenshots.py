@@ -37,6 +37,14 @@ _CASE = """
 select format({}) from ledger.finding_examples e join ledger.findings f using (tenant, finding_id)
  where f.mode = 'over_delegation' order by e.usd desc, e.example limit 1
 """
+_ENTRY = """
+select format('?tenant=%s&entry=%s', tenant, entry_id) from ledger.entries
+ where kind = 'call' and source = 'otel_genai' order by occurred_at desc, entry_id limit 1
+"""
+_ANSWER = """
+select response_id from ledger.calls where response_id is not null
+ group by tenant, response_id order by count(distinct trace_id) desc, sum(cost_usd) desc nulls last, 1 limit 1
+"""
 SHOTS = (
     Shot("overview", "/", height_px=1960, bytes_max=140_000),
     Shot("findings", "/findings"),
@@ -54,13 +62,18 @@ SHOTS = (
     Shot("decisions", "/decisions", height_px=1000),
     Shot("prices", "/prices"),
     Shot("alerts", "/alerts", height_px=1300),
+    Shot("rule", "/rule?rule=budget_pace", height_px=1000),
+    Shot("channel", "/channel?kind=slack", height_px=1000),
     Shot("spend", "/spend", height_px=1700),
     Shot("explore", "/explore", height_px=1300),
     Shot("bill", "/bill", height_px=1300),
     Shot("budgets", "/budgets", height_px=1000),
     Shot("calls", "/calls", height_px=1000),
     Shot("ledger", "/ledger", height_px=1700),
+    Shot("account", "/account?account=expenses", height_px=1500),
+    Shot("entry", "/entry", _ENTRY, height_px=1000),
     Shot("rates", "/rates", height_px=1000),
+    Shot("find", "/find?q=", _ANSWER, height_px=1000),
     Shot("ingest", "/ingest", height_px=1200),
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from analyzers.modes.cache.places import look as judge
 from analyzers.modes.cache.touches import break_even_reads
 from analyzers.modes.cache.values import hit_rates
 from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
+from analyzers.modes.wording import usd as worded
 
 HISTORY = timedelta(days=28)
 """How long before the window's end calls still tell how caching worked, if the window is shorter."""
@@ -106,7 +107,7 @@ def _words(one: Judged, name: str, usd: float | None, detail: dict[str, Json]) -
         )
     written: Any = detail["writes"]
     if one.subject == "writes never repaid":
-        counts = f"{written['unpaid']} of {written['closed']} writes of {name} were not repaid by reads"
+        counts = f"{written['unpaid']} of {written['closed']} cache writes of {name} were not repaid by reads"
         if usd <= 0:
             return f"Writing the cache pays for {name}: {counts}.", "Nothing."
         change = f"Do not mark for the cache what is sent once: writing pays from {written['break_even_reads']:.2f} reads on."
@@ -114,7 +115,7 @@ def _words(one: Judged, name: str, usd: float | None, detail: dict[str, Json]) -
             change = (
                 "Let prompts begin with what stays the same (time stamps and ids after it), or do not mark them for the cache."
             )
-        return f"{counts}, which costs {usd:.2f} USD a day.", change
+        return f"{counts}: {worded(usd)} a day.", change
     if usd <= 0 or not one.causes:
         return f"{name} reads what it sends again from the cache.", "Nothing."
     cause = max(one.causes, key=lambda each: one.causes[each])
@@ -126,7 +127,7 @@ def _words(one: Judged, name: str, usd: float | None, detail: dict[str, Json]) -
     change = changes.get(cause, "Turn prompt caching on for these calls.")
     calls = sum(one.causes.values())
     return (
-        f"{name} pays in full for prefixes that it sent shortly before, in {calls} calls ({cause}): {usd:.2f} USD a day.",
+        f"{name} pays in full for prefixes that it sent shortly before, in {calls} calls ({cause}): {worded(usd)} a day.",
         change,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,17 @@ Mode: TypeAlias = Literal[
 Layer: TypeAlias = Literal["demand", "action", "supply", "capital"]
 Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"]
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+
+_WORD_MAX = 150  # a segment is a key: four words of it, in letters of four bytes, must fit an index
+
+
+def _short(word: str) -> str:
+    """A word of a segment; of one too long for an index its beginning, and what tells it from others that begin so."""
+    if len(word) <= _WORD_MAX:
+        return word
+    told_apart = hashlib.blake2b(word.encode(), digest_size=8).hexdigest()
+    return f"{word[: _WORD_MAX - len(told_apart) - 1]}…{told_apart}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ class Place:
     def segment(self) -> str:
         """For people, and the finding's identity within tenant and mode."""
         words = (self.task_class or "", self.agent or "", f"{self.kind} {self.subject}".strip(), self.band)
-        return ", ".join(word for word in words if word)
+        return ", ".join(_short(word) for word in words if word)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,8 @@ def _told_unasked(found: Found, rows: Sequence[autonomy_schedule.Row]) -> Told:
     spared = wording.usd(-known.get("λ·ΔL", 0.0) - known.get("ΔC", 0.0))
     borne = wording.usd(known.get("ρ·ΔR", 0.0))
     sentence = (
-        f"{found.of.tenant} does {action} in {found.work} {how}: {borne} a day of expected losses more than {better}, to spare"
-        f" {spared} of waiting and cost."
+        f"{found.of.tenant} does {action} in {found.work} {how}: that is expected to lose {borne} a day more than {better},"
+        f" to spare {spared} of waiting and cost."
     )
     irreversible = [row for row in about if row.is_reversible is False]
     change = f"Do {action} in {found.work} {better}" + ("; it cannot be undone." if irreversible else ".")

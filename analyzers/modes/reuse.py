@@ -30,6 +30,9 @@ def _told(found: Found) -> Told:
         sentence = f"{found.of.tenant} reuses stored answers for {found.work}, and is not known to lose by it."
         return Told(sentence, "Nothing.", INEQUALITY, terms, {})
     lost, saved = wording.usd(known.get("V·ΔQ", 0.0)), wording.usd(known.get("ΔC", 0.0))
-    sentence = f"{found.of.tenant} answers {found.work} from a store: {lost} a day of quality are lost to save {saved}."
+    sentence = (
+        f"{found.of.tenant} answers {found.work} with answers stored for other tasks: that loses {lost} of value a day to save"
+        f" {saved}."
+    )
     change = f"Work on {found.work} instead of reusing what was stored for other tasks."
     return Told(sentence, change, INEQUALITY, terms, {"best": found.best})

@@ -24,6 +24,7 @@ from analyzers.modes.congestion.external import Imposed, Money, Replays
 from analyzers.modes.congestion.fit import REQUESTS_MIN, fit
 from analyzers.modes.congestion.timeline import blocks
 from analyzers.modes.look import Day, Example, Json, Look, LookAt, Place, Status, Term, Window
+from analyzers.modes.wording import usd as worded
 
 INEQUALITY = "λ·ΔL imposed on others > price paid for it (eq. 2, 9)"
 METHOD = "replay of the engine without the requests, fitted to its own spans"
@@ -202,10 +203,10 @@ def _place(seen: Seen, group: Group) -> Place:
 def _sentence(culprit: _Culprit, per_day: Money, delay_s: float, *, felt: bool) -> str:
     what = f"Requests of {culprit.group.task_class or 'tasks without a class'} on {culprit.seen.engine}"
     if not felt:
-        return f"{what} are hardly in anybody's way: they delay others by {delay_s:,.0f} s a day, worth {per_day.value:,.2f} USD."
+        return f"{what} are hardly in anybody's way: they delay others by {delay_s:,.0f} s a day, worth {worded(per_day.value)}."
     since = _at(culprit.since_s).date().isoformat()
     return (
-        f"{what} make others wait {delay_s:,.0f} s a day since {since}, worth {per_day.value:,.2f} USD a day to these, "
+        f"{what} make others wait {delay_s:,.0f} s a day since {since}, worth {worded(per_day.value)} a day to these, "
         "and nothing is charged for the delay."
     )
 
@@ -213,14 +214,14 @@ def _sentence(culprit: _Culprit, per_day: Money, delay_s: float, *, felt: bool) 
 def _change(culprit: _Culprit, later: list[tuple[int, float]], usd_per_task: float, *, felt: bool) -> str:
     if not felt:
         return "Nothing."
-    dues = f"charge {usd_per_task:,.2g} USD a task for the delay, or give them an engine or a lower priority of their own"
+    dues = f"charge {worded(usd_per_task)} a task for the delay, or give them an engine or a lower priority of their own"
     best = min(later, key=lambda one: one[1], default=None)
     now = culprit.usd.value / culprit.days
     if best is None or best[1] > 0.7 * now:
         return f"{dues[0].upper()}{dues[1:]}."
     hour = _usual_hour(culprit)
     when = f"around {(hour + best[0]) % 24:02d}:00 UTC instead of {hour:02d}:00"
-    return f"Run them {best[0]} hours later, {when}: that leaves {max(best[1], 0.0):,.2f} USD a day of it. Or {dues}."
+    return f"Run them {best[0]} hours later, {when}: that leaves {worded(max(best[1], 0.0))} a day of it. Or {dues}."
 
 
 def _usual_hour(culprit: _Culprit) -> int:

@@ -150,8 +150,8 @@ def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str,
     if not late or not found.fade.is_falling:
         return f"{name} consumes its rollouts before their age takes most of what they teach.", "Nothing."
     what = (
-        f"{late} updates of {name} consumed rollouts that were {np.median(lags):.0f} versions old, {found.reference:.0f} being"
-        f" usual: {found.lost[0]:.3g} of capability lost"
+        f"{late} updates of {name} learned from rollouts {np.median(lags):.0f} versions old, where {found.reference:.0f} is usual"
+        f": {found.lost[0]:.3g} of capability lost"
     )
     usual = noun(round(found.reference), "version")
     change = f"Keep the rollout queue short: consume batches no more than {usual} after they were generated."
@@ -160,7 +160,7 @@ def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str,
             f"{what}; what that is worth nobody says.",
             f"State allocation.task.value_usd on updates, or V by `pigou prices`. {change}",
         )
-    return f"{what}, {worded(usd)} a day.", change
+    return f"{what}, worth {worded(usd)} a day.", change
 
 
 def _weaknesses(found: Stale | None) -> tuple[str, ...]:

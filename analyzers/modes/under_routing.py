@@ -30,7 +30,7 @@ def _told(found: Found) -> Told:
     told = [gains[name].format(wording.usd(usd)) for name, usd in worth.items() if usd > most / 100]
     sentence = (
         f"{found.of.tenant} answers {found.task_class} with {chosen}; {best} would bring {wording.listed(told)} a day,"
-        f" for {wording.usd(known.get('ΔC', 0.0))} of cost."
+        f" {wording.costing(known.get('ΔC', 0.0))}."
     )
     downstream = found.standing.downstream
     if downstream is not None and downstream[2] < 0:

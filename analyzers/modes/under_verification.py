@@ -70,26 +70,31 @@ def _may_be_too_many(part: Part) -> bool:
     return better < _order(part, part.chosen)
 
 
+def _checks(option: str) -> str:
+    """How often something is checked, for people."""
+    return "no check" if option == "0" else f"{option} check" if option == "1" else f"{option} checks"
+
+
 def _told_unchecked(found: Found) -> Told:
     terms = found.standing.terms
-    known, chosen = amounts(terms), passes(found.standing.parts[0].chosen)
+    known, chosen = amounts(terms), _checks(found.standing.parts[0].chosen)
     detail: dict[str, Json] = {"best": found.best, "reverse": False}
     if not found.best or not (found.standing.usd_per_day or 0.0) > 0:
-        sentence = f"{found.of.tenant} works on {found.task_class} with {chosen} of verification; more are not known to pay."
+        sentence = f"{found.of.tenant} works on {found.task_class} with {chosen}; more are not known to pay."
         return Told(sentence, "Nothing.", UNCHECKED, terms, detail)
     spared = -known.get("ρ·ΔR", 0.0)
     risk = f" and spare {wording.usd(spared)} of expected losses" if spared > 0 else ""
     sentence = (
-        f"{found.of.tenant} works on {found.task_class} with {chosen} of verification; {passes(found.best)} would bring"
-        f" {wording.usd(known.get('V·ΔQ', 0.0))} a day of value more{risk}, for {wording.usd(known.get('ΔC', 0.0))} of cost."
+        f"{found.of.tenant} works on {found.task_class} with {chosen}; {_checks(found.best)} would bring"
+        f" {wording.usd(known.get('V·ΔQ', 0.0))} a day of value more{risk}, {wording.costing(known.get('ΔC', 0.0))}."
     )
-    change = f"Verify {found.work} with {passes(found.best)} before the work is handed over."
+    change = f"Verify {found.work} with {_checks(found.best)} before the work is handed over."
     return Told(sentence, change, UNCHECKED, terms, detail)
 
 
 def _told_worthless(found: Found) -> Told:
     terms = of_chosen(found.standing.terms)
-    known, chosen = amounts(terms), passes(found.standing.parts[0].chosen)
+    known, chosen = amounts(terms), _checks(found.standing.parts[0].chosen)
     detail: dict[str, Json] = {"best": found.best, "reverse": True}
     if not found.best or not (found.standing.usd_per_day or 0.0) > 0:
         sentence = f"{found.of.tenant} verifies {found.task_class} with {chosen}; fewer are not known to be better."
@@ -98,9 +103,9 @@ def _told_worthless(found: Found) -> Told:
     brings = f"bring {wording.usd(adds)} a day" if adds > 0 else "bring nothing"
     sentence = (
         f"{found.of.tenant} verifies {found.task_class} with {chosen}, which {brings} and cost"
-        f" {wording.usd(known.get('ΔC', 0.0))}, and time; {passes(found.best)} would do."
+        f" {wording.usd(known.get('ΔC', 0.0))}, and time; {_checks(found.best)} would do."
     )
-    return Told(sentence, f"Verify {found.work} with {passes(found.best)}.", WORTHLESS, terms, detail)
+    return Told(sentence, f"Verify {found.work} with {_checks(found.best)}.", WORTHLESS, terms, detail)
 
 
 def _margins(connection: psycopg.Connection, found: Found) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from analyzers.modes.standing_regret import Standing
@@ -10,12 +11,26 @@ RARELY = 0.1
 """Share of cases below which what was not chosen is hardly known of any more."""
 
 
+_NOTHING_USD = 5e-7
+"""Below this an amount is no amount to speak of."""
+
+
 def usd(amount: float) -> str:
-    """An amount for people: 1,240 USD, 3.50 USD, 0.0042 USD."""
-    size = abs(amount)
-    if size >= 1000:
-        return f"{amount:,.0f} USD"
-    return f"{amount:.2f} USD" if size >= 0.1 or size == 0 else f"{amount:.2g} USD"
+    """An amount for people: $1,240, $3.50, $0.0042, −$0.51; $0 for what is nothing to speak of."""
+    size, sign = abs(amount), "−" if amount < 0 else ""
+    if size < _NOTHING_USD:
+        return "$0"
+    if size >= 999.995:
+        return f"{sign}${size:,.0f}"
+    places = 2 if size >= 0.0995 else 1 - math.floor(math.log10(size))
+    return f"{sign}${size:.{places}f}"
+
+
+def costing(amount: float) -> str:
+    """What something costs, as the end of a sentence: `for $0.51 of cost`, `at no cost`, `and cost $2.10 less`."""
+    if abs(amount) < _NOTHING_USD:
+        return "at no cost"
+    return f"for {usd(amount)} of cost" if amount > 0 else f"and cost {usd(-amount)} less"
 
 
 def fraction(ratio: float) -> str:

@@ -3,8 +3,9 @@
 -- name: budget_overrun
 -- What is spent of each budget in the period that holds now, as a share of its amount.
 select b.tenant_id, b.budget, b.spent_usd / b.amount_usd, b.calls,
-       format('budget %%s of %%s: %%s USD are spent of %%s in the %%s that began %%s', b.budget, t.tenant, round(b.spent_usd, 2),
-              round(b.amount_usd, 2), case b.period when 'total' then 'time' else b.period end, b.period_from),
+       format('budget %%s of %%s: $%%s are spent of $%%s in the %%s that began %%s', b.budget, t.tenant, round(b.spent_usd, 2),
+              round(b.amount_usd, 2), case b.period when 'total' then 'time' else b.period end,
+              to_char(b.period_from at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
        format('see where it went: pigou budgets show %%s --tenant %%s; or raise it: pigou budgets set %%1$s --tenant %%2$s --amount USD',
               b.budget, quote_literal(t.tenant))
   from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
@@ -13,8 +14,8 @@ select b.tenant_id, b.budget, b.spent_usd / b.amount_usd, b.calls,
 -- What will be spent of each budget by its period's end if it goes on so, as a share of its amount: by the usual hours of the week where
 -- they are known, else by time. A twentieth of the period must have passed; what is overrun already is the other rule's.
 select b.tenant_id, b.budget, b.spent_usd / u.passed / b.amount_usd, b.calls,
-       format('budget %%s of %%s: at this pace %%s USD are spent by %%s, of %%s', b.budget, t.tenant, round(b.spent_usd / u.passed, 2),
-              b.period_until, round(b.amount_usd, 2)),
+       format('budget %%s of %%s: at this pace $%%s are spent by %%s, of $%%s', b.budget, t.tenant, round(b.spent_usd / u.passed, 2),
+              to_char(b.period_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), round(b.amount_usd, 2)),
        format('spend less per day, or raise it: pigou budgets set %%s --tenant %%s --amount USD', b.budget, quote_literal(t.tenant))
   from pigou.budgets_at(%(now)s) b join pigou.tenant t using (tenant_id)
  cross join lateral (select extract(epoch from %(now)s - b.period_from) / extract(epoch from b.period_until - b.period_from) as elapsed) e
@@ -133,7 +134,7 @@ select f.tenant_id, f.channel, extract(epoch from max(f.waited)) / 60, max(f.att
 -- Dollars a day of each finding that is neither resolved nor dismissed, and what is material for its tenant. It has had its evidence and
 -- hysteresis where it was found.
 select f.tenant_id, f.mode || ': ' || f.segment, f.usd_per_day, greatest(f.n, 1),
-       format('%%s; %%s: %%s USD a day (95 %%%% interval %%s to %%s) since %%s', regexp_replace(f.sentence, '[.\s]+$', ''), t.tenant,
+       format('%%s; %%s: $%%s a day ($%%s to $%%s, 95 %%%%) since %%s', regexp_replace(f.sentence, '[.\s]+$', ''), t.tenant,
               round(f.usd_per_day, 2), round(f.low, 2), round(f.high, 2), to_char(f.since at time zone 'UTC', 'YYYY-MM-DD')),
        format('%%s; see pigou findings show %%s --tenant %%s', regexp_replace(f.change, '[.\s]+$', ''), f.finding_id, quote_literal(t.tenant)),
        f.materiality_usd_per_day

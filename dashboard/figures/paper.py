@@ -72,7 +72,7 @@ def bars(
     width_ms = [_length(start, bucket) / timedelta(milliseconds=1) for start in starts]
     return {
         "type": "bar",
-        "name": escape(label),
+        "name": label_of(label),
         "x": [iso(start) for start in starts],
         "y": list(values),
         "xaxis": "x",

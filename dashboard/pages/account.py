@@ -103,14 +103,14 @@ def entries(view: View) -> Children:
         return [nothing("Nothing occurred in this time.")]
     columns = (
         Column("occurred_at", "Occurred, UTC", "entry", 162, pinned=True),
-        Column("kind", "Kind", width=110),
-        Column("account", "Account", grow=2, width=220),
-        Column("commodity", "Commodity", width=160),
-        Column("quantity", "Quantity, units", "quantity", 130),
-        Column("per_million", "Rate, USD a million", "usd", 140),
-        Column("amount_usd", "Amount, USD", "usd", 120),
-        Column("posted_on", "Day of the books", width=130),
-        Column("tenant", "Tenant", width=100),
+        Column("kind", "Kind", width=84),
+        Column("account", "Account", grow=2, width=200),
+        Column("commodity", "Commodity", width=145),
+        Column("quantity", "Quantity, units", "quantity", 115),
+        Column("per_million", "Rate, USD a million", "usd", 136),
+        Column("amount_usd", "Amount, USD", "usd", 108),
+        Column("posted_on", "Day of the books", width=122),
+        Column("tenant", "Tenant", width=90),
     )
     shown = f"The latest {len(frame):,}; the CSV has every one." if len(frame) == ROWS_SHOWN else f"{len(frame):,} postings."
     only = [dcc.Link(f"posted on {day} ×", href=view.link(view.filters.asking(day=None)), className="pill")] if day else []

@@ -1,6 +1,8 @@
 """One entry of the books: what moved from where to where, at which rate, because of which call."""
 
+from decimal import Decimal
 from typing import cast
+from urllib.parse import urlencode
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -36,7 +38,7 @@ def entry(view: View) -> Children:
     facts = [
         ("Occurred", f"{formats.moment(one['occurred_at'])} UTC"),
         ("Booked", f"{formats.moment(one['recorded_at'])} UTC, on the day of the books {one['posted_on']}"),
-        ("By", str(one["source"])),
+        ("Source", str(one["source"])),
         ("Tenant", str(one["tenant"])),
         *([("Because", str(one["reason"]))] if one["reason"] else []),
         ("Entry", str(one["entry_id"])),
@@ -44,7 +46,7 @@ def entry(view: View) -> Children:
     pairs = [part for name, said in facts for part in (html.Dt(name), html.Dd(said))]
     return [
         html.P([dcc.Link("Ledger", href="/ledger"), " / entry"], className="crumbs"),
-        html.H1([_KINDS.get(str(one["kind"]), str(one["kind"])), *_origin(one), "."], className="headline"),
+        html.H1([_KINDS.get(str(one["kind"]), str(one["kind"])), *_amount(view), *_origin(one), "."], className="headline"),
         html.Dl(pairs, className="pairs entry-facts"),
         *_corrections(one, [row for row in frame or () if row["entry_id"] != one["entry_id"]]),
     ]
@@ -56,26 +58,32 @@ def transfers(view: View) -> Children:
     if frame is None or not len(frame):
         return [nothing("Nothing moved.")]
     columns = (
-        Column("commodity", "Commodity", width=170),
-        Column("quantity", "Quantity, units", "quantity", 130),
-        Column("per_million", "Rate, USD a million", "usd", 140, tooltip="As it was applied; the price book keeps it for ever"),
-        Column("amount_usd", "Amount, USD", "usd", 120),
-        Column("debit", "To (debit)", grow=1, width=250),
-        Column("credit", "From (credit)", grow=1, width=200),
-        Column("rate_source", "Rate from", width=160),
-        Column("rate_id", "Rate number", "count", 110),
-        Column("book", "Book", width=80),
+        Column("commodity", "Commodity", width=145),
+        Column("quantity", "Quantity, units", "quantity", 120),
+        Column("per_million", "Rate, USD a million", "usd", 138, tooltip="As it was applied; the price book keeps it for ever"),
+        Column("amount_usd", "Amount, USD", "usd", 105),
+        Column("debit", "To (debit)", grow=1, width=230),
+        Column("credit", "From (credit)", width=190),
+        Column("rate_source", "Rate from", width=112),
+        Column("rate_id", "Rate no.", "count", 82),
+        Column("book", "Book", width=66),
     )
     known = [row["amount_usd"] for row in frame if row["amount_usd"] is not None]
     total: Row = {"commodity": "Sum", "amount_usd": sum(cast("list[int]", known)) if known else None}
     return [table("entry_transfers", columns, with_rates(frame), row_key=("line",), total=total)]
 
 
+def _amount(view: View) -> Children:
+    """What moved in all, of what has a price."""
+    known = [cast(Decimal, row["amount_usd"]) for row in view.ask("entry_transfers") if row["amount_usd"] is not None]
+    return [", ", html.Strong(formats.usd(sum(known)), className="number")] if known else []
+
+
 def _origin(one: Row) -> Children:
     """The call's own span and trace, as links."""
     if not one["trace_id"]:
         return []
-    href = f"/trace/{one['trace_id']}?tenant={one['tenant']}"
+    href = f"/trace/{one['trace_id']}?{urlencode({'tenant': one['tenant']})}"
     return [": ", dcc.Link("its call and trace", href=href, className="act")]
 
 
@@ -85,7 +93,7 @@ def _corrections(one: Row, others: list[Row]) -> list[Component]:
         return [html.P("Nothing corrects it.", className="note")]
     lines: list[Component] = []
     for row in others:
-        href = f"/entry?tenant={row['tenant']}&entry={row['entry_id']}"
+        href = f"/entry?{urlencode({'tenant': row['tenant'], 'entry': row['entry_id']})}"
         said = f"{_KINDS.get(str(row['kind']), row['kind'])} on {formats.moment(row['recorded_at'])} UTC"
         tells = " (it reverses this one)" if row["reverses"] == one["entry_id"] else ""
         tells = " (this one reverses it)" if one["reverses"] == row["entry_id"] else tells

@@ -1,7 +1,6 @@
 """Spend by any two things: a table whose totals equal the sum, the largest by themselves and all others together."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html, no_update
@@ -114,14 +113,6 @@ def _register(shell: Shell) -> None:
             return no_update
         wanted = f"{rows},{columns}" if rows != columns else ",".join(reversed(was.split(",")))  # one chosen twice exchanges them
         return before.asking(cross=wanted).search()
-
-
-def sums_agree(made: Pivot) -> bool:
-    """Whether rows and columns each sum to the whole, exactly."""
-    zero = Decimal(0)
-    by_row = sum((made.of_row(row) or zero for row in made.rows), zero)
-    by_column = sum((made.of_column(column) or zero for column in made.columns), zero)
-    return by_row == by_column == (made.whole or zero)
 
 
 PAGE = Page(

@@ -43,7 +43,7 @@ def _found(view: View, total: Row) -> Children:
     ]
     spend = view.ask("spend_per_day").only()["usd_per_day"]
     if spend:
-        said.append(f", {allocation_headline.against(total['usd_per_day'], spend)} what was spent")
+        said.append(f", where tokens cost {formats.usd(spend)} a day")
     if first is not None:
         said += [
             "; most of it: ",

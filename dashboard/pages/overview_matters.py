@@ -1,5 +1,6 @@
 """What goes wrong, by failure mode: every finding that is not resolved, in words, with its dollars and its days."""
 
+from datetime import datetime
 from typing import cast
 
 from dash import dcc, html
@@ -16,6 +17,10 @@ Row = dict[str, object]
 SHOWN_OF_A_MODE = 4
 _PLACES_SHOWN = 5
 _DAYS_DRAWN = 28
+_MEANT = (
+    ": value that tasks would bring, losses and waiting that would be spared and what would not be paid, less what the change"
+    " itself costs. "
+)
 
 
 def matters(view: View) -> Children:
@@ -31,7 +36,7 @@ def matters(view: View) -> Children:
         html.P(
             [
                 *_quiet(view, {str(row["mode"]) for row in totals}),
-                "Dollars are what the change would save a day, with their ", term("95 % interval"), ". ",
+                "Dollars are what the change would save a day, with their ", term("95 % interval"), _MEANT,
                 dcc.Link("All findings, and what was looked at", href=view.link(view.filters, "/findings"), className="act"),
             ],
             className="note",
@@ -70,13 +75,20 @@ def _mode(view: View, total: Row, found: list[Row], reach: float) -> Component:
 def _finding(row: Row, reach: float) -> Component:
     days = cast("list[dict[str, float | None]] | None", row["days"]) or []
     drawn = [float(day.get("usd") or 0) for day in days[-_DAYS_DRAWN:]]
-    under: Children = [html.Span(str(row["tenant"]), className="name")]
-    under.append(f" · since {formats.moment(row['since'])[:10]} · {row['status']}")
+    where = f" · tasks of {row['task_class']}" if row["task_class"] is not None else ""
+    under: Children = ["in the books of ", html.Strong(str(row["tenant"]), className="name"), html.Span(where, className="name")]
+    under.append(f" · since {_day(row['since'])} · {row['status']}")
     if row["status"] == "open":
         under += [" · ", dcc.Link("acknowledge", href=finding_link(row), className="act")]
     return html.Li(
         [
-            html.Div([dcc.Link(str(row["sentence"]), href=finding_link(row), className="name sentence"), html.Small(under)]),
+            html.Div(
+                [
+                    dcc.Link(str(row["sentence"]), href=finding_link(row), className="name sentence"),
+                    html.P(["To do: ", str(row["change"])], className="name to-do"),
+                    html.Small(under),
+                ]
+            ),
             html.Div(
                 [
                     html.Strong(formats.usd_estimate(row["usd_per_day"], row["low"], row["high"]), className="number"),
@@ -89,6 +101,10 @@ def _finding(row: Row, reach: float) -> Component:
             spark(drawn, f"USD lost on each of {len(drawn)} days") if len(drawn) > 1 else html.Span(),
         ]
     )
+
+
+def _day(at: object) -> str:
+    return formats.day(at) if isinstance(at, datetime) else formats.UNKNOWN
 
 
 def _quiet(view: View, losing: set[str]) -> Children:

@@ -1,6 +1,7 @@
 """One rule of alerts: from which value on something is wrong, for all tenants or for one; and every revision of it."""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from dash import dcc, html
 
@@ -111,7 +112,7 @@ def perform(collector: str, asked: Asked) -> Done | Refused:
 
 def _names(view: View) -> Children:
     names = [str(row["rule"]) for row in view.ask("rule_names")]
-    return [html.Ul([html.Li(dcc.Link(name, href=f"/rule?rule={name}")) for name in names], className="plain")]
+    return [html.Ul([html.Li(dcc.Link(name, href=f"/rule?{urlencode({'rule': name})}")) for name in names], className="plain")]
 
 
 def _plain(value: object) -> str:

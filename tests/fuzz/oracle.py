@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from collector.dialects import dialects
 from collector.record import Reading, Record
+from collector.stage import grouped
 from ledger.arrivals import Arrivals, NewPoint, ReadyCall, ReadyRecord
 from ledger.commodities import COMMODITY_BY_NAME
 from ledger.copy_binary import CALL_COLUMNS, RECORD_COLUMNS, columns_of
@@ -150,8 +151,8 @@ def _shown(record: Record, reading: Reading) -> tuple[str | None, ...]:
     scope = record.scope
     return (
         record.signal, reading.role, record.name[:2000], str(record.kind), str(record.status_code), record.status_message or None,
-        record.resource.service, scope.name or None, scope.version or None, reading.agent, reading.task_class, reading.layer,
-        reading.use,
+        grouped(record.resource.service), scope.name or None, scope.version or None, grouped(reading.agent),
+        grouped(reading.task_class), reading.layer, reading.use,
     )  # fmt: skip
 
 

@@ -23,7 +23,6 @@ from dashboard.figures.spend import series_of, spend_over_time
 from dashboard.figures.waterfall import waterfall
 from dashboard.filters import SORTS, parse
 from dashboard.pages import PAGES
-from dashboard.pages.explore import sums_agree
 from dashboard.pieces import is_time
 from dashboard.queries import Statement, named, statement
 from ledger.budgets import Terms, set_budget
@@ -32,6 +31,7 @@ from ledger.post import open_tenants
 from ledger.rerate import rerate
 from tests.agent_traffic import fill
 from tests.books import price
+from tests.sums import sums_agree
 
 NOW = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
 NAME = "pigou_dashboard"

@@ -163,9 +163,7 @@ def test_an_alert_tells_of_a_finding(writer: psycopg.Connection) -> None:
     evaluate(writer, BEGAN + timedelta(seconds=5))
     [alert] = rows(writer, "select rule, subject, state, value, opened_at, message, mend from ledger.alerts")
     assert alert[:5] == ("misallocation", f"over_routing: {SEGMENT}", "open", 4, BEGAN + timedelta(seconds=5))
-    assert alert[5] == (
-        "frequent questions go to the largest model; acme: 4.00 USD a day (95 % interval 3.50 to 4.50) since 2026-11-10"
-    )
+    assert alert[5] == ("frequent questions go to the largest model; acme: $4.00 a day ($3.50 to $4.50, 95 %) since 2026-11-10")
     assert alert[6] == "route them to the middle model; see pigou findings show 1 --tenant 'acme'"
     assert one(writer, "select alert_id from ledger.findings") == 1
     assert act(writer, 1, "acknowledged", who="ann", note="on it") == "acme"

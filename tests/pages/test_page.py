@@ -12,14 +12,12 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard import formats
 from tests.agent_traffic import export, feed, fill, trace_spans
-from tests.browser import chromium
 from tests.page import (
     ENDPOINT,
-    PATIENCE_MS,
     READY_S,
     Served,
     choose,
@@ -30,7 +28,6 @@ from tests.page import (
     said,
     settled,
     shown_sql,
-    window,
 )  # fmt: skip
 
 _AMOUNTS = (0, 0.00412345, 0.0000001, 0.9994, 0.9996, 1, 999, 999.4, 1000, 12_345, 59_999, 250_000, 7_500_000, 999_500_000)
@@ -50,41 +47,6 @@ def served(server: str, template: str) -> Iterator[Served]:
         fill(dsn, datetime.now(UTC), traces=70)
         with dashboard(dsn) as url:
             yield Served(url, dsn)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _patience() -> None:
-    """A loaded machine is slow, which is no fault of the page."""
-    expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for this file."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def laptop(browser: Browser, served: Served) -> Iterator[tuple[BrowserContext, list[str]]]:
-    """A window as wide as a laptop, shared so that scripts are fetched and compiled once, and the errors its pages report.
-
-    Its first page is only there to keep them.
-    """
-    with window(browser, width=1440, height=900) as (context, faults):
-        context.new_page().goto(f"{served.url}/health")
-        yield context, faults
-
-
-@pytest.fixture
-def context(laptop: tuple[BrowserContext, list[str]]) -> Iterator[BrowserContext]:
-    """The laptop's window for one test; a page that reports an error fails it."""
-    context, faults = laptop
-    faults.clear()
-    yield context
-    for page in context.pages[1:]:
-        page.close()
-    assert not faults
 
 
 # ── the first page ───────────────────────────────────────────────────────────────────────────────────

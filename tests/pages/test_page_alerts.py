@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from analyzers.alerts import evaluate
 from analyzers.delivery.deliverer import Deliverer
@@ -17,10 +17,9 @@ from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from tests.agent_traffic import fill
 from tests.books import serving
-from tests.browser import chromium
 from tests.found import find
 from tests.integration.delivering import ENVIRONMENT
-from tests.page import PATIENCE_MS, Served, dashboard, database, read_in_both_schemes, settled, shown_sql, window
+from tests.page import Served, dashboard, database, read_in_both_schemes, settled, shown_sql
 from tests.receivers import Answer, Receiver, receiving
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -56,23 +55,6 @@ def served(server: str, template: str) -> Iterator[Served]:
         with serving(dsn) as collector, dashboard(dsn, f"http://{collector.http}") as url:
             yield Served(url, dsn)
         deliverer.stop()
-
-
-@pytest.fixture(scope="module")
-def laptop() -> Iterator[tuple[BrowserContext, list[str]]]:
-    """A window as wide as a laptop, and the errors that its pages report."""
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser, window(browser, width=1440, height=900) as (context, faults):
-        context.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
-        yield context, faults
-
-
-@pytest.fixture
-def page(laptop: tuple[BrowserContext, list[str]]) -> Iterator[Page]:
-    """The laptop's one page; an error that it reports, or a name that it runs, fails the test."""
-    context, faults = laptop
-    yield context.pages[0] if context.pages else context.new_page()
-    assert not faults
 
 
 def go(page: Page, served: Served, address: str) -> Page:

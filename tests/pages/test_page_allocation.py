@@ -14,9 +14,8 @@ from dashboard import formats
 from tests.agent_traffic import fill
 from tests.appraised import HOSTILE, judge
 from tests.books import serving
-from tests.browser import chromium
 from tests.found import find, warn
-from tests.page import PATIENCE_MS, Served, choose, dashboard, database, opened, read_in_both_schemes, settled, shown_sql, window
+from tests.page import Served, choose, dashboard, database, opened, read_in_both_schemes, settled, shown_sql
 
 PAGES = (
     "/",
@@ -49,25 +48,6 @@ def served(server: str, template: str) -> Iterator[Served]:
         warn(dsn)
         with serving(dsn) as collector, dashboard(dsn, f"http://{collector.http}") as url:
             yield Served(url, dsn)
-
-
-@pytest.fixture(scope="module")
-def laptop() -> Iterator[tuple[BrowserContext, list[str]]]:
-    """A window as wide as a laptop, and the errors that its pages report."""
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser, window(browser, width=1440, height=900) as (context, faults):
-        yield context, faults
-
-
-@pytest.fixture
-def context(laptop: tuple[BrowserContext, list[str]]) -> Iterator[BrowserContext]:
-    """The laptop's window for one test; a page that reports an error, or runs what a name says, fails it."""
-    context, faults = laptop
-    context.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
-    yield context
-    for page in context.pages:
-        page.close()
-    assert not faults
 
 
 def decided(served: Served, kind: str) -> str:

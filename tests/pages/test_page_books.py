@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import BrowserContext, expect
 
 from dashboard import formats
 from tests.agent_traffic import fill
 from tests.books import serving
-from tests.browser import chromium
-from tests.page import PATIENCE_MS, Served, dashboard, database, opened, read_in_both_schemes, said, settled, shown_sql, window
+from tests.page import Served, dashboard, database, opened, read_in_both_schemes, said, settled, shown_sql
 
 BOOKS = ("/ledger", "/bill?range=7d", "/explore?cross=model,day&range=7d", "/budgets", "/rates", "/account?account=expenses")
 
@@ -26,39 +25,6 @@ def served(server: str, template: str) -> Iterator[Served]:
         fill(dsn, datetime.now(UTC), traces=40)
         with serving(dsn) as collector, dashboard(dsn, f"http://{collector.http}") as url:
             yield Served(url, dsn)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _patience() -> None:
-    """A loaded machine is slow, which is no fault of the page."""
-    expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for this file."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def laptop(browser: Browser) -> Iterator[tuple[BrowserContext, list[str]]]:
-    """A window as wide as a laptop, shared so that scripts are compiled once, and the errors its pages report."""
-    with window(browser, width=1440, height=900) as (context, faults):
-        yield context, faults
-
-
-@pytest.fixture
-def context(laptop: tuple[BrowserContext, list[str]], served: Served) -> Iterator[BrowserContext]:
-    """The laptop's window for one test; a page that reports an error fails it. One page stays open to keep the scripts."""
-    context, faults = laptop
-    if not context.pages:
-        context.new_page().goto(f"{served.url}/health")
-    faults.clear()
-    yield context
-    for page in context.pages[1:]:
-        page.close()
-    assert not faults
 
 
 def test_a_list_that_was_opened_stays_open(context: BrowserContext, served: Served) -> None:

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from typing import cast
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard import formats
 from dashboard.pages.layers import LAYERS
 from tests.agent_traffic import fill
 from tests.appraised import judge
-from tests.browser import chromium
 from tests.found import find
-from tests.page import PATIENCE_MS, Served, dashboard, database, opened, read_in_both_schemes, said, settled, shown_sql, window
+from tests.page import Served, dashboard, database, opened, read_in_both_schemes, said, settled, shown_sql
 
 # Of each layer: a panel, its query, a column of it, and how the page says it.
 SAID = (
@@ -38,13 +37,11 @@ def served(server: str, template: str) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def page(served: Served) -> Iterator[Page]:
+def page(laptop: tuple[BrowserContext, list[str]], served: Served) -> Iterator[Page]:
     """One page for all looks; an error that it reports, or a dialog that a name opens, fails them."""
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser, window(browser, width=1440, height=900) as (context, faults):
-        context.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
-        yield opened(context, served, "/")
-        assert not faults
+    context, faults = laptop
+    yield opened(context, served, "/")
+    assert not faults
 
 
 def test_the_overview_shows_what_each_layer_realised_and_leads_to_it(page: Page, served: Served) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from allocation.curve import curve_of
 from allocation.stored import period_of
@@ -17,9 +17,8 @@ from analyzers.prices.refresh import refresh_prices
 from dashboard.what_if_words import sentence
 from ledger.database import connect
 from ledger.price_vector import Limits, constrain
-from tests.browser import chromium
 from tests.decided import decide
-from tests.page import PATIENCE_MS, Served, dashboard, database, opened, read_in_both_schemes, settled, shown_sql, window
+from tests.page import Served, dashboard, database, opened, read_in_both_schemes, settled, shown_sql
 
 N = 200
 
@@ -38,12 +37,11 @@ def served(server: str, template: str) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def page(served: Served) -> Iterator[Page]:
+def page(laptop: tuple[BrowserContext, list[str]], served: Served) -> Iterator[Page]:
     """The prices page in one window, for all looks at it; an error that it reports fails them."""
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser, window(browser, width=1440, height=900) as (context, faults):
-        yield opened(context, served, "/prices")
-        assert not faults
+    context, faults = laptop
+    yield opened(context, served, "/prices")
+    assert not faults
 
 
 def solved(served: Served, page: Page, level: float) -> str:

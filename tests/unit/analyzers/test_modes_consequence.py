@@ -71,7 +71,7 @@ def test_what_is_lost_besides_is_what_the_look_says() -> None:
     assert (rest.low, rest.high) == pytest.approx((2.5 - 1.011, 2.5 + 1.011), abs=0.001)
     assert [day.usd for day in rest.days] == pytest.approx([0.625 * day.usd for day in look.days])
     assert rest.terms[-1].usd_per_day == 1.5
-    assert "1.50 USD of these 4.00 USD a day are waiting on engine-a" in rest.sentence
+    assert "$1.50 of these $4.00 a day are waiting on engine-a" in rest.sentence
     nothing = without(look, Consequence(3.5, ("engine-a",)))
     assert (nothing.usd_per_day, nothing.is_discovery) == (0.5, False)
     assert nothing.change == "Nothing here: mend the crowding of engine-a first."

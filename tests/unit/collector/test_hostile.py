@@ -19,6 +19,7 @@ from collector.errors import TooLarge, Undecodable
 from collector.infer import Rules
 from collector.stage import Staging
 from collector.usage import INCLUSIVE, Leaves, to_leaves
+from ledger.copy_binary import CALL_COLUMNS, RECORD_COLUMNS, columns_of
 from tests.books import field
 from tests.unit.collector.traffic import RULES, call, json_export, json_span, reading, record
 
@@ -217,3 +218,26 @@ def test_what_was_found_can_be_staged() -> None:
     assert ready.call is not None
     assert ready.call.model == "\ufffd"
     assert all(len(key) < 600 for key in ready.call.keys)
+
+
+def test_names_too_long_for_an_index_are_bounded_and_told_apart() -> None:
+    """What is grouped by; whole it stands in the attributes."""
+    staging = Staging("span", 1, "default")
+    for ending in "ab":
+        long = dict.fromkeys(
+            ("gen_ai.request.model", "allocation.task.class", "gen_ai.agent.name", "enduser.id"), "n" * 5000 + ending
+        )
+        told = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 1, "gen_ai.usage.output_tokens": 1, **long}
+        staging.add(record(told), reading(told, rules=RULES))
+    [arrivals] = staging.arrivals()
+    rows = [
+        {**columns_of(ready.row, RECORD_COLUMNS), **columns_of(ready.call.row, CALL_COLUMNS)}
+        for ready in arrivals.records
+        if ready.call
+    ]
+    for name in ("model", "task_class", "agent", "user_id"):
+        one, other = (row[name] for row in rows)
+        assert one
+        assert len(one) == 200
+        assert one != other
+    assert "n" * 5000 in str(rows[0]["attributes"])

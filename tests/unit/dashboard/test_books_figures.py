@@ -20,9 +20,9 @@ from dashboard.filters import Window, parse
 from dashboard.frame import Frame
 from dashboard.pages.bill import by_month
 from dashboard.pages.budgets import verdict_of
-from dashboard.pages.explore import sums_agree
 from dashboard.pages.give_price import body_of, told
 from dashboard.pieces import former, own_pieces
+from tests.sums import sums_agree
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 WEEK = Window(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))

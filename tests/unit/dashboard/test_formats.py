@@ -51,6 +51,8 @@ def test_dollars(value: Decimal | None, said: str) -> None:
         (1e9, 1e9 - 1e-12, 1e9 + 1e-12, "$1,000,000,000.00", "$1,000,000,000.00"),
         (0.992294, 0.992292, 0.992296, "$0.992", "$0.992"),
         (3.5, 3.4995, 3.5005, "$3.50", "$3.50"),
+        (-0.001, -0.3, 0.2, "$0", "−$0.30 to $0.20"),
+        (0.1, -0.001, 0.2, "$0.10", "$0 to $0.20"),
     ],
 )
 def test_estimates_have_the_digits_that_their_interval_supports(
@@ -150,3 +152,10 @@ def test_what_is_no_number_is_refused() -> None:
         formats.usd("12")
     with pytest.raises(TypeError):
         formats.usd(True)
+
+
+def test_confirmations_are_told_in_plain_words() -> None:
+    assert [formats.option("confirm", name) for name in ("none", "human", "by a bot")] == [
+        "no confirmation", "a person confirms", "by a bot",
+    ]  # fmt: skip
+    assert formats.option("cache", "none") == "none"
