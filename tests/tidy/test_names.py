@@ -65,7 +65,8 @@ def test_offenders_are_found() -> None:
 
 def mentions(path: Path, of: Iterable[str]) -> bool:
     """Whether any of the words occurs in a file, in whatever case and inside of others: without, no name can hold it."""
-    return re.search("|".join(map(re.escape, of)), text(path), re.IGNORECASE) is not None
+    whole = text(path).lower()
+    return any(word in whole for word in of)
 
 
 def words(name: str) -> set[str]:

@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from tests.tidy.tree import nodes, package_files, text
+from tests.tidy.tree import package_files, syntax, text
 
 _HEAD = re.compile(r"^-- name: (\w+)\s*\n(?P<purpose>(?:--.*\n)*)", re.MULTILINE)
 
 
 def test_every_named_query_is_used() -> None:
-    used = {name for path in package_files(".py") for name in strings(path)}
-    made = [pattern for path in package_files(".py") for pattern in made_names(nodes(path))]
+    used = {name for path in package_files(".py") for name in read(path).strings}
+    made = [pattern for path in package_files(".py") for pattern in read(path).made_names]
     unused = [
         f"{path}: {name}"
         for path, name, _ in named_queries()
@@ -25,11 +26,7 @@ def test_every_named_query_is_used() -> None:
 
 
 def test_every_used_query_exists() -> None:
-    known = {(path.parts[0], path.stem): set[str]() for path in query_files()}
-    for path, name, _ in named_queries():
-        known[path.parts[0], path.stem].add(name)
-    missing = [f"{path}: {use}" for path in package_files(".py") for use in missing_queries(nodes(path), known)]
-    assert not missing
+    assert not [f"{path}: {use}" for path in package_files(".py") for use in read(path).missing]
 
 
 def test_every_named_query_says_what_it_is_for() -> None:
@@ -40,7 +37,7 @@ def test_every_named_query_says_what_it_is_for() -> None:
 
 
 def test_every_sql_file_is_loaded() -> None:
-    mentioned = {name for path in package_files(".py") for name in strings(path)}
+    mentioned = {name for path in package_files(".py") for name in read(path).strings}
     forgotten = [str(path) for path in query_files() if not mentioned & {path.stem, path.name, f"sql/{path.name}"}]
     assert not forgotten
 
@@ -69,9 +66,28 @@ def named_queries() -> Iterable[tuple[Path, str, str]]:
 
 
 @cache
-def strings(path: Path) -> set[str]:
-    """Every text constant of a module."""
-    return {node.value for node in nodes(path) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+def known_queries() -> dict[tuple[str, str], set[str]]:
+    """The names in each file of SQL, by its package and its own name."""
+    known = {(path.parts[0], path.stem): set[str]() for path in query_files()}
+    for path, name, _ in named_queries():
+        known[path.parts[0], path.stem].add(name)
+    return known
+
+
+class Read(NamedTuple):
+    """What the rules need of one module."""
+
+    strings: set[str]
+    made_names: list[re.Pattern[str]]
+    missing: list[str]
+
+
+@cache
+def read(path: Path) -> Read:
+    """A module's text constants, the names it puts together, and the queries it uses that are not there."""
+    nodes = [*ast.walk(syntax(path))]
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return Read(strings, made_names(nodes), missing_queries(nodes, known_queries()))
 
 
 def made_names(of: Iterable[ast.AST]) -> list[re.Pattern[str]]:

@@ -40,16 +40,9 @@ def text(path: Path) -> str:
         return ""
 
 
-@cache
 def syntax(path: Path) -> ast.Module:
-    """A Python file's syntax tree."""
+    """A Python file's syntax tree; not kept, since collecting garbage among all of them takes longer than to parse again."""
     return ast.parse(text(path), filename=str(path))
-
-
-@cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """All nodes of a Python file's syntax tree."""
-    return tuple(ast.walk(syntax(path)))
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
