@@ -20,15 +20,23 @@ class Connections:
     """At most `connections_max` connections under one role, opened when they are first needed; safe to share between threads."""
 
     def __init__(self, dsn: str, role: Role, *, application: str, connections_max: int = 4) -> None:
-        kwargs = {"autocommit": True, "options": options_of(role), "application_name": application}
-        self._pool = ConnectionPool(
-            dsn, kwargs=kwargs, min_size=0, max_size=connections_max, open=False, name=application,
-            timeout=_WAIT_S, reconnect_timeout=_RECONNECT_S, check=ConnectionPool.check_connection,
-        )  # fmt: skip
+        self._dsn = dsn
+        self._kwargs = {"autocommit": True, "options": options_of(role), "application_name": application}
+        self._connections_max = connections_max
+        self._pool = self._new_pool()
 
     def open(self) -> None:
-        """Begin; no connection is made yet."""
+        """Begin, or begin again after `close`; no connection is made yet."""
+        if self._pool.closed:
+            self._pool = self._new_pool()
         self._pool.open()
+
+    def _new_pool(self) -> ConnectionPool:
+        return ConnectionPool(
+            self._dsn, kwargs=self._kwargs, min_size=0, max_size=self._connections_max, open=False,
+            name=str(self._kwargs["application_name"]), timeout=_WAIT_S, reconnect_timeout=_RECONNECT_S,
+            check=ConnectionPool.check_connection,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close the connections; those in use when they are given back."""

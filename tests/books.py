@@ -20,6 +20,7 @@ from typing import Any, Literal, LiteralString, cast
 import msgspec
 import psycopg
 import uvicorn
+from fastapi import FastAPI
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -352,6 +353,29 @@ class Served(msgspec.Struct, frozen=True):
     pipeline: Pipeline
 
 
+class _Current:
+    """The pipeline that is served now: an application takes a tenth of a second to make, so it is kept for those that follow."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.pipeline, name)
+
+
+_apps: dict[tuple[str, str, int], tuple[FastAPI, _Current]] = {}
+
+
+def _app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
+    key = settings.dsn, settings.default_tenant, settings.body_limit_bytes
+    if key not in _apps:
+        current = _Current(pipeline)
+        _apps[key] = build_app(cast(Pipeline, current), settings), current
+    app, current = _apps[key]
+    current.pipeline = pipeline
+    return app
+
+
 @contextmanager
 def serving(dsn: str, **settings: Any) -> Generator[Served]:
     """A whole collector on free ports of the loopback interface: HTTP by uvicorn and gRPC, in a thread of their own."""
@@ -359,7 +383,7 @@ def serving(dsn: str, **settings: Any) -> Generator[Served]:
     given = CollectorSettings(dsn, http_port=listener.getsockname()[1], grpc_port=0, **settings)
     pipeline = Pipeline(given)
     pipeline.start()
-    config = uvicorn.Config(build_app(pipeline, given), log_level="critical", access_log=False, lifespan="on")
+    config = uvicorn.Config(_app(pipeline, given), log_level="critical", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     ports: list[int] = []
 

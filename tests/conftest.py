@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
-import itertools
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from tests.pigou_process import copy_of, new_folder
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SHARED_FOLDER = "TESTS_SHARED_FOLDER"
+UNCOMPILED = "uncompiled"
+"""Name of a file in the shared folder, while nothing is compiled yet."""
 # The tests' own data may be lost with the machine; what is promised of durability has tests with servers of their own.
 SETTINGS = """\
 fsync = off
@@ -34,6 +36,7 @@ wal_level = minimal
 max_wal_senders = 0
 max_wal_size = '256MB'
 min_wal_size = '64MB'
+autovacuum = off
 """
 LONG_FIRST = (
     "tests/pages/test_walks.py",
@@ -45,7 +48,6 @@ LONG_FIRST = (
     "tests/property/",
     "tests/integration/",
 )
-_numbers = itertools.count(1)
 _shared = contextlib.ExitStack()
 
 
@@ -53,7 +55,28 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all test processes share, before they are started. They are enough: none computes with threads."""
     if not hasattr(config, "workerinput"):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        os.environ[SHARED_FOLDER] = str(_shared.enter_context(new_folder()))
+        folder = _shared.enter_context(new_folder())
+        os.environ[SHARED_FOLDER] = str(folder)
+        if not any(Path(__file__).parent.glob("unit/*/__pycache__")) and not sys.dont_write_bytecode:
+            (folder / UNCOMPILED).touch()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """In a new checkout one test process compiles what all import, while another makes the home; the rest wait for the first."""
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    folder = Path(os.environ[SHARED_FOLDER])
+    if worker is None or not (folder / UNCOMPILED).exists():
+        return (yield)
+    if worker == "gw0":
+        try:
+            return (yield)
+        finally:
+            (folder / UNCOMPILED).unlink()
+    if worker == "gw1":
+        make_home(folder)
+    wait_until(lambda: not (folder / UNCOMPILED).exists(), 300)
+    return (yield)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -82,16 +105,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def prepared_home() -> Path:
     """A home as an earlier `pigou up` left it: migrated and priced, with empty books; to be copied, not used."""
-    folder = Path(os.environ[SHARED_FOLDER])
-    home = folder / "home"
-    with (folder / "home.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not home.exists():
-            new = folder / "home.new"  # what a failed try leaves behind is no home
-            with open_database("writer", new, {}):
-                pass
-            new.rename(home)
-    return home
+    return make_home(Path(os.environ[SHARED_FOLDER]))
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +134,7 @@ def template(server: str) -> str:
 @pytest.fixture
 def dsn(server: str, template: str) -> Iterator[str]:
     """A database of the test's own, migrated and priced."""
-    name = f"pigou_test_{next(_numbers)}"
+    name = "pigou_test"  # always the same: what is built for an address can be kept
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(
             sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template))
@@ -154,3 +168,16 @@ def owner(dsn: str) -> Iterator[psycopg.Connection]:
 def _named(uri: str, database: str) -> str:
     """The same server, another database."""
     return uri.replace("/postgres?", f"/{database}?", 1)
+
+
+def make_home(folder: Path) -> Path:
+    """The home that all test processes copy: whoever comes first makes it."""
+    home = folder / "home"
+    with (folder / "home.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            new = folder / "home.new"  # what a failed try leaves behind is no home
+            with open_database("writer", new, {}):
+                pass
+            new.rename(home)
+    return home

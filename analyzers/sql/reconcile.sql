@@ -62,17 +62,25 @@ select distinct tenant_id, trace_id from pigou.entry
 
 -- name: find_weak_matches
 -- Calls of these traces that look like copies of each other but share no strong identity: same model and tokens, overlapping in time.
-with found as materialized (
-    select a.trace_id, a.span_id, b.span_id as other_span_id, a.started_at, a.model, a.total_input_tokens as input_tokens,
-           coalesce(a.output_tokens, 0) + coalesce(a.reasoning_tokens, 0) as output_tokens
-      from pigou.call a
-      join pigou.call b
-        on b.tenant_id = a.tenant_id and b.trace_id = a.trace_id and b.span_id > a.span_id
-       and b.model = a.model and b.total_input_tokens = a.total_input_tokens
-       and coalesce(b.output_tokens, 0) + coalesce(b.reasoning_tokens, 0) = coalesce(a.output_tokens, 0) + coalesce(a.reasoning_tokens, 0)
-       and b.started_at < a.ended_at and a.started_at < b.ended_at
-     where a.tenant_id = %(tenant_id)s and a.trace_id = any(%(trace_ids)s) and b.tenant_id = %(tenant_id)s
-       and a.status in ('booked', 'unpriced') and b.status in ('booked', 'unpriced')
+-- Of those alike only such are paired as overlap with a neighbour: a trace may hold thousands of equal calls, one after the other.
+with alike as materialized (
+    select c.trace_id, c.span_id, c.started_at, c.ended_at, c.model, c.total_input_tokens as input_tokens,
+           coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0) as output_tokens,
+           max(c.ended_at) over (likeness rows between unbounded preceding and 1 preceding) as latest_end, lead(c.started_at) over likeness as next_start
+      from pigou.call c
+     where c.tenant_id = %(tenant_id)s and c.trace_id = any(%(trace_ids)s) and c.status in ('booked', 'unpriced')
+       and c.model is not null and c.total_input_tokens is not null
+    window likeness as (partition by c.trace_id, c.model, c.total_input_tokens, coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0)
+                            order by c.started_at, c.span_id)
+),
+near as materialized (
+    select *, row(trace_id, model, input_tokens, output_tokens)::text as likeness
+      from alike where latest_end > started_at or next_start < ended_at
+),
+found as materialized (
+    select a.trace_id, a.span_id, b.span_id as other_span_id, a.started_at, a.model, a.input_tokens, a.output_tokens
+      from near a
+      join near b on b.likeness = a.likeness and b.span_id > a.span_id and b.started_at < a.ended_at and a.started_at < b.ended_at
 ),
 resolved as (
     delete from pigou.weak_match w

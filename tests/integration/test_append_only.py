@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 
 from ledger.database import Role, connect
-from tests.books import book, chat, export, one, price, rows, run
+from tests.books import book, chat, cloned, export, one, price, rows, run
 
 APPEND_ONLY = ("entry", "transfer", "rate", "account")
 COLUMN = {"entry": "reason", "transfer": "quantity", "rate": "price_usd", "account": "account"}
 REFUSALS = (psycopg.errors.RestrictViolation, psycopg.errors.InsufficientPrivilege)
 
 
-@pytest.fixture
-def booked(dsn: str, writer: psycopg.Connection) -> str:
-    price(writer)
-    book(dsn, [export(chat(1, 1), chat(1, 2, model="unknown"))])
-    return dsn
+@pytest.fixture(scope="module")
+def dsn(server: str, template: str) -> Iterator[str]:
+    """Books that all tests here share: nearly all that they try is refused, and the rest is in nobody's way."""
+    with cloned(server, template, "pigou_append_only") as dsn:
+        with connect(dsn, "writer") as writer:
+            price(writer)
+        book(dsn, [export(chat(1, 1), chat(1, 2, model="unknown"))])
+        yield dsn
 
 
 def tables(connection: psycopg.Connection, table: str) -> list[str]:
@@ -28,13 +33,13 @@ def tables(connection: psycopg.Connection, table: str) -> list[str]:
 
 @pytest.mark.parametrize("role", ["writer", "reader", "owner"])
 @pytest.mark.parametrize("table", APPEND_ONLY)
-def test_nobody_changes_what_is_booked(booked: str, owner: psycopg.Connection, role: Role, table: str) -> None:
+def test_nobody_changes_what_is_booked(dsn: str, owner: psycopg.Connection, role: Role, table: str) -> None:
     names = tables(owner, table)
     assert len(names) > 3 if table in ("entry", "transfer") else names == [table]
     holding = [name for name in names if one(owner, f"select count(*) from pigou.{name}")]
     assert holding
     before = one(owner, f"select count(*), md5(string_agg(x::text, '|' order by x::text)) from pigou.{table} x")
-    with connect(booked, role) as connection:
+    with connect(dsn, role) as connection:
         for name in names:
             changes = [f"truncate pigou.{name} cascade"]
             if name in holding:
@@ -45,14 +50,14 @@ def test_nobody_changes_what_is_booked(booked: str, owner: psycopg.Connection, r
     assert one(owner, f"select count(*), md5(string_agg(x::text, '|' order by x::text)) from pigou.{table} x") == before
 
 
-def test_partitions_made_later_are_guarded_too(booked: str, owner: psycopg.Connection) -> None:
+def test_partitions_made_later_are_guarded_too(owner: psycopg.Connection) -> None:
     assert one(owner, "select pigou.ensure_month((now() - interval '5 months')::date)") is True
     name = one(owner, "select 'entry_' || to_char(now() - interval '5 months', 'YYYYMM')")
     with pytest.raises(psycopg.errors.RestrictViolation):
         run(owner, f"truncate pigou.{name} cascade")
 
 
-def test_refusals_say_how_to_correct(booked: str, owner: psycopg.Connection) -> None:
+def test_refusals_say_how_to_correct(owner: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.RestrictViolation) as refused:
         owner.execute("delete from pigou.entry")
     assert "append-only" in str(refused.value)
@@ -60,8 +65,8 @@ def test_refusals_say_how_to_correct(booked: str, owner: psycopg.Connection) -> 
 
 
 @pytest.mark.parametrize("role", ["writer", "reader"])
-def test_the_running_roles_cannot_disarm_the_guards(booked: str, role: Role) -> None:
-    with connect(booked, role) as connection:
+def test_the_running_roles_cannot_disarm_the_guards(dsn: str, role: Role) -> None:
+    with connect(dsn, role) as connection:
         for attempt in (
             "alter table pigou.entry disable trigger all",
             "drop trigger entry_is_append_only on pigou.entry",
@@ -73,7 +78,7 @@ def test_the_running_roles_cannot_disarm_the_guards(booked: str, role: Role) -> 
                 run(connection, attempt)
 
 
-def test_the_reader_reads_every_view_and_nothing_else(booked: str, reader: psycopg.Connection, owner: psycopg.Connection) -> None:
+def test_the_reader_reads_every_view_and_nothing_else(reader: psycopg.Connection, owner: psycopg.Connection) -> None:
     views = [row[0] for row in owner.execute("select viewname from pg_views where schemaname = 'ledger'")]
     assert len(views) >= 20
     for view in views:
@@ -108,7 +113,7 @@ IMPOSSIBLE: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE)
-def test_a_transfer_that_cannot_be_true_is_refused_by_name(booked: str, writer: psycopg.Connection, case: str) -> None:
+def test_a_transfer_that_cannot_be_true_is_refused_by_name(writer: psycopg.Connection, case: str) -> None:
     change, constraint = IMPOSSIBLE[case]
     row = TRANSFER | change
     with pytest.raises(psycopg.IntegrityError) as refused:
@@ -116,7 +121,7 @@ def test_a_transfer_that_cannot_be_true_is_refused_by_name(booked: str, writer: 
     assert constraint in (refused.value.diag.constraint_name, refused.value.diag.column_name)
 
 
-def test_the_transfer_of_these_tests_is_sound_otherwise(booked: str, writer: psycopg.Connection) -> None:
+def test_the_transfer_of_these_tests_is_sound_otherwise(writer: psycopg.Connection) -> None:
     run(writer, f"insert into pigou.transfer ({', '.join(TRANSFER)}) values ({', '.join(TRANSFER.values())})")
 
 
@@ -140,11 +145,11 @@ def test_a_rate_that_cannot_be_true_is_refused_by_name(writer: psycopg.Connectio
 
 
 def test_two_prices_for_one_thing_at_one_time_are_refused(writer: psycopg.Connection) -> None:
-    price(writer, {"input_tokens": "1"})
+    price(writer, {"input_tokens": "1"}, model="priced twice")
     with pytest.raises(psycopg.errors.ExclusionViolation) as refused:
-        price(writer, {"input_tokens": "2"})
+        price(writer, {"input_tokens": "2"}, model="priced twice")
     assert refused.value.diag.constraint_name == "rate_validity_does_not_overlap"
-    price(writer, {"input_tokens": "2"}, revision=2)
+    price(writer, {"input_tokens": "2"}, model="priced twice", revision=2)
 
 
 def reverse(connection: psycopg.Connection) -> None:
@@ -155,7 +160,7 @@ def reverse(connection: psycopg.Connection) -> None:
     )
 
 
-def test_an_entry_is_reversed_once(booked: str, writer: psycopg.Connection) -> None:
+def test_an_entry_is_reversed_once(writer: psycopg.Connection) -> None:
     reverse(writer)
     with pytest.raises(psycopg.errors.UniqueViolation):
         reverse(writer)
@@ -171,7 +176,7 @@ def test_an_entry_is_reversed_once(booked: str, writer: psycopg.Connection) -> N
     ],
 )
 def test_an_entry_that_cannot_be_true_is_refused_by_name(
-    booked: str, writer: psycopg.Connection, kind: str, reverses: str, reason: str, constraint: str
+    writer: psycopg.Connection, kind: str, reverses: str, reason: str, constraint: str
 ) -> None:
     with pytest.raises(psycopg.errors.CheckViolation) as refused:
         run(
@@ -182,7 +187,7 @@ def test_an_entry_that_cannot_be_true_is_refused_by_name(
     assert refused.value.diag.constraint_name == constraint
 
 
-def test_an_entry_of_one_key_is_written_once(booked: str, writer: psycopg.Connection) -> None:
+def test_an_entry_of_one_key_is_written_once(writer: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.UniqueViolation):
         writer.execute(
             "insert into pigou.entry (tenant_id, entry_id, kind, source, occurred_at, posted_on)"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
@@ -26,6 +27,9 @@ from tests.typed import Typed
 _SQL = queries("analyzers", "appraise")
 MADE = queries("bench", "appraisal")
 TASKS = 400
+SEED = 7
+NUMBERS = """select decision_id, best, regret_usd, regret_low_usd, regret_high_usd, status, option_net, option_error, segment
+               from pigou.appraisal order by 1"""
 
 
 def nobody(_step: str, _done: int, _total: int) -> None:
@@ -51,6 +55,62 @@ def appraised(server: str, template: str) -> Iterator[str]:
         with connect(dsn, "writer") as writer:
             attribute(writer, BEGINNING, END, 0, nobody)
         yield dsn
+
+
+@pytest.fixture(scope="module")
+def made(server: str, template: str) -> Iterator[str]:
+    """Name of a database with fewer decisions, which are not appraised."""
+    with cloned(server, template, "pigou_made") as dsn:
+        with connect(dsn, "owner") as owner:
+            make(owner, 120)
+        yield "pigou_made"
+
+
+class Seventh(NamedTuple):
+    """The same, appraised with seed 7: the database's name, what was done, and the numbers that came of it."""
+
+    database: str
+    done: line.Done
+    numbers: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def seventh(server: str, made: str) -> Iterator[Seventh]:
+    with cloned(server, made, "pigou_seventh") as dsn:
+        with connect(dsn, "writer") as writer:
+            done = attribute(writer, BEGINNING, END, SEED, nobody)
+        with connect(dsn, "owner") as owner:
+            numbers = rows(owner, NUMBERS)
+        yield Seventh("pigou_seventh", done, numbers)
+
+
+class Copied(NamedTuple):
+    """A copy of a test's own, as the line has it and as its owner."""
+
+    writer: psycopg.Connection
+    owner: psycopg.Connection
+
+
+@contextmanager
+def copied(server: str, database: str) -> Generator[Copied]:
+    with (
+        cloned(server, database, "pigou_appraised_copy") as dsn,
+        connect(dsn, "writer") as writer,
+        connect(dsn, "owner") as owner,
+    ):
+        yield Copied(writer, owner)
+
+
+@pytest.fixture
+def unappraised(server: str, made: str) -> Iterator[Copied]:
+    with copied(server, made) as copy:
+        yield copy
+
+
+@pytest.fixture
+def again(server: str, seventh: Seventh) -> Iterator[Copied]:
+    with copied(server, seventh.database) as copy:
+        yield copy
 
 
 def comparisons(writer: psycopg.Connection, tenant_id: int = 1) -> list[Any]:
@@ -152,27 +212,26 @@ def test_decisions_regrets_add_up_to_their_segments(appraised: str) -> None:
                 assert float(decisions) == pytest.approx(max(float(segment), 0.0), abs=1e-6)
 
 
-def test_what_has_not_changed_is_left_as_it_is(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    make(owner, 120)
-    first = attribute(writer, BEGINNING, END, 0, nobody)
+def test_what_has_not_changed_is_left_as_it_is(seventh: Seventh, again: Copied) -> None:
+    first = seventh.done
     assert (first.comparisons, first.unchanged, first.appraised) == (12, 0, 720)
     stamps = "select xmin::text, decision_id from pigou.appraisal order by 2"
-    before = rows(owner, stamps)
-    second = attribute(writer, BEGINNING, END, 0, nobody)
+    before = rows(again.owner, stamps)
+    second = attribute(again.writer, BEGINNING, END, SEED, nobody)
     assert (second.comparisons, second.unchanged, second.appraised) == (0, 12, 0)
-    assert rows(owner, stamps) == before
+    assert rows(again.owner, stamps) == before
     run(
-        owner,
+        again.owner,
         "update pigou.task set quality = 1 - quality, settled_at = clock_timestamp()"
         " where tenant_id = 1 and task_class = 'class-1'",
     )
-    third = attribute(writer, BEGINNING, END, 0, nobody)
+    third = attribute(again.writer, BEGINNING, END, SEED, nobody)
     assert (third.comparisons, third.unchanged) == (3, 9)
-    assert attribute(writer, BEGINNING, END, 1, nobody).comparisons == 12  # another seed is another question
+    assert attribute(again.writer, BEGINNING, END, SEED + 1, nobody).comparisons == 12  # another seed is another question
 
 
-def test_a_killed_run_goes_on_where_it_was(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    make(owner, 120)
+def test_a_killed_run_goes_on_where_it_was(unappraised: Copied) -> None:
+    writer, owner = unappraised
     steps: list[int] = []
 
     def killed(_step: str, done: int, _total: int) -> None:
@@ -181,56 +240,43 @@ def test_a_killed_run_goes_on_where_it_was(dsn: str, writer: psycopg.Connection,
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        attribute(writer, BEGINNING, END, 0, killed)
+        attribute(writer, BEGINNING, END, SEED, killed)
     assert one(owner, "select count(*) from pigou.comparison") == 5
     state = one(owner, "select state from pigou.appraisal_run where tenant_id = 1 and run_id = 1")
     assert state == {"done": 5, "of": 6}
-    rest = attribute(writer, BEGINNING, END, 0, nobody)
+    rest = attribute(writer, BEGINNING, END, SEED, nobody)
     assert (rest.comparisons, rest.unchanged) == (7, 5)
 
 
-NUMBERS = """select decision_id, best, regret_usd, regret_low_usd, regret_high_usd, status, option_net, option_error, segment
-               from pigou.appraisal order by 1"""
+def test_equal_input_and_seed_give_equal_numbers(unappraised: Copied, seventh: Seventh) -> None:
+    run(unappraised.owner, "update pigou.decision set derived_at = now()")  # other places on disk, another order
+    attribute(unappraised.writer, BEGINNING, END, SEED, nobody)
+    assert rows(unappraised.owner, NUMBERS) == seventh.numbers
 
 
-def test_equal_input_and_seed_give_equal_numbers(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    make(owner, 120)
-    attribute(writer, BEGINNING, END, 7, nobody)
-    once = rows(owner, NUMBERS)
-    for table in ("appraisal", "segment", "comparison"):
-        run(owner, f"delete from pigou.{table}")
-    run(owner, "update pigou.decision set derived_at = now()")  # other places on disk, another order
-    attribute(writer, BEGINNING, END, 7, nobody)
-    assert rows(owner, NUMBERS) == once
-
-
-def test_several_processes_say_what_one_says(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    make(owner, 120)
-    attribute(writer, BEGINNING, END, 7, nobody, processes=1)
-    once = rows(owner, NUMBERS)
-    run(owner, "delete from pigou.comparison")
+def test_several_processes_say_what_one_says(again: Copied, seventh: Seventh) -> None:
+    run(again.owner, "delete from pigou.comparison")
     told: list[int] = []
-    done = attribute(writer, BEGINNING, END, 7, lambda _step, passed, _total: told.append(passed), processes=2)
+    done = attribute(again.writer, BEGINNING, END, SEED, lambda _step, passed, _total: told.append(passed), processes=2)
     assert (done.comparisons, told[-1], told) == (12, 720, sorted(told))
-    assert rows(owner, NUMBERS) == once
+    assert rows(again.owner, NUMBERS) == seventh.numbers
 
 
-def test_a_period_has_appraisals_and_segments_of_its_own(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    make(owner, 120)
-    attribute(writer, BEGINNING, END, 0, nobody)
+def test_a_period_has_appraisals_and_segments_of_its_own(again: Copied) -> None:
+    writer, owner = again
     middle = one(owner, "select percentile_disc(0.5) within group (order by decided_at) from pigou.decision")
-    attribute(writer, middle, END, 0, nobody)
+    attribute(writer, middle, END, SEED, nobody)
     inside = one(owner, "select count(*) from pigou.decision where decided_at >= %s", middle)
     assert one(owner, "select count(*), min(decided_at) >= %s from pigou.appraisal", middle) == (inside, True)
     assert one(owner, "select sum(n)::integer from ledger.segments") == inside
 
 
-def test_no_claim_where_there_may_have_been_no_choice(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    make(owner, 120)
+def test_no_claim_where_there_may_have_been_no_choice(unappraised: Copied) -> None:
+    writer, owner = unappraised
     run(
         owner, """update pigou.decision set provenance = '{"availability": "nothing says"}' where kind = 'cache' and chosen = 1"""
     )
-    attribute(writer, BEGINNING, END, 0, nobody)
+    attribute(writer, BEGINNING, END, SEED, nobody)
     found = rows(
         owner,
         "select status, count(*), count(regret_usd) from ledger.decisions where kind = 'cache' and chosen = 'churn' group by 1",

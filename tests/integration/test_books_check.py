@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import psycopg
@@ -10,8 +11,9 @@ import pytest
 from analyzers.tasks import settle
 from ledger import check
 from ledger.budgets import Terms, set_budget
+from ledger.database import connect
 from ledger.price_policies import add_policies, stated_policy
-from tests.books import AT, agent, book, chat, collecting, export, log, one, price, rows, run
+from tests.books import AT, agent, book, chat, cloned, collecting, export, log, one, price, rows, run
 
 DAMAGE = {
     "trial_balance": "update pigou.balance set debit_usd = debit_usd + 1 where debit_usd > 0",
@@ -59,37 +61,46 @@ FURTHER = {
 CASES = {name: (name, damage) for name, damage in DAMAGE.items()} | FURTHER
 
 
+@pytest.fixture(scope="module")
+def sound_books(server: str, template: str) -> Iterator[str]:
+    """Name of a database with a reversal, an adjustment, something in suspense, and a task that was settled twice."""
+    with cloned(server, template, "pigou_sound") as dsn:
+        with connect(dsn, "writer") as writer:
+            price(writer)
+            stated = {"task_class": "*", "v_usd": "5", "lambda_usd_per_s": "0.01", "rho": "1", "grace_s": "0"}
+            add_policies(writer, None, [stated_policy(stated)], "test")
+            set_budget(writer, "default", "b", Terms(amount_usd=Decimal(1), valid_from=AT), "test")
+            weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r", operation__cost=0.1)
+            unread = chat(1, 3, 1, input=1, cached=5)
+            book(dsn, [export(agent(1, 1, input=100, output=10), weak)])
+            book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"))])
+            settle(writer)
+            book(dsn, [export(log("gen_ai.evaluation.result", 1, 1, at=99, gen_ai__evaluation__score__value=0.5))])
+            settle(writer)
+        yield "pigou_sound"
+
+
 @pytest.fixture
-def sound(dsn: str, writer: psycopg.Connection) -> str:
-    """Books with a reversal, an adjustment, something in suspense, and a task that was settled twice."""
-    price(writer)
-    stated = {"task_class": "*", "v_usd": "5", "lambda_usd_per_s": "0.01", "rho": "1", "grace_s": "0"}
-    add_policies(writer, None, [stated_policy(stated)], "test")
-    set_budget(writer, "default", "b", Terms(amount_usd=Decimal(1), valid_from=AT), "test")
-    weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r", operation__cost=0.1)
-    unread = chat(1, 3, 1, input=1, cached=5)
-    book(dsn, [export(agent(1, 1, input=100, output=10), weak)])
-    book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"))])
-    settle(writer)
-    book(dsn, [export(log("gen_ai.evaluation.result", 1, 1, at=99, gen_ai__evaluation__score__value=0.5))])
-    settle(writer)
-    return dsn
+def sound(server: str, sound_books: str) -> Iterator[psycopg.Connection]:
+    """Its owner's connection to a copy of that database, of the test's own."""
+    with cloned(server, sound_books, "pigou_sound_copy") as dsn, connect(dsn, "owner") as owner:
+        yield owner
 
 
-def test_sound_books_pass_every_check(sound: str, writer: psycopg.Connection) -> None:
-    results = check.run(writer)
+def test_sound_books_pass_every_check(sound: psycopg.Connection) -> None:
+    results = check.run(sound)
     assert {result.name for result in results} == DAMAGE.keys() | {"control_totals"}
     assert [(result.name, result.violations) for result in results if not result.ok or not result.checked] == []
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_damage_is_found(sound: str, owner: psycopg.Connection, name: str) -> None:
+def test_damage_is_found(sound: psycopg.Connection, name: str) -> None:
     guilty, damage = CASES[name]
-    with owner.transaction():
-        run(owner, "set local session_replication_role = replica")  # only the owner can, and only behind the guards' back
-        changed = run(owner, damage).rowcount
+    with sound.transaction():
+        run(sound, "set local session_replication_role = replica")  # only the owner can, and only behind the guards' back
+        changed = run(sound, damage).rowcount
     assert changed > 0
-    found = {result.name: result for result in check.run(owner)}
+    found = {result.name: result for result in check.run(sound)}
     assert not found[guilty].ok
     assert found[guilty].violations > 0
     assert found[guilty].examples
