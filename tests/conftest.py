@@ -62,7 +62,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Iterator[None]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect without looking for garbage, which takes a third of the time and finds nothing; then look for it less often."""
+    gc.disable()
+    try:
+        return (yield from _in_turn(session))
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        gc.enable()
+
+
+def _in_turn(session: pytest.Session) -> Generator[None, object, object]:
     """In a new checkout one test process compiles what all import, while another makes the home; the rest wait for the first."""
     worker = getattr(session.config, "workerinput", {}).get("workerid")
     folder = Path(os.environ[SHARED_FOLDER])
@@ -83,18 +94,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it, once the others have ended."""
     if not hasattr(config, "workerinput"):
         _shared.close()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Collect without looking for garbage, which takes a third of the time and finds nothing; then look for it less often."""
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 20)
-        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
