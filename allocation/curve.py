@@ -14,9 +14,10 @@ import numpy as np
 
 from allocation.duals import solve_programme
 from allocation.errors import AllocationError
-from allocation.period import COST, LATENCY, LOSS, QUALITY, Period, matches
+from allocation.moves import moves
+from allocation.period import Period, matches
 from allocation.problem import Floats
-from allocation.programme import build, held_limits, solve_period
+from allocation.programme import NOTHING, build, held_limits, solve_period
 from allocation.what_if import Response, Supposed, put
 
 CORNERS_MAX = 48
@@ -50,20 +51,22 @@ class Curve:
 
 def curve_of(period: Period, of: Supposed, response: Response) -> Curve | None:
     """The curve of a limit, gains against what `response` has before; None where no decision of its classes has alternatives, or
-    what they take of it is not told."""
+    what they take of it is not told, or comes out below nothing at best."""
     if not any(matches(of.pattern, one.task_class) for one in period.compared):
         return None
     line = _Line(period, of)
     if not line.is_known:
         return None
-    least = line.least()
-    enough = max(line.enough(), least)
+    most, least = line.enough(), max(0.0, line.least())
+    if most < -NOTHING * line.took:
+        return None
+    enough = max(most, least)
     told = [level for level in (of.level, response.before.level) if level is not None and least < level < enough]
     known = {level: line.at(level) for level in (least, enough, *told)}
     while len(known) < CORNERS_MAX and (further := _further(known)) is not None:
         known[further] = line.at(further)
     levels = sorted(known)
-    base = line.as_it_was + (response.before.taken.net_usd_per_day.value or 0.0)
+    base = response.before.taken.net_usd_per_day.value or 0.0
     values = [known[level][0] - base for level in levels]
     slopes = [max(0.0, (b - a) / (v - u)) for (u, a), (v, b) in pairwise(zip(levels, values, strict=True))]
     points = tuple(Point(*one) for one in zip(levels, values, [*slopes, 0.0], strict=True))
@@ -96,10 +99,11 @@ class _Line:
         self._of = of
         self._period = put(period, Supposed(of.kind, of.pattern, 1.0))
         self._means = self._period.means()
+        self._moves = moves(self._period)
         held, _ = held_limits(self._period)
-        self._free = solve_period(self._period, self._means, [one for one in held if one.limit.name != of.name])
+        self._free = solve_period(self._period, self._means, [one for one in held if one.limit.name != of.name], self._moves)
         self._own = [one for one in held if one.limit.name == of.name]
-        self._whole = build(self._period, self._means, [*self._free.held, *self._own])
+        self._whole = build(self._period, self._means, [*self._free.held, *self._own], self._moves)
 
     @property
     def is_known(self) -> bool:
@@ -107,22 +111,15 @@ class _Line:
         return bool(self._own)
 
     @property
-    def as_it_was(self) -> float:
-        """What the decisions brought, less what they took, as they were."""
-        net = 0.0
-        codes = {one.task_class: code for code, one in enumerate(self._period.classes)}
-        for one in self._period.compared:
-            code, by_option = codes[one.task_class], one.chosen.sum(axis=0)
-            waiting = self._whole.lambda_stated[code] * one.means[LATENCY]
-            loss = self._whole.rho_stated[code] * one.means[LOSS]
-            net += float(one.v_usd @ one.chosen @ one.means[QUALITY]) - float(by_option @ (one.means[COST] + waiting + loss))
-        return net / self._period.days
+    def took(self) -> float:
+        """The level that was taken."""
+        return self._whole.constraints[-1].taken / self._own[0].scale
 
     def at(self, level: float) -> tuple[float, float]:
         """Net in USD a day, and the slope there."""
         under = put(self._period, Supposed(self._of.kind, self._of.pattern, level))
         own = [one for one in held_limits(under)[0] if one.limit.name == self._of.name]
-        found = solve_period(under, self._means, [*self._free.held, *own])
+        found = solve_period(under, self._means, [*self._free.held, *own], self._moves)
         multipliers = dict(zip((one.limit.name for one in found.held), found.solution.multipliers, strict=True))
         return found.solution.net_usd / under.days, float(multipliers.get(self._of.name, 0.0)) * own[0].scale / under.days
 

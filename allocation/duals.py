@@ -89,22 +89,31 @@ def solve(of: Problem, *, direct_max: int = DIRECT_MAX) -> Solution:
     found = _unlimited(of.decisions.count, net, taken, limits)
     if found is not None:
         return _solution(of, net, taken, *found)
-    if net.size <= direct_max:
-        found = solve_programme(of.decisions.count, net, taken, limits)
+    held = (taken != 0.0).any(axis=(0, 2))  # what no constraint covers is decided already
+    held |= not held.any()  # limits are kept to the solver's tolerance, also where nothing can be done about them
+    count, within = of.decisions.count[held], net[held]
+    if within.size <= direct_max:
+        found = solve_programme(count, within, taken[:, held], limits)
     else:
-        found = solve_by_columns(of.decisions.count, net, taken, limits, solve_programme)
+        found = solve_by_columns(count, within, taken[:, held], limits, solve_programme)
     if found is None:
         raise _infeasible(of, taken, limits)
-    return _solution(of, net, taken, *found)
+    shares = _each_at_its_best(of.decisions.count, net)
+    shares[held] = found[0]
+    return _solution(of, net, taken, shares, found[1])
 
 
 def _unlimited(count: Floats, net: Floats, taken: Floats, limits: Floats) -> tuple[Floats, Floats] | None:
     """Every decision at its best, if no limit minds: an optimum in which nothing has a price, found without a solver."""
-    shares = np.zeros(net.shape)
-    rows, choice = np.arange(len(net)), net.argmax(axis=1)
-    shares[rows, choice] = count
+    shares = _each_at_its_best(count, net)
     used = np.tensordot(taken, shares, axes=2)
     return (shares, np.zeros(len(limits))) if (used <= limits).all() else None
+
+
+def _each_at_its_best(count: Floats, net: Floats) -> Floats:
+    shares = np.zeros(net.shape)
+    shares[np.arange(len(net)), net.argmax(axis=1)] = count
+    return shares
 
 
 def prices_of(of: Problem, multipliers: Floats) -> tuple[GroupPrices, ...]:

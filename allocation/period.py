@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from allocation.errors import AllocationError
 from allocation.problem import Floats, Kind
 
 DAY_S = 86_400.0
@@ -62,7 +65,8 @@ class Compared:
     """Decisions of a class and kind with what each option would have brought and taken.
 
     Shapes: `v_usd` (bands,), the V of each band of them; `chosen` (bands, K), how many took each option; `means` (4, K), quality,
-    cost in USD, latency in seconds and loss in USD of each; `draws` (replicates, 4, K), the same with tasks drawn anew.
+    cost in USD, latency in seconds and loss in USD of each; `draws` (replicates, 4, K), the same with tasks drawn anew. `alike`:
+    how many decisions of its task the effect of one speaks for already, since they were chosen alike; 1 where they were not.
     """
 
     task_class: str
@@ -72,6 +76,7 @@ class Compared:
     chosen: Floats
     means: Floats
     draws: Floats
+    alike: float = 1.0
 
     @property
     def decisions(self) -> float:
@@ -80,15 +85,48 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Tasks of a class that are alike, and whose decisions are chosen together. `tasks`: how many, may be fractional; `v_usd`:
+    their mean V; `chosen`: by the place of a comparison in the period, (K,) how many of its decisions in these tasks took each
+    option."""
+
+    task_class: str
+    tasks: float
+    v_usd: float
+    chosen: Mapping[int, Floats]
+
+
+@dataclass(frozen=True, slots=True)
 class Period:
     """A period to be solved. `seconds`: how long it is; `stated`: what policy says of every class and pattern that
-    has prices, and of tasks without a class."""
+    has prices, and of tasks without a class; `together`: the tasks that `compared` decisions are of.
+
+    Raises: AllocationError where a comparison's decisions are not those of the tasks.
+    """
 
     seconds: float
     classes: tuple[ClassTotals, ...]
     limits: tuple[Limit, ...]
     stated: Mapping[str, Stated]
     compared: tuple[Compared, ...] = ()
+    together: tuple[Together, ...] = ()
+
+    def __post_init__(self) -> None:
+        held = [0.0 * one.chosen.sum(axis=0) for one in self.compared]
+        for of in self.together:
+            for place, chosen in of.chosen.items():
+                if not 0 <= place < len(held) or self.compared[place].task_class != of.task_class or chosen.sum() <= 0:
+                    raise AllocationError(f"tasks of {of.task_class!r} have no decisions of comparison {place}")
+                held[place] = held[place] + chosen
+            if not of.tasks > 0 or not of.chosen:
+                raise AllocationError(
+                    f"{of.tasks} tasks of {of.task_class!r} have {len(of.chosen)} comparisons", "leave them out"
+                )
+        for one, found in zip(self.compared, held, strict=True):
+            if not np.allclose(found, one.chosen.sum(axis=0), rtol=1e-6, atol=1e-6):
+                raise AllocationError(
+                    f"{one.decisions:g} decisions of {one.kind} of {one.task_class!r} are compared, tasks hold {found.sum():g}"
+                )
 
     @property
     def days(self) -> float:

@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from allocation.faces import Price, price_range
+from allocation.moves import Moves, moves
 from allocation.period import Limit, Period, governed
 from allocation.problem import Floats, Kind
-from allocation.programme import Held, Solved, held_limits, solve_period, taken
+from allocation.programme import Held, Solved, held_limits, identified, solve_period, taken
 
 LEVEL = 0.95
 _BINDS = 1e-9  # a multiplier below is rounding
@@ -66,8 +67,8 @@ class Allocated:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The prices of a period, and the allocation that they stand for. `net_usd` and `complementarity_usd` are None where nothing
-    was to be decided."""
+    """The prices of a period, and the allocation that they stand for. `net_usd`, which is against how it was, and
+    `complementarity_usd` are None where nothing was to be decided."""
 
     rows: tuple[ClassPrices, ...]
     status: Status
@@ -101,13 +102,14 @@ class _Duals:
 def find_prices(period: Period) -> Found:
     """The prices of every class and pattern of a period."""
     held, unknown = held_limits(period)
-    solved = solve_period(period, period.means(), held)
-    again = tuple(solve_period(period, period.drawn(replicate), solved.held) for replicate in range(period.replicates))
+    of = moves(period)
+    solved = identified(period, solve_period(period, period.means(), held, of), of)
+    again = tuple(solve_period(period, period.drawn(replicate), solved.held, of) for replicate in range(period.replicates))
     duals = _Duals(
         solved,
         {one.limit.name: float(mu) for one, mu in zip(solved.held, solved.solution.multipliers, strict=True)},
         _multipliers(again, [one.limit.name for one in solved.held]),
-        unknown | solved.dropped,
+        unknown | solved.dropped | solved.unidentified,
     )
     rows = [_row(period, label, duals) for label in period.labels]
     status: Status = "infeasible" if solved.dropped else "solved" if period.limits else "stated"
@@ -115,7 +117,7 @@ def find_prices(period: Period) -> Found:
     return Found(
         tuple(rows), status, "; ".join(sorted(set(duals.missing.values()))),
         [_told(one, solved, place) for place, one in enumerate(solved.held)],
-        _allocation(period, solved), int(sum(one.decisions for one in period.compared)),
+        _allocation(period, solved, of), int(sum(one.decisions for one in period.compared)),
         solved.solution.net_usd if is_decided else None, solved.solution.complementarity_usd if is_decided else None,
         solved, again,
         {name: _percentiles(point, duals.replicates[name]) for name, point in duals.point.items()},
@@ -242,12 +244,12 @@ def _digits(number: float) -> float:
     return float(f"{number:.12g}")
 
 
-def _allocation(period: Period, solved: Solved) -> tuple[Allocated, ...]:
+def _allocation(period: Period, solved: Solved, of: Moves) -> tuple[Allocated, ...]:
     """Who takes what, now and at the optimum, by class, kind and option."""
     found: list[Allocated] = []
-    for compared, best in zip(period.compared, taken(period, solved), strict=True):
+    for compared, best in zip(period.compared, taken(solved, of), strict=True):
         found += [
             Allocated(compared.task_class, compared.kind, option, float(n), float(b))
-            for option, n, b in zip(compared.options, compared.chosen.sum(axis=0), best.sum(axis=0), strict=True)
+            for option, n, b in zip(compared.options, compared.chosen.sum(axis=0), best, strict=True)
         ]
     return tuple(found)

@@ -1,23 +1,24 @@
-"""A period as a linear programme: what its decisions could be allocated to, and what is left of each limit for them.
+"""A period as a linear programme: what its tasks could be moved to, and what is left of each limit beyond what they took.
 
-Decisions of a task may be several (a route, a check); each moves what the whole task brings and takes. So what the period took is
-kept as it was, less what is expected of the options chosen, and the programme allocates the options anew: their effects add up.
+Each task is left as it was or moved by one kind of decision (`moves`), so that effects of several decisions are never added up.
+All amounts are against how it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from allocation.duals import Solution, solve
 from allocation.errors import Infeasible
+from allocation.moves import Moves
 from allocation.period import COST, LATENCY, LOSS, QUALITY, ClassTotals, Limit, Period, governed
 from allocation.problem import Constraint, Floats, Kind, Problem, problem
 
-OUTCOME_OF: dict[Kind, int] = {"compute_budget": COST, "latency_sla": LATENCY, "risk_envelope": LOSS}
-"""The outcome that each kind of limit is on."""
+NOTHING = 0.05
+"""Of what was taken: what comes out by less than this below nothing is taken for nothing; estimates miss the books by as much."""
 _DROPPED_FIRST: tuple[Kind, ...] = ("latency_sla", "risk_envelope", "compute_budget")
 
 
@@ -33,12 +34,18 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Solved:
     """The period's best allocation. `held` are the limits that were kept, in the order of the solution's; `dropped` those that
-    could not be, by name, with the reason."""
+    could not be, by name, with the reason; `unidentified` those of which it would take less than nothing, which cannot be."""
 
     of: Problem
     solution: Solution
     held: tuple[Held, ...]
     dropped: dict[str, str]
+    unidentified: dict[str, str]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all limits are kept."""
+        return not self.dropped and not self.unidentified
 
 
 def held_limits(period: Period) -> tuple[tuple[Held, ...], dict[str, str]]:
@@ -60,53 +67,53 @@ def held_limits(period: Period) -> tuple[tuple[Held, ...], dict[str, str]]:
     return tuple(held), unknown
 
 
-def solve_period(period: Period, means: Sequence[Floats], held: Sequence[Held]) -> Solved:
+def solve_period(period: Period, means: Sequence[Floats], held: Sequence[Held], of: Moves) -> Solved:
     """The best allocation at some mean outcomes (4, K) of each comparison. Limits that cannot be kept are dropped, and named."""
     kept, dropped = list(held), dict[str, str]()
     while True:
-        of = build(period, means, kept)
+        programme = build(period, means, kept, of)
         try:
-            return Solved(of, solve(of), tuple(kept), dropped)
+            return Solved(programme, solve(programme), tuple(kept), dropped, {})
         except Infeasible as error:
             names = error.names or (_first_to_drop(kept),)
-            dropped |= dict.fromkeys(names, error.message)
+            dropped |= dict.fromkeys(names, f"{error.message}, by changing one kind of decision in each task")
             kept = [one for one in kept if one.limit.name not in names]
 
 
-def build(period: Period, means: Sequence[Floats], held: Sequence[Held]) -> Problem:
-    """The programme, decisions taken together by comparison and band of V."""
-    codes = {one.task_class: code for code, one in enumerate(period.classes)}
-    widest = max((len(one.options) for one in period.compared), default=1)
-    pieces: list[Floats] = []  # rows of count and group, then value, cost, latency and risk of each alternative
-    for compared, mean in zip(period.compared, means, strict=True):
-        table = np.full((len(compared.v_usd), 4, widest), np.nan)
-        table[:, :, : len(compared.options)] = mean
-        table[:, QUALITY] *= compared.v_usd[:, None]
-        group = np.full(len(table), codes[compared.task_class])
-        pieces.append(np.column_stack([compared.chosen.sum(axis=1), group, table.reshape(len(table), -1)]))
-    # Nothing to decide: the period as it was.
-    array = np.concatenate(pieces) if pieces else np.zeros((1, 2 + 4 * widest))
-    tables = array[:, 2:].reshape(len(array), 4, widest)
+def identified(period: Period, solved: Solved, of: Moves) -> Solved:
+    """The same without the limits of which it takes less than nothing: what options take is then not known well enough to say
+    what is left of them, or what they cost. They are slack there, so that nothing else changes."""
+    below = {
+        usage.name: f"what would be used of {usage.name} at best comes out below nothing: neither that nor a price is identified"
+        for usage, one in zip(solved.solution.usages, solved.of.constraints, strict=True)
+        if usage.used < -NOTHING * max(abs(one.taken), abs(one.limit))
+    }
+    if not below:
+        return solved
+    again = solve_period(period, period.means(), [one for one in solved.held if one.limit.name not in below], of)
+    return replace(again, dropped=solved.dropped | again.dropped, unidentified=below)
+
+
+def build(period: Period, means: Sequence[Floats], held: Sequence[Held], of: Moves) -> Problem:
+    """The programme: groups of tasks, each with how it was and what it could be moved to."""
     lambda_stated, rho_stated = _stated(period)
+    constraints, groups = [_constraint(one, period) for one in held], max(1, len(period.classes))
+    if not period.together:  # nothing to decide: the period as it was
+        return problem(0.0, 0.0, 0.0, 0.0, constraints, groups=groups, lambda_stated=lambda_stated, rho_stated=rho_stated)
+    table = of.table(means)
     return problem(
-        tables[:, QUALITY], tables[:, COST], tables[:, LATENCY], tables[:, LOSS],
-        [_constraint(one, period, means) for one in held],
-        count=array[:, 0], group=array[:, 1].astype(np.int64), groups=max(1, len(period.classes)),
-        lambda_stated=lambda_stated, rho_stated=rho_stated,
+        table[:, QUALITY] * of.v_usd[:, None], table[:, COST], table[:, LATENCY], table[:, LOSS], constraints,
+        count=of.tasks, group=of.group, groups=groups, lambda_stated=lambda_stated, rho_stated=rho_stated,
     )  # fmt: skip
 
 
-def taken(period: Period, solved: Solved) -> list[Floats]:
-    """Shape (bands, K) for each comparison: how many of its decisions take each option at the optimum."""
-    counts, shares = solved.of.decisions.count, solved.solution.shares
-    found: list[Floats] = []
-    place = 0  # of the programme's rows: by comparison, then band
-    for compared in period.compared:
-        of = solved.of.row_class[place : place + len(compared.v_usd)]
-        part = compared.chosen.sum(axis=1) / np.maximum(counts[of], 1e-300)
-        found.append(shares[of, : len(compared.options)] * part[:, None])
-        place += len(compared.v_usd)
-    return found
+def taken(solved: Solved, of: Moves) -> list[Floats]:
+    """Shape (K,) for each comparison: how many of its decisions take each option at the optimum."""
+    if not len(of.tasks):
+        return []
+    same = solved.of.row_class
+    part = of.tasks / solved.of.decisions.count[same]
+    return of.taken(solved.solution.shares[same] * part[:, None])
 
 
 def took(of: ClassTotals, kind: Kind) -> float:
@@ -127,13 +134,8 @@ def _stated(period: Period) -> tuple[Floats, Floats]:
     return lam, rho
 
 
-def _constraint(held: Held, period: Period, means: Sequence[Floats]) -> Constraint:
-    outcome = OUTCOME_OF[held.limit.kind]
-    names = {period.classes[code].task_class for code in held.classes}
+def _constraint(held: Held, period: Period) -> Constraint:
     taken = sum(took(period.classes[code], held.limit.kind) for code in held.classes)
-    for compared, mean in zip(period.compared, means, strict=True):
-        if compared.task_class in names:
-            taken -= float(compared.chosen.sum(axis=0) @ mean[outcome])
     return Constraint(held.limit.name, held.limit.kind, held.limit.amount * held.scale, held.classes, taken)
 
 

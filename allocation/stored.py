@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from allocation.period import UNCLASSIFIED, ClassTotals, Compared, Limit, Period, Stated
+from allocation.period import UNCLASSIFIED, ClassTotals, Compared, Limit, Period, Stated, Together
 from allocation.problem import Floats, Kind
 
 _OUTCOMES = ("quality", "cost", "latency", "loss")
@@ -32,6 +32,17 @@ def limit_rows(period: Period) -> list[dict[str, Any]]:
     ]
 
 
+def together_rows(period: Period) -> list[dict[str, Any]]:
+    """The groups of tasks whose decisions are chosen together."""
+    return [
+        {
+            "task_class": one.task_class, "tasks": one.tasks, "v_usd": one.v_usd,
+            "chosen": {str(place): chosen.tolist() for place, chosen in one.chosen.items()},
+        }
+        for one in period.together
+    ]  # fmt: skip
+
+
 def alternative_rows(period: Period) -> list[dict[str, Any]]:
     """A row for each option of each comparison."""
     rows: list[dict[str, Any]] = []
@@ -44,14 +55,15 @@ def alternative_rows(period: Period) -> list[dict[str, Any]]:
                 {
                     "comparison": comparison, "place": place, "task_class": one.task_class, "kind": one.kind, "option": option,
                     "v_bands": v_bands, "chosen": one.chosen[:, place].tolist(), "quality": quality, "cost_usd": _exact(cost),
-                    "latency_s": latency, "loss_usd": _exact(loss), **draws,
+                    "latency_s": latency, "loss_usd": _exact(loss), "alike": one.alike, **draws,
                 }
             )  # fmt: skip
     return rows
 
 
 def period_of(row: Row, alternatives: Iterable[Row]) -> Period:
-    """The period that was kept. `row`: its `period_s`, `classes` and `limits`; `alternatives` ordered by comparison and place."""
+    """The period that was kept. `row`: its `period_s`, `classes`, `limits` and `together`; `alternatives` ordered by comparison
+    and place. Raises: AllocationError where it was not kept by this METHOD."""
     classes = cast("list[dict[str, Any]]", row["classes"])
     return Period(
         float(row["period_s"]),
@@ -59,7 +71,16 @@ def period_of(row: Row, alternatives: Iterable[Row]) -> Period:
         tuple(_limit(one) for one in cast("list[dict[str, Any]]", row["limits"])),
         {one["task_class"]: Stated(one["v_stated_usd"], one["lambda_usd_per_s"], one["rho"]) for one in classes},
         tuple(_compared(list(options)) for _, options in groupby(alternatives, key=lambda one: one["comparison"])),
+        tuple(_together(one) for one in cast("list[dict[str, Any]]", row["together"])),
     )
+
+
+def _together(row: dict[str, Any]) -> Together:
+    chosen = cast("dict[str, list[float]]", row["chosen"])
+    return Together(
+        row["task_class"], float(row["tasks"]), float(row["v_usd"]),
+        {int(place): np.array(counts, dtype=np.float64) for place, counts in chosen.items()},
+    )  # fmt: skip
 
 
 def _compared(options: list[Row]) -> Compared:
@@ -70,6 +91,7 @@ def _compared(options: list[Row]) -> Compared:
         np.array([one["chosen"] for one in options], dtype=np.float64).T,
         np.array([[float(one[column]) for one in options] for column in _COLUMNS]),
         np.stack([_draws(options, f"{name}_draws") for name in _OUTCOMES], axis=1),
+        float(first["alike"]),
     )  # fmt: skip
 
 

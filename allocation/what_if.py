@@ -1,8 +1,8 @@
 """What would be under another limit: the same period solved again, beside how it is solved now.
 
 A limit's level is told per day for money and losses, and per task for seconds, whatever period it is stated for. What is gained
-is the programme's objective: what the decisions are worth less what they take, at stated prices where no limit is. Worth counts
-each decision of a task, so that only differences of it mean anything.
+is the programme's objective against how it was: what tasks are worth more less what they take more, at stated prices where no
+limit is.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from allocation.errors import AllocationError
-from allocation.period import COST, DAY_S, LATENCY, LOSS, QUALITY, ClassTotals, Limit, Period, matches
+from allocation.period import DAY_S, ClassTotals, Limit, Period, matches
 from allocation.prices import LEVEL, Estimate, Found, find_prices
 from allocation.problem import Floats, Kind, Problem
-from allocation.programme import Solved, taken, took
+from allocation.programme import NOTHING, Solved, took
 
 BINDS = 1e-9
 """A price below, in USD a day for a unit of the limit, is rounding."""
@@ -47,7 +47,7 @@ class Supposed:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What is brought and taken. `value_usd_per_day` and `net_usd_per_day` of the whole period against how it was, since limits
-    may tie classes together; the others of the classes that the limit is for. Not known: None."""
+    may tie classes together; the others of the classes that the limit is for. Not known, or not identified: None."""
 
     value_usd_per_day: Estimate
     net_usd_per_day: Estimate
@@ -115,12 +115,12 @@ def respond(period: Period, *supposed: Supposed, now: Found | None = None) -> Re
     found = [first, first if sides[1].limits == period.limits else find_prices(sides[1])]
     at_prices = found[1].solved.of  # both are told at the prices that are stated under what is supposed
     draws = [_drawn(one, at, at_prices, of.pattern) for one, at in zip(sides, found, strict=True)]
-    points = [_totals(one, at.solved, at_prices, one.means(), of.pattern) for one, at in zip(sides, found, strict=True)]
+    points = [_totals(one, at.solved, at_prices, of.pattern) for one, at in zip(sides, found, strict=True)]
     before, after = (
         Side(at, _taken(points[k], draws[k], one, of.pattern), level_of(one, of.kind, of.pattern), _price(one, at, of))
         for k, (one, at) in enumerate(zip(sides, found, strict=True))
     )
-    is_kept = not any(at.solved.dropped for at in found)
+    is_kept = all(at.solved.is_whole for at in found)
     gain = _estimate(points[1][1] - points[0][1], draws[1][:, 1] - draws[0][:, 1]) if is_kept and period.compared else Estimate()
     return Response(before, after, as_it_was(period, of.pattern), gain)
 
@@ -137,22 +137,16 @@ def _covered(period: Period, pattern: str) -> list[ClassTotals]:
     return [one for one in period.classes if matches(pattern, one.task_class)]
 
 
-def _totals(period: Period, solved: Solved, at_prices: Problem, means: Sequence[Floats], pattern: str) -> Floats:
+def _totals(period: Period, solved: Solved, at_prices: Problem, pattern: str) -> Floats:
     """Shape (5,): value and net of the whole period in USD a day, then cost, seconds and losses of the covered classes, each less
-    what it was at these means."""
-    moved = np.zeros(5)
-    codes = {one.task_class: code for code, one in enumerate(period.classes)}
-    for one, best, mean in zip(period.compared, taken(period, solved), means, strict=True):
-        more = best - one.chosen  # (bands, K)
-        by_option = more.sum(axis=0)
-        value = float(one.v_usd @ more @ mean[QUALITY])
-        cost, latency, loss = (float(by_option @ mean[outcome]) for outcome in (COST, LATENCY, LOSS))
-        code = codes[one.task_class]
-        waiting, risk = at_prices.lambda_stated[code] * latency, at_prices.rho_stated[code] * loss
-        moved[:2] += value, value - cost - waiting - risk
-        if matches(pattern, one.task_class):
-            moved[2:] += cost, latency, loss
-    return moved / np.array([period.days, period.days, 1.0, 1.0, 1.0])
+    what it was."""
+    of, shares = solved.of.decisions, solved.solution.shares
+    tables = (of.value_usd, of.cost_usd, of.latency_s, of.risk_usd)
+    value, cost, latency, loss = ((np.where(of.there, table, 0.0) * shares).sum(axis=1) for table in tables)
+    net = value - cost - at_prices.lambda_stated[of.group] * latency - at_prices.rho_stated[of.group] * loss
+    covered = np.array([matches(pattern, one.task_class) for one in period.classes] or [False])[of.group]
+    moved = [value.sum(), net.sum(), *(one[covered].sum() for one in (cost, latency, loss))]
+    return np.array(moved, dtype=np.float64) / np.array([period.days, period.days, 1.0, 1.0, 1.0])
 
 
 def _drawn(period: Period, found: Found, at_prices: Problem, pattern: str) -> Floats:
@@ -160,7 +154,7 @@ def _drawn(period: Period, found: Found, at_prices: Problem, pattern: str) -> Fl
     drawn = np.full((max(1, len(found.again)), 5), np.nan)
     for replicate, again in enumerate(found.again):
         if not again.dropped:
-            drawn[replicate] = _totals(period, again, at_prices, period.drawn(replicate), pattern)
+            drawn[replicate] = _totals(period, again, at_prices, pattern)
     return drawn
 
 
@@ -172,8 +166,15 @@ def _taken(point: Floats, draws: Floats, period: Period, pattern: str) -> Taken:
     for place, kind in enumerate(kinds, start=2):
         at = _mean(period, classes, kind, float(point[place]))
         drawn = [_mean(period, classes, kind, float(one)) for one in draws[:, place]]
-        told.append(Estimate() if at is None else _estimate(at, np.array(drawn, dtype=np.float64)))
+        told.append(_amount(at, _mean(period, classes, kind, 0.0) or 0.0, np.array(drawn, dtype=np.float64)))
     return Taken(value, net, *told)
+
+
+def _amount(at: float | None, was: float, drawn: Floats) -> Estimate:
+    """What is taken. Nobody takes less than nothing: where estimates say so, it is not identified."""
+    if at is None or at < -NOTHING * was:
+        return Estimate()
+    return _estimate(max(0.0, at), drawn.clip(0.0))
 
 
 def _mean(period: Period, classes: Sequence[ClassTotals], kind: Kind, more: float) -> float | None:

@@ -14,6 +14,7 @@ import psycopg
 from analyzers.alerts import evaluate
 from analyzers.freshness import AGAIN_AFTER
 from analyzers.pace import PAUSE_MIN_S, pause_after
+from analyzers.prices.refresh import tenants_due
 from ledger.database import connect
 from ledger.errors import LedgerError
 from ledger.queries import queries
@@ -24,7 +25,6 @@ FIRST_AFTER_S = 60.0
 """Not while everything starts."""
 
 _SQL = queries("analyzers", "appraise")
-_PRICES = queries("analyzers", "prices")
 
 
 def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
@@ -110,7 +110,7 @@ class Appraising:
 
     @staticmethod
     def _are_prices_due(connection: psycopg.Connection) -> bool:
-        return connection.execute(_PRICES["tenants_to_price"], {"tenant": None, "now": False}).fetchone() is not None
+        return bool(tenants_due(connection))
 
     @staticmethod
     def _is_due(connection: psycopg.Connection) -> bool:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from bench.processes import Family, await_answer, free_port, started
 from bench.server import Server
@@ -25,6 +26,16 @@ def new_books(server: Server, database: str) -> str:
     migrate(dsn)
     with connect(dsn, "writer") as writer:
         load_list_prices(writer)
+    return dsn
+
+
+def kept_books(server: Server, database: str) -> str | None:
+    """The address of a database that the server's folder holds from before, brought to this version's shape; else None."""
+    with psycopg.connect(server.uri(), autocommit=True) as admin:
+        if admin.execute("select from pg_database where datname = %s", (database,)).fetchone() is None:
+            return None
+    dsn = server.uri(database)
+    migrate(dsn)
     return dsn
 
 

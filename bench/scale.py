@@ -1,12 +1,13 @@
 """How ingestion and the pages fare as the books grow: the rate, every callback, the first paint, at some millions of calls.
 
-usage: python -m bench scale [--millions 1 3 10] [--spans 96000] [--connections 4] [--asked 8] [--minutes-max 25] [--write]
+usage: python -m bench scale [--millions 1 3 10] [--spans 96000] [--connections 4] [--asked 8] [--keep DIR] [--write]
 
 The books are filled by a collector with one load, of which the analyzers' own steps make appraisals, looks and findings; all
 of it is then copied within the database until the books hold as many calls as wanted, spread over the 90 days before (see
 `grow`). At each size the same load, with other ids, is sent through a collector; every page is opened through the dashboard's
 process as a browser would, with the range it has by default and nothing shared between requests; and Chromium says when it
 paints the overview. Needs some 3 KB of disk a call. Stops by itself: growing ends after `--minutes-max` wherever it is then.
+With `--keep` the grown books stay in a folder of your own, for `python -m bench viewers --home`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from bench import load, page_times
@@ -27,6 +29,7 @@ from bench.tables import PERFORMANCE, machine, replace_section, table
 from ledger.database import connect
 
 SECTION = "bench-scale"
+DATABASE = "bench"
 _WANTED_MS = 200
 
 
@@ -45,8 +48,11 @@ def main() -> int:
     arguments = _arguments()
     where, began = machine(), time.monotonic()
     until = began + arguments.minutes_max * 60
-    with serve() as server:
-        dsn = new_books(server, "bench")
+    if arguments.keep and arguments.keep.exists() and any(arguments.keep.iterdir()):
+        print(f"{arguments.keep} is not empty: books are grown from nothing; name a new folder, or remove it", file=sys.stderr)
+        return 2
+    with serve(arguments.keep) as server:
+        dsn = new_books(server, DATABASE)
         rate = _send(server, dsn, arguments.spans, arguments.connections, seed=2)
         decide(dsn)
         sizes = [_measure(server, dsn, rate, arguments.asked)]
@@ -126,6 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--asked", type=int, default=8, help="how often each page is opened at each size")
     parser.add_argument("--minutes-max", type=float, default=25.0, help="after so long the books grow no further")
+    parser.add_argument("--keep", type=Path, help="a new folder in which the grown books stay (3 KB of disk a call)")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     return parser.parse_args()
 

@@ -1,7 +1,8 @@
-"""The embedded PostgreSQL of a benchmark: made as `pigou up` makes it, in a folder that goes away with it."""
+"""The embedded PostgreSQL of a benchmark: made as `pigou up` makes it, in a folder that goes with it, or one that is kept."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -37,23 +38,28 @@ class Server:
 
 
 @contextmanager
-def serve() -> Generator[Server]:
-    """Run a server with the settings of `pigou up` for the length of the block.
+def serve(kept: Path | None = None) -> Generator[Server]:
+    """Run a server with the settings of `pigou up` for the length of the block, over what a folder `kept` holds if one is named.
 
     Only the number of connections is raised: others keep larger pools than we do. It ends with this process, however that ends.
-    Raises RuntimeError when the server does not start, or would not keep what it has acknowledged.
+    Raises RuntimeError when the server does not start, would not keep what it has acknowledged, or is running there already.
     """
-    with tempfile.TemporaryDirectory(prefix="pigou-bench-") as folder:
-        cluster = Cluster(Path(folder) / "data")
-        with (Path(folder) / "postgres.log").open("wb") as log:
-            cluster.initialise(log)
-            with (cluster.data / "postgresql.auto.conf").open("a") as settings:
-                settings.write("max_connections = 200\n")
+    with contextlib.nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="pigou-bench-") as named:
+        folder = Path(named).absolute()
+        cluster = Cluster(folder / "data")
+        if cluster.running_pid():
+            raise RuntimeError(f"a server runs in {folder} already: wait for the benchmark that uses it, or name another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "postgres.log").open("wb") as log:
+            if not cluster.exists:
+                cluster.initialise(log)
+                with (cluster.data / "postgresql.auto.conf").open("a") as settings:
+                    settings.write("max_connections = 200\n")
             process = cluster.spawn(log, dies_with_parent=True)
             try:
                 if not wait_until(lambda: cluster.ready or process.poll() is not None, _READY_WITHIN_S) or not cluster.ready:
                     raise RuntimeError(f"PostgreSQL did not start: {Path(log.name).read_text(errors='replace')[-2000:]}")
-                yield Server(Path(folder), cluster.socket_dir, _durable_version(cluster))
+                yield Server(folder, cluster.socket_dir, _durable_version(cluster))
             finally:
                 cluster.stop()
                 process.wait(30)

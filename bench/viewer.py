@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
+from urllib.parse import quote
 
 import psycopg
 
@@ -139,6 +140,9 @@ def addresses(reader: psycopg.Connection) -> dict[str, str]:
     )
     entry = _first(reader, f"select tenant, entry_id from ledger.trace_calls('{decision[1]}') limit 1") if decision else None
     rule = _first(reader, "select rule from ledger.alert_rules order by rule limit 1")
+    named = decision and _first(
+        reader, f"select coalesce(user_id, conversation_id, trace_id) from ledger.trace_calls('{decision[1]}') limit 1"
+    )
     special: dict[str, Callable[[], str]] = {
         "trace": lambda: f"/trace/{decision[1]}" if decision else "",
         "decision": lambda: f"/decision?id={decision[0]}" if decision else "",
@@ -146,7 +150,7 @@ def addresses(reader: psycopg.Connection) -> dict[str, str]:
         "account": lambda: f"/account?tenant={account[0]}&book={account[1]}&account={account[2]}" if account else "",
         "entry": lambda: f"/entry?tenant={entry[0]}&entry={entry[1]}" if entry else "",
         "rule": lambda: f"/rule?rule={rule[0]}" if rule else "",
-        "find": lambda: f"/find?q={decision[1]}" if decision else "",
+        "find": lambda: f"/find?q={quote(named[0])}" if named else "",
     }
     found = {page.name: special[page.name]() if page.name in special else page.path for page in PAGES}
     if alert:

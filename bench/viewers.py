@@ -1,11 +1,12 @@
 """Whether many who look at pages slow down ingestion: its rate with and without them, by turns, in one run.
 
-usage: python -m bench viewers [--viewers 20] [--rounds 3] [--spans 192000] [--millions 0.2] [--write]
+usage: python -m bench viewers [--viewers 20] [--rounds 3] [--spans 192000] [--millions 0.2] [--home DIR] [--write]
 
-The books hold some calls and decisions first (see `grow`). Then, by turns, a load is sent as fast as it is taken, alone and
-with the viewers: each opens a page, asks all its panels again every five seconds (`--every-s`) as a live page does, and goes
-to the next page after a few of these. Client, viewers, collector, dashboard and PostgreSQL share the machine. Stops by
-itself.
+The books hold some calls and decisions first (see `grow`), in a folder that goes away, or in `--home`: what that holds is taken
+as it is, so that the books of `python -m bench scale --keep DIR` need not be grown again (they go on growing by what is sent).
+Then, by turns, a load is sent as fast as it is taken, alone and with the viewers: each opens a page, asks all its panels again
+every five seconds (`--every-s`) as a live page does, and goes to the next page after a few of these. Client, viewers, collector,
+dashboard and PostgreSQL share the machine. Stops by itself.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
 from bench import load
-from bench.collecting import collector, dashboard, new_books
+from bench.collecting import collector, dashboard, kept_books, new_books
 from bench.grow import decide, grow, held, said
 from bench.page_times import quantile
 from bench.processes import Family
+from bench.scale import DATABASE
 from bench.sender import send
-from bench.server import serve
+from bench.server import Server, serve
 from bench.tables import PERFORMANCE, machine, replace_section, table
 from bench.viewer import Answered, Viewer, addresses
 from ledger.database import connect
@@ -59,21 +62,24 @@ class _Setting(NamedTuple):
     pages: Family
     pages_port: int
     arguments: argparse.Namespace
+    calls_before: int
+    """What is sent over books that were kept is not what was sent over them before."""
 
 
 def main() -> int:
     """Measure and print one table."""
     arguments = _arguments()
     where = machine()
-    with serve() as server:
-        dsn = new_books(server, "bench")
-        with collector(server, dsn) as (_, port):
-            send(list(load.exports(_SEED_SPANS // load.SPANS_PER_TRACE, 1)), port, arguments.connections)
-        decide(dsn)
-        grow(dsn, round(arguments.millions * 1_000_000), time.monotonic() + 600)
+    with serve(arguments.home) as server:
+        dsn = kept_books(server, DATABASE) or _seeded(server, arguments.connections)
+        calls = round(arguments.millions * 1_000_000)
+        if held(dsn).calls < calls and not grow(dsn, calls, time.monotonic() + arguments.minutes_max * 60):
+            said(f"there was no time to grow to {arguments.millions:g} million calls")
+        with connect(dsn, "owner") as owner:
+            owner.execute("checkpoint")
         holds = held(dsn)
         with collector(server, dsn) as (_, port), dashboard(server, dsn) as (pages, pages_port):
-            setting = _Setting(dsn, port, pages, pages_port, arguments)
+            setting = _Setting(dsn, port, pages, pages_port, arguments, holds.calls)
             _turn(setting, 0, with_viewers=True)  # everything was asked for once
             turns = [_turn(setting, number, with_viewers=number % 2 == 0) for number in range(1, 2 * arguments.rounds + 1)]
     text = f"Books of {holds.calls:,} calls and {holds.decisions:,} decisions.\n\n{_table(turns, arguments)}"
@@ -83,10 +89,19 @@ def main() -> int:
     return 0
 
 
+def _seeded(server: Server, connections: int) -> str:
+    """Books of one load with its appraisals; their address."""
+    dsn = new_books(server, DATABASE)
+    with collector(server, dsn) as (_, port):
+        send(list(load.exports(_SEED_SPANS // load.SPANS_PER_TRACE, 1)), port, connections)
+    decide(dsn)
+    return dsn
+
+
 def _turn(setting: _Setting, number: int, *, with_viewers: bool) -> Turn:
     """Send one load as fast as it is taken, with or without viewers."""
     arguments = setting.arguments
-    bodies = list(load.exports(arguments.spans // load.SPANS_PER_TRACE, f"turn {number}"))
+    bodies = list(load.exports(arguments.spans // load.SPANS_PER_TRACE, f"turn {number} after {setting.calls_before}"))
     answers: list[Answered] = []
     with _watching(setting, answers) if with_viewers else contextlib.nullcontext():
         time.sleep(arguments.every_s if with_viewers else 0)  # they have all come
@@ -186,6 +201,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="turns with and turns without them")
     parser.add_argument("--spans", type=int, default=192_000, help="how many are sent in a turn")
     parser.add_argument("--millions", type=float, default=0.2, help="calls in the books before, in millions")
+    parser.add_argument("--minutes-max", type=float, default=25.0, help="after so long the books grow no further")
+    parser.add_argument(
+        "--home", type=Path, help="the folder of the books, such as `scale --keep` leaves; made if it is not there"
+    )
     parser.add_argument("--every-s", type=float, default=5.0, help="how often a page is asked again")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")

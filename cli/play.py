@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import datetime
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from economy.play import EconomySettings, play
 from ledger.database import connect
 from ledger.errors import LedgerError
 from ledger.price_policies import add_policies, read_policies
+from ledger.price_vector import Limits, constrain
 from ledger.rates import import_rates
 
 _RECORDED = ("verify", "confirm", "cache", "reuse")
@@ -22,6 +24,13 @@ _RECORDED = ("verify", "confirm", "cache", "reuse")
 
 _DOSED = "code.fix_test"
 """The class in whose tasks value and difficulty, which their prompts tell, decide how much is read, planned, done and checked."""
+
+_LIMITS = (
+    ("initech", "support.refund", Limits(risk_usd_per_day=Decimal(20))),
+    ("acme", "support.faq", Limits(latency_s=Decimal(15))),
+)
+"""What two tenants are held to: an envelope that binds at the best allocation, and an SLA that is slack there, though tasks took
+longer. Tasks and decisions are priced by policy all the same; what is injected, and what is found of it, stays as it was."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
                 state_assignment(books, 0, kind, "*", "recorded", "the economy's own page")
             state_assignment(books, 0, DOSE, _DOSED, "recorded", "the economy's own page")
         truth = play(settings, lambda done, total: _tell(progress, done, total))
+        with connect(options.dsn, "writer", application="pigou-demo") as books:
+            for tenant, task_class, limits in _LIMITS:
+                constrain(books, tenant, task_class, limits, "the economy's own page")
         truth.write(options.truth)
     except (LedgerError, EmissionError, OSError) as error:
         sys.stderr.write(one_line(f"the demo could not be played: {error}") + "\n")

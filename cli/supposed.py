@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.rows import dict_row
 
+from allocation import METHOD
 from cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Looked:
 
 
 def looked_last(books: psycopg.Connection, tenant: str) -> Looked:
-    """What the page shows. Raises: CommandError where the prices of the tenant were not looked at yet."""
+    """What the page shows. Raises: CommandError where the prices of the tenant were not looked at by this version."""
     from allocation.stored import period_of
 
     with books.cursor(row_factory=dict_row) as cursor:
@@ -36,6 +37,11 @@ def looked_last(books: psycopg.Connection, tenant: str) -> Looked:
                 f"there is no tenant {tenant!r} whose prices were looked at",
                 f"look now: pigou prices solve --tenant {tenant}",
                 exit_code=2,
+            )
+        if row["method"] != METHOD:
+            raise CommandError(
+                f"the prices of {tenant!r} were solved by an earlier version, in another way",
+                f"look again: pigou prices solve --tenant {tenant}",
             )
         options = cursor.execute(
             "select * from ledger.price_alternatives where tenant = %s order by comparison, place", (tenant,)

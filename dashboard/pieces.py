@@ -26,7 +26,8 @@ def own_pieces(filters: Filters, span: Window, now: datetime) -> dict[str, Calla
         "account": lambda: _account(filters.asked.get("account")),
         "book": lambda: _literal(filters.asked.get("book", "cash")),
         "entry": lambda: _literal(filters.asked.get("entry")),
-        "on day": lambda: f"posted_on = {_literal(filters.asked['day'])}" if "day" in filters.asked else "true",
+        "whole account": lambda: _literal(filters.asked.get("account")),
+        "day or null": lambda: f"date {_literal(filters.asked['day'])}" if "day" in filters.asked else "null",
         "named model": lambda: _model(filters.asked.get("priced")),
         "measure word": lambda: MEASURES[filters.asked.get("of", "cost")],
         "rows": GROUPINGS[rows].lower,
@@ -69,7 +70,7 @@ def _model(model: str | None) -> str:
     if model:
         return f"model like {_literal('%' + _escaped(model.lower()) + '%')}"
     spent_on = "model in (select lower(model) from ledger.spend_daily group by model)"
-    used = "commodity in (select commodity from ledger.balances where book = 'cash' group by commodity)"
+    used = "commodity in (select commodity from ledger.account_commodities where book = 'cash')"
     return f"(tenant is not null or ({spent_on} and {used}))"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from allocation import METHOD
 from dashboard.filters import Filters
 
 if TYPE_CHECKING:
@@ -54,12 +55,18 @@ class Answer:
     curve: Curve | None
 
 
+def current(periods: Sequence[Row]) -> list[Row]:
+    """Those that were solved as periods are solved now: of others nothing can be supposed before prices are looked at again."""
+    return [one for one in periods if one["method"] == METHOD]
+
+
 def asked_of(filters: Filters, periods: Sequence[Row]) -> Asked | None:
-    """What an address asks; what it leaves open is the tenant's limit that binds, else a stated one, else a budget for all."""
+    """What an address asks; what it leaves open is a limit that binds, else a stated one, else a budget for all: of the tenant
+    that is named, else of the first that has such a one."""
     if not periods:
         return None
     tenant = filters.asked.get("whose")
-    row = next((one for one in periods if one["tenant"] == tenant), None) or max(periods, key=lambda one: bool(one["limits"]))
+    row = next((one for one in periods if one["tenant"] == tenant), None) or max(periods, key=_holds)
     kind, _, pattern = filters.asked.get("limit", "").partition(":")
     level = filters.asked.get("level")
     if not kind or row["tenant"] != (tenant or row["tenant"]):
@@ -85,6 +92,11 @@ def further_limits(row: Row) -> list[tuple[str, str]]:
             found += [("latency_sla", one["task_class"]), ("compute_budget", one["task_class"])]
             found += [("risk_envelope", one["task_class"])] if one["loss_usd"] else []
     return [one for one in found if one not in stated]
+
+
+def _holds(row: Row) -> tuple[bool, bool]:
+    """Whether some limit of a tenant binds, and whether it states any."""
+    return any(one["is_binding"] for one in cast("list[dict[str, Any]]", row["constraints"])), bool(row["limits"])
 
 
 def _first(row: Row) -> tuple[str, str]:

@@ -33,6 +33,8 @@ def sentence(supposed: Supposed, response: Response, curve: Curve | None) -> str
         )
     if level is None or (before is not None and abs(level - before) <= _SAME * max(1.0, abs(level))):
         return _standing(supposed, response, curve)
+    if response.gain.value is None and any(one.found.solved.unidentified for one in (response.before, response.after)):
+        return f"What is used of some limits at best is not known well enough to tell what {_named(supposed, 'a')} would bring."
     if response.gain.value is None:
         return f"Limits that are stated cannot be kept, so that what {_named(supposed, 'a')} would bring cannot be told."
     instead = _instead(supposed, response)
@@ -127,8 +129,18 @@ def _standing(supposed: Supposed, response: Response, curve: Curve) -> str:
 
 def _unmoved(supposed: Supposed, response: Response) -> str:
     why = "there is not enough evidence yet of what other choices would have brought"
+    if _is_below_nothing(supposed, response):
+        why = "at best less than nothing of it would be used, so the estimates behind it are not good enough"
     level = said(supposed, response.after.level) if response.after.level is not None else "any level"
     return f"What {_named(supposed, 'a')} of {level} would change cannot be told: {why}."
+
+
+def _is_below_nothing(supposed: Supposed, response: Response) -> bool:
+    """Whether what was taken of a limit is known, and what would be taken at best is not."""
+    name = {"compute_budget": "cost_usd_per_day", "latency_sla": "latency_s", "risk_envelope": "loss_usd_per_day"}[supposed.kind]
+    sides = (response.before, response.after)
+    is_told = getattr(response.as_it_was, name).value is not None
+    return is_told and any(getattr(one.taken, name).value is None or one.found.solved.unidentified for one in sides)
 
 
 def _capital(text: str) -> str:

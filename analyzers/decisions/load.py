@@ -45,11 +45,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Decisions as arrays, and which they are. Shapes: ids (n,) of 16 bytes; decided_us (n,) microseconds since 2000, as
-    PostgreSQL counts; `is_comparable_only` (n,): there to compare others with, since nothing says that it had a choice."""
+    """Decisions as arrays, and which they are. Shapes: ids (n,) of 16 bytes; `task_keys` (n,), a hash of the task, the same in
+    every comparison; decided_us (n,) microseconds since 2000, as PostgreSQL counts; `is_comparable_only` (n,): there to compare
+    others with, since nothing says that it had a choice."""
 
     choices: Choices
     ids: np.ndarray
+    task_keys: Ints
     decided_us: Ints
     is_comparable_only: Bools
 
@@ -127,7 +129,8 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
     told, names = complete(features, comparison.feature_names)
     menu = np.column_stack([floats(f"propensity_{i}") for i in range(k)]) if comparison.has_menu else None
     decided_us = read["decided_us"].astype(np.int64)
-    tasks = np.unique(np.ascontiguousarray(read["task"]).view(np.int64), return_inverse=True)[1].astype(np.int64)
+    keys = np.ascontiguousarray(read["task"]).view(np.int64)
+    tasks = np.unique(keys, return_inverse=True)[1].astype(np.int64)
     choices = Choices(
         options=comparison.options,
         chosen=read["chosen"].astype(np.int64),
@@ -148,7 +151,7 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
         feature_names=names,
         unmoved=UNMOVED.get(comparison.kind, ()),
     )
-    return Loaded(choices, read["id"].copy(), decided_us, read["comparable_only"].astype(bool))
+    return Loaded(choices, read["id"].copy(), keys, decided_us, read["comparable_only"].astype(bool))
 
 
 def loss_borne(expected: Floats, realised: Floats) -> Floats:

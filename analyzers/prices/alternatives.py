@@ -6,21 +6,18 @@ effect is not identified it is no alternative; where fewer than two are left the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocation.period import COST, LOSS, QUALITY, Compared
+from allocation.period import COST, LOSS, QUALITY
 from analyzers.attribution.choices import Choices
 from analyzers.effects import observational, propensity
-from analyzers.effects.estimate import Floats, InputError, Ints
+from analyzers.effects.estimate import Bools, Floats, InputError, Ints
 from analyzers.effects.scores import Scores, overlap
 
 SAMPLE_MAX = 20_000
-"""Decisions of a comparison that are estimated from; of more, so many are drawn."""
-BANDS = 8
-"""Bands of V that decisions are taken together in."""
+"""Decisions of a comparison that are estimated from; of more, tasks are drawn that have about so many."""
 TASKS_MIN = 4.0
 """Independent tasks (Kish) that an option's outcomes must be worth to count as an alternative."""
 _MODELLED_MIN = 200  # decisions below which a model of outcomes takes away less noise than it adds
@@ -28,25 +25,26 @@ _MODELLED_MIN = 200  # decisions below which a model of outcomes takes away less
 
 @dataclass(frozen=True, slots=True)
 class Alternatives:
-    """Decisions with alternatives. Shapes: chosen, task, band (n,) codes; scores (4, n, K): quality, cost in USD, latency in
-    seconds, loss in USD, whose mean is an option's; `v_usd` (bands,). Every row stands for `weight` decisions."""
+    """Decisions with alternatives. Shapes: `chosen` (n,) codes; `task` (n,), a hash of the task, the same in every comparison;
+    `v_usd` (n,); `scores` (4, n, K): quality, cost in USD, latency in seconds, loss in USD, whose mean is an option's. `alike`
+    as in `Compared`. Tasks whose `drawn_at` is below `share` were drawn; every row stands for `weight` decisions."""
 
     task_class: str
     kind: str
     options: tuple[str, ...]
     chosen: Ints
     task: Ints
-    band: Ints
     v_usd: Floats
     scores: Floats
-    weight: float
-    tells_loss: bool
+    tells_loss: bool = True
+    alike: float = 1.0
+    share: float = 1.0
+    weight: float = 1.0
 
-    def taken(self) -> Floats:
-        """Shape (bands, K): how many decisions took each option."""
-        options = len(self.options)
-        counted = np.bincount(self.band * options + self.chosen, minlength=len(self.v_usd) * options)
-        return np.asarray(counted.reshape(len(self.v_usd), options) * self.weight, dtype=np.float64)
+    @property
+    def name(self) -> str:
+        """What it is called where it is left out."""
+        return f"{self.kind} of {self.task_class or 'unclassified tasks'} ({', '.join(self.options)})"
 
     def means(self, weights: Floats | None = None) -> Floats:
         """Shape (4, K): each option's mean outcomes, over decisions weighted so (n,)."""
@@ -57,32 +55,23 @@ class Alternatives:
         return means
 
 
-def compare(decided: Sequence[Alternatives], seed: int, replicates: int) -> tuple[Compared, ...]:
-    """What an allocation is solved from. Every replicate draws every task a Poisson(1) number of times; equal input and seed give
-    equal draws."""
-    draw = np.random.default_rng(seed)
-    draws = [np.zeros((replicates, 4, len(one.options))) for one in decided]
-    for replicate in range(replicates):
-        for one, drawn in zip(decided, draws, strict=True):
-            drawn[replicate] = one.means(draw.poisson(1.0, int(one.task.max()) + 1).astype(np.float64)[one.task] + 1e-12)
-    return tuple(
-        Compared(one.task_class, one.kind, one.options, one.v_usd, one.taken(), one.means(), drawn)
-        for one, drawn in zip(decided, draws, strict=True)
-    )
+def drawn_at(tasks: Ints, seed: int) -> Floats:
+    """Shape (n,): a number from 0 to 1 for each task, the same whatever it is asked for; so comparisons draw the same tasks."""
+    mixed = (tasks.view(np.uint64) ^ np.uint64(seed)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return np.asarray((mixed >> np.uint64(11)).astype(np.float64) / 2.0**53, dtype=np.float64)
 
 
-def find_alternatives(choices: Choices, task_class: str, kind: str, seed: int) -> Alternatives | str:
-    """What the decisions of a comparison could have been, or why that is not known."""
+def find_alternatives(choices: Choices, tasks: Ints, task_class: str, kind: str, seed: int) -> Alternatives | str:
+    """What the decisions of a comparison could have been, or why that is not known. `tasks` (n,): a hash of each one's task."""
     if choices.assignment == "unknown":
         return "what moved the choice was not recorded"
     usable = np.flatnonzero(~np.isnan(choices.v_usd))
     if not len(usable):
         return "V is not known of any of its tasks"
-    weight = 1.0
-    if len(usable) > SAMPLE_MAX:
-        weight = len(usable) / SAMPLE_MAX
-        usable = np.sort(np.random.default_rng(seed).choice(usable, SAMPLE_MAX, replace=False))
-    drawn = choices.take(usable.astype(np.int64))
+    share = min(1.0, SAMPLE_MAX / len(usable))
+    kept = usable[drawn_at(tasks[usable], seed) < share].astype(np.int64)
+    drawn = choices.take(kept)
     tells_loss = not bool(np.isnan(drawn.loss_usd).all())
     outcomes = {"quality": drawn.quality, "cost": drawn.cost_usd, "latency": drawn.latency_s}
     if tells_loss:
@@ -94,32 +83,55 @@ def find_alternatives(choices: Choices, task_class: str, kind: str, seed: int) -
         scored = [_scores(drawn, outcome, seed) for outcome in outcomes.values()]
     except InputError as error:
         return str(error)
-    return _kept(drawn, scored, task_class, kind, weight, tells_loss)
+    found = _kept(drawn, tasks[kept], scored, task_class, kind)
+    if isinstance(found, str):
+        return found
+    return replace(found, share=share, weight=len(usable) / len(kept), tells_loss=tells_loss)
 
 
-def _kept(
-    drawn: Choices, scored: list[Scores], task_class: str, kind: str, weight: float, tells_loss: bool
-) -> Alternatives | str:
+def _kept(drawn: Choices, tasks: Ints, scored: list[Scores], task_class: str, kind: str) -> Alternatives | str:
     whys = {k: _unknown(scored, k) for k in range(len(drawn.options))}
-    kept = [k for k, why in whys.items() if not why]
-    if len(kept) < 2:
-        said = "; ".join(f"{drawn.options[k]} {why}" for k, why in whys.items() if why)
-        return f"fewer than two of its options have known effects: {said}"
-    rows = np.isin(drawn.chosen, kept)
-    for one in scored:
-        rows &= one.supported(*kept)
-    if not rows.any():
-        return "in no decision had all options with known effects a chance"
+    while True:
+        kept = [k for k, why in whys.items() if not why]
+        if len(kept) < 2:
+            said = "; ".join(f"{drawn.options[k]} {why}" for k, why in whys.items() if why)
+            return f"fewer than two of its options have known effects: {said}"
+        rows = np.isin(drawn.chosen, kept)
+        for one in scored:
+            rows &= one.supported(*kept)
+        if not rows.any():
+            return "in no decision had all options with known effects a chance"
+        unseen = [k for k in kept if not all((one.weights[rows, k] > 0).any() for one in scored)]
+        if not unseen:
+            break
+        whys |= dict.fromkeys(unseen, "has no known outcome where the others had a chance")
     table = np.zeros((4, int(rows.sum()), len(kept)))
     for place, one in enumerate(scored):
         taken = one.take(rows)
         table[place] = np.column_stack([taken.values(k) for k in kept])
     of = drawn.take(rows)
-    band, v_usd = _bands(of.v_usd)
     codes = np.searchsorted(np.array(kept), of.chosen).astype(np.int64)
-    task = np.unique(of.tasks, return_inverse=True)[1].astype(np.int64)
     names = tuple(drawn.options[k] for k in kept)
-    return Alternatives(task_class, kind, names, codes, task, band, v_usd, table, weight, tells_loss)
+    most = max(scored, key=lambda one: int((~np.isnan(one.outcome[rows])).sum())).take(rows)
+    alike = chosen_alike(most.weights[:, kept], ~np.isnan(most.outcome), of.tasks)
+    return Alternatives(task_class, kind, names, codes, tasks[rows], of.v_usd, table, alike=alike)
+
+
+def chosen_alike(weights: Floats, known: Bools, tasks: Ints) -> float:
+    """How many decisions of its task the effect of one speaks for: 1 where a task's decisions are chosen independently, their
+    number where they are all chosen alike, as a router does that keeps to its choice.
+
+    Shapes: weights (n, K), inverse probabilities of the options chosen, 0 elsewhere; known (n,), whether the outcome is; tasks
+    (n,). Formula: Σ_tk (Σ_j d_jk)² / Σ_tkj d_jk² over the decisions j of tasks t, with d_jk = w_jk / mean(w_k) − 1: an effect
+    weighted by w_jk holds what all decisions i of the task did that were for k with it, Σ_i d_jk·d_ik.
+    """
+    given, codes = weights[known], np.unique(tasks[known], return_inverse=True)[1].reshape(-1)
+    size = np.bincount(codes).astype(np.float64)
+    if not len(given) or size.max() == 1:
+        return 1.0
+    beyond = given / given.mean(axis=0) - 1.0
+    sums = np.stack([np.bincount(codes, weights=column) for column in beyond.T])
+    return float(np.clip((sums**2).sum() / max(float((beyond**2).sum()), 1e-300), 1.0, (size**2).sum() / size.sum()))
 
 
 def _unknown(scored: list[Scores], option: int) -> str:
@@ -145,14 +157,3 @@ def _scores(of: Choices, outcome: Floats, seed: int) -> Scores:
     return observational.doubly_robust(
         of.chosen, outcome, features, options=options, assignment="recorded", clusters=of.tasks, seed=seed
     ).scores
-
-
-def _bands(v_usd: Floats) -> tuple[Ints, Floats]:
-    """Codes (n,) of bands of V, and the mean V of each: the values themselves where there are few."""
-    found, codes = np.unique(v_usd, return_inverse=True)
-    if len(found) > BANDS:
-        edges = np.quantile(v_usd, np.linspace(0, 1, BANDS + 1)[1:-1])
-        codes = np.unique(np.searchsorted(edges, v_usd, side="right"), return_inverse=True)[1]
-    codes = codes.reshape(-1).astype(np.int64)
-    count = np.bincount(codes)
-    return codes, np.asarray(np.bincount(codes, weights=v_usd) / count, dtype=np.float64)

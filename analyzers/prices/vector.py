@@ -12,16 +12,16 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from allocation import METHOD
 from allocation.period import UNCLASSIFIED, Period
 from allocation.prices import NOTHING, ClassPrices, Estimate, Found, find_prices
-from allocation.stored import alternative_rows, class_rows, limit_rows
+from allocation.stored import alternative_rows, class_rows, limit_rows, together_rows
 from analyzers.prices.period import Loaded, load_period
 from ledger.queries import queries
 
 if TYPE_CHECKING:
     from analyzers.prices.alternatives import Alternatives
 
-METHOD = "1"
 REPLICATES = 200
 
 DAYS = 28
@@ -49,9 +49,10 @@ def look(
     decided, left_out = _decided(connection, loaded, seed)
     period = loaded.period
     if decided:
-        from analyzers.prices.alternatives import compare
+        from analyzers.prices.together import compare
 
-        period = replace(period, compared=compare(decided, seed, replicates))
+        compared, together = compare(decided, seed, replicates)
+        period = replace(period, compared=compared, together=together)
     return Look(loaded, period, find_prices(period), (*loaded.left_out, *left_out))
 
 
@@ -72,6 +73,7 @@ def write(connection: psycopg.Connection, looked: Look, seed: int, inputs: str) 
                 "why": found.why, "constraints": Jsonb(found.constraints),
                 "left_out": Jsonb([list(one) for one in looked.left_out]), "period_s": looked.period.seconds,
                 "classes": Jsonb(class_rows(looked.period)), "limits": Jsonb(limit_rows(looked.period)),
+                "together": Jsonb(together_rows(looked.period)),
             },
         ).fetchone()  # fmt: skip
         if solution is None:
@@ -120,6 +122,7 @@ def _decided(connection: psycopg.Connection, loaded: Loaded, seed: int) -> tuple
 
     from analyzers.decisions.load import comparison_of, load
     from analyzers.prices.alternatives import find_alternatives
+    from analyzers.prices.together import class_rows
 
     for row in rows:
         comparison = comparison_of(loaded.tenant_id, row)
@@ -133,12 +136,18 @@ def _decided(connection: psycopg.Connection, loaded: Loaded, seed: int) -> tuple
             continue
         read = load(connection, comparison, loaded.since, until)
         with threadpool_limits(1):  # on arrays of this size BLAS's threads wait for each other: 16 s of CPU instead of 2
-            found = find_alternatives(read.choices, task_class, comparison.kind, seed)
+            found = find_alternatives(read.choices, read.task_keys, task_class, comparison.kind, seed)
         if isinstance(found, str):
             left_out.append((name, found))
         else:
             decided.append(found)
-    return decided, left_out
+    drawn = [bool(of.any()) for of in class_rows(decided, seed)]
+    left_out += [
+        (one.name, "its class has so many tasks that none of these was drawn")
+        for one, is_drawn in zip(decided, drawn, strict=True)
+        if not is_drawn
+    ]
+    return [one for one, is_drawn in zip(decided, drawn, strict=True) if is_drawn], left_out
 
 
 def _nothing(label: str) -> ClassPrices:

@@ -3,12 +3,12 @@
 select pg_advisory_xact_lock(hashtextextended('pigou.prices', %(tenant_id)s))
 
 -- name: tenants_to_price
--- Tenants whose prices are to be looked at, with a hash of what is stated about them: what is stated changed, or the last look is an
--- hour old and tasks were settled since, or it is asked for.
+-- Tenants whose prices are to be looked at, with a hash of what is stated about them and of how prices are solved: one of these
+-- changed, or the last look is an hour old and tasks were settled since, or it is asked for.
 select t.tenant_id, t.tenant, i.inputs
   from pigou.tenant t
  cross join lateral (
-       select md5(concat_ws('|',
+       select md5(concat_ws('|', %(method)s::text,
            (select string_agg(p::text, ',' order by p.tenant_id, p.task_class, p.revision, p.valid)
               from pigou.price_policy p where p.tenant_id in (0, t.tenant_id)),
            (select string_agg(c::text, ',' order by c.task_class, c.revision)
@@ -82,9 +82,9 @@ select distinct on (task_class) task_class, revision, v_usd, v_low_usd, v_high_u
 -- name: add_solution
 -- A look at a tenant's prices.
 insert into pigou.price_solution (tenant_id, solution_id, since, until, seed, method, tasks, decisions, inputs, status, why, constraints,
-                                  left_out, period_s, classes, limits)
+                                  left_out, period_s, classes, limits, together)
 select %(tenant_id)s, coalesce(max(solution_id), 0) + 1, %(since)s, %(until)s, %(seed)s, %(method)s, %(tasks)s, %(decisions)s, %(inputs)s,
-       %(status)s, %(why)s, %(constraints)s, %(left_out)s, %(period_s)s, %(classes)s, %(limits)s
+       %(status)s, %(why)s, %(constraints)s, %(left_out)s, %(period_s)s, %(classes)s, %(limits)s, %(together)s
   from pigou.price_solution where tenant_id = %(tenant_id)s
 returning solution_id
 
@@ -112,6 +112,7 @@ delete from pigou.price_alternative where tenant_id = %(tenant_id)s
 -- name: add_alternative
 -- An option of the decisions that a look was solved over.
 insert into pigou.price_alternative (tenant_id, comparison, place, solution_id, task_class, kind, option, v_bands, chosen, quality, cost_usd,
-                                     latency_s, loss_usd, quality_draws, cost_draws, latency_draws, loss_draws)
+                                     latency_s, loss_usd, quality_draws, cost_draws, latency_draws, loss_draws, alike)
 values (%(tenant_id)s, %(comparison)s, %(place)s, %(solution_id)s, %(task_class)s, %(kind)s, %(option)s, %(v_bands)s, %(chosen)s, %(quality)s,
-        %(cost_usd)s, %(latency_s)s, %(loss_usd)s, %(quality_draws)s, %(cost_draws)s, %(latency_draws)s, %(loss_draws)s)
+        %(cost_usd)s, %(latency_s)s, %(loss_usd)s, %(quality_draws)s, %(cost_draws)s, %(latency_draws)s, %(loss_draws)s,
+        %(alike)s)

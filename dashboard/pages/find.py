@@ -13,7 +13,8 @@ from dashboard.components.table import Column, table
 from dashboard.filters import describe
 from dashboard.pages.page import Page, Shell
 
-_TRACE = re.compile(r"[0-9a-f]{32}")
+_TRACE = re.compile(r"([0-9a-f]{32})|[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+"""A trace's id, alone or within the header of W3C Trace Context that carries it on."""
 _COLUMNS = (
     Column("started_at", "Started, UTC", "link", 170),
     Column("found_by", "Found by its", width=120),
@@ -43,15 +44,15 @@ def found(view: View) -> Children:
 
 _HOW = (
     "An id is found as it was sent: of a trace, of a conversation (gen_ai.conversation.id), of a user (enduser.id, user.id), "
-    "of a provider's answer, or of a decision."
+    "of a provider's answer, of a gateway's or a request's own, or of a decision; a traceparent leads to its trace."
 )
 
 
 def address_of(sought: str, search: str | None) -> str:
     """Where an id leads: a trace and a decision to themselves, anything else to what names it, in the range that is looked at."""
     text = sought.strip()
-    if _TRACE.fullmatch(text.lower()):
-        return f"/trace/{text.lower()}"
+    if of_trace := _TRACE.fullmatch(text.lower()):
+        return f"/trace/{of_trace[1] or of_trace[2]}"
     try:
         return f"/decision?id={UUID(text)}"
     except ValueError:

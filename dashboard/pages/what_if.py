@@ -21,7 +21,7 @@ from dashboard.components.refresh import view_key
 from dashboard.figures.what_if import HEIGHT_PX, curve_figure, reach
 from dashboard.pages.page import Shell
 from dashboard.pages.what_if_tables import allocation_table, left_out, limits_table, prices_table, taken_table
-from dashboard.what_if import Answer, Asked, Solver, asked_of, further_limits, stated_limits
+from dashboard.what_if import Answer, Asked, Solver, asked_of, current, further_limits, stated_limits
 from dashboard.what_if_words import KINDS, of_whom, sentence
 
 if TYPE_CHECKING:
@@ -32,16 +32,21 @@ FOLLOWS = ("whose", "limit", "level")
 """The names of the address that are this panel's."""
 _UNITS: dict[Kind, str] = {"compute_budget": "USD a day", "latency_sla": "seconds a task", "risk_envelope": "USD of loss a day"}
 _STEPS = 200
+_NOT_YET = "Prices were not looked at yet: that happens by itself once tasks are settled."
+_OUTDATED = (
+    "These prices were solved by an earlier version, in another way. They are looked at again by themselves within a few minutes."
+)
 _solver = Solver()
 
 
 def what_if(view: View) -> Children:
     """The controls, and what the prices would be."""
-    periods = list(view.ask("price_periods"))
+    found = list(view.ask("price_periods"))
+    periods = current(found)
     asked = asked_of(view.filters, periods)
     if asked is None:
         return [
-            nothing("Prices were not looked at yet: that happens by itself once tasks are settled."),
+            nothing(_OUTDATED if found else _NOT_YET),
             html.P(["To look now: ", html.Code("pigou prices solve"), "."], className="note"),
         ]
     row, answer = _answer(view, asked, periods)
@@ -99,7 +104,7 @@ def register(shell: Shell) -> None:
     ) -> Any:  # fmt: skip
         view = View(shell.books, views.parse(search), shell.clock(), "/prices", "")
         try:
-            periods = list(view.ask("price_periods"))
+            periods = current(list(view.ask("price_periods")))
             asked = _meant(str(ctx.triggered_id), views.parse(shown), periods, whose, limit, level, slid)
             if asked is None or _key(asked) == shown:
                 return (no_update,) * 11

@@ -35,10 +35,14 @@ def taken_table(answer: Answer) -> Children:
         )
         for column, name, unit, tell in _TAKEN
     ]
-    of = f"Compute, latency and losses are those of {of_whom(answer.supposed.pattern)}."
-    told = [one for side in sides[1:] for one in (side.cost_usd_per_day, side.latency_s, side.loss_usd_per_day)]
-    if any((one.value or 0.0) < 0 for one in told):
-        of += " Below 0: several decisions of a task save the same dollars or seconds here, and their effects are added up."
+    of = f"Compute, latency and losses are those of {of_whom(answer.supposed.pattern)}. At best, one kind of decision "
+    of += "changes in each task: what changing two would bring together is not known."
+    if any(
+        getattr(response.as_it_was, name).value is not None and getattr(side, name).value is None
+        for side in sides[1:]
+        for name in ("cost_usd_per_day", "latency_s", "loss_usd_per_day")
+    ):
+        of += f" {formats.UNKNOWN}: estimates of the options come out below nothing, which cannot be; so it is not told."
     return [_table(("", "As it was", "Best now", "Best if moved"), rows, "taken"), html.P(of, className="note")]
 
 

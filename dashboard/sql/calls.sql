@@ -14,7 +14,8 @@ select started_at, tenant, layer, use, agent, task_class, provider, model, opera
                               select max(day)::timestamp at time zone 'UTC'
                                 from (select day, sum(sum(calls)) over (order by day desc) as newer
                                         from ledger.statuses_daily
-                                       where day < {last day} and {filters - tenant layer use model agent task_class status}
+                                       where day >= {first day} and day < {last day}
+                                         and {filters - tenant layer use model agent task_class status}
                                        group by day) as days
                                where newer >= {limit or null}), '-infinity')
                     group by hour) as hours

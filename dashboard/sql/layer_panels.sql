@@ -55,11 +55,18 @@ select l.tenant, l.task_class, l.subject, l.n, l.status, l.usd_per_day, l.low, l
 
 -- name: engines
 -- How shared engines served, by hour, as their own spans tell it: waiting, prefill and decode, context held, drafts accepted. Of more than
--- 20,000 requests the latest hours, since every span is read for it.
+-- 20,000 requests the latest hours, since every span is read for it; days say how far back these hours can lie.
 with busy as (
     select hour, sum(sum(calls)) over (order by hour desc) as so_far
       from ledger.statuses_hourly
      where layer = 'supply' and {filters hour tenant task_class}
+       and hour >= coalesce((
+               select max(day)::timestamp at time zone 'UTC'
+                 from (select day, sum(sum(calls)) over (order by day desc) as so_far
+                         from ledger.statuses_daily
+                        where layer = 'supply' and day >= {first day} and day < {last day} and {filters - tenant task_class}
+                        group by day) as days
+                where so_far > 20000), '-infinity')
      group by hour
 )
 select engine, date_trunc('hour', started_at) as hour, count(*) as requests, avg(queue_s) as queue_s,

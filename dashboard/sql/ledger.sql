@@ -54,9 +54,8 @@ select account, commodity, sum(quantity) as quantity, coalesce(sum(amount_usd), 
 -- name: statement_entries
 -- Single postings on the account and those below it, of what occurred in the time shown, the latest first.
 select occurred_at, kind, account, commodity, quantity, rate_usd, amount_usd, posted_on, tenant, entry_id, trace_id
-  from ledger.postings
- where {account} and book = {book} and {filters occurred_at tenant} and {on day}
- order by entry_id desc, commodity
+  from ledger.account_postings({whole account}, {book}, {bounds}, {day or null}, {asked tenant}, {limit or many})
+ order by entry_id desc, commodity, account, quantity, tenant
  limit {limit};
 
 -- name: entry
@@ -146,7 +145,7 @@ select true as is_waiting, tenant, coalesce(provider, 'unknown') as provider, co
 union all
 select false, tenant, split_part(account, ':', 4), split_part(account, ':', 5), 'standard', null,
        string_agg(distinct commodity, ', ')
-  from ledger.balances
+  from ledger.account_commodities
  where kind = 'expense' and book = 'cash' and split_part(account, ':', 5) <> '' and {filters - tenant}
  group by tenant, 3, 4
  order by 1 desc, 6 desc nulls last, 2, 3, 4

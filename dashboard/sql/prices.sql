@@ -18,7 +18,8 @@ select v.tenant, x.name, x.kind, x."limit" as limit_set, x.used, x.slack, x.pric
 
 -- name: price_periods
 -- What the prices of each tenant were solved over last: its classes with what they took and what is stated, and its limits.
-select tenant, solved_at, since, until, period_s, tasks, decisions, classes, limits, constraints, left_out
+select tenant, solved_at, since, until, period_s, tasks, decisions, classes, limits, constraints, left_out, method,
+       together
   from ledger.price_periods
  where {filters - tenant}
  order by tenant;
@@ -26,7 +27,7 @@ select tenant, solved_at, since, until, period_s, tasks, decisions, classes, lim
 -- name: price_alternatives
 -- What each option of a tenant's decisions would have brought and taken, once as estimated and once for each draw of tasks.
 select comparison, place, task_class, kind, option, v_bands, chosen, quality, cost_usd, latency_s, loss_usd, quality_draws, cost_draws,
-       latency_draws, loss_draws
+       latency_draws, loss_draws, alike
   from ledger.price_alternatives
  where tenant = {whose}
  order by comparison, place;

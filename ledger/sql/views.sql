@@ -32,6 +32,70 @@ select t.tenant, x.entry_id, x.line, x.book, a.account, c.commodity,
   join pigou.commodity c on c.commodity_id = x.commodity_id
   join pigou.tenant t on t.tenant_id = x.tenant_id;
 
+-- The postings on an account and all below it, of what occurred in a time, the latest entries first: as many as asked for, and perhaps some
+-- more. `posted`: of that day of the books only. Read from the end of the entries, of those days on which balances say that the account
+-- moved (of days that are closed it is not known on which of them); of ever more days at once, until there are enough. What occurs in the
+-- last half of a millisecond has an id of the next one, so that days begin that much earlier here.
+create or replace function ledger.account_postings(of_account text, of_book text, since timestamptz, until timestamptz, posted date,
+                                                   tenants text[], as_many bigint)
+returns setof ledger.postings
+language plpgsql stable security definer set search_path = pigou, pg_temp set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_variable
+declare
+    ends timestamptz; begins timestamptz; as_far integer := 1; enough bigint := as_many; came bigint;
+    tenant_ids integer[]; runs tstzrange[];
+begin
+    select array_agg(m.tenant_id), array_agg(r.run) into tenant_ids, runs
+      from (select d.tenant_id,
+                   range_agg(tstzrange(case when d.day > d.closed_through + 1 or d.closed_through is null
+                                            then d.day::timestamp at time zone 'UTC' else '1970-01-01 00:00Z' end, (d.day + 1)::timestamp at time zone 'UTC'))
+                     * tstzmultirange(tstzrange(since, until)) as days
+              from (select distinct t.tenant_id, t.closed_through, b.day
+                      from tenant t
+                      join account a on a.tenant_id = t.tenant_id and (a.account = of_account or starts_with(a.account, of_account || ':'))
+                      join balance b on b.tenant_id = a.tenant_id and b.account_id = a.account_id and b.book = of_book
+                     where ledger.is_among(t.tenant, tenants) and b.day = coalesce(posted, b.day) and b.day >= (since at time zone 'UTC')::date) d
+             group by d.tenant_id) m
+     cross join lateral unnest(m.days) r (run);
+    ends := 'infinity';
+    loop
+        select max(least(upper(r), ends)) into ends from unnest(runs) r where lower(r) < ends;
+        exit when ends is null or enough <= 0;
+        begins := date_trunc('day', ends - interval '1 microsecond', 'UTC') - make_interval(days => as_far - 1, secs => 0.0005);
+        return query
+        with latest as materialized (
+            select l.*
+              from unnest(tenant_ids, runs) r (tenant_id, run)
+             cross join lateral (select array_agg(a.account_id) as account_ids from account a
+                                  where a.tenant_id = r.tenant_id and (a.account = of_account or starts_with(a.account, of_account || ':'))) a
+             cross join lateral (
+                   select x.*, a.account_ids from transfer x
+                    where x.tenant_id = r.tenant_id
+                      and x.occurred_at >= greatest(lower(r.run), begins) and x.occurred_at < least(upper(r.run), ends)
+                      and x.entry_id >= pigou.entries_at(greatest(lower(r.run), begins))
+                      and x.entry_id < pigou.entries_at(least(upper(r.run), ends) + interval '2 milliseconds')
+                      and x.book = of_book and (x.debit_account_id = any (a.account_ids) or x.credit_account_id = any (a.account_ids))
+                      and x.posted_on = coalesce(posted, x.posted_on)
+                    order by x.entry_id desc fetch first (enough) rows with ties) l
+             where r.run && tstzrange(begins, ends)
+             order by l.entry_id desc fetch first (enough) rows with ties
+        )
+        select t.tenant, x.entry_id, x.line, x.book, n.account, c.commodity, leg.sign * x.quantity, x.rate_usd, leg.sign * x.amount_usd,
+               x.occurred_at, e.recorded_at, x.posted_on, e.kind, encode(e.trace_id, 'hex'), encode(e.span_id, 'hex'), x.rate_id
+          from latest x
+          join tenant t on t.tenant_id = x.tenant_id
+         cross join lateral (values (1, x.debit_account_id), (-1, x.credit_account_id)) leg (sign, account_id)
+          join account n on n.tenant_id = x.tenant_id and n.account_id = leg.account_id
+          join commodity c on c.commodity_id = x.commodity_id
+          join entry e on e.tenant_id = x.tenant_id and e.entry_id = x.entry_id and e.occurred_at = x.occurred_at
+         where leg.account_id = any (x.account_ids);
+        get diagnostics came = row_count;
+        enough := enough - came;
+        ends := begins;
+        as_far := as_far * 2;
+    end loop;
+end $$;
+
 -- Summed by id before names are joined: a day has many rows, an account one name.
 create or replace view ledger.balances as
 select t.tenant, b.book, a.account, a.kind, c.commodity, b.day, b.quantity, b.amount_usd, b.unpriced_quantity
@@ -44,6 +108,14 @@ select t.tenant, b.book, a.account, a.kind, c.commodity, b.day, b.quantity, b.am
   join pigou.commodity c on c.commodity_id = b.commodity_id
   join pigou.tenant t on t.tenant_id = b.tenant_id
  where b.quantity <> 0 or b.amount_usd <> 0 or b.unpriced_quantity <> 0;
+
+-- Which commodities ever moved on each account: what balances would say at many times the cost.
+create or replace view ledger.account_commodities as
+select t.tenant, b.book, a.account, a.kind, c.commodity
+  from (select distinct tenant_id, account_id, book, commodity_id from pigou.balance) b
+  join pigou.account a on a.tenant_id = b.tenant_id and a.account_id = b.account_id
+  join pigou.commodity c on c.commodity_id = b.commodity_id
+  join pigou.tenant t on t.tenant_id = b.tenant_id;
 
 -- Debits minus credits over all accounts: every figure of this view is 0, or the books are wrong.
 create or replace view ledger.trial_balance as
@@ -87,6 +159,92 @@ language sql stable security definer set search_path = pigou, pg_temp as $$
            and c.trace_id = case when trace_calls.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_calls.trace_id, 'hex') end
      order by c.started_at, c.span_id
 $$;
+
+-- The calls of a time that name an id: their trace, conversation, user, the provider's answer, or the id that a gateway or a request gave
+-- it. All of them in each of the latest traces, as many as asked for by when they first name it, and perhaps some more. Found through
+-- indexes: days are gone through from the last one, ever more at once, until there are enough. Answers whose keys are past the retention
+-- of records are looked for call by call.
+create or replace function ledger.calls_named(id text, since timestamptz, until timestamptz, tenants text[], as_many bigint)
+returns table (tenant text, trace_id text, span_id text, started_at timestamptz, named_by text, agent text, task_class text, status text,
+               cost_usd numeric)
+language plpgsql stable security definer set search_path = pigou, pg_temp as $$
+#variable_conflict use_column
+declare
+    sought    constant text := id;
+    trace     constant bytea := case when id ~ '^([0-9a-fA-F]{2})+$' then decode(id, 'hex') end;
+    spoken    constant text[] := array['response:' || id, 'gateway:' || id, 'request:' || id];
+    asked     constant integer[] := array(select t.tenant_id from tenant t where ledger.is_among(t.tenant, tenants));
+    keyed     constant timestamptz := coalesce((select r.kept_since from retention r where r.kind = 'records'), '-infinity');
+    begins    timestamptz; ends timestamptz; at timestamptz;
+    last_day  date; first_day date; as_far integer := 1;
+    direct_tenants integer[]; direct_traces bytea[];
+    tenant_ids integer[] := '{}'; trace_ids bytea[] := '{}';
+    found record;
+begin
+    select coalesce(array_agg(d.tenant_id), '{}'), coalesce(array_agg(d.trace_id), '{}') into direct_tenants, direct_traces
+      from (select c.tenant_id, c.trace_id from call c where c.tenant_id = any (asked) and c.trace_id = trace
+             union
+            select k.tenant_id, k.trace_id from call_key k
+             where k.tenant_id = any (asked) and hashtext(k.key) = any (array(select hashtext(s) from unnest(spoken) s)) and k.key = any (spoken)
+             union
+            select c.tenant_id, c.trace_id from call c
+             where c.tenant_id = any (asked) and hashtext(c.response_id) = hashtext(sought) and c.response_id = sought
+               and length(c.response_id) not between 13 and 491
+             union
+            select c.tenant_id, c.trace_id from call c
+             where c.tenant_id = any (asked) and c.started_at >= since and c.started_at < least(until, keyed)
+               and (c.response_id = sought or c.keys && spoken)) d;
+
+    select case when count(x.first_at) > 0 then greatest(min(x.first_at), since) end, least(max(x.last_at) + interval '1 microsecond', until)
+      into begins, ends    -- where there are no calls, there are no days to go through
+      from unnest(asked) a (tenant_id)
+     cross join lateral (select (select min(c.started_at) from call c where c.tenant_id = a.tenant_id) as first_at,
+                                (select max(c.started_at) from call c where c.tenant_id = a.tenant_id) as last_at) x;
+    last_day := (ends at time zone 'UTC')::date;
+    while ends > begins and cardinality(trace_ids) < as_many loop
+        first_day := greatest(last_day - as_far + 1, (begins at time zone 'UTC')::date);
+        at := greatest(first_day::timestamp at time zone 'UTC', begins);
+        with days as (select array(select (last_day - n) from generate_series(0, last_day - first_day) n) as asked_days),
+        hit as (
+            select c.tenant_id, c.trace_id, c.started_at from call c
+             where c.tenant_id = any (asked) and (c.started_at at time zone interval '0')::date = any ((select asked_days from days)::date[])
+               and hashtext(c.conversation_id) = hashtext(sought) and c.conversation_id = sought and c.started_at >= at and c.started_at < ends
+             union all
+            select c.tenant_id, c.trace_id, c.started_at from call c
+             where c.tenant_id = any (asked) and (c.started_at at time zone interval '0')::date = any ((select asked_days from days)::date[])
+               and hashtext(c.user_id) = hashtext(sought) and c.user_id = sought and c.started_at >= at and c.started_at < ends
+        ),
+        begun as (
+            select h.tenant_id, h.trace_id, min(h.started_at) as first_at from hit h
+             where not exists (select from unnest(direct_tenants, direct_traces) d (tenant_id, trace_id)
+                                where d.tenant_id = h.tenant_id and d.trace_id = h.trace_id)
+             group by h.tenant_id, h.trace_id order by first_at desc, h.trace_id, h.tenant_id offset 0
+        )
+        select coalesce(array_agg(b.tenant_id), '{}') as tenant_ids, coalesce(array_agg(b.trace_id), '{}') as trace_ids into found
+          from (select b.tenant_id, b.trace_id from begun b   -- those that name it before these days are met later
+                 where (select count(*) from (select from call e
+                                               where e.tenant_id = b.tenant_id and e.trace_id = b.trace_id
+                                                 and e.started_at >= begins and e.started_at < at
+                                                 and (e.conversation_id = sought or e.user_id = sought) limit 1) earlier) = 0
+                 order by b.first_at desc, b.trace_id, b.tenant_id limit as_many) b;
+        tenant_ids := tenant_ids || found.tenant_ids;
+        trace_ids := trace_ids || found.trace_ids;
+        ends := at;
+        last_day := first_day - 1;
+        as_far := as_far * 2;
+    end loop;
+
+    return query
+    select t.tenant, encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'), c.started_at,
+           case when c.trace_id = trace then 'trace' when c.conversation_id = sought then 'conversation' when c.user_id = sought then 'user'
+                when c.response_id = sought or spoken[1] = any (c.keys) then 'answer' when spoken[2] = any (c.keys) then 'gateway' else 'request' end,
+           c.agent, c.task_class, c.status, c.cost_usd
+      from unnest(direct_tenants || tenant_ids, direct_traces || trace_ids) f (tenant_id, trace_id)
+      join tenant t on t.tenant_id = f.tenant_id
+      join call c on c.tenant_id = f.tenant_id and c.trace_id = f.trace_id
+     where c.started_at >= since and c.started_at < until
+       and (c.trace_id = trace or c.conversation_id = sought or c.user_id = sought or c.response_id = sought or c.keys && spoken);
+end $$;
 
 -- Spend by hour, from what the posting sums: duplicates are not in it, and what no call reported is null.
 create or replace view ledger.spend_hourly as
@@ -781,26 +939,26 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.agent, c
 -- How engines served requests, as their own spans tell it.
 create or replace view ledger.serving as
 select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex') as span_id, r.started_at, r.task_class,
-       r.attributes->>'allocation.engine' as engine, c.model,
-       x.queue_s, x.prefill_s, x.decode_s, x.kv_tokens, x.batch, x.spec_proposed, x.spec_accepted,
+       said.engine, c.model,
+       case when jsonb_typeof(said.queue) = 'number' then said.queue::double precision end as queue_s,
+       case when jsonb_typeof(said.prefill) = 'number' then said.prefill::double precision end as prefill_s,
+       case when jsonb_typeof(said.decode) = 'number' then said.decode::double precision end as decode_s,
+       case when jsonb_typeof(said.kv) = 'number' then said.kv::double precision end as kv_tokens,
+       case when jsonb_typeof(said.batch) = 'number' then said.batch::double precision end as batch,
+       case when jsonb_typeof(said.proposed) = 'number' then said.proposed::double precision end as spec_proposed,
+       case when jsonb_typeof(said.accepted) = 'number' then said.accepted::double precision end as spec_accepted,
        coalesce(c.total_input_tokens, c.input_tokens) as prompt_tokens
   from pigou.record r
   join pigou.tenant t using (tenant_id)
   left join pigou.call c on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
  cross join lateral (
-       select max(v.number) filter (where v.name = 'queue_s') as queue_s, max(v.number) filter (where v.name = 'prefill_s') as prefill_s,
-              max(v.number) filter (where v.name = 'decode_s') as decode_s, max(v.number) filter (where v.name = 'kv_tokens') as kv_tokens,
-              max(v.number) filter (where v.name = 'batch') as batch, max(v.number) filter (where v.name = 'proposed') as spec_proposed,
-              max(v.number) filter (where v.name = 'accepted') as spec_accepted
-         from (select n.name, case when jsonb_typeof(n.said) = 'number' then (n.said#>>'{}')::double precision end as number
-                 from (values ('queue_s', coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue')),
-                              ('prefill_s', coalesce(r.attributes->'allocation.engine.prefill_s',
-                                                     r.attributes->'gen_ai.latency.time_in_model_prefill')),
-                              ('decode_s', coalesce(r.attributes->'allocation.engine.decode_s',
-                                                    r.attributes->'gen_ai.latency.time_in_model_decode')),
-                              ('kv_tokens', r.attributes->'allocation.engine.kv_tokens'), ('batch', r.attributes->'allocation.engine.batch'),
-                              ('proposed', r.attributes->'allocation.spec.proposed'), ('accepted', r.attributes->'allocation.spec.accepted'))
-                      n (name, said)) v) x
+       select r.attributes->>'allocation.engine' as engine,
+              coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue') as queue,
+              coalesce(r.attributes->'allocation.engine.prefill_s', r.attributes->'gen_ai.latency.time_in_model_prefill') as prefill,
+              coalesce(r.attributes->'allocation.engine.decode_s', r.attributes->'gen_ai.latency.time_in_model_decode') as decode,
+              r.attributes->'allocation.engine.kv_tokens' as kv, r.attributes->'allocation.engine.batch' as batch,
+              r.attributes->'allocation.spec.proposed' as proposed, r.attributes->'allocation.spec.accepted' as accepted
+       offset 0) said    -- each is looked up once, however often it is used
  where r.layer = 'supply' and r.role = 'call';
 
 -- Shadow prices of shared engines by hour: what one unit more would have cost others in delay, at their λ.
@@ -863,7 +1021,7 @@ select t.tenant, p.task_class, p.v_usd, p.lambda_usd_per_s, p.rho, p.source, c.n
 create or replace view ledger.price_periods as
 select distinct on (s.tenant_id)
        t.tenant, s.solved_at, s.since, s.until, s.period_s, s.tasks, s.decisions, s.status, s.why, s.classes, s.limits, s.constraints,
-       s.left_out, s.method, s.seed
+       s.left_out, s.method, s.seed, s.together
   from pigou.price_solution s join pigou.tenant t using (tenant_id)
  where s.status <> 'failed' and s.period_s > 0
  order by s.tenant_id, s.solution_id desc;
@@ -871,7 +1029,7 @@ select distinct on (s.tenant_id)
 -- The decisions of that look, with what each option would have brought and taken: estimates, and the same with tasks drawn anew.
 create or replace view ledger.price_alternatives as
 select t.tenant, a.comparison, a.place, nullif(a.task_class, '') as task_class, a.kind, a.option, s.decisions, a.quality, a.cost_usd,
-       a.latency_s, a.loss_usd, a.v_bands, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws
+       a.latency_s, a.loss_usd, a.v_bands, a.chosen, a.quality_draws, a.cost_draws, a.latency_draws, a.loss_draws, a.alike
   from pigou.price_alternative a
   join pigou.tenant t using (tenant_id)
  cross join lateral (select sum(n) as decisions from unnest(a.chosen) n) s;
@@ -997,11 +1155,15 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
   from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
-revoke all on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+revoke all on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
+    ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
+    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
     ledger.decisions_of(text, timestamptz, timestamptz), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.regret_within(timestamptz, timestamptz),
     ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
-grant execute on function ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+grant execute on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
+    ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
+    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
     ledger.decisions_of(text, timestamptz, timestamptz), ledger.is_among(text, text[]), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),

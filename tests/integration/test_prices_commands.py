@@ -95,6 +95,18 @@ def test_what_if_prints_what_the_page_shows(pigou: Typed, owner: psycopg.Connect
     assert told["curve"]["points"] == [asdict(one) for one in shown.curve.points]
 
 
+def test_what_if_refuses_what_was_solved_in_another_way(
+    pigou: Typed, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(owner, 40)
+    assert pigou("prices", "solve", "--tenant", "default")[0] == 0
+    monkeypatch.setattr("cli.supposed.METHOD", "of a later version")
+    code, out, said = pigou("prices", "what-if", "--tenant", "default", "--sla-s", "7")
+    assert (code, out) == (1, "")
+    assert "were solved by an earlier version, in another way; look again: pigou prices solve --tenant default" in said
+    assert pigou("prices", "what-if", "--tenant", "default", "--sla-s", "7", "--anew")[0] == 0
+
+
 def test_a_quote_of_a_file(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) -> None:
     put_vector(writer, task_class="*", v_usd=100, lambda_usd_per_s=0, rho=50)
     menu = tmp_path / "menu.yaml"

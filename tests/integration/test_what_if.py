@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from allocation import METHOD
 from allocation.curve import curve_of
 from allocation.period import Period
 from allocation.stored import period_of
@@ -81,6 +82,17 @@ def test_only_the_last_look_is_kept(looked_at: int, writer: psycopg.Connection, 
     assert level_of(kept(reader), "latency_sla", "code.fix") == 9.0
     assert rows(reader, "select option, decisions from ledger.price_alternatives order by place")[0][0] == "cheap"
     assert rows(reader, "select count(*), sum(decisions) from ledger.price_alternatives") == [(2, N)]
+    assert rows(writer, "select count(*) from pigou.price_solution") == [(2,)]
+
+
+def test_prices_that_were_solved_in_another_way_are_looked_at_again(
+    looked_at: int, writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert looked_at
+    refresh_prices(writer)
+    assert rows(writer, "select count(*), min(method) from pigou.price_solution") == [(1, METHOD)]
+    monkeypatch.setattr("analyzers.prices.refresh.METHOD", "of another version")
+    refresh_prices(writer)
     assert rows(writer, "select count(*) from pigou.price_solution") == [(2,)]
 
 

@@ -11,9 +11,10 @@ from allocation.curve import curve_of
 from allocation.errors import AllocationError
 from allocation.period import ClassTotals, Compared, Limit, Period, Stated
 from allocation.prices import find_prices
-from allocation.stored import alternative_rows, class_rows, limit_rows, period_of
+from allocation.stored import alternative_rows, class_rows, limit_rows, period_of, together_rows
 from allocation.what_if import Supposed, level_of, respond, suppose
 from dashboard.what_if_words import sentence
+from tests.periods import apart
 
 DAY_S = 86_400.0
 N = 100
@@ -27,17 +28,17 @@ def period(*limits: Limit, spread: float = 0.0, policy: Stated | None = None, v_
     """A day of a hundred tasks, half of which went to either option."""
     means = np.array([CHEAP, FRONTIER]).T
     draws = np.repeat(means[None], 40, axis=0)
-    draws[:, 0] += spread * np.random.default_rng(1).standard_normal((40, 2))
+    draws[:, 0] = (draws[:, 0] + spread * np.random.default_rng(1).standard_normal((40, 2))).clip(0.0, 1.0)
     compared = Compared("a", "route", ("cheap", "frontier"), np.array([v_usd]), np.array([[50.0, 50.0]]), means, draws)
     took = ClassTotals("a", N, N, 25.0, 700.0, 12.5, N, v_usd, 0.0)
     labels = {"a", "*", "", *(one.pattern for one in limits)}
-    return Period(DAY_S, (took,), limits, dict.fromkeys(labels, policy or Stated()), (compared,))
+    return Period(DAY_S, (took,), limits, dict.fromkeys(labels, policy or Stated()), (compared,), apart((compared,)))
 
 
 def test_without_limits_the_best_is_taken_and_nothing_has_a_price() -> None:
     found = find_prices(period())
     assert [one.best for one in found.allocation] == [0.0, N]
-    assert found.net_usd == pytest.approx(N * (V_USD * 0.9 - 0.45))
+    assert found.net_usd == pytest.approx(N / 2 * (V_USD * 0.3 - 0.4))
     assert found.multipliers == {}
 
 
@@ -120,7 +121,7 @@ def test_a_limit_in_place_of_a_stated_price_is_told_at_the_same_prices() -> None
 
 
 def test_where_nothing_is_known_nothing_is_told() -> None:
-    blind = replace(period(), compared=())
+    blind = replace(period(), compared=(), together=())
     supposed = Supposed("compute_budget", "*", 20.0)
     response = respond(blind, supposed)
     assert curve_of(blind, supposed, response) is None
@@ -157,10 +158,12 @@ def test_beyond_what_is_enough_more_brings_nothing() -> None:
 
 def test_what_is_kept_in_rows_is_read_as_it_was() -> None:
     of = period(Limit("budget team", "compute_budget", "*", 20.0, DAY_S), spread=SPREAD, policy=Stated(rho=0.1))
-    row = {"period_s": of.seconds, "classes": class_rows(of), "limits": limit_rows(of)}
+    row = {"period_s": of.seconds, "classes": class_rows(of), "limits": limit_rows(of), "together": together_rows(of)}
     again = period_of(row, alternative_rows(of))
     assert (again.classes, again.limits, again.stated, again.labels) == (of.classes, of.limits, of.stated, of.labels)
     (ours,), (theirs,) = again.compared, of.compared
     assert (ours.task_class, ours.kind, ours.options) == (theirs.task_class, theirs.kind, theirs.options)
+    assert (ours.alike, again.together[0].tasks, again.together[0].v_usd) == (theirs.alike, N, V_USD)
+    assert {place: chosen.tolist() for place, chosen in again.together[0].chosen.items()} == {0: [50.0, 50.0]}
     for name in ("v_usd", "chosen", "means", "draws"):
         assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name

@@ -11,7 +11,8 @@ from allocation.period import ClassTotals, Limit, Period, Stated, governed, matc
 from allocation.prices import ClassPrices, Found, find_prices
 from analyzers.attribution.choices import Choices
 from analyzers.effects.estimate import Floats
-from analyzers.prices.alternatives import Alternatives, compare, find_alternatives
+from analyzers.prices.alternatives import Alternatives, find_alternatives
+from analyzers.prices.together import compare
 
 
 def limit(kind: str, pattern: str, amount: float = 1.0, period_s: float | None = None) -> Limit:
@@ -55,7 +56,8 @@ def period(*limits: Limit, classes: tuple[ClassTotals, ...], policy: Stated | No
 
 
 def solved(of: Period, decided: list[Alternatives], seed: int = 0, replicates: int = 5) -> Found:
-    return find_prices(replace(of, compared=compare(decided, seed, replicates)))
+    compared, together = compare(decided, seed, replicates)
+    return find_prices(replace(of, compared=compared, together=together))
 
 
 def totals(
@@ -71,7 +73,7 @@ def alternatives(name: str, n: int, v_usd: float, options: Floats, *, spread: fl
     scores[0] += spread * draw.standard_normal((n, len(options)))
     zeros = np.zeros(n, dtype=np.int64)
     names = tuple(f"option {k}" for k in range(len(options)))
-    return Alternatives(name, "route", names, zeros, np.arange(n), zeros, np.array([v_usd]), scores, 1.0, True)
+    return Alternatives(name, "route", names, zeros, np.arange(n), np.full(n, v_usd), scores)
 
 
 CHEAP_OR_FRONTIER = np.array([[0.6, 0.05, 10.0, 0.20], [0.9, 0.45, 4.0, 0.05]])
@@ -176,7 +178,7 @@ def choices(assignment: str, n: int = 300, **change: object) -> Choices:
 @pytest.mark.parametrize("assignment", ["logged", "recorded"])
 def test_alternatives_have_the_means_that_effects_give_them(assignment: str) -> None:
     given = choices(assignment)
-    found = find_alternatives(given, "a", "route", 0)
+    found = find_alternatives(given, given.tasks, "a", "route", 0)
     assert isinstance(found, Alternatives)
     quality, cost, latency, loss = found.means()
     for option in (0, 1):
@@ -185,8 +187,10 @@ def test_alternatives_have_the_means_that_effects_give_them(assignment: str) -> 
     assert latency == pytest.approx([10.0, 4.0], abs=1e-6)
     assert loss.tolist() == [0.0, 0.0]
     assert not found.tells_loss
-    assert len(found.v_usd) == 8
-    assert found.v_usd.tolist() == sorted(found.v_usd.tolist())
+    (compared,), together = compare([found], 0, 1)
+    assert len(compared.v_usd) == 8
+    assert compared.v_usd.tolist() == sorted(compared.v_usd.tolist())
+    assert (found.alike, sum(one.tasks for one in together)) == (1.0, pytest.approx(len(found.chosen)))
 
 
 @pytest.mark.parametrize(
@@ -199,6 +203,6 @@ def test_alternatives_have_the_means_that_effects_give_them(assignment: str) -> 
     ],
 )
 def test_what_is_not_known_is_no_alternative(given: Choices, why: str) -> None:
-    found = find_alternatives(given, "a", "route", 0)
+    found = find_alternatives(given, given.tasks, "a", "route", 0)
     assert isinstance(found, str)
     assert why in found

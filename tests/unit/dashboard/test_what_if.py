@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import pytest
 
+from allocation import METHOD
 from allocation.curve import Curve, Point
 from dashboard import filters as views
 from dashboard.figures.prices import course, lines_of, moved
 from dashboard.figures.what_if import curve_figure, reach
 from dashboard.filters import Window
 from dashboard.frame import Frame
-from dashboard.what_if import Asked, asked_of, further_limits, stated_limits
+from dashboard.what_if import Asked, asked_of, current, further_limits, stated_limits
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -39,6 +40,15 @@ def test_the_limit_that_binds_is_shown_first() -> None:
     assert asked_of(views.parse(""), of) == Asked("b", "compute_budget", "*")
     of = [looked("a"), looked("b", [BUDGET, SLA], ("latency_sla code",))]
     assert asked_of(views.parse(""), of) == Asked("b", "latency_sla", "code")
+    slack = looked("a", [BUDGET])
+    assert asked_of(views.parse(""), [slack, *of[1:]]) == Asked("b", "latency_sla", "code")
+    assert asked_of(views.parse("?whose=a"), [slack, *of[1:]]) == Asked("a", "compute_budget", "*")
+
+
+def test_what_was_solved_in_another_way_is_not_asked_about() -> None:
+    now, earlier = {**looked("a"), "method": METHOD}, {**looked("b", [SLA]), "method": "1"}
+    assert current([earlier, now]) == [now]
+    assert asked_of(views.parse("?whose=b"), current([earlier])) is None
 
 
 def test_an_address_says_what_is_asked_and_is_read_again() -> None:
