@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
-from cli.main import app
+from cli.main import command_line
 from tests.tidy.tree import ROOT, files, package_files, text
 
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -97,7 +95,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         for child, below in getattr(command, "commands", {}).items():
             yield from walk(below, f"{name} {child}".strip())
 
-    return walk(typer.main.get_command(app), "")
+    return walk(command_line(), "")
 
 
 def undocumented(name: str, options: list[str], page: str) -> list[str]:

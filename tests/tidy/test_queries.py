@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.tidy.tree import package_files, syntax, text
 
@@ -13,8 +15,8 @@ _HEAD = re.compile(r"^-- name: (\w+)\s*\n(?P<purpose>(?:--.*\n)*)", re.MULTILINE
 
 
 def test_every_named_query_is_used() -> None:
-    used = {name for path in package_files(".py") for name in strings(syntax(path))}
-    made = [pattern for path in package_files(".py") for pattern in made_names(syntax(path))]
+    used = {name for path in package_files(".py") for name in read(path).strings}
+    made = [pattern for path in package_files(".py") for pattern in read(path).made_names]
     unused = [
         f"{path}: {name}"
         for path, name, _ in named_queries()
@@ -24,9 +26,7 @@ def test_every_named_query_is_used() -> None:
 
 
 def test_every_used_query_exists() -> None:
-    known = {(path.parts[0], path.stem): {n for p, n, _ in named_queries() if p == path} for path in query_files()}
-    missing = [f"{path}: {use}" for path in package_files(".py") for use in missing_queries(syntax(path), known)]
-    assert not missing
+    assert not [f"{path}: {use}" for path in package_files(".py") for use in read(path).missing]
 
 
 def test_every_named_query_says_what_it_is_for() -> None:
@@ -37,7 +37,7 @@ def test_every_named_query_says_what_it_is_for() -> None:
 
 
 def test_every_sql_file_is_loaded() -> None:
-    mentioned = {name for path in package_files(".py") for name in strings(syntax(path))}
+    mentioned = {name for path in package_files(".py") for name in read(path).strings}
     forgotten = [str(path) for path in query_files() if not mentioned & {path.stem, path.name, f"sql/{path.name}"}]
     assert not forgotten
 
@@ -48,8 +48,8 @@ def test_offenders_are_found() -> None:
         "POST = queries('ledger', 'post')\nPOST['insert_entries']\nPOST['insert_entrys']\n"
         "queries('ledger', 'gone')['x']\nother['insert_entrys']\n"
     )
-    assert missing_queries(tree, known) == ["ledger/post: insert_entrys", "ledger/gone: no such file"]
-    assert [p.pattern for p in made_names(ast.parse("SQL[f'{x}_checked']; SQL[f'{x}']"))] == [r"\w+_checked"]
+    assert missing_queries([*ast.walk(tree)], known) == ["ledger/post: insert_entrys", "ledger/gone: no such file"]
+    assert [p.pattern for p in made_names(ast.walk(ast.parse("SQL[f'{x}_checked']; SQL[f'{x}']")))] == [r"\w+_checked"]
     assert [(m[1], m["purpose"]) for m in _HEAD.finditer("-- name: a\n-- For b.\nselect 1;\n")] == [("a", "-- For b.\n")]
 
 
@@ -65,14 +65,34 @@ def named_queries() -> Iterable[tuple[Path, str, str]]:
             yield path, match[1], match["purpose"]
 
 
-def strings(tree: ast.Module) -> set[str]:
-    """Every text constant of a module."""
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+@cache
+def known_queries() -> dict[tuple[str, str], set[str]]:
+    """The names in each file of SQL, by its package and its own name."""
+    known = {(path.parts[0], path.stem): set[str]() for path in query_files()}
+    for path, name, _ in named_queries():
+        known[path.parts[0], path.stem].add(name)
+    return known
 
 
-def made_names(tree: ast.Module) -> list[re.Pattern[str]]:
+class Read(NamedTuple):
+    """What the rules need of one module."""
+
+    strings: set[str]
+    made_names: list[re.Pattern[str]]
+    missing: list[str]
+
+
+@cache
+def read(path: Path) -> Read:
+    """A module's text constants, the names it puts together, and the queries it uses that are not there."""
+    nodes = [*ast.walk(syntax(path))]
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return Read(strings, made_names(nodes), missing_queries(nodes, known_queries()))
+
+
+def made_names(of: Iterable[ast.AST]) -> list[re.Pattern[str]]:
     """The query names that subscripts of a module put together, such as `_SQL[f"{name}_checked"]`, as patterns."""
-    made = [node.slice for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.JoinedStr)]
+    made = [node.slice for node in of if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.JoinedStr)]
     return [
         re.compile("".join(re.escape(str(p.value)) if isinstance(p, ast.Constant) else r"\w+" for p in name.values))
         for name in made
@@ -80,14 +100,14 @@ def made_names(tree: ast.Module) -> list[re.Pattern[str]]:
     ]
 
 
-def missing_queries(tree: ast.Module, known: dict[tuple[str, str], set[str]]) -> list[str]:
+def missing_queries(of: Sequence[ast.AST], known: dict[tuple[str, str], set[str]]) -> list[str]:
     """Uses of `queries(package, file)[name]`, direct or through a variable, that name nothing."""
     variables: dict[str, tuple[str, str]] = {}
-    for node in ast.walk(tree):
+    for node in of:
         if isinstance(node, ast.Assign) and (source := queries_call(node.value)):
             variables.update({target.id: source for target in node.targets if isinstance(target, ast.Name)})
     missing: list[str] = []
-    for node in ast.walk(tree):
+    for node in of:
         if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Constant):
             continue
         source = variables.get(node.value.id) if isinstance(node.value, ast.Name) else queries_call(node.value)

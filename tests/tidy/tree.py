@@ -40,9 +40,8 @@ def text(path: Path) -> str:
         return ""
 
 
-@cache
 def syntax(path: Path) -> ast.Module:
-    """A Python file's syntax tree."""
+    """A Python file's syntax tree; not kept, since collecting garbage among all of them takes longer than to parse again."""
     return ast.parse(text(path), filename=str(path))
 
 
@@ -51,6 +50,8 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.Asy
 
     def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                continue  # holds no statement, and is most of the tree
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield f"{prefix}{child.name}", child
                 yield from walk(child, f"{prefix}{child.name}.")

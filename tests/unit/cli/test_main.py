@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import typer.main
 
 from cli import main as edge
 from cli.errors import CommandError
@@ -79,7 +78,7 @@ def test_a_missing_file_is_compared_with_those_that_are_there(tmp_path: Path, ca
     assert "did you mean traces.json?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [" ".join(name) for name in names(typer.main.get_command(edge.app))])
+@pytest.mark.parametrize("name", [" ".join(name) for name in names(edge.command_line())])
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert leave(*name.split(), "--help") == 0
     output = capsys.readouterr().out
@@ -115,7 +114,7 @@ def test_known_errors_are_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(edge, "app", fail)
+    monkeypatch.setattr(edge, "command_line", fail)
     assert leave("anything") == code
     assert capsys.readouterr().err.endswith(said)
 
@@ -126,7 +125,7 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_in_the_log(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("what\nnow")
 
-    monkeypatch.setattr(edge, "app", fail)
+    monkeypatch.setattr(edge, "command_line", fail)
     assert leave("anything") == 1
     log = home / "logs" / "cli.log"
     assert capsys.readouterr().err == f"pigou: unexpected ZeroDivisionError: what now; the traceback is in {log}\n"

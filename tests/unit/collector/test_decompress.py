@@ -84,9 +84,25 @@ def test_a_body_of_very_many_parts_is_refused(compression: str, pack: Callable[[
         decompress(pack(b"x") * 10_000, compression, LIMIT)
 
 
-@packed
-def test_a_bomb_costs_no_memory(compression: str, pack: Callable[[bytes], bytes]) -> None:
-    bomb = pack(bytes(200_000_000))
+def deflated_bomb(wbits: int) -> bytes:
+    """Two hundred million zeros: after a full flush nothing refers to what came before, so one packed million is repeated."""
+    packer = zlib.compressobj(wbits=wbits)
+    first, again = (packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return first + 199 * again + packer.flush()
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "gzip": lambda: deflated_bomb(16 + zlib.MAX_WBITS),
+    "deflate": lambda: deflated_bomb(zlib.MAX_WBITS),
+    "deflate without its header": lambda: deflated_bomb(-zlib.MAX_WBITS),
+    "zstd": lambda: PACKERS["zstd"][1](bytes(200_000_000)),
+    "zstd streamed": lambda: PACKERS["zstd streamed"][1](bytes(200_000_000)),
+}
+
+
+@pytest.mark.parametrize("form", BOMBS)
+def test_a_bomb_costs_no_memory(form: str) -> None:
+    compression, bomb = PACKERS[form][0], BOMBS[form]()
     assert len(bomb) < 400_000
     tracemalloc.start()
     try:

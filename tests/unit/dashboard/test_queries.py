@@ -9,6 +9,7 @@ import pytest
 
 from dashboard.filters import Filters, Window, parse
 from dashboard.queries import bucket_of, named, statement
+from tests.every import every
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 VALUES: dict[str, str | datetime] = {
@@ -24,26 +25,30 @@ _NAMED_BELOW = re.compile(r"(?:\bwith|\),)\s+([a-z_]+) as (?:materialized )?\(")
 _NO_SOURCE = re.compile(r"distinct from|extract\((?:dow|epoch) from|lateral generate_series")
 
 
-@pytest.mark.parametrize("name", sorted(named()))
-def test_only_the_contract_is_read(name: str) -> None:
-    text = statement(name, Filters(), NOW, bucket="hour", values=VALUES).text
-    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    own = set(_NAMED_BELOW.findall(body)) | set(_WITH.findall(body))
-    sources = (set(_SOURCE.findall(_NO_SOURCE.sub("", body))) | set(_CALLED.findall(body))) - own
-    assert sources
-    assert {source.split(".")[0] for source in sources} == {"ledger"}
+def test_only_the_contract_is_read() -> None:
+    def reads_the_contract(name: str) -> None:
+        text = statement(name, Filters(), NOW, bucket="hour", values=VALUES).text
+        body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+        own = set(_NAMED_BELOW.findall(body)) | set(_WITH.findall(body))
+        sources = (set(_SOURCE.findall(_NO_SOURCE.sub("", body))) | set(_CALLED.findall(body))) - own
+        assert sources
+        assert {source.split(".")[0] for source in sources} == {"ledger"}
+
+    every(named(), reads_the_contract)
 
 
-@pytest.mark.parametrize("name", sorted(named()))
-def test_every_query_says_what_it_is_for(name: str) -> None:
-    assert named()[name].startswith("-- ")
+def test_every_query_says_what_it_is_for() -> None:
+    assert named()
+    assert not [name for name, text in named().items() if not text.startswith("-- ")]
 
 
-@pytest.mark.parametrize("name", sorted(named()))
-def test_a_statement_has_nothing_left_open(name: str) -> None:
-    text = statement(name, parse("?layer=action&tenant=acme&status=booked"), NOW, values=VALUES).text
-    assert "{" not in text
-    assert text.startswith(f"-- {name}: ")
+def test_a_statement_has_nothing_left_open() -> None:
+    def is_closed(name: str) -> None:
+        text = statement(name, parse("?layer=action&tenant=acme&status=booked"), NOW, values=VALUES).text
+        assert "{" not in text
+        assert text.startswith(f"-- {name}: ")
+
+    every(named(), is_closed)
 
 
 def test_conditions_stand_for_what_the_view_shows() -> None:

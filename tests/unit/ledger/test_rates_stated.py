@@ -166,7 +166,7 @@ HEAD = "provider,model,commodity,price_usd\n"
         ("p.yaml", "- provider: a\n  model: [b]\n", "line 2, column model: is no single value"),
         ("p.yaml", "- provider: a\n  provider: b\n", "line 2, column provider: stands twice"),
         ("p.yaml", "- provider: a\n   model: b\n", "is no YAML"),
-        ("p.yaml", "[" * 5000, "is no YAML"),
+        ("p.yaml", "[" * 600, "is no YAML"),
         ("p.yaml", "- {provider: a, model: m, commodity: input_tokens, usd: .nan}", "column price_usd: '.nan' is no price"),
         ("p.txt", HEAD, "neither CSV nor YAML"),
         ("p.csv", b"\xff\xfe", "is not UTF-8 at byte 0"),
