@@ -197,7 +197,8 @@ def test_what_is_no_longer_verified_is_found(played: str, looks: dict[str, list[
     assert found.low is not None
     assert found.high is not None
     assert found.low < true_usd_per_day(played, "fix", "1.9 * noise") < found.high
-    assert "1 pass would bring" in found.sentence
+    assert "1 check would " in found.sentence
+    assert "of expected losses" in found.sentence
     assert {"marginal_product", "strata", "checks"} <= found.detail.keys()
     assert "fix, verify 1 pass, too many" in {look.place.segment for look in looks["under_verification"]}
 
