@@ -12,7 +12,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, LiteralString, cast
@@ -27,14 +27,13 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from analyzers.pipeline import run_round
-from collector.export import Answer, Export
+from collector.export import Export
 from collector.grpc_server import start_grpc
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
-from ledger.database import connect
 from ledger.post import open_tenants
 from tests.applications import application
+from tests.desk import close_desks
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SDK = "opentelemetry.instrumentation.genai.openai"
@@ -295,52 +294,15 @@ def one(connection: psycopg.Connection, text: str, *values: object) -> Any:
 @contextmanager
 def cloned(server: str, template: str, name: str) -> Generator[str]:
     """A database like the template, for tests that share one."""
+    close_desks()  # nobody may be connected to what is copied
     with psycopg.connect(server, autocommit=True) as connection:
         run(connection, f"create database {name} template {template} strategy file_copy")
     try:
         yield server.replace("/postgres?", f"/{name}?", 1)
     finally:
+        close_desks()
         with psycopg.connect(server, autocommit=True) as connection:
             run(connection, f"drop database {name} with (force)")
-
-
-# ── a collector ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class Collector:
-    """A running pipeline; `send` waits until everything is committed or refused."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-    def send(self, *exports: Export) -> list[Answer]:
-        """What each sender is told."""
-        return [waiting.result(60) for waiting in [self.pipeline.submit(request) for request in exports]]
-
-    def book(self, *exports: Export) -> None:
-        """Send, and raise ValueError unless everything was stored."""
-        for answer in self.send(*exports):
-            if answer != Answer("stored"):
-                raise ValueError(answer)
-
-
-@contextmanager
-def collecting(dsn: str, **settings: Any) -> Generator[Collector]:
-    """A collector's pipeline in this process, without network."""
-    pipeline = Pipeline(CollectorSettings(dsn, **settings))
-    pipeline.start()
-    try:
-        yield Collector(pipeline)
-    finally:
-        pipeline.stop()
-
-
-def book(dsn: str, exports: Iterable[Export], **settings: Any) -> None:
-    """Put exports into the books, and let the clock go round once."""
-    with collecting(dsn, **settings) as collector:
-        collector.book(*exports)
-    with connect(dsn, "writer") as connection:
-        run_round(connection)
 
 
 class Served(msgspec.Struct, frozen=True):

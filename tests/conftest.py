@@ -139,6 +139,8 @@ def dsn(server: str, template: str) -> Iterator[str]:
             sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template))
         )
     yield _named(server, name)
+    if (desk := sys.modules.get("tests.desk")) is not None:  # what it keeps is of this database
+        desk.close_desks()
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 

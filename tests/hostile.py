@@ -22,8 +22,9 @@ from ledger.saved_views import save_view
 from tests.agent_traffic import export as as_json
 from tests.agent_traffic import feed, fill, trace_spans
 from tests.appraised import judge
-from tests.books import AT, agent, book, chat, export, plain, price, tool
+from tests.books import AT, agent, chat, export, plain, price, tool
 from tests.decided import decide
+from tests.desk import book
 from tests.found import find, warn
 from tests.integration.delivering import channel, state
 

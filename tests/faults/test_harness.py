@@ -27,7 +27,8 @@ from bench.faults.server import Server, state_prices
 from bench.faults.verify import Findings, verify
 from bench.faults.workload import Expected, Outgoing, SpanKey
 from collector.inbox import Export
-from tests.books import collecting, one, run
+from tests.books import one, run
+from tests.desk import collecting
 
 # ── the comparison ───────────────────────────────────────────────────────────────────────────────────
 

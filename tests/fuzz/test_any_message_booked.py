@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from collector.export import Export
 from ledger import check
 from ledger.database import connect
-from tests.books import Collector, cloned, collecting, one, price, rows
+from tests.books import cloned, one, price, rows
+from tests.desk import Collector, collecting
 from tests.fuzz import seeds
 from tests.fuzz.any_message import DAY_NS, logs, metrics, traces
 from tests.fuzz.harnesses import POLICIES, Signal, decoded

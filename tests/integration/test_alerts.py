@@ -16,7 +16,8 @@ from ledger.alerts import AlertError, act, set_rule
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.queries import queries
-from tests.books import AT, agent, book, chat, export, price, rows, run
+from tests.books import AT, agent, chat, export, price, rows, run
+from tests.desk import book
 
 TENANT = "default"
 NOON = AT + timedelta(hours=3)

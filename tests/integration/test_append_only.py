@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from ledger.database import Role, connect
-from tests.books import book, chat, cloned, export, one, price, rows, run
+from tests.books import chat, cloned, export, one, price, rows, run
+from tests.desk import book
 
 APPEND_ONLY = ("entry", "transfer", "rate", "account")
 COLUMN = {"entry": "reason", "transfer": "quantity", "rate": "price_usd", "account": "account"}

@@ -13,7 +13,8 @@ from ledger import check
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.price_policies import add_policies, stated_policy
-from tests.books import AT, agent, book, chat, cloned, collecting, export, log, one, price, rows, run
+from tests.books import AT, agent, chat, cloned, export, log, one, price, rows, run
+from tests.desk import book, collecting
 
 DAMAGE = {
     "trial_balance": "update pigou.balance set debit_usd = debit_usd + 1 where debit_usd > 0",

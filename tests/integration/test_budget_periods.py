@@ -12,7 +12,8 @@ import pytest
 from ledger.budgets import ANY, Terms, set_budget
 from ledger.errors import BudgetError
 from ledger.periods import close
-from tests.books import AT, agent, book, chat, export, one, price, rows, run
+from tests.books import AT, agent, chat, export, one, price, rows, run
+from tests.desk import book
 from tests.integration.test_budgets import COST, TENANT, ask, budget, now_s, usd
 
 

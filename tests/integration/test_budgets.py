@@ -16,7 +16,8 @@ from ledger import check
 from ledger.budgets import Held, Terms, hold, release, set_budget
 from ledger.database import connect
 from ledger.errors import BudgetError, UnknownTenant
-from tests.books import AT, GATEWAY, agent, book, chat, collecting, export, one, price, rows, run
+from tests.books import AT, GATEWAY, agent, chat, export, one, price, rows, run
+from tests.desk import book, collecting
 
 TENANT = "default"
 COST = Decimal("0.0003")

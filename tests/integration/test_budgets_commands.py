@@ -12,7 +12,8 @@ import pytest
 
 from analyzers.alerts import evaluate
 from ledger.budgets import hold, release
-from tests.books import AT, book, chat, export, price
+from tests.books import AT, chat, export, price
+from tests.desk import book
 from tests.typed import Typed
 
 

@@ -18,7 +18,8 @@ from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 from ledger import check
 from ledger.database import connect, migrate
-from tests.books import chat, collecting, export, one, price, rows
+from tests.books import chat, export, one, price, rows
+from tests.desk import collecting
 from tests.integration.test_faults import start_again, wait_for
 from tests.pigou_process import new_folder
 

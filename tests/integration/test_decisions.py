@@ -10,7 +10,8 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from analyzers.decisions.derive import derive, state_assignment
-from tests.books import agent, book, chat, export, log, one, plain, price, rows, tool
+from tests.books import agent, chat, export, log, one, plain, price, rows, tool
+from tests.desk import book
 from tests.settled import settle_all
 
 TENANT = "default"

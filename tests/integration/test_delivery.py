@@ -18,7 +18,8 @@ from analyzers.delivery.outbox import Outbox, due_in_s, has_news
 from ledger.alerts import set_rule
 from ledger.database import connect
 from ledger.stated_channels import remove_channel
-from tests.books import AT, book, chat, export, one, price, rows, run
+from tests.books import AT, chat, export, one, price, rows, run
+from tests.desk import book
 from tests.integration.delivering import (
     SECRET,
     add_event,

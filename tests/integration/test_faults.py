@@ -29,10 +29,8 @@ from tests.books import (
     GATEWAY,
     PRICES,
     agent,
-    book,
     books,
     chat,
-    collecting,
     export,
     log,
     one,
@@ -43,6 +41,7 @@ from tests.books import (
     serving,
     tool,
 )
+from tests.desk import book, collecting
 from tests.pigou_process import new_folder
 
 COUNTS = "input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_usd"

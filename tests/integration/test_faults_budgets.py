@@ -15,7 +15,8 @@ import pytest
 from analyzers.alerts import evaluate
 from ledger.budgets import Held, Terms, hold, set_budget
 from ledger.database import connect
-from tests.books import AT, book, chat, collecting, export, one, price, rows
+from tests.books import AT, chat, export, one, price, rows
+from tests.desk import book, collecting
 
 COST = Decimal("0.0003")
 """Of a call in this notation."""

@@ -13,7 +13,8 @@ from analyzers.modes.look import Look, Window
 from analyzers.tasks import settle
 from ledger.database import connect
 from ledger.post import open_tenants
-from tests.books import AT, agent, book, chat, cloned, export, plain, price, run
+from tests.books import AT, agent, chat, cloned, export, plain, price, run
+from tests.desk import book
 
 DAYS = 6
 WINDOW = Window(AT, AT + timedelta(days=DAYS))

@@ -12,7 +12,8 @@ from analyzers.pipeline import run_round
 from ledger import check
 from ledger.errors import PeriodError, UnknownTenant
 from ledger.periods import close
-from tests.books import AT, book, chat, export, one, price, rows
+from tests.books import AT, chat, export, one, price, rows
+from tests.desk import book
 
 TENANT = "default"
 DAY = (datetime.now(UTC) - timedelta(days=10)).date()

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from ledger import check
-from tests.books import AT, Served, book, chat, export, one, price, rows, serving
+from tests.books import AT, Served, chat, export, one, price, rows, serving
+from tests.desk import book
 from tests.integration.test_budget_api import ask
 
 RATES = "/v1/rates"

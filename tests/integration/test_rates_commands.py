@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.books import book, chat, export
+from tests.books import chat, export
+from tests.desk import book
 from tests.typed import Typed
 
 ADD = ("rates", "add", "--tenant", "blue", "--provider", "acme", "--model", "m1", "--commodity")

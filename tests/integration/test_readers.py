@@ -17,7 +17,8 @@ from collector.preparing import ReadingPolicy, prepare
 from collector.readers import ReaderProcess
 from ledger.copy_binary import RECORD_COLUMNS, columns_of
 from ledger.database import connect
-from tests.books import agent, chat, collecting, export, one, price, tool
+from tests.books import agent, chat, export, one, price, tool
+from tests.desk import collecting
 
 POLICY = ReadingPolicy(64 * 1024 * 1024, "default", keep_content=False)
 RULES = Rules.default()

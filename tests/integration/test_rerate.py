@@ -12,7 +12,8 @@ from analyzers.pipeline import run_round
 from ledger import check
 from ledger.post import open_tenants
 from ledger.rerate import RerateResult, rerate
-from tests.books import AT, PRICES, agent, book, books, chat, collecting, export, one, price, rows
+from tests.books import AT, PRICES, agent, books, chat, export, one, price, rows
+from tests.desk import book, collecting
 
 TENANT = "default"
 CALLS = [export(agent(1, 1, input=1600, output=60), *(chat(1, n, 1, input=400, cached=100, output=15) for n in range(2, 6)))]

@@ -14,7 +14,8 @@ from dashboard.filters import parse
 from dashboard.pages.trace import summary
 from ledger import check, retention
 from ledger.errors import RetentionError
-from tests.books import AT, agent, book, books, chat, collecting, export, one, price, rows, run
+from tests.books import AT, agent, books, chat, export, one, price, rows, run
+from tests.desk import book, collecting
 
 NOW = datetime.now(UTC)
 OLD = (NOW.replace(day=1) - timedelta(days=200)).replace(hour=12)

@@ -8,7 +8,8 @@ import io
 import psycopg
 import pytest
 
-from tests.books import book, chat, export, price
+from tests.books import chat, export, price
+from tests.desk import book
 from tests.typed import Typed
 
 

@@ -17,7 +17,8 @@ from dashboard.filters import parse
 from dashboard.queries import bucket_of, named, statement
 from ledger import check
 from ledger.rerate import rerate
-from tests.books import AT, agent, book, chat, collecting, export, one, price, rows, run, tool
+from tests.books import AT, agent, chat, export, one, price, rows, run, tool
+from tests.desk import book, collecting
 
 _HOUR = AT.replace(minute=0, second=0, microsecond=0)
 # Those that show single calls, spans or rows, each bounded by a limit, by one trace or by one decision.

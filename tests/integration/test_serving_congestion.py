@@ -20,7 +20,8 @@ from economy.engine import Arrival, Process, Service, serve
 from economy.parameters import ENGINE, EngineParameters
 from ledger.post import open_tenants
 from ledger.price_vector import read_prices
-from tests.books import AT, book, chat, export, one, rows
+from tests.books import AT, chat, export, one, rows
+from tests.desk import book
 from tests.price_vectors import put_vector
 from tests.settled import settle_all
 

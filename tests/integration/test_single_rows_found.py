@@ -15,7 +15,8 @@ from dashboard.queries import ROWS_SHOWN, statement
 from ledger.database import connect
 from ledger.periods import close
 from ledger.rerate import rerate
-from tests.books import AT, agent, book, chat, cloned, export, one, price, rows, run
+from tests.books import AT, agent, chat, cloned, export, one, price, rows, run
+from tests.desk import book
 
 NOW = datetime.now(UTC)
 DAY_S = 86_400.0

@@ -19,7 +19,8 @@ from ledger.budgets import Terms, hold, set_budget
 from ledger.database import connect
 from ledger.price_policies import add_policies, stated_policy
 from ledger.price_vector import Limits, constrain
-from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, collecting, export, one, plain, price, rows, tool
+from tests.books import AT, GATEWAY, PRICES, agent, chat, cloned, export, one, plain, price, rows, tool
+from tests.desk import collecting
 from tests.integration.delivering import channel, state
 from tests.looked import found, look_of
 from tests.price_vectors import SLA, put_vector

@@ -17,7 +17,8 @@ from ledger.outcomes import Outcome, share, tell
 from ledger.periods import close
 from ledger.price_policies import add_policies, stated_policy
 from ledger.task_class_rules import NewRule, add_rule, remove_rule
-from tests.books import AT, Collector, agent, chat, collecting, export, log, one, plain, price, rows, tool
+from tests.books import AT, agent, chat, export, log, one, plain, price, rows, tool
+from tests.desk import Collector, collecting
 
 RISKY: dict[str, Any] = {
     "allocation__action__class": "deploy", "allocation__risk__probability": 0.1, "allocation__risk__loss_usd": 50,

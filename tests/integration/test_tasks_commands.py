@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.books import agent, book, chat, export, price
+from tests.books import agent, chat, export, price
+from tests.desk import book
 from tests.typed import Typed
 
 TRACE = f"{1:032x}"

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from analyzers.tasks import settle, settlement
-from tests.books import AT, Collector, collecting, one, price, run
+from tests.books import AT, one, price, run
+from tests.desk import Collector, collecting
 from tests.integration.test_tasks import PRICES, fixed, policy, sound
 
 # Every record once more, in another trace, as a transaction that began before writes it.

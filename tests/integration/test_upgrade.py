@@ -12,7 +12,8 @@ from psycopg import sql
 import migrations
 from ledger import check
 from ledger.database import HEAD, connect, migrate, version
-from tests.books import agent, book, books, chat, collecting, export, price, rows, run
+from tests.books import agent, books, chat, export, price, rows, run
+from tests.desk import book, collecting
 
 VERSIONS = Path(next(iter(migrations.__path__))) / "versions"
 

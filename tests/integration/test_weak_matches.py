@@ -8,7 +8,8 @@ from itertools import combinations
 import psycopg
 
 from analyzers.weak_matches import find_weak_matches
-from tests.books import book, chat, export, one, rows, run
+from tests.books import chat, export, one, rows, run
+from tests.desk import book
 
 
 def test_what_is_found_is_what_every_pair_says(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:

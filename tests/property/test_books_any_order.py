@@ -28,24 +28,8 @@ from ledger import check
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.price_policies import add_policies, stated_policy
-from tests.books import (
-    AT,
-    GATEWAY,
-    PRICES,
-    Collector,
-    agent,
-    books,
-    chat,
-    cloned,
-    collecting,
-    export,
-    log,
-    one,
-    plain,
-    price,
-    rows,
-    tool,
-)  # fmt: skip
+from tests.books import AT, GATEWAY, PRICES, agent, books, chat, cloned, export, log, one, plain, price, rows, tool
+from tests.desk import Collector, collecting
 
 Books = dict[str, list[tuple[Any, ...]]]
 _numbers = itertools.count(1)

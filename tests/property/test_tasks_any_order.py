@@ -22,7 +22,8 @@ from ledger import check
 from ledger.database import connect
 from ledger.outcomes import Outcome, Subject, share, tell
 from ledger.price_policies import add_policies, stated_policy
-from tests.books import AT, GATEWAY, Collector, agent, chat, cloned, collecting, export, log, plain, price, rows, tool
+from tests.books import AT, GATEWAY, agent, chat, cloned, export, log, plain, price, rows, tool
+from tests.desk import Collector, collecting
 
 RISK: dict[str, Any] = {
     "allocation__action__class": "deploy",
