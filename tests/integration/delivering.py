@@ -105,7 +105,7 @@ def deliver(
 
 
 def _forget_connections() -> None:
-    """A connection that a time limit cut off is left to the garbage, which warns of it in whichever test it is next looked for."""
+    """A connection that a time limit cut off is left to the garbage, which warns of it in whatever test looks for it next."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()

@@ -77,5 +77,5 @@ def test_what_pip_is_told_of_indexes_holds_for_uv(folder: Path) -> None:
     assert said == {
         "UV_DEFAULT_INDEX": "https://one.example/simple", "UV_INDEX": "https://two.example/simple",
         "SSL_CERT_FILE": "/some/bundle.pem", "UV_FIND_LINKS": "/other/wheels", "UV_INDEX_STRATEGY": "unsafe-best-match",
-        "UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1",
+        "UV_NO_PROGRESS": "1",
     }  # fmt: skip
