@@ -90,6 +90,12 @@ def _in_turn(session: pytest.Session) -> Generator[None, object, object]:
     return (yield)
 
 
+def pytest_sessionfinish() -> None:
+    """Stop what `book` keeps for databases that are no test's own."""
+    if (desk := sys.modules.get("tests.desk")) is not None:
+        desk.close_desks()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it, once the others have ended."""
     if not hasattr(config, "workerinput"):
