@@ -17,7 +17,7 @@ import numpy as np
 
 from analyzers.attribution.fit import FOLDS, Fit
 from analyzers.effects import intervals
-from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints, distinct, ranks
 from analyzers.effects.scores import EFFECTIVE_MIN
 
 _CHANCE_MIN = 1e-6
@@ -70,7 +70,7 @@ def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
         pulls[place] = weighed * (residual - missed[place]) / total
         by_fold[place, 0] = np.bincount(fit.fold[rows], weights=weighed * residual, minlength=FOLDS)
         by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
-        counts[place] = int((weighed > 0).sum()) if fit.alone else len(np.unique(tasks[weighed > 0]))
+        counts[place] = int((weighed > 0).sum()) if fit.alone else distinct(tasks[weighed > 0])
         sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
     priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
     return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold)
@@ -162,7 +162,7 @@ class Contrast:
                 continue
             of_tasks = priced[place]
             if not self.fit.alone:
-                of_tasks = np.bincount(np.unique(self.fit.tasks[self.decisions], return_inverse=True)[1], weights=of_tasks)
+                of_tasks = np.bincount(ranks(self.fit.tasks[self.decisions]), weights=of_tasks)
             n = max(len(of_tasks), int(self.arms[1].counts[place]))
             variance += left * max(0.0, float((of_tasks**2).sum()) - float(of_tasks.sum()) ** 2 / n)
         return variance
@@ -265,7 +265,7 @@ def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) ->
     if fit.alone:
         own_tasks, other_tasks, tasks = owners, others, len(owners) + len(others)
     else:
-        codes = np.unique(fit.tasks[np.concatenate([others, owners])], return_inverse=True)[1]
+        codes = ranks(fit.tasks[np.concatenate([others, owners])])
         other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
     one = arm(fit, others, _weights(fit, pool, others, option, base, loan), other_tasks)
     other = arm(fit, owners, _weights(fit, pool, owners, base, base, loan), own_tasks)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from analyzers.attribution.contrast import Arm, Contrast, Loan, contrast, measured
 from analyzers.attribution.fit import Fit
@@ -100,4 +100,4 @@ def _unequal(bands: list[tuple[Arm, Arm, int]], whole: tuple[Arm, Arm, int], ter
     precision = 1 / np.array(variances)
     mean = float((precision * values).sum() / precision.sum())
     q = float((precision * (np.array(values) - mean) ** 2).sum())
-    return math.isfinite(q) and float(stats.chi2.sf(q, len(values) - 1)) < _UNEQUAL
+    return math.isfinite(q) and float(special.chdtrc(len(values) - 1, q)) < _UNEQUAL

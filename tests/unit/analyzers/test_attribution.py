@@ -14,7 +14,7 @@ from analyzers.attribution.contrast import contrast
 from analyzers.attribution.fit import context, fit
 from analyzers.attribution.lending import Lending
 from analyzers.attribution.segments import bands, discoveries
-from analyzers.attribution.steadiness import averaged, is_steady
+from analyzers.attribution.steadiness import _Cleared, averaged, is_steady
 from analyzers.effects.estimate import InputError
 from bench.truth.markets import Drawn, Economy, play
 from tests import naive_attribution as naive
@@ -123,6 +123,19 @@ def test_what_changed_with_time_or_value_alone_is_seen() -> None:
     assert is_steady(choices, [(drifting, 1e-3 * price)], choices.decided_at, none, choices.tasks)  # moves no dollar that matters
     of_option = outcome + choices.chosen  # moves with the choice, whatever the choice moves with
     assert is_steady(choices, [(of_option, price)], choices.decided_at, none, choices.tasks)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_controls_leave_of_time_is_least_squares(twice: bool) -> None:
+    rng = np.random.default_rng(8)
+    controls, when, known = rng.normal(size=(200, 3)), rng.normal(size=200), rng.random(200) < 0.7
+    told = np.column_stack([controls, controls[:, 0]]) if twice else controls  # a control that says what another says
+    basis, left, leverage = _Cleared(told, when).among(known)
+    kept, time = controls[known], (when[known] - when[known].mean()) / when[known].std()
+    assert left == pytest.approx(time - kept @ np.linalg.lstsq(kept, time, rcond=None)[0], abs=1e-9)
+    both = np.column_stack([kept, time])
+    assert leverage == pytest.approx(np.diag(both @ np.linalg.inv(both.T @ both) @ both.T), abs=1e-9)
+    assert basis.shape == (int(known.sum()), 3)
 
 
 def test_logged_chances_are_averaged_over_what_is_recorded_only() -> None:
