@@ -23,7 +23,8 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
     if (size === 0) return "$0";
     if (size >= 0.9995) return sign + "$" + grouped(size, 2);
     if (size < 1e-7) return sign + "<$0.0000001";
-    return sign + "$" + size.toFixed(Math.min(7, 2 - Math.floor(Math.log10(size))));
+    const digits = size.toFixed(Math.min(7, 2 - Math.floor(Math.log10(size))));
+    return sign + "$" + digits.replace(/(\.\d\d\d*?)0+$/, "$1");
   };
 
   dagfuncs.tokens = (value) => {

@@ -14,6 +14,7 @@ from dashboard.components.marks import fact, known_or
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.components.terms import term
+from dashboard.figures.finding import WORDS
 from dashboard.figures.options import TERMS, Crossover, Option, Term, crossovers, options_of
 from dashboard.filters import DECISION_DIMENSIONS, Filters
 from dashboard.pages.allocation import VERDICT_WORDS
@@ -99,7 +100,7 @@ def options(view: View) -> Children:
     if not found:
         return [nothing("No options are known.")]
     heads = [html.Th("Option", scope="col"), html.Th([term("net"), ", ", term("95 % interval")], scope="col", className="number")]
-    heads += [html.Th(term(name), scope="col", className="number") for _, _, name, _ in TERMS]
+    heads += [html.Th([f"{WORDS[name]}, ", term(name)], scope="col", className="number") for _, _, name, _ in TERMS]
     return [
         html.Div(
             html.Table([html.Thead(html.Tr(heads)), html.Tbody([_option(option) for option in found])], className="options"),

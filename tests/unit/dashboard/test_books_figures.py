@@ -253,7 +253,7 @@ def answer(is_trial: bool = False, corrections: int = 0, booked_again: int | Non
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (answer(is_trial=True), "3 calls would be booked again (2 of them had no price): $1.00 → $1.50 (+$0.500)"),
+        (answer(is_trial=True), "3 calls would be booked again (2 of them had no price): $1.00 → $1.50 (+$0.50)"),
         (answer(is_trial=True), "Nothing is changed yet."),
         (answer(corrections=1), "1 price added, 1 correcting earlier ones."),
         (answer(is_trial=True, calls=0), "No call that is booked or waits would be charged at it."),
