@@ -126,11 +126,18 @@ def _row(view: View, row: Row) -> Row:
     ended = cast("datetime | None", row["resolved_at"]) or view.now
     return {
         **row,
+        "message": _without_amounts(row),
         "lasted": formats.lasting(ended - cast(datetime, row["opened_at"])).replace("less than two minutes", "moments"),
         "value_said": value_said(row["rule"], row["value"]),
         "threshold_said": value_said(row["rule"], row["threshold"]),
         "rule_said": row["rule"] if row["mode"] is None else mode_name(row["mode"]),
     }
+
+
+def _without_amounts(row: Row) -> object:
+    """What an alert says; of a finding without its dollars and its day, which stand beside it."""
+    said = str(row["message"])
+    return said if row["mode"] is None else said.rpartition(f"; {row['tenant']}: $")[0] or said
 
 
 def rules(view: View) -> Children:

@@ -224,7 +224,8 @@ def _estimated(row: Row) -> str:
 def _turns(option: Option, one: Crossover) -> str:
     """At which price the option and the chosen one change places."""
     at = f"{one.factor:,.3g} times today's" if one.usd is None else f"{formats.usd(one.usd)} ({one.factor:,.3g} times today's)"
-    return f"{option.name} and the chosen option are worth the same where {_PRICE_WORDS[one.price]}, {one.price}, is {at}."
+    name = option.name[:1].upper() + option.name[1:] if option.name[:1].islower() and " " in option.name else option.name
+    return f"{name} and the chosen option are worth the same where {_PRICE_WORDS[one.price]}, {one.price}, is {at}."
 
 
 def neighbours(view: View) -> Children:

@@ -75,7 +75,7 @@ def _mode(view: View, total: Row, found: list[Row], reach: float) -> Component:
 def _finding(row: Row, reach: float) -> Component:
     days = cast("list[dict[str, float | None]] | None", row["days"]) or []
     drawn = [float(day.get("usd") or 0) for day in days[-_DAYS_DRAWN:]]
-    whose = [html.Strong(str(row["tenant"]), className="name")]
+    whose: Children = [html.Strong(str(row["tenant"]), className="name")]
     if row["task_class"] is not None:
         whose.append(html.Span(f" · {row['task_class']}", className="name"))
     status = str(row["status"])
