@@ -148,7 +148,7 @@ def rules(view: View) -> Children:
         Column("rule", "Rule", "rule", 160, pinned=True),
         Column("meant", "What is looked at", "sentence", 320, grow=2),
         Column("opens_said", "Opens at", "sentence", 176),
-        Column("closes_said", "Closes below", width=150),
+        Column("closes_said", "Closes below", width=164),
         Column("severity", "Severity", "severity", 96),
         Column("whose", "For", width=80),
         Column("on_said", "On", width=62),

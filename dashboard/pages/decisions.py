@@ -102,9 +102,7 @@ def _statuses(view: View, by_status: dict[str | None, dict[str, object]], whole:
         for verdict, label, decisions in choices
     ]
     lost = by_status.get("appraised", {}).get("regret_usd")
-    return html.Div(
-        [*links, html.Span(f"{formats.usd(lost or 0)} lost for sure, in all", className="aside")], className="choices"
-    )
+    return html.Div([*links, html.Span(f"{formats.usd(lost or 0)} lost beyond chance", className="aside")], className="choices")
 
 
 def _how_many(shown: int, whole: int, sort: str) -> str:

@@ -30,7 +30,7 @@ def suspense(view: View) -> Children:
         Column("tenant", "Tenant", width=84),
         Column("calls", "Calls", "count", 72),
         Column("tokens", "Tokens", "tokens", 80),
-        Column("reason", "Because", width=166),
+        Column("reason", "Because", width=186),
         Column("mend", "What mends it on the command line", "code", grow=3, width=300),
         Column("last_at", "Last call, UTC", "time", 160),
     )
