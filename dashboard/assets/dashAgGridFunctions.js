@@ -71,6 +71,18 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   dagfuncs.openEntry = (params) => params.rowPinned || open(params, window.pigou.entryOf);
   dagfuncs.openDecision = (params) => open(params, window.pigou.decisionOf);
 
+  // On a phone a sentence is as wide as what can be seen of its table, so that it can be read without moving it.
+  const PHONE_PX = 600;
+  dagfuncs.narrowed = (params) => {
+    if (!params.clientWidth || params.clientWidth >= PHONE_PX) return;
+    const pinned = params.api.getDisplayedLeftColumns().reduce((sum, column) => sum + column.getActualWidth(), 0);
+    const room = Math.max(params.clientWidth - pinned - 2, 180);
+    const wide = (column) => column.cellClass === "wrapped" && (column.flex || column.width !== room);
+    const columns = params.api.getColumnDefs();
+    if (!columns.some(wide)) return;
+    params.api.setGridOption("columnDefs", columns.map((column) => (wide(column) ? { ...column, flex: null, minWidth: 120, width: room } : column)));
+  };
+
   // The unrounded number under the pointer; a dash says why it is one.
   dagfuncs.exact = (params) =>
     params.value === null || params.value === undefined ? "not known" : String(params.value);

@@ -145,7 +145,7 @@ def _said(bill: Bill, now_said: str, before_said: str) -> Children:
 
 
 def begun_within(first_hour: object, before: Window) -> str | None:
-    """That the books know only a part of the former period, and so what the comparison is worth; None where they know all of it."""
+    """That the books know only a part of the former period and what the change is worth then; None where they know it all."""
     if not isinstance(first_hour, datetime) or before.since is None or before.until is None:
         return None
     if not before.since + timedelta(days=1) <= first_hour < before.until:
