@@ -142,7 +142,7 @@ def test_each_layer_shows_what_is_particular_to_it(books: Books) -> None:
         ("action", "hand_offs", "No work was handed on"),
         ("supply", "engine_prices", "engine-a"), ("supply", "serving", "No engine tells how it serves"),
         ("supply", "drafting", "turn drafting off for contexts of 50"), ("supply", "drafting", "beyond what was seen"),
-        ("capital", "cache_writes", "'unpaid': 40"), ("capital", "hits", "V $1.00: $3.25"),
+        ("capital", "cache_writes", "'unpaid': 40"), ("capital", "hits", "V $1: $3.25 saved"),
         ("capital", "depreciation", "'kept': '1"), ("capital", "rollouts", "a day written off, on 7 batches"),
         ("capital", "rollouts", "2.00%"),
         ("capital", "portfolio", "adds to it"), ("capital", "portfolio", "no other gains more at less variance"),
