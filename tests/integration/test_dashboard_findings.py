@@ -138,7 +138,7 @@ def test_each_layer_shows_what_is_particular_to_it(books: Books) -> None:
         ("action", "production", "To know it: state how doses are decided."),
         ("action", "autonomy", "a person's yes"), ("action", "autonomy", "$2.3"), ("action", "autonomy", "cannot be undone"),
         ("action", "verification", "Of 300 checks in 1 class not one is seen to fail"),
-        ("action", "verification", "at most 1.0%"),
+        ("action", "verification", "0, at most 1.0"),
         ("action", "hand_offs", "No work was handed on"),
         ("supply", "engine_prices", "engine-a"), ("supply", "serving", "No engine tells how it serves"),
         ("supply", "drafting", "turn drafting off for contexts of 50"), ("supply", "drafting", "beyond what was seen"),
