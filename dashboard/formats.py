@@ -97,7 +97,7 @@ def share(part: object, whole: object) -> str:
         return f"<{THIN_SPACE}1{THIN_SPACE}%"
     if 99 < percent < 100:
         return f">{THIN_SPACE}99{THIN_SPACE}%"
-    return f"{percent:.0f}{THIN_SPACE}%"
+    return f"{percent:,.0f}{THIN_SPACE}%"
 
 
 def duration(value_ms: object) -> str:
