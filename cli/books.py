@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 
 class BookName(StrEnum):
-    """The two books."""
+    """The three books."""
 
     CASH = "cash"
     SHADOW = "shadow"
+    ACCRUAL = "accrual"
 
 
 KnownAtOption: TypeAlias = Annotated[
@@ -74,7 +75,7 @@ def statement(
     since: SinceOption = None,
     until: UntilOption = None,
     known_at: KnownAtOption = None,
-    book: Annotated[BookName, typer.Option("--book", help="Which of the two books.")] = BookName.CASH,
+    book: Annotated[BookName, typer.Option("--book", help="Which of the books.")] = BookName.CASH,
     by_day: Annotated[bool, typer.Option("--by-day", help="One line per day and commodity.")] = False,
     chosen: FormatOption = Format.TABLE,
 ) -> None:

@@ -14,7 +14,7 @@ import psycopg
 
 from ledger.queries import queries
 
-Book: TypeAlias = Literal["cash", "shadow"]
+Book: TypeAlias = Literal["cash", "shadow", "accrual"]
 Rows: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
 _SQL = queries("ledger", "statements")
 
