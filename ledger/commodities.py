@@ -13,7 +13,9 @@ Unit: TypeAlias = Literal[
     "token", "character", "message", "second", "pixel", "page", "search", "execution", "request", "usd", "quality"
 ]
 Direction: TypeAlias = Literal["input", "output"]
-Kind: TypeAlias = Literal["fresh", "cache_read", "cache_write", "plain", "reasoning", "fee", "latency", "risk", "quality", "capital"]
+Kind: TypeAlias = Literal[
+    "fresh", "cache_read", "cache_write", "plain", "reasoning", "fee", "latency", "risk", "quality", "capital"
+]
 
 
 class Commodity(NamedTuple):

@@ -25,12 +25,12 @@ _SLOT = 32_766
 _COMMODITY = COMMODITY_BY_NAME["capital_usd"].commodity_id
 _EXPENSES: dict[Step, str] = {"capitalised": "capitalised", "depreciated": "depreciation", "written off": "written_off"}
 _ASSETS = (
-    "copy stage_asset (asset_id, item, trace_id, span_id, since, tokens, capitalised_usd, depreciated_usd, written_off_usd, ends_at,"
-    " why) from stdin"
+    "copy stage_asset (asset_id, item, trace_id, span_id, since, tokens, capitalised_usd, depreciated_usd, written_off_usd,"
+    " ends_at, why) from stdin"
 )
 _ENTRIES = (
-    "copy stage_asset_entry (asset_id, asset_entry_id, step, at, trace_id, span_id, usd, debit_account_id, credit_account_id, reason)"
-    " from stdin"
+    "copy stage_asset_entry (asset_id, asset_entry_id, step, at, trace_id, span_id, usd, debit_account_id, credit_account_id,"
+    " reason) from stdin"
 )
 
 
@@ -96,9 +96,7 @@ def _stage(connection: psycopg.Connection, assets: Sequence[Asset], accounts: di
 def _accounts(connection: psycopg.Connection, tenant_id: int, assets: Sequence[Asset]) -> dict[str, int]:
     """Ids of the accounts by name. The tenant's lock, which posting waits for, is taken only to open some."""
     names = {name for asset in assets for step in _EXPENSES for name in accounts_of(asset, step)}
-    ids: dict[str, int] = dict(
-        connection.execute(_SQL["accounts"], {"tenant_id": tenant_id, "names": sorted(names)}).fetchall()
-    )
+    ids: dict[str, int] = dict(connection.execute(_SQL["accounts"], {"tenant_id": tenant_id, "names": sorted(names)}).fetchall())
     missing = sorted(names - ids.keys())
     if missing:
         lock_tenants(connection, [tenant_id])

@@ -79,9 +79,7 @@ def cache_assets(
 
 def _uses_by_write(made: Writes) -> dict[int, list[tuple[int, float]]]:
     uses: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
-    for write, touch, tokens in zip(
-        made.uses.write.tolist(), made.uses.touch.tolist(), made.uses.tokens.tolist(), strict=True
-    ):
+    for write, touch, tokens in zip(made.uses.write.tolist(), made.uses.touch.tolist(), made.uses.tokens.tolist(), strict=True):
         uses[write].append((touch, tokens))
     return uses
 

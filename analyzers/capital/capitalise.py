@@ -75,9 +75,7 @@ def _make(connection: psycopg.Connection, tenant_id: int, kind: Kind, days: Sequ
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         made = (
-            _caches(connection, tenant_id, days[0], known_to)
-            if kind == "cache"
-            else _rollouts(connection, tenant_id, known_to)
+            _caches(connection, tenant_id, days[0], known_to) if kind == "cache" else _rollouts(connection, tenant_id, known_to)
         )
     with connection.transaction():
         booked = Booked() if made is None else write(connection, tenant_id, kind, *made)

@@ -22,8 +22,8 @@ class Uses:
 @dataclass(frozen=True, slots=True)
 class Writes:
     """Writes in order of time. Shapes: (w,). `touch`: by which each was made; `reads`: touches that read any of it; `last_s`:
-    when it was last used; `is_closed`: nothing more can be saved by it, for it was replaced or its lifetime is over. `replaced_by`:
-    the touch that did, -1 where none. `uses`: every read of it.
+    when it was last used; `is_closed`: nothing more can be saved by it, for it was replaced or its lifetime is over.
+    `replaced_by`: the touch that did, -1 where none. `uses`: every read of them.
     """
 
     touch: Ints
