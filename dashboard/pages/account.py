@@ -25,6 +25,11 @@ _KINDS = {
     "assets": "what is held",
     "suspense": "what waits for a price or for readable counts",
 }
+_BOOKS = {
+    "cash": "",
+    "shadow": " (shadow book: imputed, nobody bills it)",
+    "accrual": " (accrual book: paid before, used here)",
+}
 
 
 def headline(view: View) -> Children:
@@ -46,7 +51,7 @@ def headline(view: View) -> Children:
     if view.window.since:
         said = f" moved in {span_said(view.filters.between(view.window.whole_days()), view.now).removesuffix(' UTC')}"
     below = f", on {formats.count(total['accounts'], 'account')}" if cast(int, total["accounts"]) > 1 else ""
-    book = "" if view.filters.asked.get("book", "cash") == "cash" else " (shadow book: imputed, nobody bills it)"
+    book = _BOOKS[view.filters.asked.get("book", "cash")]
     facts = [
         fact(formats.usd(total["opening_usd"]), "before", "sum of amount_usd of ledger.balances before the first day shown"),
         fact(moved, "moved", "sum of amount_usd of ledger.balances in the days shown"),

@@ -212,21 +212,25 @@ select format('entry %s of tenant %s is of no asset', n.entry_id, n.tenant_id)
 select count(*) from pigou.asset
 
 -- name: assets_are_sums
--- Accounts of assets on which something else stands than capitalised less depreciated less written off; calls that are capitalised twice, as
--- a cache's write and as part of a batch.
+-- Accounts of the accrual book on which something else stands than their assets say: what is left of them, what was capitalised, depreciated
+-- and written off; assets below nothing; calls that are capitalised twice, as a cache's write and as part of a batch.
 with stands as (
     select b.tenant_id, n.account, sum(b.debit_usd - b.credit_usd) as usd
       from pigou.balance b join pigou.account n using (tenant_id, account_id)
-     where b.book = 'accrual' and n.kind = 'asset'
+     where b.book = 'accrual'
      group by b.tenant_id, n.account
 ),
 carried as (
-    select tenant_id, 'assets:' || kind || ':' || item as account, sum(capitalised_usd - depreciated_usd - written_off_usd) as usd
-      from pigou.asset group by tenant_id, kind, item
+    select a.tenant_id, l.level || a.kind || ':' || a.item as account, sum(l.usd) as usd
+      from pigou.asset a
+     cross join lateral (values
+           ('assets:', a.capitalised_usd - a.depreciated_usd - a.written_off_usd), ('expenses:capitalised:', -a.capitalised_usd),
+           ('expenses:depreciation:', a.depreciated_usd), ('expenses:written_off:', a.written_off_usd)) l (level, usd)
+     group by a.tenant_id, l.level, a.kind, a.item
 )
-select format('%s of tenant %s: %s stands on it, its assets carry %s', account, tenant_id, stands.usd, carried.usd)
+select format('%s of tenant %s: %s stands on it, its assets say %s', account, tenant_id, stands.usd, carried.usd)
   from stands full join carried using (tenant_id, account)
- where coalesce(stands.usd, 0) <> coalesce(carried.usd, 0) or stands.usd < 0
+ where coalesce(stands.usd, 0) <> coalesce(carried.usd, 0) or (stands.usd < 0 and starts_with(account, 'assets:'))
 union all
 select format('call %s of trace %s of tenant %s is capitalised as a cache write and with its batch', encode(a.span_id, 'hex'),
               encode(a.trace_id, 'hex'), a.tenant_id)
