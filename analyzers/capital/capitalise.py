@@ -115,22 +115,27 @@ def _rollouts(connection: psycopg.Connection, tenant_id: int, known_to: datetime
         Batch(trace, level(run or UNKNOWN), first, last, tokens, cost)
         for trace, run, first, last, tokens, cost in connection.execute(_SQL["batches"], of).fetchall()
     ]
-    past = _past_the_point(connection, tenant_id, window)
+    # What was judged stands where it is not judged again: the mode looks at four weeks, and at no less than a dozen updates.
+    verdicts = {
+        (trace.hex(), span.hex()): is_past for trace, span, is_past in connection.execute(_SQL["verdicts"], of).fetchall()
+    }
+    verdicts |= _past_the_point(connection, tenant_id, window)
     consumed: dict[bytes, Consumption] = {}
     for batch, at, trace, update in connection.execute(_SQL["consumptions"], of).fetchall():
-        consumed.setdefault(bytes.fromhex(batch), Consumption(at, trace, update, (trace.hex(), update.hex()) in past))
+        is_past = verdicts.get((trace.hex(), update.hex()), False)
+        consumed.setdefault(bytes.fromhex(batch), Consumption(at, trace, update, is_past))
     return since, datetime.now(UTC) + _DAY, rollout_assets(batches, consumed, known_to)
 
 
-def _past_the_point(connection: psycopg.Connection, tenant_id: int, window: Window) -> set[tuple[str, str]]:
-    """Updates (trace, span) that consumed what gained less than what fades meanwhile, as the mode of stale rollouts judges."""
-    past: set[tuple[str, str]] = set()
+def _past_the_point(connection: psycopg.Connection, tenant_id: int, window: Window) -> dict[tuple[str, str], bool]:
+    """Whether updates (trace, span) consumed what gained less than what fades meanwhile, as the mode of stale rollouts judges."""
+    verdicts: dict[tuple[str, str], bool] = {}
     for trainer in stale_rollouts.load(connection, tenant_id, window):
         found = stale(trainer.updates)
         if found is not None:
-            judged = zip(trainer.traces, trainer.spans, found.is_past.tolist(), strict=True)
-            past |= {(trace, span) for trace, span, is_past in judged if is_past}
-    return past
+            updates = zip(trainer.traces, trainer.spans, strict=True)
+            verdicts |= dict(zip(updates, found.is_past.tolist(), strict=True))
+    return verdicts
 
 
 @contextmanager

@@ -96,9 +96,23 @@ select c.trace_id, coalesce(min(c.agent), min(c.service), ''), min(c.started_at)
  order by min(c.started_at), c.trace_id
 
 -- name: consumptions
--- Which update consumed which batch, by its links, in order of time.
+-- Which update consumed which batch, by its links, in order of time; and, of updates whose records are past their retention, by what was booked.
 select l->>'trace_id', r.started_at, r.trace_id, r.span_id
   from pigou.record r
  cross join jsonb_array_elements(case when jsonb_typeof(r.links) = 'array' then r.links else '[]' end) l
  where r.tenant_id = %(tenant_id)s and r.use = 'update' and r.started_at >= %(since)s
- order by r.started_at, r.span_id
+ union all
+select encode(a.trace_id, 'hex'), e.at, e.trace_id, e.span_id
+  from pigou.asset a
+  join pigou.asset_entry e on e.tenant_id = a.tenant_id and e.asset_id = a.asset_id and e.entry_id is not null
+ where a.tenant_id = %(tenant_id)s and a.kind = 'rollouts' and a.since >= %(since)s and e.step <> 'capitalised' and e.span_id is not null
+   and not exists (select from pigou.record r where r.tenant_id = e.tenant_id and r.trace_id = e.trace_id and r.span_id = e.span_id)
+ order by 2, 4
+
+-- name: verdicts
+-- Which updates were booked as past the point, and which as not.
+select e.trace_id, e.span_id, bool_or(e.step = 'written off')
+  from pigou.asset a
+  join pigou.asset_entry e on e.tenant_id = a.tenant_id and e.asset_id = a.asset_id and e.entry_id is not null
+ where a.tenant_id = %(tenant_id)s and a.kind = 'rollouts' and a.since >= %(since)s and e.step <> 'capitalised' and e.span_id is not null
+ group by e.trace_id, e.span_id

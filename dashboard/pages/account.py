@@ -129,10 +129,15 @@ def entries(view: View) -> Children:
 
 
 def with_rates(frame: Frame) -> list[dict[str, object]]:
-    """Rows with their rate as people know it, for a million units: one unit's would need more digits than are read."""
-    return [
-        {**row, "per_million": None if row["rate_usd"] is None else cast(Decimal, row["rate_usd"]) * 1_000_000} for row in frame
-    ]
+    """Rows with their rate as people know it, for a million units: one unit's would need more digits than are read.
+
+    Dollars that are moved as such have none.
+    """
+    return [{**row, "per_million": _per_million(row["rate_usd"], row["commodity"])} for row in frame]
+
+
+def _per_million(rate_usd: object, commodity: object) -> Decimal | None:
+    return None if rate_usd is None or commodity == "capital_usd" else cast(Decimal, rate_usd) * 1_000_000
 
 
 def _crumbs(view: View, account: str) -> Component:

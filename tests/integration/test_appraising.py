@@ -14,7 +14,7 @@ import pytest
 from analyzers import freshness
 from analyzers.appraising import Appraising, run_line
 from analyzers.detect import MODES, detect
-from analyzers.freshness import AGAIN_AFTER
+from analyzers.freshness import AGAIN_AFTER, GRACE
 from analyzers.modes.look import Look, LookAt, Mode, Window
 from ledger.findings import set_materiality
 from ledger.queries import queries
@@ -66,7 +66,9 @@ def test_what_is_found_is_told_in_one_go(
 
 
 def is_due(writer: psycopg.Connection) -> bool:
-    row = writer.execute(queries("analyzers", "appraise")["appraisal_is_due"], {"again_after": AGAIN_AFTER}).fetchone()
+    row = writer.execute(
+        queries("analyzers", "appraise")["appraisal_is_due"], {"again_after": AGAIN_AFTER, "grace": GRACE}
+    ).fetchone()
     return row == (True,)
 
 

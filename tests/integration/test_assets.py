@@ -236,3 +236,13 @@ def test_a_batch_is_used_up_by_its_update_or_left_behind(assets_dsn: str, books_
         ("rollouts", "trainer", cost, 0, cost, 0, "its run ended without consuming it"),
     ]
     assert faults(books_of) == []
+    # What was consumed stays so when the update's record is past its retention.
+    with connect(assets_dsn, "owner") as owner:
+        assert run(owner, "delete from pigou.record where use = 'update'").rowcount == 1
+    run(
+        books_of,
+        "insert into pigou.asset_due select tenant_id, 'rollouts', %s from pigou.tenant where tenant = 'trains'",
+        AT.date(),
+    )
+    capitalise(books_of, now=week + timedelta(minutes=11))
+    assert entries(books_of, "trains") == (4, 0)
