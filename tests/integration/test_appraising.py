@@ -60,6 +60,7 @@ def test_what_is_found_is_told_in_one_go(
     run_line(writer)
     told = "select a.rule, a.state, f.mode from ledger.alerts a join ledger.findings f using (tenant, alert_id)"
     assert set(rows(writer, told)) == {("misallocation", "open", mode)}
+    assert rows(writer, "select count(*) from pigou.setting where setting = 'capitalised_seen'") == [(1,)]
     assert not Appraising("", {}).turn(writer), "nothing is due any more"
     owner.execute("update pigou.setting set value = '2020-01-01' where setting = 'detected_from'")
     assert is_due(writer), "nobody has looked since"
