@@ -80,8 +80,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def _in_turn(session: pytest.Session) -> Generator[None, object, object]:
-    """In a new checkout one test process compiles what all import, a second makes the home, a third compiles what the first comes to
-    late; then the rest follow."""
+    """In a new checkout one test process compiles what all import, a second makes the home, and a third compiles what the first
+    comes to late; then the rest follow."""
     worker = getattr(session.config, "workerinput", {}).get("workerid")
     folder = Path(os.environ[SHARED_FOLDER])
     if worker is None or not (folder / UNCOMPILED).exists():
