@@ -38,6 +38,10 @@ max_wal_size = '256MB'
 min_wal_size = '64MB'
 autovacuum = off
 """
+PROVIDERS = ("openai", "anthropic")
+"""Whose list prices are in the database that tests copy."""
+WHOLE_LIST = "pigou_whole_list"
+"""Name of a database that holds all list prices, as a home of its own (`prepared_home`) does."""
 LONG_FIRST = (
     "tests/pages/test_walks.py",
     "tests/pages/test_demo.py",
@@ -124,7 +128,9 @@ def server(prepared_home: Path) -> Iterator[str]:
             process = home.cluster.spawn(log, dies_with_parent=True)
         try:
             assert wait_until(lambda: home.cluster.ready, 60), (home.logs / "postgres.log").read_text()
-            yield home.cluster.dsn().replace(f"/{DATABASE}?", "/postgres?", 1)
+            uri = home.cluster.dsn().replace(f"/{DATABASE}?", "/postgres?", 1)
+            _trim(uri)
+            yield uri
         finally:
             home.cluster.stop()
             process.wait()
@@ -132,7 +138,7 @@ def server(prepared_home: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server: str) -> str:
-    """Name of a migrated database with the list prices, to clone from."""
+    """Name of a migrated database with the list prices of two providers, to clone from; a module may name WHOLE_LIST instead."""
     return DATABASE
 
 
@@ -170,6 +176,17 @@ def owner(dsn: str) -> Iterator[psycopg.Connection]:
     """A connection that may do anything; for looking behind the views."""
     with connect(dsn, "owner") as connection:
         yield connection
+
+
+def _trim(server: str) -> None:
+    """Leave the list prices of two providers in the template: most of each of its hundreds of copies would be rates."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {WHOLE_LIST} template {DATABASE} strategy file_copy".encode())
+    with psycopg.connect(_named(server, DATABASE), autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")  # rates are append-only
+        connection.execute("delete from pigou.rate where provider <> all (%s)", (list(PROVIDERS),))
+        connection.execute("vacuum full pigou.rate")
+        connection.execute("checkpoint")  # until then the old files are copied, too
 
 
 def _named(uri: str, database: str) -> str:

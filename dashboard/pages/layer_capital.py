@@ -134,7 +134,7 @@ def _hit(row: Row) -> Component:
     worth = formats.usd(low) if low == high else f"{formats.usd(low)} to {formats.usd(high)}"
     rate = float(formats.number(row["hit_rate"]) or 0)
     saved = round(float(formats.number(row["saved_usd"]) or 0), 4)
-    small = html.Small(f"V {worth}: {formats.usd(saved)}")
+    small = html.Small(f"V {worth.removesuffix('.00')}: {formats.usd(saved)} saved")
     title = f"{formats.count(row['calls'], 'call')} of tasks worth {worth}, saved {formats.usd(saved)}"
     shade = cast("dict[str, object]", {"--strength": f"{rate * 100:.1f}%"})
     return html.Td(html.Span([formats.share(rate, 1), small], className="cell", title=title), className="shaded", style=shade)
@@ -194,7 +194,7 @@ def _trainer(row: Row) -> Component:
     lost_usd = formats.usd_estimate(row["usd_per_day"], row["low"], row["high"])
     written_off = f"a day written off, on {row['past_the_point'] or 0:,} batches"
     facts = [
-        fact(str(known_or(cast("str | None", row["trainer"]))), f"trainer, {row['updates']:,} updates", "ledger.looks"),
+        fact(str(known_or(cast("str | None", row["trainer"]))), formats.count(row["updates"], "update"), "ledger.looks"),
         fact(lost_usd, _a_day(row), "usd_per_day of its look", act=bool(row["usd_per_day"])),
         fact(said, "capability lost by age (95 %)", "gain at the usual lag less that at the lag consumed"),
         fact(formats.usd(row["written_off_usd_per_day"]), written_off, "spent on batches that teach less than fades meanwhile"),
@@ -223,9 +223,9 @@ def _per_token(uses: list[Row]) -> Children:
     columns = (
         Column("use", "Use", width=110),
         Column("trainer", "Trainer", width=130, grow=1),
-        Column("gain", "Capability for a million tokens more", "quantity", 250),
+        Column("gain", "Capability for a million more", "quantity", 210),
         Column("interval", "95 %", width=190),
-        Column("usd_per_million", "A million costs, USD", "usd", 160),
+        Column("usd_per_million", "A million tokens cost, USD", "usd", 200),
         Column("gain_per_usd", "Capability for a dollar", "quantity", 180),
         Column("verdict", "So far", width=190, grow=1),
     )
@@ -234,7 +234,7 @@ def _per_token(uses: list[Row]) -> Children:
             **row,
             "gain": _rounded(row["gain"]),
             "gain_per_usd": _rounded(row["gain_per_usd"]),
-            "interval": f"{_rounded(row['low'])} to {_rounded(row['high'])}",
+            "interval": f"{_signed(row['low'])} to {_signed(row['high'])}",
             "verdict": _verdict(row),
         }
         for row in uses
@@ -247,7 +247,7 @@ def _per_token(uses: list[Row]) -> Children:
 
 def _verdict(row: Row) -> str:
     low, high = (float(formats.number(row[name]) or 0) for name in ("low", "high"))
-    return "adds to it" if low > 0 else "takes from it" if high < 0 else "cannot be told from nothing"
+    return "adds to it" if low > 0 else "takes from it" if high < 0 else "may be nothing"
 
 
 def _ways(ways: list[Row]) -> Children:
@@ -279,7 +279,7 @@ def _ways(ways: list[Row]) -> Children:
 
 def _gain(way: Row) -> str:
     low, high = _limits(way)
-    return f"{_rounded(way['gain'])} ({_rounded(low)} to {_rounded(high)})"
+    return f"{_signed(way['gain'])} ({_signed(low)} to {_signed(high)})"
 
 
 def _limits(way: Row) -> tuple[float, float]:
@@ -289,6 +289,11 @@ def _limits(way: Row) -> tuple[float, float]:
 
 def _error(way: Row) -> float:
     return (float(formats.number(way["variance"]) or 0) / float(formats.number(way["updates"]) or 1)) ** 0.5
+
+
+def _signed(value: object) -> str:
+    rounded = _rounded(value)
+    return formats.UNKNOWN if rounded is None else f"{rounded:g}".replace("-", "−", 1)
 
 
 def _rounded(value: object) -> float | None:

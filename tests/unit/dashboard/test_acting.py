@@ -167,7 +167,7 @@ AS_HELD = (None, "", None)
 
 def test_a_quote_chooses_by_the_prices_that_hold() -> None:
     said = str(answered(PRICES, MENU, AS_HELD))
-    assert "Choose large: it nets $1.85 a task, $0.0680 ahead of the next." in said
+    assert "Choose large: it nets $1.85 a task, $0.068 ahead of the next." in said
     assert "From V = $1.73 on, large is better than small." in said, "(0.048 + 0.004) / 0.06, in dollars of value: times 2"
 
 
