@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import importlib
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -27,6 +28,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SHARED_FOLDER = "TESTS_SHARED_FOLDER"
 UNCOMPILED = "uncompiled"
 """Name of a file in the shared folder, while nothing is compiled yet."""
+IMPORTED_LATE = ("dashboard.app", "collector.app", "cli.main")
 # The tests' own data may be lost with the machine; what is promised of durability has tests with servers of their own.
 SETTINGS = """\
 fsync = off
@@ -78,7 +80,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def _in_turn(session: pytest.Session) -> Generator[None, object, object]:
-    """In a new checkout one test process compiles what all import, while another makes the home; the rest wait for the first."""
+    """In a new checkout one test process compiles what all import, a second makes the home, and a third compiles what the first
+    comes to late; then the rest follow."""
     worker = getattr(session.config, "workerinput", {}).get("workerid")
     folder = Path(os.environ[SHARED_FOLDER])
     if worker is None or not (folder / UNCOMPILED).exists():
@@ -90,6 +93,9 @@ def _in_turn(session: pytest.Session) -> Generator[None, object, object]:
             (folder / UNCOMPILED).unlink()
     if worker == "gw1":
         make_home(folder)
+    if worker == "gw2":
+        for name in IMPORTED_LATE:
+            importlib.import_module(name)
     wait_until(lambda: not (folder / UNCOMPILED).exists(), 300)
     return (yield)
 
