@@ -106,6 +106,13 @@ PAGE = Page(
         _OF_ALLOCATION["equimarginal"],
         _OF_ALLOCATION["heat"],
         Panel("confidence", "How far to trust this", confidence, skeleton_px=200),
-        Panel("flow", "Where the dollars went, and what became of them", flows, "USD.", table="flow", skeleton_px=400),
+        Panel(
+            "flow",
+            "Where the dollars went, and what became of them",
+            flows,
+            "USD, all the time shown.",
+            table="flow",
+            skeleton_px=400,
+        ),
     ),
 )
