@@ -93,7 +93,7 @@ PAGE = Page(
     register=_register,
     panels=(
         Panel("overview_headline", "", headline, skeleton_px=110),
-        Panel("matters", "What goes wrong, and what it costs a day", matters, table="findings", skeleton_px=520),
+        Panel("matters", "What goes wrong, and what it costs a day", matters, table="findings", skeleton_px=780),
         Panel(
             "layer_vector",
             "What each layer realised, and the best it could have",
