@@ -21,6 +21,8 @@ from ledger.queries import queries
 
 log = logging.getLogger("pigou.analyzers")
 
+CAPITALISES_FOR_S = 20.0
+"""Books that are new to it are worked through by and by, so that findings need not wait for them."""
 FIRST_AFTER_S = 60.0
 """Not while everything starts."""
 
@@ -43,7 +45,7 @@ def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
     evaluate(connection)
     produce(connection)
     refresh_prices(connection)
-    capitalise(connection)
+    capitalise(connection, for_s=CAPITALISES_FOR_S)
 
 
 def appraise_once(dsn: str, *, is_all: bool = False) -> int:

@@ -6,12 +6,12 @@ is booked follows from the calls as they are booked, from updates and from the t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby
-from typing import Any, TypeAlias, cast
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -49,24 +49,27 @@ def capitalise(
     connection: psycopg.Connection,
     *,
     now: datetime | None = None,
+    for_s: float | None = None,
     progress: Progress = lambda _step, _done, _total: None,
 ) -> Capitalised:
     """Make the assets again of all days of which something came, and write off what has come to its end.
 
-    `now` stands for the clock in simulations. Wants an idle connection in autocommit. Of several, one works at a time.
+    `now` stands for the clock in simulations. `for_s`: nothing more is begun after so many seconds; the rest stays due.
+    Wants an idle connection in autocommit. Of several, one works at a time.
     """
+    began = time.monotonic()
     known_to = (now or datetime.now(UTC)) - GRACE
     with _alone(connection):
         connection.execute(_SQL["touch"], {"seen_to": seen_to(connection)})
         connection.execute(_SQL["touch_ended"], {"known_to": known_to})
         due = connection.execute(_SQL["due"]).fetchall()
         done = Capitalised()
-        for (tenant_id, kind), rows in groupby(due, key=lambda row: (row[0], row[1])):
-            days = [row[2] for row in rows]
-            for some in [days] if kind == "rollouts" else [[day] for day in days]:
-                booked = _make(connection, tenant_id, cast(Kind, kind), some, known_to)
-                done = Capitalised(done.days + len(some), done.entries + booked.entries, done.reversals + booked.reversals)
-                progress("capitalise", done.days, len(due))
+        for number, (tenant_id, kind, days) in enumerate(due, 1):
+            booked = _make(connection, tenant_id, kind, days, known_to)
+            done = Capitalised(done.days + len(days), done.entries + booked.entries, done.reversals + booked.reversals)
+            progress("capitalise", number, len(due))
+            if for_s is not None and time.monotonic() - began > for_s:
+                break
     return done
 
 
@@ -88,7 +91,7 @@ _Made: TypeAlias = tuple[datetime, datetime, list[Asset]]
 
 
 def _caches(connection: psycopg.Connection, tenant_id: int, day: date, known_to: datetime) -> _Made | None:
-    since = datetime.combine(day, time(0), UTC)
+    since = datetime.combine(day, datetime.min.time(), UTC)
     until = since + _DAY
     of: dict[str, Any] = {"tenant_id": tenant_id, "day": day, "since": since, "until": until}
     row = connection.execute(_SQL["has_written"], of).fetchone()

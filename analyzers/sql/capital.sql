@@ -41,8 +41,11 @@ select distinct tenant_id, kind, (since at time zone 'UTC')::date from pigou.ass
 on conflict do nothing
 
 -- name: due
--- What is to be made again, the earliest days first.
-select tenant_id, kind, day from pigou.asset_due order by tenant_id, kind, day
+-- What is to be made again, the latest days first: those of caches one by one, those of a tenant's rollouts together.
+select tenant_id, kind, array_agg(day order by day)
+  from pigou.asset_due
+ group by tenant_id, kind, case when kind = 'cache' then day end
+ order by max(day) desc, tenant_id, kind
 
 -- name: done
 -- That it was.

@@ -300,9 +300,9 @@ PAGE = Page(
         ),
         Panel(
             "heat",
-            "Regret by class of tasks and kind of decision",
+            "What choices lost, by class of tasks and kind",
             heat,
-            "USD a day.",
+            "Regret, USD a day.",
             table="regret_by_class_and_kind",
             skeleton_px=300,
         ),

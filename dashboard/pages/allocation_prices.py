@@ -47,7 +47,12 @@ def prices(view: View) -> Children:
     """V, λ and ρ over the classes shown, where each comes from, and whether its constraint binds; every row below."""
     rows = list(view.ask("price_vector"))
     if not rows:
-        return [nothing("No price is stated or solved yet: value, latency and risk cannot be compared with compute without one.")]
+        return [
+            nothing("No price is stated or solved yet: value, latency and risk cannot be compared with compute without one."),
+            html.P(
+                ["State them in a file: ", html.Code("pigou policy import prices.yaml"), " (docs/tasks.md)."], className="note"
+            ),
+        ]
     shown = [
         {
             **row,

@@ -46,25 +46,25 @@ def _found(view: View, total: Row) -> Children:
         said.append(f", where tokens cost {formats.usd(spend)} a day")
     if first is not None:
         said += [
-            _largest(first, total),
+            largest(first, total),
             dcc.Link(_without_end(str(first["sentence"])), href=finding_link(first), className="name sentence"),
         ]
     days = [float(formats.number(row["usd"]) or 0) for row in view.ask("findings_by_day")][-_DAYS_DRAWN:]
-    line: Children = [_changed(total), *_trend(view), "."]
+    line: Children = [found_lately(total), *_trend(view), "."]
     if len(days) > 1:
         line = [spark(days, f"USD lost on each of the last {len(days)} days"), " ", *line]
-    line += _beyond_spend(total["usd_per_day"], spend)
+    line += beyond_spend(total["usd_per_day"], spend)
     return [html.H1([*said, "."], className="headline"), html.P(line, className="change")]
 
 
-def _largest(first: Row, total: Row) -> str:
+def largest(first: Row, total: Row) -> str:
     """How the largest finding is led in: as what share of all, or as all there is."""
     if total["findings"] == 1:
         return ": "
     return f". The largest part, {formats.share(first['usd_per_day'], total['usd_per_day'])}: "
 
 
-def _beyond_spend(usd: object, spend: object) -> Children:
+def beyond_spend(usd: object, spend: object) -> Children:
     """Why more can be lost than is spent, where that is so."""
     lost, spent = formats.number(usd), formats.number(spend)
     if lost is None or not spent or lost <= spent:
@@ -96,14 +96,14 @@ def _trend(view: View) -> Children:
     return ["; in the last seven days ", told, f" than in the week before ({was} a day)"]
 
 
-def _changed(total: Row) -> str:
+def found_lately(total: Row) -> str:
     """How many findings there are, and how many of them were found within a week."""
     count, new = formats.count(total["findings"], "finding"), total["new_findings"]
     if not new:
         return f"{count}, none found within a week"
     if new == total["findings"]:
         return f"{count}, {'' if new == 1 else 'all '}found within a week"
-    usd = formats.usd(round(float(formats.number(total["new_usd_per_day"]) or 0)))
+    usd = formats.usd(round(float(formats.number(total["new_usd_per_day"]) or 0))).removesuffix(".00")
     return f"{count}, {new:,} of them found within a week ({usd} a day)"
 
 

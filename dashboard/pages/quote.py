@@ -149,7 +149,7 @@ def _prices(row: Row, tried: tuple[str | None, str | None, str | None]) -> tuple
 
 def _best(choice: Choice) -> str:
     if choice.best is None:
-        return "No option can be compared."
+        return "No option can be compared yet: write V, λ and ρ above, or state them."
     others = sorted((one.surplus_usd for one in choice.terms if one is not choice.best), reverse=True)
     ahead = f", {formats.usd(choice.best.surplus_usd - others[0])} ahead of the next" if others else ""
     if choice.best.surplus_usd < 0:

@@ -17,6 +17,7 @@ from analyzers.capital.capitalise import capitalise
 from analyzers.pipeline import run_round
 from ledger import check
 from ledger.database import connect
+from ledger.periods import close
 from ledger.post import open_tenants
 from tests.books import AT, agent, books, chat, cloned, export, one, plain, price, rows, run
 from tests.desk import book
@@ -26,6 +27,11 @@ PREMIUM = Decimal("0.004")
 NOW = AT + timedelta(days=1)
 DAY = timedelta(days=1)
 TWICE = """
+insert into pigou.asset
+select a.tenant_id, gen_random_uuid(), 'cache', a.item, c.trace_id, c.span_id, a.since, a.tokens, 0, 0, 0, null, ''
+  from pigou.asset a join pigou.call c on c.tenant_id = a.tenant_id and c.trace_id = a.trace_id and a.kind = 'rollouts'
+"""
+ANOTHER = """
 insert into pigou.asset
 select tenant_id, gen_random_uuid(), kind, 'another', trace_id, span_id, since, tokens, 1, 0, 0, ends_at, why from pigou.asset
 """
@@ -188,17 +194,44 @@ def test_what_is_taken_back_leaves_nothing_and_may_come_again(assets_dsn: str, b
         ("update pigou.asset_entry set entry_id = null where step = 'depreciated'", "assets_equal_books"),
         ("delete from pigou.asset where written_off_usd > 0", "assets_equal_books"),
         ("update pigou.asset set capitalised_usd = capitalised_usd + 0.001", "assets_are_sums"),
+        (ANOTHER, "assets_are_sums"),
         (TWICE, "assets_are_sums"),
     ],
 )  # fmt: skip
 def test_the_check_sees_what_was_tampered_with(assets_dsn: str, books_of: psycopg.Connection, tampered: str, fails: str) -> None:
     if not told(books_of, "tampered"):
-        book(assets_dsn, [export(written(1), read(1, 2, 10), written(2), tenant="tampered")])
+        book(assets_dsn, [export(written(1), read(1, 2, 10), written(2), *batch(3), tenant="tampered")])
         capitalise(books_of, now=NOW)
     assert check.one(books_of, fails).ok
     with books_of.transaction(force_rollback=True):
         run(books_of, tampered)
         assert not check.one(books_of, fails).ok
+
+
+def test_late_reads_of_a_closed_day_are_booked_on_the_first_open_one(assets_dsn: str, books_of: psycopg.Connection) -> None:
+    book(assets_dsn, [export(written(1), tenant="closed")])
+    capitalise(books_of, now=NOW)
+    close(books_of, "closed", AT.date())
+    book(assets_dsn, [export(read(1, 2, 100), tenant="closed")])
+    capitalise(books_of, now=NOW)
+    posted = (
+        "select posted_on, kind, count(*) from ledger.entries where tenant = 'closed' and source = 'capitalise'"
+        " group by posted_on, kind order by posted_on, kind"
+    )
+    assert rows(books_of, posted) == [
+        (AT.date(), "capital", 2), ((AT + DAY).date(), "capital", 1), ((AT + DAY).date(), "reversal", 1),
+    ]  # fmt: skip
+    assert faults(books_of) == []
+
+
+def test_what_there_is_no_time_for_stays_due(assets_dsn: str, books_of: psycopg.Connection) -> None:
+    days = [export(written(n + 1, at=n * DAY.total_seconds()), tenant="long") for n in range(3)]
+    book(assets_dsn, days)
+    assert capitalise(books_of, now=AT + 5 * DAY, for_s=0.0).days == 1
+    assert one(books_of, "select count(*) from pigou.asset_due") > 1
+    capitalise(books_of, now=AT + 5 * DAY)
+    assert one(books_of, "select count(*) from pigou.asset_due") == 0
+    assert len(told(books_of, "long")) == 3
 
 
 def batch(number: int, at: float = 0.0) -> list[Span]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from dashboard.components.marks import with_code
 from dashboard.pages.alert_words import RULES, evidence_said, meant
 from dashboard.pages.ledger_headline import balanced, waits
+from dashboard.pages.overview_headline import beyond_spend, found_lately, largest
 
 
 def test_rules_are_told_with_what_they_count() -> None:
@@ -46,3 +49,26 @@ def test_what_waits_is_counted(lines: list[tuple[str, int]], said: list[str]) ->
 def test_commands_in_sentences_are_code() -> None:
     before, command, after = with_code("state it (`pigou assignments`), then wait")
     assert (before, getattr(command, "children", None), after) == ("state it (", "pigou assignments", "), then wait")
+
+
+def test_the_largest_finding_is_led_in_as_a_share_of_all() -> None:
+    assert largest({"usd_per_day": 84}, {"findings": 10, "usd_per_day": 245}) == ". The largest part, 34\u202f%: "
+    assert largest({"usd_per_day": 84}, {"findings": 1, "usd_per_day": 84}) == ": "
+
+
+@pytest.mark.parametrize(
+    ("findings", "new", "said"),
+    [
+        (3, 0, "3 findings, none found within a week"),
+        (1, 1, "1 finding, found within a week"),
+        (3, 3, "3 findings, all found within a week"),
+        (3, 1, "3 findings, 1 of them found within a week ($12 a day)"),
+    ],
+)
+def test_what_was_found_lately_is_counted(findings: int, new: int, said: str) -> None:
+    assert found_lately({"findings": findings, "new_findings": new, "new_usd_per_day": Decimal("12.34")}) == said
+
+
+def test_more_than_is_spent_can_be_lost_and_is_explained() -> None:
+    assert "More than tokens cost is lost" in str(beyond_spend(245, 70))
+    assert beyond_spend(50, 70) == beyond_spend(50, None) == beyond_spend(None, 70) == []
