@@ -27,6 +27,8 @@ RESTS_ON: dict[Mode, frozenset[Source]] = {
 
 AGAIN_AFTER = timedelta(hours=6)
 """A look that nothing came for is taken again after so long: time passes, what is right for a day resolves, programs change."""
+GRACE = timedelta(minutes=10)
+"""An asset's life is over only when it has been for so long: calls may still be on their way."""
 MARGIN = timedelta(minutes=1)
 """What is dated with its transaction's beginning may come to light so much later, with nobody knowing that it is on its way."""
 

@@ -17,7 +17,7 @@ from cli.alerts import alerts_app
 from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
 from cli.autonomy import autonomy_app
-from cli.books import accounts, check, migrate, rerate, statement, trial_balance
+from cli.books import accounts, assets, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.channels import channels_app
 from cli.contents import Contents
@@ -43,8 +43,8 @@ from cli.up import up
 from cli.uses import uses_app
 
 COMMANDS = (
-    up, demo, replay, dsn, sql, check, statement, trial_balance, accounts, rerate, appraise, regret, misallocation, production,
-    predictions, explain, migrate, doctor, version, quote,
+    up, demo, replay, dsn, sql, check, statement, trial_balance, accounts, assets, rerate, appraise, regret, misallocation,
+    production, predictions, explain, migrate, doctor, version, quote,
 )  # fmt: skip
 GROUPS = (
     rates_app, periods_app, retention_app, uses_app, budgets_app, alerts_app, findings_app, prices_app, assignments_app,

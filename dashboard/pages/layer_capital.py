@@ -1,5 +1,6 @@
 """The capital layer: what caches keep, lose and pay back, whom they serve, what training makes of its tokens (eq. 10 to 12)."""
 
+from decimal import Decimal
 from typing import cast
 
 from dash import html
@@ -70,6 +71,35 @@ def writes(view: View) -> Children:
     )
     rows = [{**row, "hit_said": formats.share(row["hit_rate"], 1)} for row in frame]
     return [table("cache_writes", columns, rows, row_key=("tenant", "task_class", "agent"))]
+
+
+def assets(view: View) -> Children:
+    """What stands in the books for caches and rollouts, and what became of it."""
+    frame = view.ask("assets")
+    if not len(frame):
+        return [
+            nothing(f"Nothing was capitalised yet: no write to a cache cost more than fresh input, and no rollouts. {_CACHED}")
+        ]
+    columns = (
+        Column("account", "Asset", "account", grow=2, width=250),
+        Column("capitalised_usd", "Capitalised, USD", "usd", 130),
+        Column("depreciated_usd", "Used up, USD", "usd", 120),
+        Column("written_off_usd", "Written off, USD", "usd", 130),
+        Column("carrying_usd", "Left at the end, USD", "usd", 150),
+        Column("tenant", "Tenant", width=100),
+    )
+    total: dict[str, object] = {"account": "Sum"}
+    for name in ("capitalised_usd", "depreciated_usd", "written_off_usd", "carrying_usd"):
+        total[name] = sum((cast("Decimal", row[name]) for row in frame), Decimal(0))
+    explained = (
+        "A write to a cache costs a premium: reads that save as much use it up; what no read saved by the end of its lifetime is"
+        " written off. Rollouts are used up by the update that learns from them, or written off when it learns less than fades"
+        " meanwhile. All of it was billed when it was paid: these amounts are beside the bill and do not change it."
+    )
+    grid = table(
+        "assets", columns, frame, row_key=("tenant", "account"), opens="account", total=total if len(frame) > 1 else None
+    )
+    return [grid, html.P(explained, className="note")]
 
 
 def hits(view: View) -> Children:

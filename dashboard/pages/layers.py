@@ -158,6 +158,7 @@ _PARTICULAR: dict[str, tuple[Panel, ...]] = {
     "capital": (
         Panel("caches", "The stock of caches", capital.caches, table="cache_by_model"),
         Panel("cache_writes", "Writes that reads paid back, and those that they did not", capital.writes, table="cache_writes"),
+        Panel("assets", "What was paid for and is used later", capital.assets, "In the books.", table="assets"),
         Panel("hits", "Whose prompts the cache serves", capital.hits, "Hit rate by what tasks are worth.", table="hits_by_value"),
         Panel("depreciation", "How fast caches lose what they hold", capital.depreciation, table="depreciation"),
         Panel("rollouts", "What rollouts teach by their age", capital.rollouts, table="rollouts_by_lag"),
