@@ -99,7 +99,7 @@ def once(data: Path, run: Run) -> Outcome:
     rng = np.random.default_rng([seed, place, replication])
     first = int(rng.integers(len(requests) - _REQUESTS))
     with threadpool_limits(1):
-        return _judged(_PROVIDERS[place], requests[first : first + _REQUESTS], rng)
+        return judged(_PROVIDERS[place], requests[first : first + _REQUESTS], rng)
 
 
 @cache
@@ -107,7 +107,8 @@ def _requests(data: Path) -> list[Request]:
     return mooncake(data / "mooncake_conversation.jsonl.gz")
 
 
-def _judged(provider: Provider, requests: list[Request], rng: np.random.Generator) -> Outcome:
+def judged(provider: Provider, requests: list[Request], rng: np.random.Generator) -> Outcome:
+    """What is told of some requests to a provider, a quarter of which do not use its cache, against what it knows."""
     uses = rng.random(len(requests)) >= _OFF
     played = play(requests, uses, provider, rng)
     every = np.ones(len(requests), dtype=bool)
