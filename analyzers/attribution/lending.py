@@ -31,6 +31,14 @@ class Lending:
         self._all = np.arange(len(places))
         self._apart: dict[tuple[int, int], Bools] = {}
         self._tilts: Floats | None = None
+        self._asked: Bools | None = None
+
+    def about(self, asked: Bools) -> Lending:
+        """The same evidence, for questions about some of the decisions (n,) only: what all of them tell is weighted to be like
+        those."""
+        narrowed = Lending(self.fit, self._places)
+        narrowed._asked, narrowed._apart = asked, self._apart  # noqa: SLF001 (one of our own)
+        return narrowed
 
     @property
     def lends(self) -> bool:
@@ -39,24 +47,34 @@ class Lending:
 
     def donors(self, pool: Ints) -> Ints:
         """The decisions on which what is asked about `pool` may be measured."""
-        return self._all if self.lends else pool
+        if self.lends:
+            return self._all
+        return pool if self._asked is None else self._band(pool)
 
     def contrast(self, pool: Ints, option: int, base: int, donors: Ints | None = None) -> Contrast | None:
         """The contrast of two options in `pool` (rows of one band), measured on `donors` (all decisions by default)."""
-        if not self.lends or len(pool) == 0:
+        if len(pool) == 0 or not (self.lends or self._asked is not None):
             return contrast(self.fit, pool, option, base)
         tilt = self._tilt(base, int(self._places[pool[0]]))
-        loan = Loan(self._all if donors is None else donors, tilt, self.apart(option, base))
+        apart = self.apart(option, base) if self.lends else np.zeros(len(self.fit.parts), dtype=np.bool_)
+        near = None if self._asked is None else self._band(pool)
+        loan = Loan(self.donors(pool) if donors is None else donors, tilt, apart, near)
         return contrast(self.fit, pool, option, base, loan)
 
+    def _band(self, pool: Ints) -> Ints:
+        return self._bands[int(self._places[pool[0]])]
+
     def _tilt(self, base: int, band: int) -> Floats:
-        """Shape (n,): the probability that a decision of such context chose `base` on a task of that band, by ridge regression of
-        all these indicators at once. An error of it moves whom a contrast is about, not what is compared with what."""
+        """Shape (n,): the probability that a decision of such context chose `base` on a task of that band, and is asked about, by
+        ridge regression of all these indicators at once. An error of it moves whom a contrast is about, not what is compared
+        with what."""
         bands = len(self._bands)
         if self._tilts is None:
-            codes = self.fit.choices.chosen * bands + self._places
-            told = self.fit.told
-            shares = np.bincount(codes, minlength=len(self.fit.choices.options) * bands) / len(codes)
+            codes, told = self.fit.choices.chosen * bands + self._places, self.fit.told
+            many = len(self.fit.choices.options) * bands
+            if self._asked is not None:
+                codes, many = np.where(self._asked, codes, many), many + 1
+            shares = np.bincount(codes, minlength=many) / len(codes)
             if told.shape[1]:
                 centred = told - told.mean(axis=0)
                 sums = np.array(
