@@ -37,7 +37,7 @@ class Lending:
         """The same evidence, for questions about some of the decisions (n,) only: what all of them tell is weighted to be like
         those."""
         narrowed = Lending(self.fit, self._places)
-        narrowed._asked, narrowed._apart = asked, self._apart  # noqa: SLF001 (one of our own)
+        narrowed._asked, narrowed._apart = asked, self._apart
         return narrowed
 
     @property

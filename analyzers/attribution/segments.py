@@ -161,8 +161,8 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
 
 
 def explored(choices: Choices) -> Bools:
-    """Shape (n,): which decisions were made to learn: with less than the probability that chance would give. None where no
-    propensities were logged."""
+    """Shape (n,): which decisions were made to learn: with less than the probability that chance would give; none
+    where propensities were not logged."""
     if choices.assignment != "logged":
         return np.zeros(len(choices), dtype=np.bool_)
     return choices.propensity < 1 / len(choices.options)

@@ -28,7 +28,12 @@ _TERMS = (("quality", "V·ΔQ", 1.0), ("cost", "ΔC", -1.0), ("latency", "λ·Δ
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A segment as the appraisal left it: see `ledger.segments`. Amounts are sums over its `n` decisions, None where unknown."""
+    """A segment as the appraisal left it: see `ledger.segments`. Amounts are sums over its `n` decisions, None where unknown.
+
+    Where propensities are logged, it holds no decision that was chosen to learn, unless all were: these lose on purpose, and how
+    much of a loss is theirs is not known by what models expect of each. `told_usd`: what its decisions' own regrets add up to,
+    None for `regret_usd`. `everything`: n, regret and its upper limit with all that was chosen to learn, where that is more.
+    """
 
     comparison: int
     segment: int
@@ -56,6 +61,13 @@ class Part:
     needs_exploration: float | None
     is_discovery: bool
     change_errors: Mapping[str, float] = field(default_factory=dict[str, float])
+    told_usd: float | None = None
+    everything: tuple[int, float | None, float | None] | None = None
+
+    @property
+    def with_learning(self) -> tuple[int, float | None, float | None]:
+        """Decisions, regret and its upper limit with what was chosen to learn."""
+        return self.everything or (self.n, self.regret_usd, self.high_usd)
 
     @property
     def stands(self) -> bool:
@@ -213,8 +225,9 @@ class _Rows:
         if explored:
             return 0.0
         inside = (self.bin >= since) & ~self.is_explored
-        if self.part.regret_usd is not None and self.part.regret_usd > 0:
-            return min(1.0, float(np.nansum(self.usd[inside])) / self.part.regret_usd)
+        told = self.part.regret_usd if self.part.told_usd is None else self.part.told_usd
+        if told is not None and told > 0:
+            return min(1.0, float(np.nansum(self.usd[inside])) / told)
         return min(1.0, float(self.n[inside].sum()) / max(1, self.part.n))
 
     def policy_share(self, since: int) -> float:
