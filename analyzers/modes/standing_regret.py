@@ -65,6 +65,11 @@ class Part:
     everything: tuple[int, float | None, float | None] | None = None
 
     @property
+    def told(self) -> float | None:
+        """What its decisions' own regrets add up to."""
+        return self.regret_usd if self.told_usd is None else self.told_usd
+
+    @property
     def with_learning(self) -> tuple[int, float | None, float | None]:
         """Decisions, regret and its upper limit with what was chosen to learn."""
         return self.everything or (self.n, self.regret_usd, self.high_usd)
@@ -225,7 +230,7 @@ class _Rows:
         if explored:
             return 0.0
         inside = (self.bin >= since) & ~self.is_explored
-        told = self.part.regret_usd if self.part.told_usd is None else self.part.told_usd
+        told = self.part.told
         if told is not None and told > 0:
             return min(1.0, float(np.nansum(self.usd[inside])) / told)
         return min(1.0, float(self.n[inside].sum()) / max(1, self.part.n))
@@ -357,14 +362,15 @@ def _days(rows: Sequence[_Rows]) -> tuple[Day, ...]:
     sums: dict[int, list[float]] = {}
     for each in rows:
         part = each.part
-        if part.regret_usd is None or part.low_usd is None or part.high_usd is None or not part.regret_usd > 0:
+        told = part.told
+        if part.regret_usd is None or part.low_usd is None or part.high_usd is None or not part.regret_usd > 0 or not told:
             continue
         kept = ~each.is_explored
         day = np.floor(each.first_s[kept] / _DAY_S).astype(np.int64)
         for one, usd in zip(day.tolist(), np.nan_to_num(each.usd[kept]).tolist(), strict=True):
             of = sums.setdefault(one, [0.0, 0.0, 0.0])
             for place, number in enumerate((part.regret_usd, part.low_usd, part.high_usd)):
-                of[place] += usd * number / part.regret_usd
+                of[place] += usd * number / told
     return tuple(Day(datetime.fromtimestamp(day * _DAY_S, UTC), *sums[day]) for day in sorted(sums))
 
 
