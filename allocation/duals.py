@@ -19,6 +19,7 @@ which is nothing against the thousands of decisions of a period.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +28,15 @@ from scipy import sparse
 
 from allocation.columns import solve_by_columns
 from allocation.errors import Infeasible
-from allocation.highs import minimise
+from allocation.highs import Optimum, Programme, minimise_each
 from allocation.problem import Floats, Problem
 
 DIRECT_MAX = 20_000
 """Alternatives up to which the programme is handed to HiGHS as it is; beyond, columns are generated."""
 
 _DENSE_MAX = 600  # alternatives up to which making sparse arrays costs more than it saves
+_BARELY = 1e-9  # of a limit: what cannot be kept by less is rounding
+_PLAINLY = 1e-6  # the same beyond HiGHS's own tolerance, so that it need not be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +87,65 @@ class Solution:
 
 def solve(of: Problem, *, direct_max: int = DIRECT_MAX) -> Solution:
     """The best allocation and its duals. Raises: Infeasible, naming the constraints that cannot be kept."""
+    [found] = solve_each([of], direct_max=direct_max)
+    if isinstance(found, Infeasible):
+        raise found
+    return found
+
+
+def solve_each(problems: Sequence[Problem], *, direct_max: int = DIRECT_MAX) -> list[Solution | Infeasible]:
+    """The best allocation of each problem with its duals, or which of its constraints cannot be kept."""
+    starts = [_start(of) for of in problems]
+    direct = [one.programme() for one in starts if isinstance(one, _Start) and one.net.size <= direct_max]
+    optima = iter(minimise_each(direct))
+    return [
+        _finish(one, next(optima) if one.net.size <= direct_max else None) if isinstance(one, _Start) else one for one in starts
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A problem that needs a solver: the classes that some constraint covers (`held`), and what HiGHS is given of these."""
+
+    of: Problem
+    held: Any
+    count: Floats
+    net: Floats
+    taken: Floats
+    limits: Floats
+
+    def programme(self) -> Programme:
+        """What HiGHS is given."""
+        return _programme(self.count, self.net, self.taken, self.limits)
+
+
+def _start(of: Problem) -> _Start | Solution | Infeasible:
+    """What the solver is needed for, or the answer where it is not."""
     net, taken = of.net_usd, of.taken()
     limits = np.array([constraint.left for constraint in of.constraints])
     found = _unlimited(of.decisions.count, net, taken, limits)
     if found is not None:
         return _solution(of, net, taken, *found)
+    alone = _alone(of, taken, limits, _PLAINLY)
+    if alone is not None:
+        return alone
     held = (taken != 0.0).any(axis=(0, 2))  # what no constraint covers is decided already
     held |= not held.any()  # limits are kept to the solver's tolerance, also where nothing can be done about them
-    count, within = of.decisions.count[held], net[held]
-    if within.size <= direct_max:
-        found = solve_programme(count, within, taken[:, held], limits)
+    return _Start(of, held, of.decisions.count[held], net[held], taken[:, held], limits)
+
+
+def _finish(start: _Start, optimum: Optimum | None) -> Solution | Infeasible:
+    """The answer; without an optimum columns are generated first."""
+    of = start.of
+    if optimum is None:
+        found = solve_by_columns(start.count, start.net, start.taken, start.limits, solve_programme)
     else:
-        found = solve_by_columns(count, within, taken[:, held], limits, solve_programme)
+        found = _read(optimum, start.net.shape)
+    net, taken = of.net_usd, of.taken()
     if found is None:
-        raise _infeasible(of, taken, limits)
+        return _infeasible(of, taken, start.limits)
     shares = _each_at_its_best(of.decisions.count, net)
-    shares[held] = found[0]
+    shares[start.held] = found[0]
     return _solution(of, net, taken, shares, found[1])
 
 
@@ -139,6 +185,11 @@ def solve_programme(count: Floats, net: Floats, taken: Floats, limits: Floats) -
     Shapes: count (G,); net (G, K), −inf where there is no alternative; taken (m, G, K); limits (m,).
     Raises: AllocationError when HiGHS gives up.
     """
+    [answer] = minimise_each([_programme(count, net, taken, limits)])
+    return _read(answer, net.shape)
+
+
+def _programme(count: Floats, net: Floats, taken: Floats, limits: Floats) -> Programme:
     classes, options = net.shape
     there = np.isfinite(net)
     rows: Any = taken.reshape(len(limits), net.size)
@@ -146,15 +197,12 @@ def solve_programme(count: Floats, net: Floats, taken: Floats, limits: Floats) -
     if each_once is None:
         rows = sparse.csr_array(rows)
         each_once = sparse.kron(sparse.eye_array(classes), np.ones((1, options)), format="csr")
-    answer = minimise(
-        -np.where(there, net, 0.0).reshape(-1),
-        rows,
-        limits,
-        each_once,
-        count,
-        np.where(there, count[:, None], 0.0).reshape(-1),
-    )
-    return None if answer.status == "infeasible" else (answer.x.reshape(classes, options), answer.multipliers)
+    cost, upper = -np.where(there, net, 0.0).reshape(-1), np.where(there, count[:, None], 0.0).reshape(-1)
+    return Programme(cost, rows, limits, each_once, count, upper)
+
+
+def _read(answer: Optimum, shape: tuple[int, ...]) -> tuple[Floats, Floats] | None:
+    return None if answer.status == "infeasible" else (answer.x.reshape(shape), answer.multipliers)
 
 
 def _solution(of: Problem, net: Floats, taken: Floats, shares: Floats, multipliers: Floats) -> Solution:
@@ -179,14 +227,22 @@ def _solution(of: Problem, net: Floats, taken: Floats, shares: Floats, multiplie
 
 def _infeasible(of: Problem, taken: Floats, limits: Floats) -> Infeasible:
     """Which constraints cannot be kept: alone, with the least that can be had, or only not together."""
+    alone = _alone(of, taken, limits, _BARELY)
+    if alone is not None:
+        return alone
+    names = ", ".join(constraint.name for constraint in of.constraints)
+    return Infeasible(f"each constraint can be kept, but not together: {names}", "loosen one of them")
+
+
+def _alone(of: Problem, taken: Floats, limits: Floats, by: float) -> Infeasible | None:
+    """The constraints of which the least that can be had is more than their limit, by a share of it."""
     least = (of.decisions.count * np.where(of.decisions.there, taken, np.inf).min(axis=2)).sum(axis=1)
     alone = [
         (c.name, f"{c.name} allows {c.limit:g}, the least that can be had is {c.taken + low:g}")
         for c, low, limit in zip(of.constraints, least, limits, strict=True)
-        if low > limit + 1e-9 * max(1.0, abs(limit))
+        if low > limit + by * max(1.0, abs(limit))
     ]
-    if alone:
-        message = "no allocation keeps the constraints: " + "; ".join(said for _, said in alone)
-        return Infeasible(message, "loosen them, or add cheaper alternatives", tuple(name for name, _ in alone))
-    names = ", ".join(constraint.name for constraint in of.constraints)
-    return Infeasible(f"each constraint can be kept, but not together: {names}", "loosen one of them")
+    if not alone:
+        return None
+    message = "no allocation keeps the constraints: " + "; ".join(said for _, said in alone)
+    return Infeasible(message, "loosen them, or add cheaper alternatives", tuple(name for name, _ in alone))

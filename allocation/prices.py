@@ -17,7 +17,7 @@ from allocation.faces import Price, price_range
 from allocation.moves import Moves, moves
 from allocation.period import Limit, Period, governed
 from allocation.problem import Floats, Kind
-from allocation.programme import Held, Solved, held_limits, identified, solve_period, taken
+from allocation.programme import Held, Solved, held_limits, identified, solve_each_of, solve_period, taken
 
 LEVEL = 0.95
 _BINDS = 1e-9  # a multiplier below is rounding
@@ -104,7 +104,7 @@ def find_prices(period: Period) -> Found:
     held, unknown = held_limits(period)
     of = moves(period)
     solved = identified(period, solve_period(period, period.means(), held, of), of)
-    again = tuple(solve_period(period, period.drawn(replicate), solved.held, of) for replicate in range(period.replicates))
+    again = solve_each_of(period, map(period.drawn, range(period.replicates)), solved.held, of)
     duals = _Duals(
         solved,
         {one.limit.name: float(mu) for one, mu in zip(solved.held, solved.solution.multipliers, strict=True)},

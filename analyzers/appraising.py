@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import psycopg
 
 from analyzers.alerts import evaluate
-from analyzers.freshness import AGAIN_AFTER
+from analyzers.freshness import AGAIN_AFTER, GRACE
 from analyzers.pace import PAUSE_MIN_S, pause_after
 from analyzers.prices.refresh import tenants_due
 from ledger.database import connect
@@ -22,6 +22,8 @@ from ledger.queries import queries
 
 log = logging.getLogger("pigou.analyzers")
 
+CAPITALISES_FOR_S = 20.0
+"""Books that are new to it are worked through by and by, so that findings need not wait for them."""
 FIRST_AFTER_S = 60.0
 """Not while everything starts."""
 _DATABASE_TOO = 2.0
@@ -31,11 +33,12 @@ _SQL = queries("analyzers", "appraise")
 
 
 def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
-    """Settle, appraise, detect what is due, tell each finding as soon as it opens, produce and price.
+    """Settle, appraise, detect what is due, tell each finding as soon as it opens, produce, price and capitalise.
 
     `is_all`: nothing more is on its way, as `settle` understands it.
     """
     from analyzers.appraise import appraise  # models and solvers, which the clock does without
+    from analyzers.capital.capitalise import capitalise
     from analyzers.detect import detect
     from analyzers.prices.refresh import refresh_prices
     from analyzers.produce import produce
@@ -45,6 +48,7 @@ def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
     evaluate(connection)
     produce(connection)
     refresh_prices(connection)
+    capitalise(connection, for_s=CAPITALISES_FOR_S)
 
 
 def appraise_once(dsn: str, *, is_all: bool = False) -> int:
@@ -118,7 +122,7 @@ class Appraising:
 
     @staticmethod
     def _is_due(connection: psycopg.Connection) -> bool:
-        row = connection.execute(_SQL["appraisal_is_due"], {"again_after": AGAIN_AFTER}).fetchone()
+        row = connection.execute(_SQL["appraisal_is_due"], {"again_after": AGAIN_AFTER, "grace": GRACE}).fetchone()
         return row is not None and bool(row[0])
 
 

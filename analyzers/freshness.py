@@ -30,6 +30,8 @@ AGAIN_AFTER = timedelta(hours=6)
 RESTS_FROM_S, RESTS, RESTS_MAX_S = 1.0, 10.0, 30.0
 """A look that takes a second and more is taken again after ten times as long, or after half a minute: others do not wait for it
 every time."""
+GRACE = timedelta(minutes=10)
+"""An asset's life is over only when it has been for so long: calls may still be on their way."""
 MARGIN = timedelta(minutes=1)
 """What is dated with its transaction's beginning may come to light so much later, with nobody knowing that it is on its way."""
 

@@ -27,6 +27,7 @@ _STEPS = {
     "decide": "deriving decisions",
     "appraise": "appraising decisions",
     "detect": "looking for what is lost",
+    "capitalise": "booking assets",
 }
 
 
@@ -42,6 +43,7 @@ def appraise(
     """
     from analyzers.alerts import evaluate
     from analyzers.appraise import appraise as run
+    from analyzers.capital.capitalise import capitalise
     from analyzers.detect import detect
     from analyzers.produce import produce
 
@@ -53,6 +55,7 @@ def appraise(
         detected = detect(books, first, last, progress=told)
         evaluate(books)
         produce(books)
+        capitalise(books, progress=told)
     say(
         f"{done.tasks} tasks settled, {done.derived} decisions derived, {done.appraised} appraised in {done.comparisons}"
         f" comparisons ({done.unchanged} as before), {done.discoveries} segments stand; {detected.places} places looked at,"

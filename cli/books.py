@@ -1,4 +1,4 @@
-"""Commands on the books: `check`, `statement`, `trial-balance`, `accounts`, `rerate` and `migrate`."""
+"""Commands on the books: `check`, `statement`, `trial-balance`, `accounts`, `assets`, `rerate` and `migrate`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 
 class BookName(StrEnum):
-    """The two books."""
+    """The three books."""
 
     CASH = "cash"
     SHADOW = "shadow"
+    ACCRUAL = "accrual"
 
 
 KnownAtOption: TypeAlias = Annotated[
@@ -74,7 +75,7 @@ def statement(
     since: SinceOption = None,
     until: UntilOption = None,
     known_at: KnownAtOption = None,
-    book: Annotated[BookName, typer.Option("--book", help="Which of the two books.")] = BookName.CASH,
+    book: Annotated[BookName, typer.Option("--book", help="Which of the books.")] = BookName.CASH,
     by_day: Annotated[bool, typer.Option("--by-day", help="One line per day and commodity.")] = False,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
@@ -124,6 +125,24 @@ def accounts(home: HomeOption = None, tenant: TenantOption = None, chosen: Forma
     with open_database("reader", home) as books:
         _refuse_unknown(books, tenant)
         write_cursor(chart(books, tenant), chosen)
+
+
+def assets(
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show what caches and rollouts were capitalised at, what was used up or written off, and what is left, in USD."""
+    from cli.rows import write_cursor
+    from ledger import statements
+
+    if since and until and since > until:
+        raise CommandError(f"--since {since} is after --until {until}", "exchange them", exit_code=2)
+    with open_database("reader", home) as books:
+        _refuse_unknown(books, tenant)
+        write_cursor(statements.assets(books, tenant, statements.Extent(since, until)), chosen)
 
 
 def rerate(home: HomeOption = None, tenant: TenantOption = None, since: SinceOption = None) -> None:

@@ -17,9 +17,10 @@ from cli.alerts import alerts_app
 from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
 from cli.autonomy import autonomy_app
-from cli.books import accounts, check, migrate, rerate, statement, trial_balance
+from cli.books import accounts, assets, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.channels import channels_app
+from cli.contents import Contents
 from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
@@ -41,15 +42,15 @@ from cli.terminal import one_line, remark
 from cli.up import up
 from cli.uses import uses_app
 
-# In the order in which the help lists them.
 COMMANDS = (
-    up, demo, replay, dsn, sql, check, statement, trial_balance, accounts, rerate, appraise, regret, misallocation, production,
-    predictions, explain, migrate, doctor, version, quote,
+    up, demo, replay, dsn, sql, check, statement, trial_balance, accounts, assets, rerate, appraise, regret, misallocation,
+    production, predictions, explain, migrate, doctor, version, quote,
 )  # fmt: skip
 GROUPS = (
     rates_app, periods_app, retention_app, uses_app, budgets_app, alerts_app, findings_app, prices_app, assignments_app,
     autonomy_app, tasks_app, outcomes_app, policy_app, channels_app, maintenance_app,
 )  # fmt: skip
+HELP = "Where AI agents waste tokens and how many dollars a day that costs, from double-entry books of what they spend."
 _BY_NAME = {command.__name__.replace("_", "-"): command for command in COMMANDS} | {
     str(group.info.name): group for group in GROUPS
 }
@@ -58,7 +59,7 @@ _BY_NAME = {command.__name__.replace("_", "-"): command for command in COMMANDS}
 def options(
     debug: bool = typer.Option(False, "--debug", envvar="PIGOU_DEBUG", help="Show the traceback of an unexpected error."),
 ) -> None:
-    """Double-entry books of what AI agents spend."""
+    """What `pigou` itself takes."""
     if debug:
         os.environ["PIGOU_DEBUG"] = "1"
 
@@ -71,7 +72,8 @@ def command_line(name: str | None = None) -> TyperGroup:
     """
     app = typer.Typer(
         name="pigou",
-        help="Double-entry books of what AI agents spend.",
+        cls=Contents,
+        help=HELP,
         add_completion=False,
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -81,7 +83,7 @@ def command_line(name: str | None = None) -> TyperGroup:
     app.callback()(options)
     for part in _BY_NAME.values() if name is None else (_BY_NAME[name],):
         if isinstance(part, typer.Typer):
-            app.add_typer(part)
+            app.add_typer(part, cls=Contents)
         else:
             app.command()(part)
     return get_group(app)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.contents import Contents
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
@@ -15,7 +16,7 @@ from cli.terminal import say
 
 tasks_app = typer.Typer(name="tasks", help="Settled tasks, and how their kinds are told apart.", no_args_is_help=True)
 rules_app = typer.Typer(name="rules", help="Which class a task has that does not say so.", no_args_is_help=True)
-tasks_app.add_typer(rules_app)
+tasks_app.add_typer(rules_app, cls=Contents)
 
 
 @tasks_app.command("list")

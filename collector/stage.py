@@ -32,6 +32,11 @@ _INDEXED_LENGTH_MAX = 500
 # Names that people group and find by stand in indexes together, three in a row.
 _GROUPED_LENGTH_MAX = 200
 _TOLD_APART_LENGTH = 18
+# Attributes that name options of a decision: decisions are grouped by them, and a router's must stay what its calls name.
+_OPTION_NAMES = (
+    "allocation.route.candidates", "allocation.route.chosen", "decision_model", "allocation.action.class",
+    "allocation.action.confirmation", "allocation.engine",
+)  # fmt: skip
 
 
 class Staging:
@@ -133,7 +138,7 @@ def _judge_alone(records: list[ReadyRecord]) -> None:
 
 
 def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord:
-    attributes = record.attributes
+    attributes = with_options_cut(record.attributes)
     if record.body is not None:
         attributes = {**attributes, "log.body": record.body}
     return NewRecord(
@@ -168,6 +173,22 @@ def grouped(name: str | None) -> str | None:
     if name is None or len(name) <= _GROUPED_LENGTH_MAX:
         return name
     return f"{name[: _GROUPED_LENGTH_MAX - _TOLD_APART_LENGTH - 1]}…{_identity(name.encode())[:_TOLD_APART_LENGTH]}"
+
+
+def with_options_cut(attributes: Attributes) -> Attributes:
+    """Attributes in which no name of an option is longer than what is grouped by may be; the same ones where none is."""
+    cut: dict[str, AttributeValue] = {}
+    for key in _OPTION_NAMES:
+        value = attributes.get(key)
+        if isinstance(value, str):
+            short: AttributeValue = grouped(value)
+        elif isinstance(value, list):
+            short = [grouped(one) if isinstance(one, str) else one for one in value]
+        else:
+            continue
+        if short != value:
+            cut[key] = short
+    return {**attributes, **cut} if cut else attributes
 
 
 def _event(event: Event) -> dict[str, AttributeValue]:

@@ -128,7 +128,7 @@ def _span(value: str) -> str | None:
 # What single pages ask beside time and filters, by its name in the address: a reader of its value, None where it cannot be read.
 ASKED: dict[str, Callable[[str], str | None]] = {
     "account": _named,
-    "book": _one_of("cash", "shadow"),
+    "book": _one_of("cash", "shadow", "accrual"),
     "day": _day,
     "entry": _entry,
     "cross": _pair,

@@ -5,11 +5,17 @@ from decimal import Decimal
 from typing import TypeAlias
 
 UNKNOWN = "not known"
-CONFIRMATIONS = {
-    "none": "no confirmation",
-    "self": "the agent confirms",
-    "human": "a person confirms",
-    "multi_party": "several people confirm",
+OPTIONS = {  # what some kinds of decision are between; telemetry and books have the bare words
+    "confirm": {
+        "none": "no confirmation",
+        "self": "the agent's own check",
+        "human": "a person's yes",
+        "multi_party": "several people's yes",
+    },
+    "delegate": {"alone": "working alone", "delegate": "handing on"},
+    "defer": {"proceed": "going ahead", "ask": "asking first"},
+    "cache": {"prefix": "cached and read", "churn": "cached, not read", "none": "not cached"},
+    "reuse": {"reuse": "a stored answer", "work": "work of its own"},
 }
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
@@ -26,7 +32,7 @@ def number(value: object) -> Number | None:
 
 
 def usd(value: object) -> str:
-    """Dollars: cents from one dollar up, three significant digits below it (`$0.00412`), `not known` for None."""
+    """Dollars: cents, below one dollar three significant digits (`$0.00412`) without closing zeros, `not known` for None."""
     amount = number(value)
     if amount is None:
         return UNKNOWN
@@ -39,7 +45,8 @@ def usd(value: object) -> str:
     if size < Decimal("0.0000001"):
         return f"{sign}<$0.0000001"
     decimals = min(7, 2 - size.adjusted())
-    return f"{sign}${size:.{decimals}f}"
+    whole, _, part = f"{size:.{decimals}f}".partition(".")
+    return f"{sign}${whole}.{part.rstrip('0'):0<2}"
 
 
 def usd_estimate(value: object, low: object, high: object) -> str:
@@ -90,7 +97,7 @@ def share(part: object, whole: object) -> str:
         return f"<{THIN_SPACE}1{THIN_SPACE}%"
     if 99 < percent < 100:
         return f">{THIN_SPACE}99{THIN_SPACE}%"
-    return f"{percent:.0f}{THIN_SPACE}%"
+    return f"{percent:,.0f}{THIN_SPACE}%"
 
 
 def duration(value_ms: object) -> str:
@@ -122,13 +129,13 @@ def size(value: object) -> str:
 
 
 def option(kind: object, name: object) -> str:
-    """An option of a decision in words: what some kinds count, and who confirms; telemetry has a bare number or word."""
-    if str(kind) == "confirm":
-        return CONFIRMATIONS.get(str(name), str(name))
-    units = {"verify": ("check", "checks"), "update": ("version behind", "versions behind")}.get(str(kind))
+    """An option of a decision in words: what some kinds count, and what others are between."""
+    if str(name) in OPTIONS.get(str(kind), {}):
+        return OPTIONS[str(kind)][str(name)]
+    units = {"verify": ("check", "checks"), "update": ("version late", "versions late")}.get(str(kind))
     if units is None or not str(name)[:1].isdigit():
         return str(name)
-    return f"{name} {units[0] if name == '1' else units[1]}"
+    return f"{'no' if name == '0' else name} {units[0] if name in ('0', '1') else units[1]}"
 
 
 def moment(value: object) -> str:
@@ -139,6 +146,11 @@ def moment(value: object) -> str:
 def day(value: datetime) -> str:
     """A day in UTC as people say it: `14 Mar 2026`."""
     return f"{value.astimezone(UTC):%-d %b %Y}"
+
+
+def day_of_year(value: datetime) -> str:
+    """A day in UTC of which the year is plain: `14 Mar`."""
+    return f"{value.astimezone(UTC):%-d %b}"
 
 
 def minutes_ago(minute: datetime, now: datetime) -> str:

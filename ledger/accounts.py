@@ -1,7 +1,8 @@
 """The chart of accounts: names, kinds, and the ids a tenant's accounts were opened under.
 
-assets:cache:…  assets:rollouts:…  assets:value:<task class>
-expenses:<layer>:<use>:<provider>:<model>  expenses:depreciation:…  expenses:latency:<task class>  expenses:risk:<task class>
+assets:cache:<provider>:<model>  assets:rollouts:<run>  assets:value:<task class>
+expenses:<layer>:<use>:<provider>:<model>  expenses:latency:<task class>  expenses:risk:<task class>
+expenses:capitalised:<asset>  expenses:depreciation:<asset>  expenses:written_off:<asset>
 liabilities:payable:<provider>  liabilities:latency:<task class>  liabilities:risk_reserve:<task class>
 liabilities:losses:<task class>  income:value:<task class>
 suspense:unpriced  suspense:unreadable  suspense:invoice_difference

@@ -23,6 +23,8 @@ _CHECKS = (
     ("sums_by_day", "sums by day equal what single decisions, as appraised, and single tasks sum to", True),
     ("one_live_settlement", "every task has exactly the one live settlement entry it names", True),
     ("tasks_equal_books", "value, latency, risk and loss of every task equal what its entry moved", True),
+    ("assets_equal_books", "every step of an asset has one live entry that moved it, and the steps sum to the asset", True),
+    ("assets_are_sums", "assets are what was capitalised less depreciated less written off, never negative, nothing twice", True),
     (
         "control_totals",
         "parents' own totals equal what was booked under them (differences are reported, not faults)",

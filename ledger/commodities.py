@@ -1,4 +1,4 @@
-"""What can be bought: every billable kind of quantity, and the three that only the shadow book prices.
+"""What can be bought: every billable kind of quantity, the three that only the shadow book prices, and dollars themselves.
 
 Billable names are the usage keys of genai-prices, so that a list price finds its commodity by name. In the books they are
 *disjoint leaves*: `input_tokens` is fresh input alone (no cached, written, tool or media tokens inside), `output_tokens` is plain
@@ -13,7 +13,9 @@ Unit: TypeAlias = Literal[
     "token", "character", "message", "second", "pixel", "page", "search", "execution", "request", "usd", "quality"
 ]
 Direction: TypeAlias = Literal["input", "output"]
-Kind: TypeAlias = Literal["fresh", "cache_read", "cache_write", "plain", "reasoning", "fee", "latency", "risk", "quality"]
+Kind: TypeAlias = Literal[
+    "fresh", "cache_read", "cache_write", "plain", "reasoning", "fee", "latency", "risk", "quality", "capital"
+]
 
 
 class Commodity(NamedTuple):
@@ -91,6 +93,8 @@ COMMODITIES: tuple[Commodity, ...] = (
     Commodity(101, "latency_seconds", "second", None, "latency"),
     Commodity(102, "risk_usd", "usd", None, "risk"),
     Commodity(103, "quality", "quality", None, "quality"),
+    # The accrual book's: dollars that were paid already, at rate 1.
+    Commodity(104, "capital_usd", "usd", None, "capital"),
 )
 
 COMMODITY_BY_NAME: dict[str, Commodity] = {c.commodity: c for c in COMMODITIES}

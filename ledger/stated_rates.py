@@ -31,7 +31,7 @@ REQUIRED = ("provider", "model", "commodity", "price_usd")
 SYNONYMS = {"usd": "price_usd"}
 
 _NUMBER = re.compile(r"\d{1,40}(\.\d{0,40})?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
-_BILLABLE = tuple(c.commodity for c in COMMODITIES if c.kind not in ("latency", "risk", "quality"))
+_BILLABLE = tuple(c.commodity for c in COMMODITIES if c.kind not in ("latency", "risk", "quality", "capital"))
 
 
 class RateError(CellError):

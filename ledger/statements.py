@@ -14,7 +14,7 @@ import psycopg
 
 from ledger.queries import queries
 
-Book: TypeAlias = Literal["cash", "shadow"]
+Book: TypeAlias = Literal["cash", "shadow", "accrual"]
 Rows: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
 _SQL = queries("ledger", "statements")
 
@@ -75,3 +75,8 @@ def unbalanced(connection: psycopg.Connection, tenant: str | None = None) -> lis
 def chart(connection: psycopg.Connection, tenant: str | None = None) -> Rows:
     """Every account with its kind and what stands on it."""
     return connection.execute(_SQL["chart"], {"tenant": tenant})
+
+
+def assets(connection: psycopg.Connection, tenant: str | None = None, extent: Extent | None = None) -> Rows:
+    """What caches and rollouts were capitalised at, what of it was used up and written off in some days, and what is left."""
+    return connection.execute(_SQL["assets"], {"tenant": tenant, **(extent or Extent()).parameters})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import importlib
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from cli.home import Home, open_database
@@ -27,6 +29,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SHARED_FOLDER = "TESTS_SHARED_FOLDER"
 UNCOMPILED = "uncompiled"
 """Name of a file in the shared folder, while nothing is compiled yet."""
+IMPORTED_LATE = ("dashboard.app", "collector.app", "cli.main")
 # The tests' own data may be lost with the machine; what is promised of durability has tests with servers of their own.
 SETTINGS = """\
 fsync = off
@@ -38,6 +41,10 @@ max_wal_size = '256MB'
 min_wal_size = '64MB'
 autovacuum = off
 """
+PROVIDERS = ("openai", "anthropic")
+"""Whose list prices are in the database that tests copy."""
+WHOLE_LIST = "pigou_whole_list"
+"""Name of a database that holds all list prices, as a home of its own (`prepared_home`) does."""
 LONG_FIRST = (
     "tests/pages/test_walks.py",
     "tests/pages/test_demo.py",
@@ -53,6 +60,8 @@ _shared = contextlib.ExitStack()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all test processes share, before they are started. They are enough: none computes with threads."""
+    settings.register_profile("house", deadline=None)  # timings decide no test
+    settings.load_profile("house")
     if not hasattr(config, "workerinput"):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         folder = _shared.enter_context(new_folder())
@@ -74,7 +83,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def _in_turn(session: pytest.Session) -> Generator[None, object, object]:
-    """In a new checkout one test process compiles what all import, while another makes the home; the rest wait for the first."""
+    """In a new checkout one test process compiles what all import, a second makes the home, and a third compiles what the first
+    comes to late; then the rest follow."""
     worker = getattr(session.config, "workerinput", {}).get("workerid")
     folder = Path(os.environ[SHARED_FOLDER])
     if worker is None or not (folder / UNCOMPILED).exists():
@@ -86,6 +96,9 @@ def _in_turn(session: pytest.Session) -> Generator[None, object, object]:
             (folder / UNCOMPILED).unlink()
     if worker == "gw1":
         make_home(folder)
+    if worker == "gw2":
+        for name in IMPORTED_LATE:
+            importlib.import_module(name)
     wait_until(lambda: not (folder / UNCOMPILED).exists(), 300)
     return (yield)
 
@@ -118,13 +131,15 @@ def server(prepared_home: Path) -> Iterator[str]:
     """URI of the maintenance database of this test process's own server, which holds the template beside it."""
     with copy_of(prepared_home) as folder:
         home = Home(folder)
-        with (home.cluster.data / "postgresql.auto.conf").open("a") as settings:
-            settings.write(SETTINGS)
+        with (home.cluster.data / "postgresql.auto.conf").open("a") as conf:
+            conf.write(SETTINGS)
         with home.open_log("postgres") as log:
             process = home.cluster.spawn(log, dies_with_parent=True)
         try:
             assert wait_until(lambda: home.cluster.ready, 60), (home.logs / "postgres.log").read_text()
-            yield home.cluster.dsn().replace(f"/{DATABASE}?", "/postgres?", 1)
+            uri = home.cluster.dsn().replace(f"/{DATABASE}?", "/postgres?", 1)
+            _trim(uri)
+            yield uri
         finally:
             home.cluster.stop()
             process.wait()
@@ -132,7 +147,7 @@ def server(prepared_home: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server: str) -> str:
-    """Name of a migrated database with the list prices, to clone from."""
+    """Name of a migrated database with the list prices of two providers, to clone from; a module may name WHOLE_LIST instead."""
     return DATABASE
 
 
@@ -170,6 +185,17 @@ def owner(dsn: str) -> Iterator[psycopg.Connection]:
     """A connection that may do anything; for looking behind the views."""
     with connect(dsn, "owner") as connection:
         yield connection
+
+
+def _trim(server: str) -> None:
+    """Leave the list prices of two providers in the template: most of each of its hundreds of copies would be rates."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {WHOLE_LIST} template {DATABASE} strategy file_copy".encode())
+    with psycopg.connect(_named(server, DATABASE), autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")  # rates are append-only
+        connection.execute("delete from pigou.rate where provider <> all (%s)", (list(PROVIDERS),))
+        connection.execute("vacuum full pigou.rate")
+        connection.execute("checkpoint")  # until then the old files are copied, too
 
 
 def _named(uri: str, database: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import psycopg
@@ -29,41 +30,40 @@ def decide(
     rng = np.random.default_rng(seed)
     chosen = rng.integers(0, 2, n)
     quality = (rng.random(n) < np.array(QUALITY)[chosen]).astype(float)
-    rows = [
-        {
-            "tenant_id": tenant_id,
-            "trace_id": seed.to_bytes(4, "big") + i.to_bytes(12, "big"),
-            "span_id": i.to_bytes(8, "big"),
-            "at": BEGAN + timedelta(days=10) * i / max(1, n - 1),
-            "task_class": task_class,
-            "v_usd": v_usd,
-            "v_source": "none" if v_usd is None else "explicit",
-            "chosen": int(c) + 1,
-            "quality": float(q),
-            "cost_usd": COST_USD[c],
-            "latency_s": LATENCY_S[c],
-            "risk_usd": LOSS_USD[c],
-        }
-        for i, (c, q) in enumerate(zip(chosen, quality, strict=True))
-    ]
-    with owner.cursor() as cursor:
-        cursor.executemany(
-            """insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by,
-                                       task_class, class_source, value_usd, value_source, price_source, deadline_source,
-                                       quality, outcome_source, cost_usd, latency_s, risk_usd, loss_usd, calls, unpriced_calls,
-                                       spans, problems, content_hash)
-               values (%(tenant_id)s, %(trace_id)s, %(span_id)s, %(at)s, %(at)s, now(), 0, 'ended', %(task_class)s, 'explicit',
-                       %(v_usd)s, %(v_source)s, 'none', 'none', %(quality)s, 'attribute', %(cost_usd)s, %(latency_s)s,
-                       %(risk_usd)s, 0, 1, 0, 1, '{}', '')""",
-            rows,
-        )
-        cursor.executemany(
-            """insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class,
-                                           options, chosen, propensity, propensities, assignment, features, feature_names,
-                                           provenance, comparison)
-               values (%(tenant_id)s, gen_random_uuid(), %(at)s, %(trace_id)s, %(span_id)s, 'demand', 'route', %(task_class)s,
-                       array['cheap', 'frontier'], %(chosen)s, 0.5, array[0.5, 0.5], 'logged', '{}', '{}', '{}',
-                       hashtextextended(%(task_class)s, 0))""",
-            rows,
-        )
+    given = {
+        "tenant_id": tenant_id,
+        "task_class": task_class,
+        "v_usd": v_usd,
+        "v_source": "none" if v_usd is None else "explicit",
+        "trace_ids": [seed.to_bytes(4, "big") + i.to_bytes(12, "big") for i in range(n)],
+        "span_ids": [i.to_bytes(8, "big") for i in range(n)],
+        "times": [BEGAN + timedelta(days=10) * i / max(1, n - 1) for i in range(n)],
+        "chosen": (chosen + 1).tolist(),
+        "quality": quality.tolist(),
+        "cost_usd": [Decimal(str(COST_USD[c])) for c in chosen],
+        "latency_s": [LATENCY_S[c] for c in chosen],
+        "risk_usd": [Decimal(str(LOSS_USD[c])) for c in chosen],
+    }
+    owner.execute(
+        """insert into pigou.task (tenant_id, trace_id, root_span_id, started_at, ended_at, settled_at, revision, settled_by,
+                                   task_class, class_source, value_usd, value_source, price_source, deadline_source,
+                                   quality, outcome_source, cost_usd, latency_s, risk_usd, loss_usd, calls, unpriced_calls,
+                                   spans, problems, content_hash)
+           select %(tenant_id)s, t, s, at, at, now(), 0, 'ended', %(task_class)s, 'explicit', %(v_usd)s, %(v_source)s, 'none',
+                  'none', quality, 'attribute', cost, latency, risk, 0, 1, 0, 1, '{}', ''
+             from unnest(%(trace_ids)s::bytea[], %(span_ids)s::bytea[], %(times)s::timestamptz[], %(quality)s::float8[],
+                         %(cost_usd)s::numeric[], %(latency_s)s::float8[], %(risk_usd)s::numeric[])
+                  as each (t, s, at, quality, cost, latency, risk)""",
+        given,
+    )
+    owner.execute(
+        """insert into pigou.decision (tenant_id, decision_id, decided_at, trace_id, span_id, layer, kind, task_class,
+                                       options, chosen, propensity, propensities, assignment, features, feature_names,
+                                       provenance, comparison)
+           select %(tenant_id)s, gen_random_uuid(), at, t, s, 'demand', 'route', %(task_class)s, array['cheap', 'frontier'],
+                  chosen, 0.5, array[0.5, 0.5], 'logged', '{}', '{}', '{}', hashtextextended(%(task_class)s, 0)
+             from unnest(%(trace_ids)s::bytea[], %(span_ids)s::bytea[], %(times)s::timestamptz[], %(chosen)s::smallint[])
+                  as each (t, s, at, chosen)""",
+        given,
+    )
     return tenant_id

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import integrate
 
 from tests.naive_effects import ridge
 
@@ -63,6 +64,46 @@ def lent(
         missed.append(sum(w * m for w, m in zip(weights, misses, strict=True)) / sum(weights))
     expected = sum(float(price[i]) * float(fitted[i, option] - fitted[i, base]) for i in decisions)
     return expected + sum(float(price[i]) for i in decisions) * (missed[0] - missed[1])
+
+
+def away(
+    decisions: Sequence[int],
+    others: Sequence[int],
+    owners: Sequence[int],
+    price: Numbers,
+    log_v: Numbers,
+    propensity: Numbers,
+    tilt: Numbers,
+    option: int,
+    base: int,
+) -> float:
+    """How far the decisions' log V, weighted as they are priced, lies from the middle of the groups that `lent` compares."""
+    paid = [abs(float(price[i])) for i in decisions]
+    wanted = sum(p * float(log_v[i]) for p, i in zip(paid, decisions, strict=True)) / sum(paid)
+    middles: list[float] = []
+    for rows, took in ((others, option), (owners, base)):
+        weights = [float(tilt[j] / propensity[j, took]) for j in rows]
+        middles.append(sum(w * float(log_v[j]) for w, j in zip(weights, rows, strict=True)) / sum(weights))
+    return wanted - sum(middles) / 2
+
+
+def believed(slope: float, variance: float) -> tuple[float, float]:
+    """Mean and variance of what a slope is, told with so much variance, if it is normal around 0 with a deviation that is itself
+    half-Cauchy of a quarter of the error: integrals over that deviation."""
+
+    def moment(power: int) -> float:
+        def at(angle: float) -> float:  # the deviation is 0.25·error·tan(angle), evenly over angles
+            ratio = (0.25 * math.tan(angle)) ** 2
+            shrink = ratio / (1 + ratio)
+            likelihood = math.exp(-(slope**2) / variance / (2 * (1 + ratio))) / math.sqrt(1 + ratio)
+            mean = shrink * slope
+            return likelihood * (1.0, mean, mean**2 + shrink * variance)[power]
+
+        return float(integrate.quad(at, 0, math.pi / 2, epsabs=0, epsrel=1e-10, limit=200)[0])
+
+    whole = moment(0)
+    mean = moment(1) / whole
+    return mean, moment(2) / whole - mean**2
 
 
 def unseen(prices: Sequence[Numbers], variances: Sequence[float], decisions: Sequence[int], measured: int) -> float:

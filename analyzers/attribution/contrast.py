@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from analyzers.attribution.fit import FOLDS, Fit
 from analyzers.effects import intervals
-from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints, distinct, ranks
 from analyzers.effects.scores import EFFECTIVE_MIN
 
 _CHANCE_MIN = 1e-6
@@ -41,10 +41,22 @@ class Arm:
     sizes: Floats
     counts: Ints
     by_fold: Floats
+    shares: Floats
 
     def deviation(self, place: int) -> float:
         """Standard deviation of what the model missed of one decision in a term, in its unit."""
         return math.sqrt(float((self.pulls[place] ** 2).sum()) * float(self.sizes[place]))
+
+    def along(self, log_v: Floats) -> Floats:
+        """Shape (P,): the mean of log V (n,) over the rows, weighted as each term is."""
+        weights = self.shares
+        return np.where(weights.sum(axis=1) > 0, weights @ log_v[self.rows] / np.maximum(weights.sum(axis=1), 1e-300), 0.0)
+
+    def shifted(self, by: Floats) -> Arm:
+        """The same arm, each term's misses moved by so much (P,)."""
+        by_fold = self.by_fold.copy()
+        by_fold[:, 0] += by[:, None] * by_fold[:, 1]
+        return replace(self, missed=self.missed + by, by_fold=by_fold)
 
     def without(self, fold: int) -> Floats:
         """Shape (P,): the mean miss on all other folds; the overall one where they hold nothing."""
@@ -57,7 +69,7 @@ def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
     are not measured."""
     pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
     by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
-    counts = np.zeros(len(fit.parts), dtype=np.int64)
+    counts, shares = np.zeros(len(fit.parts), dtype=np.int64), np.zeros(pulls.shape)
     for place, part in enumerate(fit.parts):
         if not part.moves:
             continue
@@ -67,13 +79,14 @@ def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
             continue
         residual = part.residual[rows]
         missed[place] = float((weighed * residual).sum()) / total
-        pulls[place] = weighed * (residual - missed[place]) / total
+        shares[place] = weighed / total
+        pulls[place] = shares[place] * (residual - missed[place])
         by_fold[place, 0] = np.bincount(fit.fold[rows], weights=weighed * residual, minlength=FOLDS)
         by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
-        counts[place] = int((weighed > 0).sum()) if fit.alone else len(np.unique(tasks[weighed > 0]))
+        counts[place] = int((weighed > 0).sum()) if fit.alone else distinct(tasks[weighed > 0])
         sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
     priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
-    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold)
+    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold, shares)
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,7 @@ class Contrast:
     arms: tuple[Arm, Arm]  # of option, of base
     tasks: int
     elsewhere: bool = False  # whether it is about a part of what was measured that context picked out
+    by_value: Floats | float = 0.0  # (P,) variance of what the option brings more at these decisions' V than at the arms'
 
     @cached_property
     def expected(self) -> Floats:
@@ -103,10 +117,24 @@ class Contrast:
     def covariance(self) -> Floats:
         """Shape (P, P): of the mean misses' difference, with tasks as the unit."""
         parts = len(self.fit.parts)
+        known = np.diag(np.broadcast_to(self.by_value, parts)) if np.any(self.by_value) else np.zeros((parts, parts))
         if self.fit.alone:
-            return sum((each.pulls @ each.pulls.T for each in self.arms), np.zeros((parts, parts)))
+            return sum((each.pulls @ each.pulls.T for each in self.arms), known)
         sums = np.stack([self._sums(0, place) - self._sums(1, place) for place in range(parts)])
-        return np.asarray(sums @ sums.T)
+        return np.asarray(sums @ sums.T) + known
+
+    def moved(self, log_v: Floats, slope: Floats, variance: Floats) -> Contrast:
+        """The contrast at its decisions' V, if what the option brings changes by `slope` (P,), with a `variance`, per unit of log
+        V (n,): from the arms' mean to the mean of the decisions, weighted as they are priced."""
+        if not variance.any():
+            return self
+        paid = np.abs(self.prices())
+        places = log_v[self.decisions]
+        sums = paid.sum(axis=1)
+        wanted = np.asarray(np.where(sums > 0, (paid @ places) / np.maximum(sums, 1e-300), places.mean()), dtype=np.float64)
+        one, other = self.arms
+        away = np.where(slope != 0, wanted - (one.along(log_v) + other.along(log_v)) / 2, 0.0)
+        return replace(self, arms=(one.shifted(slope * away), other), by_value=variance * away**2)
 
     @property
     def effective(self) -> float:
@@ -152,9 +180,10 @@ class Contrast:
         g·(Σp)² where context picked the decisions out of those that were measured, since then they may all differ alike.
         """
         priced = self.prices() if prices is None else prices
-        variance = 0.0
+        variance, by_value = 0.0, np.broadcast_to(self.by_value, len(self.fit.parts))
         for place, part in enumerate(self.fit.parts):
             left = float(part.unseen[self.option] + part.unseen[self.base])
+            variance += float(by_value[place]) * float(priced[place].sum()) ** 2
             if left == 0 or not part.moves:
                 continue
             if self.elsewhere:
@@ -162,7 +191,7 @@ class Contrast:
                 continue
             of_tasks = priced[place]
             if not self.fit.alone:
-                of_tasks = np.bincount(np.unique(self.fit.tasks[self.decisions], return_inverse=True)[1], weights=of_tasks)
+                of_tasks = np.bincount(ranks(self.fit.tasks[self.decisions]), weights=of_tasks)
             n = max(len(of_tasks), int(self.arms[1].counts[place]))
             variance += left * max(0.0, float((of_tasks**2).sum()) - float(of_tasks.sum()) ** 2 / n)
         return variance
@@ -266,7 +295,7 @@ def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) ->
     if fit.alone:
         own_tasks, other_tasks, tasks = owners, others, len(owners) + len(others)
     else:
-        codes = np.unique(fit.tasks[np.concatenate([others, owners])], return_inverse=True)[1]
+        codes = ranks(fit.tasks[np.concatenate([others, owners])])
         other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
     one = arm(fit, others, _weights(fit, pool, others, option, base, loan), other_tasks)
     other = arm(fit, owners, _weights(fit, pool, owners, base, base, loan), own_tasks)

@@ -1,16 +1,18 @@
-"""What a value band may take from the others: everything, unless the data show that an option brings something else there.
+"""What a value band may take from the others: everything, less what the data show an option to bring otherwise there.
 
-V is a known price. What an option changes in quality, cost, time or loss does not depend on it once the context is told, and
-where it does, evidence of it is looked for. So each term is measured on all bands together and priced at each decision's own V;
-terms that differ between bands by more than chance are measured in each band alone.
+V is a known price. What an option changes in quality, cost, time or loss mostly does not depend on it once the context is told.
+So each term is measured on all bands together and priced at each decision's own V. Where effects seem to grow or fall with V, as
+much of that slope is believed as the data bear out, and what is not known of it widens the intervals of bands far from the
+others; terms that differ between bands in another way, by more than chance, are measured in each band alone.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from analyzers.attribution.contrast import Arm, Contrast, Loan, contrast, measured
 from analyzers.attribution.fit import Fit
@@ -18,7 +20,22 @@ from analyzers.effects.estimate import Bools, Floats, Ints
 
 LENT_MAX = 40_000  # decisions of a set up to which bands lend to each other; of more, each has plenty of its own
 _UNEQUAL = 0.01  # p-value at which bands count as different in a term
+_EXPECTED = 0.25  # of a slope's error: how large slopes along log V are held for likely to be
+_CERTAIN = 400.0  # square of the errors above zero from which a slope is believed as it is
 _TASKS_MIN = 8.0  # effective tasks that a band needs in both arms before it can speak against the others
+
+_NODES, _STEPS = np.polynomial.legendre.leggauss(64)
+_DRAWN = 1 - ((_NODES + 1) / 2) ** 2  # shares that are drawn to nothing, at which the belief in a slope is summed up
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two options' difference varies between value bands, by term (P,). `apart`: in another way than along log V; `slope`: by
+    so much per unit of log V, as far as that is believed, and the `variance` of that."""
+
+    apart: Bools
+    slope: Floats
+    variance: Floats
 
 
 class Lending:
@@ -29,7 +46,8 @@ class Lending:
         self._places = places
         self._bands = [np.flatnonzero(places == place) for place in range(int(places.max()) + 1)]
         self._all = np.arange(len(places))
-        self._apart: dict[tuple[int, int], Bools] = {}
+        self._differences: dict[tuple[int, int], Difference] = {}
+        self._log_v = np.log(np.maximum(fit.choices.v_usd, 1e-9))
         self._tilts: Floats | None = None
         self._asked: Bools | None = None
 
@@ -37,7 +55,7 @@ class Lending:
         """The same evidence, for questions about some of the decisions (n,) only: what all of them tell is weighted to be like
         those."""
         narrowed = Lending(self.fit, self._places)
-        narrowed._asked, narrowed._apart = asked, self._apart
+        narrowed._asked, narrowed._differences = asked, self._differences
         return narrowed
 
     @property
@@ -55,11 +73,13 @@ class Lending:
         """The contrast of two options in `pool` (rows of one band), measured on `donors` (all decisions by default)."""
         if len(pool) == 0 or not (self.lends or self._asked is not None):
             return contrast(self.fit, pool, option, base)
-        tilt = self._tilt(base, int(self._places[pool[0]]))
-        apart = self.apart(option, base) if self.lends else np.zeros(len(self.fit.parts), dtype=np.bool_)
         near = None if self._asked is None else self._band(pool)
-        loan = Loan(self.donors(pool) if donors is None else donors, tilt, apart, near)
-        return contrast(self.fit, pool, option, base, loan)
+        of, tilt = self.donors(pool) if donors is None else donors, self._tilt(base, int(self._places[pool[0]]))
+        if not self.lends:
+            return contrast(self.fit, pool, option, base, Loan(of, tilt, np.zeros(len(self.fit.parts), dtype=np.bool_), near))
+        difference = self.difference(option, base)
+        found = contrast(self.fit, pool, option, base, Loan(of, tilt, difference.apart, near))
+        return None if found is None else found.moved(self._log_v, difference.slope, difference.variance)
 
     def _band(self, pool: Ints) -> Ints:
         return self._bands[int(self._places[pool[0]])]
@@ -86,36 +106,63 @@ class Lending:
                 self._tilts = np.broadcast_to(shares, (len(codes), len(shares)))
         return self._tilts[:, base * bands + band]
 
-    def apart(self, option: int, base: int) -> Bools:
-        """Shape (P,): terms in which the two options differ by something else in some band.
-
-        Cochran's Q over the bands' own mean misses, with the spread of all bands' residuals: a band with few outcomes that are
-        all alike is not taken for certain.
-        """
-        if (option, base) not in self._apart:
-            found = [measured(self.fit, band, option, base, None) for band in self._bands]
-            whole = measured(self.fit, self._all, option, base, None)
-            terms = range(len(self.fit.parts))
-            self._apart[option, base] = np.array(
-                [whole is not None and _unequal([each for each in found if each is not None], whole, term) for term in terms],
-                dtype=np.bool_,
-            )
-        return self._apart[option, base]
+    def difference(self, option: int, base: int) -> Difference:
+        """How what `option` brings over `base` varies between bands, from each band's own mean misses."""
+        if (option, base) not in self._differences:
+            found = [(measured(self.fit, band, option, base, None), band) for band in self._bands]
+            bands = [(each, float(self._log_v[band].mean())) for each, band in found if each is not None]
+            whole, terms = measured(self.fit, self._all, option, base, None), range(len(self.fit.parts))
+            told = [(False, 0.0, 0.0) if whole is None else _difference(bands, whole, term) for term in terms]
+            apart, slope, variance = zip(*told, strict=True)
+            self._differences[option, base] = Difference(np.array(apart, dtype=np.bool_), np.array(slope), np.array(variance))
+        return self._differences[option, base]
 
 
-def _unequal(bands: list[tuple[Arm, Arm, int]], whole: tuple[Arm, Arm, int], term: int) -> bool:
-    values: list[float] = []
-    variances: list[float] = []
+def _difference(
+    bands: list[tuple[tuple[Arm, Arm, int], float]], whole: tuple[Arm, Arm, int], term: int
+) -> tuple[bool, float, float]:
+    """Whether a term differs between bands in another way than along log V (of two bands: by more than chance), and the slope
+    along it with its variance.
+
+    Weighted least squares over the bands' own mean misses, with the spread of all bands' residuals: a band with few outcomes
+    that are all alike is not taken for certain. What is left of Cochran's Q is tested.
+    """
     spread = [each.deviation(term) ** 2 for each in whole[:2]]
-    for one, other, _ in bands:
+    rows: list[tuple[float, float, float]] = []
+    for (one, other, _), at in bands:
         sizes = float(one.sizes[term]), float(other.sizes[term])
-        if min(sizes) < _TASKS_MIN:
-            continue
-        values.append(float(one.missed[term] - other.missed[term]))
-        variances.append(sum(square / size for square, size in zip(spread, sizes, strict=True)))
-    if len(values) < 2 or min(variances) <= 0:
-        return False
-    precision = 1 / np.array(variances)
-    mean = float((precision * values).sum() / precision.sum())
-    q = float((precision * (np.array(values) - mean) ** 2).sum())
-    return math.isfinite(q) and float(stats.chi2.sf(q, len(values) - 1)) < _UNEQUAL
+        variance = sum(square / size for square, size in zip(spread, sizes, strict=True)) if min(sizes) >= _TASKS_MIN else 0.0
+        if variance > 0:
+            rows.append((float(one.missed[term] - other.missed[term]), variance, at))
+    if len(rows) < 2:
+        return False, 0.0, 0.0
+    values, variances, places = np.array(rows).T
+    precision = 1 / variances
+    values, places = (each - (precision * each).sum() / precision.sum() for each in (values, places))
+    below = float((precision * places**2).sum())
+    slope = float((precision * places * values).sum()) / below if below > 0 else 0.0
+    left = values if len(rows) == 2 else values - slope * places
+    q = float((precision * left**2).sum())
+    if not math.isfinite(q) or float(special.chdtrc(max(1, len(rows) - 2), q)) < _UNEQUAL:
+        return math.isfinite(q), 0.0, 0.0
+    return False, *believed(slope, 1 / below if below > 0 else 0.0)
+
+
+def believed(slope: float, variance: float) -> tuple[float, float]:
+    """A slope as far as it is believed, and its variance: what is within its error is drawn to nothing, what is far above stays.
+
+    Posterior mean and variance under slope ~ N(0, τ²), τ ~ half-Cauchy of a quarter of the slope's own error: that effects move
+    with V is held for unlikely, and never for impossible. With κ = 1/(1 + τ²/σ²), the share that is drawn to nothing, both are
+    moments of κ under exp(−κz²/2)/(√(1−κ)·(1 + (a² − 1)κ)), by quadrature over √(1−κ). Source: Carvalho, Polson & Scott, "The
+    horseshoe estimator for sparse signals", Biometrika 97 (2010).
+    """
+    if variance <= 0:
+        return 0.0, 0.0
+    square = slope**2 / variance
+    if square > _CERTAIN:
+        return slope, variance
+    weight = _STEPS * np.exp(-square / 2 * _DRAWN) / (1 + (_EXPECTED**2 - 1) * _DRAWN)
+    weight /= weight.sum()
+    drawn = float(weight @ _DRAWN)
+    spread = float(weight @ (_DRAWN - drawn) ** 2)
+    return (1 - drawn) * slope, (1 - drawn) * variance + spread * slope**2

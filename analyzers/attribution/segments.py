@@ -17,7 +17,7 @@ from analyzers.attribution.fit import Fit
 from analyzers.attribution.lending import Lending
 from analyzers.attribution.policy import policy
 from analyzers.effects import intervals, multiplicity, power
-from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs
+from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs, distinct, ranks
 from analyzers.effects.observational import SUPPORT_MIN
 from analyzers.effects.scores import EFFECTIVE_MIN
 
@@ -130,7 +130,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
     rows = pool[fit.choices.chosen[pool] == chosen]
     if len(rows) == 0:
         return None
-    tasks = len(rows) if fit.alone else len(np.unique(fit.tasks[rows]))
+    tasks = len(rows) if fit.alone else distinct(fit.tasks[rows])
     every = {
         b: lending.contrast(pool, b, chosen)
         for b in range(len(fit.choices.options))
@@ -205,7 +205,7 @@ def _regret(
     ceiling = max(0.0, *(total.numbers()[3] for total in totals.values()))
     if not steps:
         return basis.found(0.0, 0.0, 0.0, ceiling), pulls
-    found = [step.total() for step in steps]
+    found = [step.gain for step in steps]
     value = sum(each.numbers()[0] for each in found)
     if len(found) == 1:
         _, error, low, high = found[0].numbers()
@@ -240,7 +240,7 @@ def _most(fit: Fit, pool: Ints, evident: dict[int, Contrast]) -> float:
 
 def _spread(fit: Fit, value: float, pulls: list[tuple[Ints, Floats]]) -> intervals.Spread:
     rows, pull = np.concatenate([r for r, _ in pulls]), np.concatenate([p for _, p in pulls])
-    codes = np.unique(fit.tasks[rows], return_inverse=True)[1]
+    codes = ranks(fit.tasks[rows])
     return intervals.of_sums(value, np.asarray(np.bincount(codes, weights=pull), dtype=np.float64))
 
 
@@ -326,7 +326,7 @@ def _judged(
         return "appraised", "; ".join(notes), None
     why = f"the interval {max(low, 0.0):.3g} … {high:.3g} USD holds both nothing and a material loss ({materiality_usd:.3g})"
     widest = max(evident.values(), key=lambda each: each.gain.numbers()[1])
-    error = max(error, widest.total().numbers()[1])
+    error = max(error, widest.gain.numbers()[1])
     n = len(widest.arms[0].rows) + len(widest.arms[1].rows)
     more = max(1, power.outcomes_needed(error, n, materiality_usd) - n)
     per_decision = materiality_usd / max(1, len(widest.decisions))

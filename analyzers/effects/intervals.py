@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from analyzers.effects.estimate import LEVEL, Floats, Ints
+from analyzers.effects.estimate import LEVEL, Floats, Ints, ranks
 
 _DEGREES_MIN = 2.0  # below, a t interval says nothing
 
@@ -37,7 +37,8 @@ class Bounds:
 
 @lru_cache(maxsize=4096)
 def _t(degrees: float, level: float) -> float:
-    return float(stats.t.ppf((1 + level) / 2, degrees))
+    share = (1 + level) / 2
+    return float(special.ndtri(share) if math.isinf(degrees) else special.stdtrit(degrees, share))
 
 
 def quantile(degrees: float, level: float = LEVEL) -> float:
@@ -55,7 +56,7 @@ def spread(values: Floats, clusters: Ints, tilt: Floats | None = None) -> Spread
     weights = np.ones_like(values) if tilt is None else tilt
     total = float(weights.sum())
     mean = float((weights * values).sum()) / total
-    codes = np.unique(clusters, return_inverse=True)[1]
+    codes = ranks(clusters)
     groups = int(codes.max()) + 1
     sums = np.bincount(codes, weights=weights * (values - mean), minlength=groups) / total
     return of_sums(mean, sums)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from analyzers.effects.estimate import Estimate, Floats, InputError
 from analyzers.effects.intervals import quantile
@@ -45,7 +45,7 @@ def p_value(estimate: Estimate, null: float = 0.0, *, side: Side = "both") -> fl
     if reach <= 0:
         return 0.0
     ratio = abs(value - null) / reach * critical
-    return 2 * float(stats.norm.sf(ratio) if math.isinf(estimate.degrees) else stats.t.sf(ratio, estimate.degrees))
+    return 2 * float(special.ndtr(-ratio) if math.isinf(estimate.degrees) else special.stdtr(estimate.degrees, -ratio))
 
 
 def false_discovery(

@@ -21,6 +21,7 @@ Learner: TypeAlias = Literal["linear", "spline", "boosted"]
 _ROWS_PER_TERM = 10  # of the rarest option, before the model may have a term more
 _ROWS_MIN = 12  # of an option in the other folds, before its outcome gets a model instead of a mean
 _KNOTS = 4
+_STEPS_MAX = 100
 
 
 class Regressor(Protocol):
@@ -131,6 +132,7 @@ def probability_model(design: Design, label: Ints, labels: int, fold: Ints, *, l
     regard to the label.
     """
     probability = np.zeros((len(label), labels))
+    model: Classifier | None = None
     for held in np.unique(fold):
         inside, training = fold == held, fold != held
         training = training if learnt_from is None else training & learnt_from
@@ -139,7 +141,8 @@ def probability_model(design: Design, label: Ints, labels: int, fold: Ints, *, l
             shares = np.bincount(label[training], minlength=labels) / max(1, int(training.sum()))
             probability[inside] = shares
             continue
-        model = _classifier(design.learner)
+        if model is None or not np.array_equal(model.classes_, seen):
+            model = _classifier(design.learner)  # goes on from the last fold's, which had most of the rows
         with _one_thread(design.learner):
             model.fit(design.terms[training], label[training])
             probability[np.ix_(inside, model.classes_)] = model.predict_proba(design.terms[inside])
@@ -200,4 +203,8 @@ def _classifier(learner: Learner) -> Classifier:
         )
     from sklearn.linear_model import LogisticRegression
 
-    return cast("Classifier", LogisticRegression(C=10.0, max_iter=2000))
+    # Newton's steps, to where another changes nothing: lbfgs at its default tolerance stopped where probabilities were still off
+    # by 0.008, which moved a segment's regret by a seventh, and takes twice as long.
+    return cast(
+        "Classifier", LogisticRegression(C=10.0, solver="newton-cholesky", tol=1e-6, max_iter=_STEPS_MAX, warm_start=True)
+    )

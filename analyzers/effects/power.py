@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from scipy import stats
+from scipy import special, stats
 
 from analyzers.effects.estimate import LEVEL, Estimate, InputError, Needs
 from analyzers.effects.intervals import quantile
@@ -24,13 +24,13 @@ def power(effect: float, standard_error: float, *, level: float = LEVEL, degrees
         return 1.0 if effect != 0 else 1 - level
     critical, shift = quantile(degrees, level), abs(effect) / standard_error
     if math.isinf(degrees):
-        return float(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift))
+        return float(special.ndtr(shift - critical) + special.ndtr(-critical - shift))
     return float(stats.nct.sf(critical, degrees, shift) + stats.nct.cdf(-critical, degrees, shift))
 
 
 def detectable(standard_error: float, *, chance: float = POWER, level: float = LEVEL) -> float:
     """The smallest effect that is found with this chance: (z_level + z_chance)·error, in the error's unit."""
-    return (quantile(math.inf, level) + float(stats.norm.ppf(chance))) * standard_error
+    return (quantile(math.inf, level) + float(special.ndtri(chance))) * standard_error
 
 
 def outcomes_needed(standard_error: float, n: int, materiality: float, *, chance: float = POWER, level: float = LEVEL) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analyzers.effects import intervals, nuisance
-from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, InputError, Ints, codes, floats
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, InputError, Ints, codes, distinct, floats
 from analyzers.effects.scores import EFFECTIVE_MIN, Scores, segment_rows
 
 FOLDS = 5
@@ -70,7 +70,7 @@ def regret(scores: Scores, *, level: float = LEVEL, seed: int = 0) -> Regret:
     usable = [option for option in range(scores.options) if _usable(kept, option)]
     named = [str(option) for option in range(scores.options) if option not in usable]
     estimand = f"{scores.estimand}; options {', '.join(named)} without evidence" if named else scores.estimand
-    basis = Basis(int(rows.sum()), len(np.unique(kept.clusters)), f"regret, {scores.method}", estimand, level)
+    basis = Basis(int(rows.sum()), distinct(kept.clusters), f"regret, {scores.method}", estimand, level)
     if all(scores.unidentified):
         return Regret(-1, basis.nothing("not_identified", scores.unidentified[0]))
     if len(usable) < 2:
@@ -110,7 +110,7 @@ def policy_gain(scores: Scores, policy: ArrayLike, *, level: float = LEVEL) -> E
     rows: Bools = ~np.asarray((np.isnan(scores.weights) & (wanted > 0)).any(axis=1))
     share = float(rows.mean()) if len(rows) else 0.0
     estimand = scores.estimand if share == 1 else f"{scores.estimand}, where the policy had a chance ({share:.0%})"
-    basis = Basis(int(rows.sum()), len(np.unique(scores.clusters[rows])), f"policy, {scores.method}", estimand, level)
+    basis = Basis(int(rows.sum()), distinct(scores.clusters[rows]), f"policy, {scores.method}", estimand, level)
     reasons = [why for option, why in enumerate(scores.unidentified) if why and wanted[:, option].any()]
     if reasons or not rows.any():
         why = reasons[0] if reasons else "the policy wants options that never had a chance"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analyzers.effects import intervals
-from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, InputError, Ints, Needs, own_clusters
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, InputError, Ints, Needs, distinct, own_clusters
 
 EFFECTIVE_MIN = {True: 4.0, False: 12.0}  # by `bounded`: below, no interval that we vouch for (measured, docs/methods.md)
 
@@ -201,7 +201,7 @@ def _arm(
 
 
 def _refusal(scores: Scores, rows: Bools, options: tuple[int, ...], tilt: Floats | None, level: float) -> Estimate | None:
-    n, clusters = int(rows.sum()), len(np.unique(scores.clusters[rows]))
+    n, clusters = int(rows.sum()), distinct(scores.clusters[rows])
     basis = Basis(n, clusters, scores.method, scores.estimand, level)
     for option in options:
         if scores.unidentified[option]:
@@ -240,5 +240,5 @@ def _estimate(
     value = min(max(bounds.value, low), high)
     share = float(rows.mean())
     estimand = scores.estimand if share == 1 else f"{scores.estimand}, where every option compared had a chance ({share:.0%})"
-    basis = Basis(int(rows.sum()), len(np.unique(scores.clusters)), scores.method, estimand, level)
+    basis = Basis(int(rows.sum()), distinct(scores.clusters), scores.method, estimand, level)
     return basis.found(value, standard_error, low, high, degrees=degrees)

@@ -10,14 +10,15 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import optimize
 
-from analyzers.effects.estimate import LEVEL, Bools, Estimate, Floats, InputError
+from analyzers.effects.estimate import LEVEL, Bools, Estimate, Floats, InputError, Ints
 from analyzers.effects.observational import Observed
 from analyzers.effects.scores import Scores, contrast, shifted
 
 GAMMA_STATED = 1.5
 _GAMMA_MAX = 20.0
-_STEPS = 20  # bisections of the tipping point: to 1e-5
+_TIPPING = 1e-6  # of the logarithm of the tipping Γ
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,8 @@ def bounds(observed: Observed, option: int, base: int, *, gamma: float, level: f
     """
     if not gamma >= 1:
         raise InputError(f"gamma must be 1 or more, got {gamma}")
-    scores = _as_if_identified(observed.scores)
-    lower = contrast(_extreme(scores, observed, gamma, highest=option, lowest=base, sign=-1.0), option, base, level=level)
-    upper = contrast(_extreme(scores, observed, gamma, highest=option, lowest=base, sign=1.0), option, base, level=level)
-    return lower, upper
+    extremes = _Extremes(observed, option, base)
+    return extremes.effect(gamma, -1.0, level), extremes.effect(gamma, 1.0, level)
 
 
 def e_values(observed: Observed, option: int, base: int, effect: Estimate) -> tuple[float, float]:
@@ -119,44 +118,68 @@ def _tipping(observed: Observed, option: int, base: int, effect: Estimate, level
     if not effect.excludes(0.0):
         return 1.0
 
-    def includes_zero(gamma: float) -> bool:
-        lower, upper = bounds(observed, option, base, gamma=gamma, level=level)
-        if lower.status != "identified" or upper.status != "identified":
-            return True  # weights as uneven as this Γ allows leave no interval: zero cannot be excluded
-        return lower.numbers()[2] <= 0 <= upper.numbers()[3]
+    value = effect.numbers()[0]
+    nearer, extremes = (-1.0 if value > 0 else 1.0), _Extremes(observed, option, base)
 
-    low, high = 1.0, _GAMMA_MAX
-    if not includes_zero(high):
+    def left(log_gamma: float) -> float:
+        """How far the interval's nearer limit is from zero; weights as uneven as this Γ allows may leave no interval at all, so
+        that zero cannot be excluded."""
+        bound = extremes.effect(math.exp(log_gamma), nearer, level)
+        if bound.status != "identified":
+            return -abs(value)
+        _, _, low, high = bound.numbers()
+        return low if value > 0 else -high
+
+    most = math.log(_GAMMA_MAX)
+    if left(0.0) <= 0:
+        return 1.0
+    if left(most) > 0:
         return math.inf
-    for _ in range(_STEPS):
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if includes_zero(middle) else (middle, high)
-    return high
+    return math.exp(float(optimize.brentq(left, 0.0, most, xtol=_TIPPING)))
 
 
-def _extreme(scores: Scores, observed: Observed, gamma: float, *, highest: int, lowest: int, sign: float) -> Scores:
-    """Scores under the weights that push `highest` up and `lowest` down (sign 1) or the other way (sign −1)."""
-    weights = scores.weights.copy()
-    both = scores.supported(highest, lowest)
-    for option, direction in ((highest, sign), (lowest, -sign)):
-        rows = both & (np.nan_to_num(weights[:, option]) > 0)
-        odds = 1 / np.maximum(observed.propensity[rows, option], 1e-12) - 1
+class _Extremes:
+    """The effect of `option` over `base` under the weights that make it as large or as small as Γ allows."""
+
+    def __init__(self, observed: Observed, option: int, base: int) -> None:
+        self._scores, self._pair = _as_if_identified(observed.scores), (option, base)
+        both = self._scores.supported(option, base)
+        self._arms = [_Arm.of(self._scores, observed, both, each) for each in self._pair]
+
+    def effect(self, gamma: float, sign: float, level: float) -> Estimate:
+        """The largest (sign 1) or least (sign −1) effect."""
+        weights = self._scores.weights.copy()
+        for option, arm, direction in zip(self._pair, self._arms, (sign, -sign), strict=True):
+            weights[arm.rows, option] = arm.weights(gamma, direction)
+        return contrast(shifted(self._scores, weights), *self._pair, level=level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arm:
+    """The `rows` that took an option, their residuals rising, with the odds against it and one over the chance of an outcome."""
+
+    rows: Ints
+    residual: Floats
+    odds: Floats
+    inverse_response: Floats
+
+    @classmethod
+    def of(cls, scores: Scores, observed: Observed, both: Bools, option: int) -> _Arm:
+        rows = np.flatnonzero(both & (np.nan_to_num(scores.weights[:, option]) > 0))
         residual = scores.outcome[rows] - scores.fitted[rows, option]
-        weights[rows, option] = _extreme_weights(residual, odds, 1 / observed.response[rows], gamma, direction)
-    return shifted(scores, weights)
+        order = np.argsort(residual, kind="stable")
+        rows = rows[order]
+        odds = 1 / np.maximum(observed.propensity[rows, option], 1e-12) - 1
+        return cls(rows, residual[order], odds, 1 / observed.response[rows])
 
-
-def _extreme_weights(residual: Floats, odds: Floats, inverse_response: Floats, gamma: float, direction: float) -> Floats:
-    """The weights within Γ that make the residuals' weighted mean extreme: Γ on one side of a threshold, 1/Γ on the other."""
-    if len(residual) == 0:
-        return residual
-    order = np.argsort(-direction * residual, kind="stable")
-    much, little = (1 + odds * gamma) * inverse_response, (1 + odds / gamma) * inverse_response
-    heavy, light = much[order], little[order]
-    value = direction * residual[order]
-    weight = np.concatenate([[light.sum()], light.sum() + np.cumsum(heavy - light)])
-    total = np.concatenate([[(light * value).sum()], (light * value).sum() + np.cumsum((heavy - light) * value)])
-    cut = int(np.argmax(total / weight))
-    above: Bools = np.zeros(len(residual), dtype=np.bool_)
-    above[order[:cut]] = True
-    return np.where(above, much, little)
+    def weights(self, gamma: float, direction: float) -> Floats:
+        """The weights of the rows, within Γ, that make the residuals' weighted mean extreme: Γ on one side of a threshold, 1/Γ
+        on the other."""
+        if len(self.rows) == 0:
+            return self.residual
+        much, little = (1 + self.odds * gamma) * self.inverse_response, (1 + self.odds / gamma) * self.inverse_response
+        heavy, light = (little, much) if direction > 0 else (much, little)  # of the rows before the threshold, and after it
+        weight = np.concatenate([[light.sum()], light.sum() + np.cumsum(heavy - light)])
+        pulled = np.concatenate([[0.0], np.cumsum((heavy - light) * self.residual)]) + (light * self.residual).sum()
+        cut = int(np.argmax(direction * pulled / weight))
+        return np.concatenate([heavy[:cut], light[cut:]])

@@ -134,11 +134,13 @@ select date_trunc('month', decided_at) as month from appraisal_stage group by 1 
 
 -- name: appraisal_is_due
 -- Whether tasks were settled since the last appraisal of everything that came to its end began, or nobody has looked for findings since,
--- or for long at a place that is a finding, which ends when time has passed.
+-- or for long at a place that is a finding, which ends when time has passed, or the life of an asset is over,
+-- or assets are still to be made.
 select exists (select from pigou.task where settled_at > coalesce(a.appraised_from, '-infinity'))
        or coalesce(a.appraised_from > coalesce(a.detected_from, '-infinity'), false)
        or exists (select from pigou.detection d join pigou.finding f on f.tenant_id = d.tenant_id and f.mode = d.mode
                    where f.status <> 'resolved' and d.looked_at < now() - %(again_after)s)
+       or exists (select from pigou.asset where ends_at < now() - %(grace)s) or exists (select from pigou.asset_due)
   from (select max(value::timestamptz) filter (where setting = 'appraised_from') as appraised_from,
                max(value::timestamptz) filter (where setting = 'detected_from') as detected_from
           from pigou.setting where setting in ('appraised_from', 'detected_from')) a

@@ -1,7 +1,8 @@
 -- name: cacheable_calls
 -- Calls whose prompts a provider's cache could hold, in order of time: what they read and wrote of it, at which rates, and who else
 -- sent the same; of the latest `calls_max`. Rates are those of the call's own transfers; of a kind that it did not use, the one that
--- held. Null: not known.
+-- held. Null: not known, as keys are of a call
+-- whose record is past its retention. `only_cached`: of those only that read or wrote a cache.
 select encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'), extract(epoch from c.started_at)::double precision,
        coalesce(c.agent, ''), coalesce(c.task_class, k.task_class, ''), coalesce(c.layer, ''), c.use is not distinct from 'verify',
        coalesce(r.attributes->>'gen_ai.request.model', c.model), coalesce(c.conversation_id, encode(c.trace_id, 'hex')),
@@ -21,9 +22,10 @@ select encode(c.trace_id, 'hex'), encode(c.span_id, 'hex'), extract(epoch from c
          where tenant_id = %(tenant_id)s and started_at >= %(since)s and started_at < %(until)s and status = 'booked'
            and operation not like 'embed%%' and layer is distinct from 'supply'
            and coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) > 0
+           and (not %(only_cached)s or coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) > 0)
          order by started_at desc
          limit %(calls_max)s) c
-  join pigou.record r on r.tenant_id = c.tenant_id and r.trace_id = c.trace_id and r.span_id = c.span_id and r.started_at = c.started_at
+  left join pigou.record r on r.tenant_id = c.tenant_id and r.trace_id = c.trace_id and r.span_id = c.span_id and r.started_at = c.started_at
   left join pigou.task k on k.tenant_id = c.tenant_id and k.trace_id = c.trace_id
   left join lateral (
        select max(t.rate_usd) filter (where t.commodity_id = 1) as input_rate,

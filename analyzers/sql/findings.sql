@@ -27,7 +27,8 @@ select mode, case when problem is null then seen_to end, looked_at, took_s from 
 
 -- name: news
 -- When what looks at a tenant rest on last changed, since a time: its appraisals, how long it waited for others and whether they are found
--- to be in the way; its records, entries and tasks; what engines served to anybody, or what their seconds are worth; what is material.
+-- to be in the way; its records, entries (of assets aside, which follow from these) and tasks; what engines served to anybody, or what
+-- their seconds are worth; what is material.
 select 'appraised', greatest(
            (select max(c.appraised_at) from pigou.comparison c where c.tenant_id = %(tenant_id)s),
            (select max(h.measured_at) from pigou.held_up h where h.tenant_id = %(tenant_id)s),
@@ -35,7 +36,8 @@ select 'appraised', greatest(
  union all
 select 'written', greatest(
            (select max(r.recorded_at) from pigou.record r where r.tenant_id = %(tenant_id)s and r.recorded_at >= %(since)s),
-           (select max(e.recorded_at) from pigou.entry e where e.tenant_id = %(tenant_id)s and e.recorded_at >= %(since)s),
+           (select max(e.recorded_at) from pigou.entry e where e.tenant_id = %(tenant_id)s and e.recorded_at >= %(since)s
+               and e.source <> 'capitalise'),
            (select max(t.settled_at) from pigou.task t where t.tenant_id = %(tenant_id)s and t.settled_at >= %(since)s))
  union all
 select 'served', greatest(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from analyzers.attribution.appraise import Appraised
 from analyzers.attribution.choices import Choices
@@ -17,8 +17,8 @@ from analyzers.effects import intervals, multiplicity, power
 from analyzers.effects.estimate import Bools, Estimate, Floats
 
 _COLUMNS = (
-    "economy", "n", "effects cover", "means cover", "regrets cover", "precision", "recall (powered)", "runs raising anything",
-    "total lost", "median error", "computed", "of means", "total covers", "answers", "promise kept",
+    "economy", "n", "replications", "effects cover", "means cover", "regrets cover", "precision", "recall (powered)",
+    "runs raising anything", "total lost", "median error", "computed", "of means", "total covers", "answers", "promise kept",
 )  # fmt: skip
 HEADER = ("| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS))
 
@@ -153,6 +153,7 @@ class Tally:
         cells = [
             self.title,
             f"{self.n:,}",
+            str(self.raised[1]),
             _percent(self.effects),
             _percent(self.means),
             _percent(self.regrets),
@@ -175,7 +176,7 @@ def _power(best: tuple[float, Estimate], level: float) -> float:
     gain, estimate = best
     value, error, low, _ = estimate.numbers()
     reach = (value - low) * intervals.quantile(estimate.degrees, level) / intervals.quantile(estimate.degrees, estimate.level)
-    return float(stats.norm.cdf((gain - reach) / error)) if error > 0 else float(gain > 0)
+    return float(special.ndtr((gain - reach) / error)) if error > 0 else float(gain > 0)
 
 
 def _share(pair: list[int]) -> float:

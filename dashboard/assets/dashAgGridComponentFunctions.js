@@ -42,7 +42,7 @@ var dagcomponentfuncs = (window.dashAgGridComponentFunctions = window.dashAgGrid
     ["day", "book", "live"].forEach((name) => asked.delete(name));
     asked.set("account", row.account);
     if (row.tenant) asked.set("tenant", row.tenant);
-    if (row.book === "shadow") asked.set("book", row.book);
+    if (row.book && row.book !== "cash") asked.set("book", row.book);
     return "/account?" + asked;
   };
 

@@ -23,7 +23,8 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
     if (size === 0) return "$0";
     if (size >= 0.9995) return sign + "$" + grouped(size, 2);
     if (size < 1e-7) return sign + "<$0.0000001";
-    return sign + "$" + size.toFixed(Math.min(7, 2 - Math.floor(Math.log10(size))));
+    const digits = size.toFixed(Math.min(7, 2 - Math.floor(Math.log10(size))));
+    return sign + "$" + digits.replace(/(\.\d\d\d*?)0+$/, "$1");
   };
 
   dagfuncs.tokens = (value) => {
@@ -69,6 +70,18 @@ var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   dagfuncs.openAccount = (params) => params.rowPinned || open(params, window.pigou.accountOf);
   dagfuncs.openEntry = (params) => params.rowPinned || open(params, window.pigou.entryOf);
   dagfuncs.openDecision = (params) => open(params, window.pigou.decisionOf);
+
+  // On a phone a sentence is as wide as what can be seen of its table, so that it can be read without moving it.
+  const PHONE_PX = 600;
+  dagfuncs.narrowed = (params) => {
+    if (!params.clientWidth || params.clientWidth >= PHONE_PX) return;
+    const pinned = params.api.getDisplayedLeftColumns().reduce((sum, column) => sum + column.getActualWidth(), 0);
+    const room = Math.max(params.clientWidth - pinned - 2, 180);
+    const wide = (column) => column.cellClass === "wrapped" && (column.flex || column.width !== room);
+    const columns = params.api.getColumnDefs();
+    if (!columns.some(wide)) return;
+    params.api.setGridOption("columnDefs", columns.map((column) => (wide(column) ? { ...column, flex: null, minWidth: 120, width: room } : column)));
+  };
 
   // The unrounded number under the pointer; a dash says why it is one.
   dagfuncs.exact = (params) =>

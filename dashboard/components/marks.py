@@ -115,6 +115,11 @@ def help_on(term: str, explanation: str) -> Component:
     )
 
 
+def with_code(sentence: str) -> list[Component | str]:
+    """A sentence whose parts between backticks are commands."""
+    return [html.Code(part) if odd % 2 else part for odd, part in enumerate(sentence.split("`"))]
+
+
 def known_or(value: str | None) -> str:
     """A value of a dimension, or what its absence is called."""
     return value if value is not None else "not attributed"

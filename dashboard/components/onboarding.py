@@ -9,13 +9,24 @@ from dashboard.filters import LIVE_SECONDS
 AGAIN = "first-call-again"
 
 
+_OTHERS = (
+    "Anthropic, LangGraph, Pydantic AI, LiteLLM, the OpenAI Agents SDK, Codex, Gemini CLI, vLLM and any OTel Collector are set up"
+    " in as few lines: they stand in the README. Nothing of ours is installed in your agent."
+)
+
+
 def onboarding(endpoint: str) -> Children:
     """The next step, with an address that works as it stands. The class `onboarding` hides the empty panels below."""
-    snippet = (
-        "pip install opentelemetry-distro opentelemetry-exporter-otlp opentelemetry-instrumentation-openai-v2\n"
+    sdk = (
+        "pip install opentelemetry-distro opentelemetry-exporter-otlp opentelemetry-instrumentation-genai-openai\n"
         "export OTEL_SERVICE_NAME=my-agent OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
         f"export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n"
         "opentelemetry-instrument python my_agent.py"
+    )
+    coding = (
+        "export CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_LOGS_EXPORTER=otlp OTEL_METRICS_EXPORTER=otlp\n"
+        f"export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n"
+        "claude"
     )
     return [
         html.Div(
@@ -25,19 +36,17 @@ def onboarding(endpoint: str) -> Children:
                     [
                         "Point any OpenTelemetry exporter at ",
                         html.Code(endpoint),
-                        " (OTLP over HTTP). For a Python agent on the OpenAI SDK:",
+                        " (OTLP over HTTP): this page fills by itself.",
                     ],
                     className="change",
                 ),
-                dmc.CodeHighlight(code=snippet, language="bash", copyLabel="Copy", copiedLabel="Copied"),
+                *_steps("A Python agent on the OpenAI SDK", sdk),
+                *_steps("Claude Code", coding),
+                html.P(_OTHERS, className="note"),
                 html.P(
                     [
-                        "Nothing of ours is installed in your agent. This page looks again every five seconds. ",
-                        "To see it filled first, run ",
-                        html.Code("pigou demo"),
-                        "; to find out why nothing arrives, ",
-                        html.Code("pigou doctor"),
-                        ".",
+                        "To see it filled first, run ", html.Code("pigou demo"), "; to find out why nothing arrives, ",
+                        html.Code("pigou doctor"), ".",
                     ],
                     className="note",
                 ),
@@ -45,4 +54,8 @@ def onboarding(endpoint: str) -> Children:
             className="onboarding",
         ),
         dcc.Interval(id=AGAIN, interval=LIVE_SECONDS * 1000),
-    ]
+    ]  # fmt: skip
+
+
+def _steps(heading: str, lines: str) -> Children:
+    return [html.H2(heading), dmc.CodeHighlight(code=lines, language="bash", copyLabel="Copy", copiedLabel="Copied")]

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from dashboard.books import Books, BooksUnavailable
 from dashboard.components.labelled import labelled
+from dashboard.components.marks import with_code
 from dashboard.filters import Filters, Window
 from dashboard.frame import Frame
 from dashboard.queries import ROWS_SHOWN, Statement, statement
@@ -111,9 +112,8 @@ def drawn(panel: Panel, view: View) -> tuple[Children, bool]:
 def trouble(error: BooksUnavailable) -> Component:
     """What is wrong and what mends it, in place of an answer."""
     details = [html.Details([html.Summary("What the database said"), html.Pre(error.detail)])] if error.detail else []
-    mend: Children = [html.Code(part) if odd % 2 else part for odd, part in enumerate(error.mend.split("`"))]
     name = "trouble away" if error.is_away else "trouble"  # what all panels say is shown by the first of them
-    return html.Div([html.Strong(error.what), html.P(mend), *details], className=name, role="alert")
+    return html.Div([html.Strong(error.what), html.P(with_code(error.mend)), *details], className=name, role="alert")
 
 
 def nothing(sentence: str) -> Component:

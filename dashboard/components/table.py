@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal[
     "rule", "channel", "code", "severity", "sentence", "spark", "account", "entry",
 ]  # fmt: skip
 Opens: TypeAlias = Literal["trace", "decision", "alert", "finding", "rule", "channel", "account", "entry"]
+_WRAPPED = ("sentence", "code")
 _NUMBERS = ("usd", "tokens", "duration", "count", "quantity")
 _ROW_PX, _HEAD_PX = 36, 40
 ROWS_IN_SIGHT = 14
@@ -105,7 +106,10 @@ def table(
         style={"height": height_px or _HEAD_PX + _ROW_PX * ROWS_IN_SIGHT + 2, "width": "100%"}
         if tall
         else {"width": "100%", "height": None},
-        eventListeners={"rowClicked": [f"open{opens.capitalize()}(params)"]} if opens else {},
+        eventListeners={
+            **({"rowClicked": [f"open{opens.capitalize()}(params)"]} if opens else {}),
+            **({"gridSizeChanged": ["narrowed(params)"]} if any(column.kind in _WRAPPED for column in columns) else {}),
+        },
         className="opens" if opens else "",
         dangerously_allow_code=False,
         scrollTo=None if scroll_to is None else {"rowIndex": scroll_to, "rowPosition": "middle"},

@@ -10,6 +10,8 @@ from dashboard.frame import Frame
 
 _ROW_PX, _AROUND_PX, _LABEL_PX = 46, 58, 9
 _HALF_A_DAY = timedelta(hours=13)
+WORDS = {"V·ΔQ": "value", "ΔC": "compute", "λ·ΔL": "waiting", "ρ·ΔR": "expected loss"}
+"""The terms of eq. 1 as a stranger calls them."""
 _HUES = (("V", theme.VALUE), ("λ", theme.LATENCY), ("ρ", theme.RISK), ("C", theme.COMPUTE))
 
 
@@ -144,7 +146,8 @@ def hue_of(term: str) -> str:
 
 
 def _label(bar: Bar) -> str:
-    return f"{label_of(bar.name, 52)}: {_amount(bar, short=True)}"
+    words = f"{WORDS[bar.name]}, " if bar.name in WORDS else ""
+    return f"{words}{label_of(bar.name, 52)}: {_amount(bar, short=True)}"
 
 
 def _amount(bar: Bar, short: bool = False) -> str:

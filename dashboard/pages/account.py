@@ -25,6 +25,11 @@ _KINDS = {
     "assets": "what is held",
     "suspense": "what waits for a price or for readable counts",
 }
+_BOOKS = {
+    "cash": "",
+    "shadow": " (shadow book: imputed, nobody bills it)",
+    "accrual": " (accrual book: paid before, used here)",
+}
 
 
 def headline(view: View) -> Children:
@@ -46,7 +51,7 @@ def headline(view: View) -> Children:
     if view.window.since:
         said = f" moved in {span_said(view.filters.between(view.window.whole_days()), view.now).removesuffix(' UTC')}"
     below = f", on {formats.count(total['accounts'], 'account')}" if cast(int, total["accounts"]) > 1 else ""
-    book = "" if view.filters.asked.get("book", "cash") == "cash" else " (shadow book: imputed, nobody bills it)"
+    book = _BOOKS[view.filters.asked.get("book", "cash")]
     facts = [
         fact(formats.usd(total["opening_usd"]), "before", "sum of amount_usd of ledger.balances before the first day shown"),
         fact(moved, "moved", "sum of amount_usd of ledger.balances in the days shown"),
@@ -124,10 +129,15 @@ def entries(view: View) -> Children:
 
 
 def with_rates(frame: Frame) -> list[dict[str, object]]:
-    """Rows with their rate as people know it, for a million units: one unit's would need more digits than are read."""
-    return [
-        {**row, "per_million": None if row["rate_usd"] is None else cast(Decimal, row["rate_usd"]) * 1_000_000} for row in frame
-    ]
+    """Rows with their rate as people know it, for a million units: one unit's would need more digits than are read.
+
+    Dollars that are moved as such have none.
+    """
+    return [{**row, "per_million": _per_million(row["rate_usd"], row["commodity"])} for row in frame]
+
+
+def _per_million(rate_usd: object, commodity: object) -> Decimal | None:
+    return None if rate_usd is None or commodity == "capital_usd" else cast(Decimal, rate_usd) * 1_000_000
 
 
 def _crumbs(view: View, account: str) -> Component:

@@ -60,6 +60,17 @@ RULES = {
 }
 
 
+def meant(rule: object) -> str:
+    """What a rule looks at, without what its evidence is; its name where it is not known here."""
+    return RULES.get(str(rule), str(rule)).partition(" Evidence: ")[0]
+
+
+def evidence_said(rule: object, least: object) -> str:
+    """How much a rule must have looked at, with what it counts: `50 calls`."""
+    noun = RULES.get(str(rule), "").partition(" Evidence: ")[2].rstrip(".") or "cases"
+    return formats.count(least, {"commodities": "commodity"}.get(noun, noun.removesuffix("s")), noun)
+
+
 def for_all(tenant: object) -> str:
     """Whose a rule or channel is."""
     return "all" if tenant is None else cast(str, tenant)

@@ -19,7 +19,7 @@ from dashboard.filters import ALERT_DIMENSIONS
 from dashboard.pages import acting
 from dashboard.pages.alert import alert, alert_deliveries, alert_history
 from dashboard.pages.alert_evidence import absent, alert_cases, alert_series, alert_terms
-from dashboard.pages.alert_words import for_all, value_said
+from dashboard.pages.alert_words import evidence_said, for_all, meant, value_said
 from dashboard.pages.mode_words import mode_name
 from dashboard.pages.page import Page, Shell
 from dashboard.pages.stating import length_said
@@ -27,14 +27,14 @@ from dashboard.queries import ROWS_SHOWN
 
 Row = dict[str, object]
 _COLUMNS = (
-    Column("message", "What is wrong", "sentence", 380, grow=3),
-    Column("severity", "Severity", "severity", 96),
-    Column("state", "State", width=116),
+    Column("message", "What is wrong", "sentence", 440, grow=3),
+    Column("severity", "Severity", "severity", 92),
+    Column("state", "State", width=112),
+    Column("value_said", "Value", width=120),
+    Column("threshold_said", "Opens at", width=120),
     Column("opened_at", "Since, UTC", "alert", 162),
-    Column("lasted", "For", width=84, sortable=False, tooltip="From when it opened until it was resolved, or until now"),
-    Column("value_said", "Value", width=150),
-    Column("threshold_said", "Opens at", width=130),
-    Column("tenant", "Tenant", width=100),
+    Column("lasted", "For", width=80, sortable=False, tooltip="From when it opened until it was resolved, or until now"),
+    Column("tenant", "Tenant", width=90),
     Column("rule_said", "Rule", width=140),
     Column("subject", "About", width=120),
 )
@@ -126,11 +126,18 @@ def _row(view: View, row: Row) -> Row:
     ended = cast("datetime | None", row["resolved_at"]) or view.now
     return {
         **row,
+        "message": _without_amounts(row),
         "lasted": formats.lasting(ended - cast(datetime, row["opened_at"])).replace("less than two minutes", "moments"),
         "value_said": value_said(row["rule"], row["value"]),
         "threshold_said": value_said(row["rule"], row["threshold"]),
         "rule_said": row["rule"] if row["mode"] is None else mode_name(row["mode"]),
     }
+
+
+def _without_amounts(row: Row) -> object:
+    """What an alert says; of a finding without its dollars and its day, which stand beside it."""
+    said = str(row["message"])
+    return said if row["mode"] is None else said.rpartition(f"; {row['tenant']}: $")[0] or said
 
 
 def rules(view: View) -> Children:
@@ -139,18 +146,21 @@ def rules(view: View) -> Children:
         return absent()
     columns = (
         Column("rule", "Rule", "rule", 160, pinned=True),
-        Column("whose", "For", width=90),
-        Column("on_said", "On", width=70),
+        Column("meant", "What is looked at", "sentence", 320, grow=2),
+        Column("opens_said", "Opens at", "sentence", 176),
+        Column("closes_said", "Closes below", width=164),
         Column("severity", "Severity", "severity", 96),
-        Column("opens_said", "Opens at", width=180, grow=1),
-        Column("closes_said", "Closes below", width=180, grow=1),
-        Column("evidence_min", "Evidence, at least", "count", 140, tooltip="How much must have been looked at for it to count"),
+        Column("whose", "For", width=80),
+        Column("on_said", "On", width=62),
+        Column("evidence_said", "At least", width=110, tooltip="How much must have been looked at for it to count"),
         Column("again_said", "Told again every", width=140),
         Column("source", "Stated by", width=150),
     )
     rows = [
         {
             **row,
+            "meant": meant(row["rule"]),
+            "evidence_said": evidence_said(row["rule"], row["evidence_min"]),
             "whose": for_all(row["tenant"]),
             "on_said": "on" if row["is_on"] else "off",
             "opens_said": _opens(row),

@@ -190,16 +190,16 @@ def segments(view: View) -> Children:
     columns = (
         Column("task_class", "Task class", width=150, pinned=True),
         Column("kind", "Kind", width=90),
-        Column("value_band", "Value band", width=120),
-        Column("chosen", "Chosen", width=130),
+        Column("value_band", "Tasks worth", width=150),
+        Column("chosen", "Chosen", width=150),
         Column(
             "best",
             "Mostly better",
-            width=130,
+            width=150,
             tooltip="The option that was best most often where another than the chosen one was",
         ),
         Column("decisions", "Decisions", "count", 100),
-        Column("usd_per_day", "Regret, USD a day", "usd", 130),
+        Column("usd_per_day", "Regret, USD a day", "usd", 140),
         Column("low_usd_per_day", "from (95 %)", "usd", 105),
         Column("high_usd_per_day", "to (95 %)", "usd", 105),
         Column("status_said", "Status", width=168),
@@ -210,6 +210,7 @@ def segments(view: View) -> Children:
     rows = [
         {
             **row,
+            **{name: formats.option(row["kind"], row[name]) for name in ("chosen", "best") if row[name] is not None},
             "status_said": VERDICT_WORDS[cast("str | None", row["status"])],
             "needs": needed(row["needs_outcomes"], row["needs_exploration"]),
         }
@@ -299,9 +300,9 @@ PAGE = Page(
         ),
         Panel(
             "heat",
-            "Regret by class of tasks and kind of decision",
+            "What choices lost, by class of tasks and kind",
             heat,
-            "USD a day.",
+            "Regret, USD a day.",
             table="regret_by_class_and_kind",
             skeleton_px=300,
         ),

@@ -27,9 +27,19 @@ def headline(view: View) -> Children:
         return [*_without_a_number(view, total, tasks), html.Div(_facts(total, tasks, spend), className="facts")]
     return [
         html.H1([*_recoverable(view, total, spend), *_mostly(view, total), "."], className="headline"),
-        html.P(_judged(view, total), className="change"),
+        html.P([*_judged(view, total), *_beside_findings(view)], className="change"),
         html.Div(_facts(total, tasks, spend), className="facts"),
     ]
+
+
+def _beside_findings(view: View) -> Children:
+    """Why the first page names another number; nothing where it names none."""
+    found = view.ask("findings_total").only()
+    if not found["findings"]:
+        return []
+    amount = formats.usd_estimate(found["usd_per_day"], found["low"], found["high"])
+    link = dcc.Link(f"{amount} a day", href=view.link(view.filters.within({"tenant", "layer", "task_class", "agent"}), "/"))
+    return [" This is an average over all the time shown; the overview counts each loss since it began: ", link, "."]
 
 
 def _recoverable(view: View, total: dict[str, object], spend: object) -> Children:

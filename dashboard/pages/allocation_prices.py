@@ -17,9 +17,9 @@ from dashboard.figures.prices import Line, course, lines_of, moved
 
 Row = dict[str, object]
 _PRICES = (
-    ("v_usd", "V", "a task that succeeds", theme.VALUE, "v_source"),
-    ("lambda_usd_per_s", "λ", "a second of waiting", theme.LATENCY, "lambda_source"),
-    ("rho", "ρ", "a dollar of expected loss", theme.RISK, "rho_source"),
+    ("v_usd", "V", "a task that succeeds is worth", theme.VALUE, "v_source"),
+    ("lambda_usd_per_s", "λ", "a second of waiting costs", theme.LATENCY, "lambda_source"),
+    ("rho", "ρ", "a dollar of expected loss counts as", theme.RISK, "rho_source"),
 )
 _YOUNG = timedelta(hours=1)  # prices that are younger have not moved yet
 _STEADY = 0.005  # of itself: a smaller move is none
@@ -47,7 +47,12 @@ def prices(view: View) -> Children:
     """V, λ and ρ over the classes shown, where each comes from, and whether its constraint binds; every row below."""
     rows = list(view.ask("price_vector"))
     if not rows:
-        return [nothing("No price is stated or solved yet: value, latency and risk cannot be compared with compute without one.")]
+        return [
+            nothing("No price is stated or solved yet: value, latency and risk cannot be compared with compute without one."),
+            html.P(
+                ["State them in a file: ", html.Code("pigou policy import prices.yaml"), " (docs/tasks.md)."], className="note"
+            ),
+        ]
     shown = [
         {
             **row,
@@ -84,7 +89,7 @@ def _price(
     rows: Sequence[Row], column: str, name: str, of_what: str, color: str, source: str, course_drawn: Children
 ) -> Component:
     known = [cast(Decimal, row[column]) for row in rows if row[column] is not None]
-    said = "not known" if not known else _range(min(known), max(known), name)
+    said = "not known" if not known else _range(min(known), max(known))
     sources = sorted({str(row[source]) for row in rows if row[column] is not None})
     words = [term(word) if word in ("policy", "dual") else _SOURCES.get(word, word) for word in sources]
     return html.Div(
@@ -107,9 +112,9 @@ def _binding(rows: Sequence[Row]) -> Component:
     said = f"{binding} of {len(constrained)}" if constrained else "none stated"
     return html.Div(
         [
-            html.Span(["Constraints that are ", term("binding")], className="fact-label"),
+            html.Span(["Limits that are ", term("binding")], className="fact-label"),
             html.Span(said, className="fact-number"),
-            html.Span("budgets, latency agreements, risk envelopes", className="fact-label"),
+            html.Span("of budgets, latency agreements, risk envelopes", className="fact-label"),
         ],
         className="price",
     )
@@ -123,9 +128,8 @@ def _plain_interval(low: object, high: object) -> str:
     return f"{_plain(cast(Decimal, low))} to {_plain(cast(Decimal, high))}"
 
 
-def _range(low: Decimal, high: Decimal, name: str) -> str:
-    said: Callable[[Decimal], str] = _plain if name == "ρ" else formats.usd
-    return said(low) if low == high else f"{said(low)} to {said(high)}"
+def _range(low: Decimal, high: Decimal) -> str:
+    return formats.usd(low) if low == high else f"{formats.usd(low)} to {formats.usd(high)}"
 
 
 def _plain(amount: Decimal) -> str:

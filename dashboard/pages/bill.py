@@ -1,7 +1,7 @@
 """A bill explained to the cent: what each model of each provider cost, against the period before, as price, volume and mix."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import cast
 
@@ -45,6 +45,7 @@ def headline(view: View) -> Children:
         return [html.H1(f"Nothing was spent in {now_said}, nor in {before_said}.", className="headline")]
     bill = whole_bill(frame)
     owed = view.ask("bill_owed")
+    torn = begun_within(view.ask("books_extent").only()["first_hour"], before)
     return [
         html.H1(_said(bill, now_said, before_said), className="headline"),
         html.Ul(
@@ -52,6 +53,7 @@ def headline(view: View) -> Children:
                 sentence(["Of the change, ", *_effect("Price", bill.price_usd), "; ", *_effect("Volume", bill.volume_usd), "; ",
                           *_effect("Mix", bill.mix_usd), ". They sum to it exactly."]),
                 _proof(bill, owed),
+                *([sentence([torn], act=True)] if torn else []),
             ],
             className="sentences",
         ),
@@ -140,6 +142,17 @@ def _said(bill: Bill, now_said: str, before_said: str) -> Children:
     share = formats.share(abs(bill.change_usd), bill.former_usd)
     was = f"{formats.usd(bill.former_usd)}, {share} {more}"
     return [amount, f" in {now_said}: {formats.usd(abs(bill.change_usd))} {more} than in {before_said} ({was})."]
+
+
+def begun_within(first_hour: object, before: Window) -> str | None:
+    """That the books know only a part of the former period and what the change is worth then; None where they know it all."""
+    if not isinstance(first_hour, datetime) or before.since is None or before.until is None:
+        return None
+    if not before.since + timedelta(days=1) <= first_hour < before.until:
+        return None
+    days = max((before.until - first_hour).days, 1)
+    said = f"The books begin on {formats.day(first_hour)}: of the time before they know {formats.count(days, 'day')}"
+    return f"{said} of {(before.until - before.since).days}, so that the change says little."
 
 
 def _effect(name: str, usd: Decimal) -> Children:

@@ -14,6 +14,7 @@ from dashboard.components.marks import fact, known_or
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.components.terms import term
+from dashboard.figures.finding import WORDS
 from dashboard.figures.options import TERMS, Crossover, Option, Term, crossovers, options_of
 from dashboard.filters import DECISION_DIMENSIONS, Filters
 from dashboard.pages.allocation import VERDICT_WORDS
@@ -99,7 +100,7 @@ def options(view: View) -> Children:
     if not found:
         return [nothing("No options are known.")]
     heads = [html.Th("Option", scope="col"), html.Th([term("net"), ", ", term("95 % interval")], scope="col", className="number")]
-    heads += [html.Th(term(name), scope="col", className="number") for _, _, name, _ in TERMS]
+    heads += [html.Th([f"{WORDS[name]}, ", term(name)], scope="col", className="number") for _, _, name, _ in TERMS]
     return [
         html.Div(
             html.Table([html.Thead(html.Tr(heads)), html.Tbody([_option(option) for option in found])], className="options"),
@@ -223,7 +224,8 @@ def _estimated(row: Row) -> str:
 def _turns(option: Option, one: Crossover) -> str:
     """At which price the option and the chosen one change places."""
     at = f"{one.factor:,.3g} times today's" if one.usd is None else f"{formats.usd(one.usd)} ({one.factor:,.3g} times today's)"
-    return f"{option.name} and the chosen option are worth the same where {_PRICE_WORDS[one.price]}, {one.price}, is {at}."
+    name = option.name[:1].upper() + option.name[1:] if option.name[:1].islower() and " " in option.name else option.name
+    return f"{name} and the chosen option are worth the same where {_PRICE_WORDS[one.price]}, {one.price}, is {at}."
 
 
 def neighbours(view: View) -> Children:

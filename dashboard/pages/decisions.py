@@ -18,13 +18,13 @@ from dashboard.queries import ROWS_SHOWN
 
 _COLUMNS = (
     Column("decided_at", "Decided, UTC", "decision", 162, pinned=True),
-    Column("kind", "Kind", width=90, sortable=False),
-    Column("task_class", "Task class", width=140, grow=1, sortable=False),
-    Column("chosen", "Chosen", width=130, grow=1, sortable=False),
+    Column("kind", "Kind", width=84, sortable=False),
+    Column("task_class", "Task class", width=130, grow=1, sortable=False),
+    Column("chosen", "Chosen", width=140, grow=1, sortable=False),
     Column(
         "best",
         "Best",
-        width=130,
+        width=140,
         grow=1,
         sortable=False,
         tooltip="The option with the largest net value; – where it is not known",
@@ -62,7 +62,14 @@ def every_decision(view: View) -> Children:
     frame = view.ask("decisions")
     shown = view.filters.status if view.filters.status in VERDICTS else None
     counted = cast(int, by_status[shown]["decisions"]) if shown in by_status else 0 if shown else whole
-    rows = [{**row, "status_said": VERDICT_WORDS[cast("str | None", row["status"])]} for row in frame]
+    rows = [
+        {
+            **row,
+            **{name: formats.option(row["kind"], row[name]) for name in ("chosen", "best") if row[name] is not None},
+            "status_said": VERDICT_WORDS[cast("str | None", row["status"])],
+        }
+        for row in frame
+    ]
     grid = table(
         "decisions",
         _COLUMNS,
@@ -95,9 +102,7 @@ def _statuses(view: View, by_status: dict[str | None, dict[str, object]], whole:
         for verdict, label, decisions in choices
     ]
     lost = by_status.get("appraised", {}).get("regret_usd")
-    return html.Div(
-        [*links, html.Span(f"{formats.usd(lost or 0)} of regret clear of zero", className="aside")], className="choices"
-    )
+    return html.Div([*links, html.Span(f"{formats.usd(lost or 0)} lost beyond chance", className="aside")], className="choices")
 
 
 def _how_many(shown: int, whole: int, sort: str) -> str:

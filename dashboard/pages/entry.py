@@ -66,7 +66,7 @@ def transfers(view: View) -> Children:
         Column("credit", "From (credit)", width=190),
         Column("rate_source", "Rate from", width=112),
         Column("rate_id", "Rate no.", "count", 82),
-        Column("book", "Book", width=66),
+        Column("book", "Book", width=85),
     )
     known = [row["amount_usd"] for row in frame if row["amount_usd"] is not None]
     total: Row = {"commodity": "Sum", "amount_usd": sum(cast("list[int]", known)) if known else None}

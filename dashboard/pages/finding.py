@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 
 from dashboard import formats
 from dashboard.components.act_bar import act_bar
-from dashboard.components.marks import fact, graph
+from dashboard.components.marks import fact, graph, with_code
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
 from dashboard.figures.finding import bars_of, days_lost, height_px, term_bars
@@ -58,7 +58,7 @@ def _facts(row: Row) -> list[Component]:
         fact(formats.moment(row["opened_at"])[:16], "found, UTC", "opened_at of ledger.findings"),
         fact(status, "status", "status of ledger.findings", act=status == "open"),
         fact(f"{row['n']:,}", f"cases, in {formats.count(row['tasks'], 'task')}", "n and tasks of ledger.findings"),
-        fact(formats.usd(row["materiality_usd_per_day"]) + " a day", "or more is a finding", "materiality_usd_per_day"),
+        fact(formats.usd(row["materiality_usd_per_day"]) + " a day", "from which on it is told", "materiality_usd_per_day"),
         fact(str(row["tenant"]), "tenant", "whose books it is in"),
     ]
 
@@ -145,7 +145,7 @@ def weaknesses(view: View) -> Children:
     said = [str(one) for one in cast("list[object]", _evidence(row).get("weaknesses") or [])]
     if not said:
         return [nothing("The mode names nothing that would.")]
-    return [html.Ul([html.Li(one) for one in said], className="plain")]
+    return [html.Ul([html.Li(with_code(f"{one[:1].upper()}{one[1:]}.")) for one in said], className="plain")]
 
 
 def events(view: View) -> Children:

@@ -19,17 +19,17 @@ from dashboard.queries import ROWS_SHOWN
 
 Row = dict[str, object]
 _COLUMNS = (
-    Column("sentence", "What is wrong", "sentence", 380, grow=3),
-    Column("usd_per_day", "USD a day", "usd", 124, tooltip="What is lost, and so what the change would save"),
-    Column("interval", "95 % interval", width=148, sortable=False),
-    Column("spark", "By day", "spark", 120, sortable=False, tooltip="Dollars lost on each day it was looked at"),
-    Column("mode_said", "Mode", width=156),
-    Column("since", "Since, UTC", "time", 150, tooltip="When it began to go wrong, by the world's clock"),
-    Column("opened_at", "Found, UTC", "finding", 150),
+    Column("sentence", "What is wrong", "sentence", 440, grow=3),
+    Column("usd_per_day", "USD a day", "usd", 112, tooltip="What is lost, and so what the change would save"),
+    Column("interval", "95 % interval", width=128, sortable=False),
+    Column("spark", "By day", "spark", 90, sortable=False, tooltip="Dollars lost on each day it was looked at"),
+    Column("mode_said", "Mode", width=148),
+    Column("tenant", "Tenant", width=90),
+    Column("since", "Since, UTC", "time", 160, tooltip="When it began to go wrong, by the world's clock"),
+    Column("opened_at", "Found, UTC", "finding", 168),
     Column("status", "Status", width=116),
     Column("task_class", "Task class", width=130),
     Column("agent", "Agent", width=100),
-    Column("tenant", "Tenant", width=100),
     Column("n", "Rests on, cases", "count", 130),
 )
 _DISMISSED = (  # of those that somebody wants left as they are: why, by whom, until when
@@ -39,13 +39,13 @@ _DISMISSED = (  # of those that somebody wants left as they are: why, by whom, u
     Column("holds_said", "Holds", width=170),
 )
 _LOOK_COLUMNS = (
-    Column("sentence", "What was seen", "sentence", 380, grow=3),
-    Column("verdict", "Verdict", width=170),
+    Column("sentence", "What was seen", "sentence", 480, grow=3),
+    Column("verdict", "Verdict", width=160),
     Column("usd_per_day", "USD a day", "usd", 104),
-    Column("interval", "95 % interval", width=160, sortable=False),
-    Column("mode_said", "Mode", width=156),
-    Column("segment", "Where", width=220, grow=1),
+    Column("interval", "95 % interval", width=150, sortable=False),
+    Column("mode_said", "Mode", width=150),
     Column("n", "Rests on, cases", "count", 130),
+    Column("segment", "Where", width=240),
     Column("looked_at", "Looked at, UTC", "time", 172),
     Column("tenant", "Tenant", width=100),
 )
@@ -63,11 +63,18 @@ def headline(view: View) -> Children:
         html.Span(f"({formats.usd_interval(total['low'], total['high'])})", className="number"),
         f" in {formats.count(total['findings'], 'finding')}.",
     ]
-    new = formats.count(total["new_findings"], "of them is", "of them are")
-    change = "None of them is new this week." if not total["new_findings"] else f"{new} new this week: "
-    if total["new_findings"]:
-        change += f"{formats.usd(total['new_usd_per_day'])} a day."
-    return [html.H1(said, className="headline"), html.P([change, *_left_out(view)], className="change")]
+    return [html.H1(said, className="headline"), html.P([_new(total), *_left_out(view)], className="change")]
+
+
+def _new(total: Row) -> str:
+    """How many of the findings were found within a week."""
+    new = total["new_findings"]
+    if not new:
+        return "None of them was found within a week."
+    if new == total["findings"]:
+        return "All of them were found within a week." if new != 1 else "It was found within a week."
+    said = formats.count(new, "of them was", "of them were")
+    return f"{said} found within a week: {formats.usd(total['new_usd_per_day'])} a day."
 
 
 def _left_out(view: View) -> Children:

@@ -213,14 +213,14 @@ def verification(view: View) -> Children:
         (_class(task_class, tenant, looks) for (task_class, tenant), looks in places.items()), key=lambda row: -_size(row)
     )
     columns = (
-        Column("task_class", "Task class", width=140, grow=1),
-        Column("tenant", "Tenant", width=90),
-        Column("checks", "Checks made", "count", 115),
-        Column("failed", "Failed", "count", 85),
-        Column("rate", "Failed, of all", width=140, tooltip="where none failed: the share that may, at 95 %"),
-        Column("missing", "Missing checks lose a day", width=215),
-        Column("worthless", "Checks made in vain lose a day", width=225),
-        Column("usual", "Passes, by tasks", width=220, grow=1),
+        Column("task_class", "Task class", width=126),
+        Column("tenant", "Tenant", width=84),
+        Column("checks", "Checks made", "count", 110),
+        Column("failed", "Failed", "count", 76),
+        Column("rate", "Failed, of all", width=128, tooltip="where none failed: the share that may, at 95 %"),
+        Column("missing", "Missing ones lose a day", width=176),
+        Column("worthless", "Those in vain lose a day", width=180),
+        Column("usual", "Checks, by share of tasks", width=330, grow=1),
     )
     silent = [row for row in rows if row["is_silent"]]
     said: list[Component] = []
@@ -254,7 +254,10 @@ def _class(task_class: str, tenant: str, looks: list[Row]) -> Row:
     passes = {str(row["subject"]).removesuffix(", too many"): int(formats.number(row["n"]) or 0) for row in looks}
     total = sum(passes.values())
     is_silent = made is not None and made >= _FEW_CHECKS and failed == 0
-    rate = formats.UNKNOWN if made is None else f"0, at most {_RARE / made:.1%}" if is_silent else formats.share(failed, made)
+    rate = formats.UNKNOWN
+    if made is not None:
+        most = f"0, at most {_RARE / made * 100:.1f}{formats.THIN_SPACE}%" if is_silent else ""
+        rate = most or formats.share(failed, made)
     return {
         "task_class": task_class, "tenant": tenant, "checks": made, "failed": failed if made else None, "rate": rate,
         "missing": _dearest(missing), "worthless": _dearest(worthless), "is_silent": is_silent,

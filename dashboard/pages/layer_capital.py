@@ -1,5 +1,6 @@
 """The capital layer: what caches keep, lose and pay back, whom they serve, what training makes of its tokens (eq. 10 to 12)."""
 
+from decimal import Decimal
 from typing import cast
 
 from dash import html
@@ -72,6 +73,35 @@ def writes(view: View) -> Children:
     return [table("cache_writes", columns, rows, row_key=("tenant", "task_class", "agent"))]
 
 
+def assets(view: View) -> Children:
+    """What stands in the books for caches and rollouts, and what became of it."""
+    frame = view.ask("assets")
+    if not len(frame):
+        return [
+            nothing(f"Nothing was capitalised yet: no write to a cache cost more than fresh input, and no rollouts. {_CACHED}")
+        ]
+    columns = (
+        Column("account", "Asset", "account", grow=2, width=250),
+        Column("capitalised_usd", "Capitalised, USD", "usd", 130),
+        Column("depreciated_usd", "Used up, USD", "usd", 120),
+        Column("written_off_usd", "Written off, USD", "usd", 130),
+        Column("carrying_usd", "Left at the end, USD", "usd", 150),
+        Column("tenant", "Tenant", width=100),
+    )
+    total: dict[str, object] = {"account": "Sum"}
+    for name in ("capitalised_usd", "depreciated_usd", "written_off_usd", "carrying_usd"):
+        total[name] = sum((cast("Decimal", row[name]) for row in frame), Decimal(0))
+    explained = (
+        "A write to a cache costs a premium: reads that save as much use it up; what no read saved by the end of its lifetime is"
+        " written off. Rollouts are used up by the update that learns from them, or written off when it learns less than fades"
+        " meanwhile. All of it was billed when it was paid: these amounts are beside the bill and do not change it."
+    )
+    grid = table(
+        "assets", columns, frame, row_key=("tenant", "account"), opens="account", total=total if len(frame) > 1 else None
+    )
+    return [grid, html.P(explained, className="note")]
+
+
 def hits(view: View) -> Children:
     """Hit rates by what tasks are worth, by place."""
     frame = view.ask("hits_by_value", limit=None)
@@ -104,7 +134,7 @@ def _hit(row: Row) -> Component:
     worth = formats.usd(low) if low == high else f"{formats.usd(low)} to {formats.usd(high)}"
     rate = float(formats.number(row["hit_rate"]) or 0)
     saved = round(float(formats.number(row["saved_usd"]) or 0), 4)
-    small = html.Small(f"V {worth}: {formats.usd(saved)}")
+    small = html.Small(f"V {worth.removesuffix('.00')}: {formats.usd(saved)} saved")
     title = f"{formats.count(row['calls'], 'call')} of tasks worth {worth}, saved {formats.usd(saved)}"
     shade = cast("dict[str, object]", {"--strength": f"{rate * 100:.1f}%"})
     return html.Td(html.Span([formats.share(rate, 1), small], className="cell", title=title), className="shaded", style=shade)
@@ -164,7 +194,7 @@ def _trainer(row: Row) -> Component:
     lost_usd = formats.usd_estimate(row["usd_per_day"], row["low"], row["high"])
     written_off = f"a day written off, on {row['past_the_point'] or 0:,} batches"
     facts = [
-        fact(str(known_or(cast("str | None", row["trainer"]))), f"trainer, {row['updates']:,} updates", "ledger.looks"),
+        fact(str(known_or(cast("str | None", row["trainer"]))), formats.count(row["updates"], "update"), "ledger.looks"),
         fact(lost_usd, _a_day(row), "usd_per_day of its look", act=bool(row["usd_per_day"])),
         fact(said, "capability lost by age (95 %)", "gain at the usual lag less that at the lag consumed"),
         fact(formats.usd(row["written_off_usd_per_day"]), written_off, "spent on batches that teach less than fades meanwhile"),
@@ -193,9 +223,9 @@ def _per_token(uses: list[Row]) -> Children:
     columns = (
         Column("use", "Use", width=110),
         Column("trainer", "Trainer", width=130, grow=1),
-        Column("gain", "Capability for a million tokens more", "quantity", 250),
+        Column("gain", "Capability for a million more", "quantity", 210),
         Column("interval", "95 %", width=190),
-        Column("usd_per_million", "A million costs, USD", "usd", 160),
+        Column("usd_per_million", "A million tokens cost, USD", "usd", 200),
         Column("gain_per_usd", "Capability for a dollar", "quantity", 180),
         Column("verdict", "So far", width=190, grow=1),
     )
@@ -204,7 +234,7 @@ def _per_token(uses: list[Row]) -> Children:
             **row,
             "gain": _rounded(row["gain"]),
             "gain_per_usd": _rounded(row["gain_per_usd"]),
-            "interval": f"{_rounded(row['low'])} to {_rounded(row['high'])}",
+            "interval": f"{_signed(row['low'])} to {_signed(row['high'])}",
             "verdict": _verdict(row),
         }
         for row in uses
@@ -217,7 +247,7 @@ def _per_token(uses: list[Row]) -> Children:
 
 def _verdict(row: Row) -> str:
     low, high = (float(formats.number(row[name]) or 0) for name in ("low", "high"))
-    return "adds to it" if low > 0 else "takes from it" if high < 0 else "cannot be told from nothing"
+    return "adds to it" if low > 0 else "takes from it" if high < 0 else "may be nothing"
 
 
 def _ways(ways: list[Row]) -> Children:
@@ -249,7 +279,7 @@ def _ways(ways: list[Row]) -> Children:
 
 def _gain(way: Row) -> str:
     low, high = _limits(way)
-    return f"{_rounded(way['gain'])} ({_rounded(low)} to {_rounded(high)})"
+    return f"{_signed(way['gain'])} ({_signed(low)} to {_signed(high)})"
 
 
 def _limits(way: Row) -> tuple[float, float]:
@@ -259,6 +289,11 @@ def _limits(way: Row) -> tuple[float, float]:
 
 def _error(way: Row) -> float:
     return (float(formats.number(way["variance"]) or 0) / float(formats.number(way["updates"]) or 1)) ** 0.5
+
+
+def _signed(value: object) -> str:
+    rounded = _rounded(value)
+    return formats.UNKNOWN if rounded is None else f"{rounded:g}".replace("-", "−", 1)
 
 
 def _rounded(value: object) -> float | None:

@@ -77,8 +77,10 @@ def curve(view: View) -> Children:
     for place, (tenant, task_class) in enumerate(figures.classes_of(frame)[: figures.LINES_SHOWN]):
         row = last[tenant, task_class]
         lost, bound = (round(float(formats.number(row[name]) or 0), 2) for name in ("cumulative_usd", "cumulative_high_usd"))
-        under = f"{tenant}: lost in sum, and its bound"
-        named.append(series_row(theme.SERIES[place], task_class, formats.usd(lost), f"≤ {formats.usd(bound)}", under))
+        under = "Lost in sum, and its bound"
+        named.append(
+            series_row(theme.SERIES[place], f"{task_class}, {tenant}", formats.usd(lost), f"≤ {formats.usd(bound)}", under)
+        )
     flat = "A line that goes flat is a router that has learnt; tries made to learn are in it."
     return [
         html.Div([drawing, html.Div(named, className="beside")], className="graph-beside"),
@@ -95,7 +97,7 @@ def frontier(view: View) -> Children:
     said = "Mean quality and mean risk against mean cost."
     drawing = graph("frontier", figures.frontier(frame, view.filters.search()), figures.FRONTIER_PX, said)
     named = [
-        series_row(theme.SERIES[place], task_class, tenant, "")
+        series_row(theme.SERIES[place], f"{task_class}, {tenant}", "", "")
         for place, (tenant, task_class) in enumerate(classes[: figures.LINES_SHOWN])
     ]
     return [html.Div([drawing, html.Div(named, className="beside")], className="graph-beside")]
@@ -107,16 +109,16 @@ def menu(view: View) -> Children:
     if not len(frame):
         return [nothing(f"There is no menu to check yet. {_NO_ROUTES}")]
     columns = (
-        Column("task_class", "Task class", width=140, grow=1),
-        Column("type", "Users worth", width=130),
+        Column("task_class", "Task class", width=124, grow=1),
+        Column("type", "Users worth", width=150),
         Column("v_usd", "V, USD", "usd", 90),
         Column("option", "Meant for them", width=160, grow=1),
-        Column("full_price_usd", "Its full price, USD", "usd", 140, tooltip="C + λ·L + ρ·R: what all that it takes costs"),
+        Column("full_price_usd", "Its full price, USD", "usd", 150, tooltip="C + λ·L + ρ·R: what all that it takes costs"),
         Column(
-            "menu_price_usd", "Dearest that they pay, USD", "usd", 180, tooltip="at which each still takes what is meant for it"
+            "menu_price_usd", "Dearest that they pay, USD", "usd", 200, tooltip="at which each still takes what is meant for it"
         ),
         Column(
-            "rent_usd", "Rent left to them, USD", "usd", 160, tooltip="since nobody can see that they are not the users below"
+            "rent_usd", "Rent left to them, USD", "usd", 174, tooltip="since nobody can see that they are not the users below"
         ),
         Column("tenant", "Tenant", width=100),
     )

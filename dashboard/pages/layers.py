@@ -68,7 +68,7 @@ def _facts(spent: Row | None, lost: Row | None, whole: float) -> list[Component]
     facts.append(fact(f"{lost['decisions']:,}", "decisions seen", "rows of ledger.decisions"))
     facts.append(fact(formats.share(lost["appraised"], lost["decisions"]), "of them judged", "status = appraised"))
     said = "none is judged" if usd is None else formats.usd_estimate(usd, low, high)
-    label = "a day, better options" if usd is None or not usd else f"a day, better options ({formats.usd_interval(low, high)})"
+    label = "a day better" if usd is None or not usd else f"a day better on average ({formats.usd_interval(low, high)})"
     return [*facts, fact(said, label, "regret that stands, by the days shown", act=bool(usd))]
 
 
@@ -78,7 +78,7 @@ def _found(view: View, layer: str) -> list[Component]:
     if row is None:
         return [fact("none", "findings that stand", "ledger.findings that are not resolved")]
     low, high = row["low"], row["high"]
-    label = f"lost a day by {formats.count(row['findings'], 'finding')} ({formats.usd_interval(low, high)})"
+    label = f"lost a day now, {formats.count(row['findings'], 'finding')} ({formats.usd_interval(low, high)})"
     return [fact(formats.usd_estimate(row["usd_per_day"], low, high), label, "usd_per_day of ledger.findings", act=True)]
 
 
@@ -158,6 +158,7 @@ _PARTICULAR: dict[str, tuple[Panel, ...]] = {
     "capital": (
         Panel("caches", "The stock of caches", capital.caches, table="cache_by_model"),
         Panel("cache_writes", "Writes that reads paid back, and those that they did not", capital.writes, table="cache_writes"),
+        Panel("assets", "What was paid for and is used later", capital.assets, "In the books.", table="assets"),
         Panel("hits", "Whose prompts the cache serves", capital.hits, "Hit rate by what tasks are worth.", table="hits_by_value"),
         Panel("depreciation", "How fast caches lose what they hold", capital.depreciation, table="depreciation"),
         Panel("rollouts", "What rollouts teach by their age", capital.rollouts, table="rollouts_by_lag"),

@@ -12,6 +12,7 @@ from dashboard.components.table import Column, table
 from dashboard.filters import LEDGER_DIMENSIONS
 from dashboard.frame import Frame
 from dashboard.pages import give_price
+from dashboard.pages.ledger_headline import headline
 from dashboard.pages.page import Page
 
 _SOURCES = {"explicit": "stated by the sender", "inferred": "inferred from names", "none": "not known"}
@@ -23,15 +24,15 @@ def suspense(view: View) -> Children:
     if not len(frame):
         return [nothing("Nothing waits: every call could be read and has a price.")]
     columns = (
-        Column("account", "Waits in", width=158),
-        Column("model", "Model", width=140),
-        Column("provider", "Provider", width=90),
-        Column("tenant", "Tenant", width=90),
-        Column("calls", "Calls", "count", 78),
-        Column("tokens", "Tokens", "tokens", 84),
-        Column("reason", "Because", grow=2, width=190),
-        Column("mend", "What mends it on the command line", "code", grow=3, width=330),
-        Column("last_at", "Last call, UTC", "time", 172),
+        Column("account", "Waits in", width=146),
+        Column("model", "Model", width=124),
+        Column("provider", "Provider", width=84),
+        Column("tenant", "Tenant", width=84),
+        Column("calls", "Calls", "count", 72),
+        Column("tokens", "Tokens", "tokens", 80),
+        Column("reason", "Because", width=186),
+        Column("mend", "What mends it on the command line", "code", grow=3, width=300),
+        Column("last_at", "Last call, UTC", "time", 160),
     )
     key = ("tenant", "account", "reason", "provider", "model", "service_tier", "mend")
     return [table("suspense", columns, frame, row_key=key)]
@@ -48,14 +49,14 @@ def control_totals(view: View) -> Children:
         return [nothing(f"{said.capitalize()}.")]
     columns = (
         Column("started_at", "Started, UTC", "link", 162, pinned=True),
-        Column("name", "Parent", grow=1, width=160),
-        Column("input_tokens", "Input stated, tokens", "tokens", 140),
-        Column("booked_input_tokens", "Input booked, tokens", "tokens", 145),
-        Column("output_tokens", "Output stated, tokens", "tokens", 150),
-        Column("booked_output_tokens", "Output booked, tokens", "tokens", 155),
-        Column("cost_usd", "Cost stated, USD", "usd", 125),
-        Column("booked_cost_usd", "Cost booked, USD", "usd", 130),
-        Column("tenant", "Tenant", width=110),
+        Column("name", "Parent", grow=1, width=150),
+        Column("input_tokens", "Input stated", "tokens", 112, tooltip="Tokens that the parent says its calls took in"),
+        Column("booked_input_tokens", "Input booked", "tokens", 118, tooltip="Tokens in that were booked below it"),
+        Column("output_tokens", "Output stated", "tokens", 120, tooltip="Tokens that the parent says its calls gave out"),
+        Column("booked_output_tokens", "Output booked", "tokens", 126, tooltip="Tokens out that were booked below it"),
+        Column("cost_usd", "Cost stated, USD", "usd", 136),
+        Column("booked_cost_usd", "Cost booked, USD", "usd", 140),
+        Column("tenant", "Tenant", width=100),
         Column("dialect", "Dialect", width=120),
     )
     return [
@@ -77,15 +78,15 @@ def trial_balance(view: View) -> Children:
         f"{formats.count(wrong, 'line')} not zero: run `pigou check`." if wrong else "Every line is zero: debits equal credits."
     )
     columns = (
-        Column("tenant", "Tenant", grow=1, width=100),
+        Column("tenant", "Tenant", width=100),
         Column("book", "Book", width=84),
-        Column("commodity", "Commodity", grow=1, width=150),
+        Column("commodity", "Commodity", grow=1, width=190),
         Column("debit_usd", "Debits, USD", "usd", 120),
         Column("credit_usd", "Credits, USD", "usd", 120),
         Column("amount_usd", "Difference, USD", "usd", 130),
-        Column("debit_quantity", "Debits, units", "quantity", 130),
-        Column("credit_quantity", "Credits, units", "quantity", 130),
-        Column("quantity", "Difference, units", "quantity", 140),
+        Column("debit_quantity", "Debits, units", "quantity", 150),
+        Column("credit_quantity", "Credits, units", "quantity", 150),
+        Column("quantity", "Difference, units", "quantity", 150),
     )
     return [
         html.Ul([sentence([verdict], act=wrong > 0)], className="sentences"),
@@ -196,6 +197,7 @@ PAGE = Page(
     dimensions=LEDGER_DIMENSIONS,
     register=give_price.register,
     panels=(
+        Panel("ledger_headline", "", headline, skeleton_px=90),
         Panel("suspense", "Suspense and unpriced", suspense, "Of all time, until mended.", table="suspense", skeleton_px=160),
         give_price.PANEL,
         Panel("trial_balance", "Trial balance", trial_balance, "Of all time.", table="trial_balance", skeleton_px=500),
@@ -211,7 +213,7 @@ PAGE = Page(
             "control_totals",
             "Control totals",
             control_totals,
-            "What agents say that their calls used, against what was booked.",
+            "Tokens and dollars that agents say their calls used, against what was booked.",
             table="control_total_differences",
             skeleton_px=160,
         ),

@@ -93,7 +93,7 @@ PAGE = Page(
     register=_register,
     panels=(
         Panel("overview_headline", "", headline, skeleton_px=110),
-        Panel("matters", "What goes wrong, and what it costs a day", matters, table="findings", skeleton_px=520),
+        Panel("matters", "What goes wrong, and what it costs a day", matters, table="findings", skeleton_px=780),
         Panel(
             "layer_vector",
             "What each layer realised, and the best it could have",
@@ -106,6 +106,13 @@ PAGE = Page(
         _OF_ALLOCATION["equimarginal"],
         _OF_ALLOCATION["heat"],
         Panel("confidence", "How far to trust this", confidence, skeleton_px=200),
-        Panel("flow", "Where the dollars went, and what became of them", flows, "USD.", table="flow", skeleton_px=400),
+        Panel(
+            "flow",
+            "Where the dollars went, and what became of them",
+            flows,
+            "USD, all the time shown.",
+            table="flow",
+            skeleton_px=400,
+        ),
     ),
 )

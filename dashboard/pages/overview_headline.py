@@ -39,21 +39,37 @@ def _found(view: View, total: Row) -> Children:
     said: Children = [
         amount,
         " a day recoverable ",
-        html.Span(f"({formats.usd_interval(total['low'], total['high'])})", className="number"),
+        html.Span(f"({formats.usd_interval(total['low'], total['high'])}, 95{formats.THIN_SPACE}%)", className="number"),
     ]
     spend = view.ask("spend_per_day").only()["usd_per_day"]
     if spend:
         said.append(f", where tokens cost {formats.usd(spend)} a day")
     if first is not None:
         said += [
-            "; most of it: ",
+            largest(first, total),
             dcc.Link(_without_end(str(first["sentence"])), href=finding_link(first), className="name sentence"),
         ]
     days = [float(formats.number(row["usd"]) or 0) for row in view.ask("findings_by_day")][-_DAYS_DRAWN:]
-    line: Children = [_changed(total)]
+    line: Children = [found_lately(total), *_trend(view), "."]
     if len(days) > 1:
-        line = [spark(days, f"USD lost on each of the last {len(days)} days"), " ", *_trend(view), *line]
+        line = [spark(days, f"USD lost on each of the last {len(days)} days"), " ", *line]
+    line += beyond_spend(total["usd_per_day"], spend)
     return [html.H1([*said, "."], className="headline"), html.P(line, className="change")]
+
+
+def largest(first: Row, total: Row) -> str:
+    """How the largest finding is led in: as what share of all, or as all there is."""
+    if total["findings"] == 1:
+        return ": "
+    return f". The largest part, {formats.share(first['usd_per_day'], total['usd_per_day'])}: "
+
+
+def beyond_spend(usd: object, spend: object) -> Children:
+    """Why more can be lost than is spent, where that is so."""
+    lost, spent = formats.number(usd), formats.number(spend)
+    if lost is None or not spent or lost <= spent:
+        return []
+    return [" More than tokens cost is lost: work that fails, losses and waiting count at what they are worth."]
 
 
 _KNOWN_DAYS_MIN = 3  # of the former week: fewer are no week to compare with
@@ -70,22 +86,25 @@ def _trend(view: View) -> Children:
     low, high = formats.number(row["low"]), formats.number(row["high"])
     was = formats.usd(round(float(former), 2 if abs(former) < 10 else 0)).removesuffix(".00")
     if low is None or high is None or low <= 0 <= high:
-        return [f"as much as in the week before ({was} a day) · "]
+        return [f"; in the last seven days as much as in the week before ({was} a day)"]
     words = "more" if change > 0 else "less"
     ends = sorted((abs(low), abs(high)))
     amount = formats.usd_estimate(abs(change), *ends)
     told = html.Span(
         f"{amount} a day {words}", className="act" if change > 0 else "", title=f"{formats.usd_interval(*ends)} a day"
     )
-    return ["over seven days ", told, f" than in the week before ({was} a day) · "]
+    return ["; in the last seven days ", told, f" than in the week before ({was} a day)"]
 
 
-def _changed(total: Row) -> str:
-    count = formats.count(total["findings"], "finding")
-    if not total["new_findings"]:
-        return f"{count}, none of them new within a week."
-    new = f"{total['new_findings']:,} of them new within a week: {formats.usd(total['new_usd_per_day'])} a day."
-    return f"{count}, {new}"
+def found_lately(total: Row) -> str:
+    """How many findings there are, and how many of them were found within a week."""
+    count, new = formats.count(total["findings"], "finding"), total["new_findings"]
+    if not new:
+        return f"{count}, none found within a week"
+    if new == total["findings"]:
+        return f"{count}, {'' if new == 1 else 'all '}found within a week"
+    usd = formats.usd(round(float(formats.number(total["new_usd_per_day"]) or 0))).removesuffix(".00")
+    return f"{count}, {new:,} of them found within a week ({usd} a day)"
 
 
 def _without_end(sentence: str) -> str:

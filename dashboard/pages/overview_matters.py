@@ -75,18 +75,17 @@ def _mode(view: View, total: Row, found: list[Row], reach: float) -> Component:
 def _finding(row: Row, reach: float) -> Component:
     days = cast("list[dict[str, float | None]] | None", row["days"]) or []
     drawn = [float(day.get("usd") or 0) for day in days[-_DAYS_DRAWN:]]
-    where = f" · tasks of {row['task_class']}" if row["task_class"] is not None else ""
-    under: Children = ["in the books of ", html.Strong(str(row["tenant"]), className="name"), html.Span(where, className="name")]
-    under.append(f" · since {_day(row['since'])} · {row['status']}")
-    if row["status"] == "open":
-        under += [" · ", dcc.Link("acknowledge", href=finding_link(row), className="act")]
+    whose: Children = [html.Strong(str(row["tenant"]), className="name")]
+    if row["task_class"] is not None:
+        whose.append(html.Span(f" · {row['task_class']}", className="name"))
+    status = str(row["status"])
+    stands = dcc.Link("acknowledge", href=finding_link(row), className="act") if status == "open" else status
     return html.Li(
         [
             html.Div(
                 [
                     dcc.Link(str(row["sentence"]), href=finding_link(row), className="name sentence"),
-                    html.P(["To do: ", str(row["change"])], className="name to-do"),
-                    html.Small(under),
+                    html.P([f"To do: {row['change']}", " ", html.Small(whose, className="whose")], className="name to-do"),
                 ]
             ),
             html.Div(
@@ -94,17 +93,23 @@ def _finding(row: Row, reach: float) -> Component:
                     html.Strong(formats.usd_estimate(row["usd_per_day"], row["low"], row["high"]), className="number"),
                     " ",
                     html.Small(f"a day ({formats.usd_interval(row['low'], row['high'])})"),
-                    interval_bar(row["usd_per_day"], row["low"], row["high"], reach),
+                    html.Div(
+                        [
+                            interval_bar(row["usd_per_day"], row["low"], row["high"], reach),
+                            spark(drawn, f"USD lost on each of {len(drawn)} days") if len(drawn) > 1 else html.Span(),
+                        ],
+                        className="saving-drawn",
+                    ),
+                    html.Small([f"since {_day(row['since'])} · ", stands]),
                 ],
                 className="saving",
             ),
-            spark(drawn, f"USD lost on each of {len(drawn)} days") if len(drawn) > 1 else html.Span(),
         ]
     )
 
 
 def _day(at: object) -> str:
-    return formats.day(at) if isinstance(at, datetime) else formats.UNKNOWN
+    return formats.day_of_year(at) if isinstance(at, datetime) else formats.UNKNOWN
 
 
 def _quiet(view: View, losing: set[str]) -> Children:
@@ -136,6 +141,5 @@ def _place(view: View, row: Row) -> Component:
         [
             html.Div([dcc.Link(said, href=view.link(filters, "/decisions"), className="name sentence")]),
             html.Div([html.Strong(formats.usd(row["usd_per_day"]), className="number"), html.Small("a day")], className="saving"),
-            html.Span(),
         ]
     )

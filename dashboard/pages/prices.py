@@ -1,6 +1,7 @@
 """Prices: what quality, seconds and expected losses are worth now, who says so, what holds them, how they moved, and quotes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
@@ -21,10 +22,10 @@ from dashboard.pages.quote import quote
 from dashboard.pages.what_if import FOLLOWS, what_if
 
 Row = dict[str, object]
-_KINDS = {
-    "latency_sla": ("Latency agreement", "seconds a task", "a second of a task"),
-    "risk_envelope": ("Risk envelope", "USD of expected loss a day", "a dollar of loss"),
-    "compute_budget": ("Budget", "USD in its period", "a dollar"),
+_KINDS = {  # its name, what its amounts are of, one unit more of it, and how an amount of it is said
+    "latency_sla": ("Latency agreement", "a task", "a second of a task", lambda amount: formats.duration(amount * 1000)),
+    "risk_envelope": ("Risk envelope", "of expected loss a day", "a dollar of loss", formats.usd),
+    "compute_budget": ("Budget", "in its period", "a dollar", formats.usd),
 }
 _PRICE_DIMENSIONS = {"tenant": "Tenant"}
 
@@ -53,16 +54,18 @@ _EXAMPLE = "pigou prices constrain code.fix_test --tenant acme --sla-s 90"
 
 
 def _limit(row: Row) -> Component:
-    kind, unit, one = _KINDS.get(str(row["kind"]), (str(row["kind"]), "", "one"))
+    kind, unit, one, said = _KINDS.get(str(row["kind"]), (str(row["kind"]), "", "one", _plain))
     binding = bool(row["is_binding"])
     mark: Children = [html.Span("binds", className="mark best")] if binding else [html.Span("slack", className="mark")]
-    used = f"{_plain(row['used'])} of {_plain(row['limit_set'])} {unit}"
+    used, allowed, left = (
+        formats.UNKNOWN if row[name] is None else said(float(cast(Decimal, row[name]))) for name in ("used", "limit_set", "slack")
+    )
     bar = interval_bar(row["used"], row["used"], row["used"], _most(row))
     return html.Tr(
         [
             html.Th([kind, *mark, html.Small(f"{str(row['name']).partition(' ')[2]}, {row['tenant']}")], scope="row"),
-            html.Td([used, bar]),
-            html.Td(_plain(row["slack"]), className="number"),
+            html.Td([f"{used} of {allowed} {unit}", bar]),
+            html.Td(left, className="number"),
             html.Td([formats.usd(row["price"]), html.Small(f"for {one} more")], className="number"),
             html.Td(str(row["classes"]), className="name"),
         ]
@@ -73,8 +76,8 @@ def _most(row: Row) -> float:
     return max(float(formats.number(row[name]) or 0) for name in ("used", "limit_set"))
 
 
-def _plain(amount: object) -> str:
-    return formats.UNKNOWN if amount is None else f"{float(cast(Decimal, amount)):,.4g}"
+def _plain(amount: float) -> str:
+    return f"{amount:,.4g}"
 
 
 def history(view: View) -> Children:
@@ -82,6 +85,9 @@ def history(view: View) -> Children:
     lines = lines_of(view.ask("price_history", limit=None))
     if not lines:
         return [nothing("No price held in this time.")]
+    if not lines[0].moves:  # the first is the one that moved most
+        begun = min(row["since"] for line in lines for row in line.rows if isinstance(row["since"], datetime))
+        return [nothing(f"No price moved since {formats.moment(begun)[:16]} UTC, when they were first looked at.")]
     figure = price_history(lines, view.window, view.now, key=view.filters.search())
     beside: list[Component] = [_named(line, place) for place, line in enumerate(lines[:LINES_SHOWN])]
     said = _drawn(lines)
@@ -98,7 +104,13 @@ def history(view: View) -> Children:
 
 def _named(line: Line, place: int) -> Component:
     known = [formats.number(row["v_usd"]) for row in line.rows if row["v_usd"] is not None]
-    return series_row(color_of(place), f"{line.task_class} ({line.tenant})", formats.usd(known[-1]) if known else "–", "V")
+    return series_row(
+        color_of(place), f"{_class_said(line.task_class)} ({line.tenant})", formats.usd(known[-1]) if known else "–", "V"
+    )
+
+
+def _class_said(task_class: str) -> str:
+    return "every other class" if task_class == "*" else task_class
 
 
 def _drawn(lines: Sequence[Line]) -> str:

@@ -14,6 +14,7 @@ from dashboard.books import BooksUnavailable
 from dashboard.components.labelled import labelled
 from dashboard.components.panel import Children, View, trouble
 from dashboard.components.terms import term
+from dashboard.figures.finding import WORDS
 from dashboard.figures.options import TERMS
 from dashboard.pages.page import Shell
 
@@ -148,7 +149,7 @@ def _prices(row: Row, tried: tuple[str | None, str | None, str | None]) -> tuple
 
 def _best(choice: Choice) -> str:
     if choice.best is None:
-        return "No option can be compared."
+        return "No option can be compared yet: write V, λ and ρ above, or state them."
     others = sorted((one.surplus_usd for one in choice.terms if one is not choice.best), reverse=True)
     ahead = f", {formats.usd(choice.best.surplus_usd - others[0])} ahead of the next" if others else ""
     if choice.best.surplus_usd < 0:
@@ -159,8 +160,7 @@ def _best(choice: Choice) -> str:
 
 def _table(choice: Choice) -> Component:
     heads = [html.Th("Option", scope="col"), html.Th("Surplus", scope="col", className="number")]
-    names = {"V·ΔQ": "V·Q", "ΔC": "C", "λ·ΔL": "λ·L", "ρ·ΔR": "ρ·R"}
-    heads += [html.Th(names[name], scope="col", className="number") for _, _, name, _ in TERMS]
+    heads += [html.Th(f"{WORDS[name]}, {name.replace('Δ', '')}", scope="col", className="number") for _, _, name, _ in TERMS]
     reach = max((abs(amount) for one in choice.terms for amount in (one.value_usd, one.full_price_usd)), default=1.0) or 1.0
     body = [_row(one, one is choice.best, reach) for one in choice.terms]
     return html.Table([html.Thead(html.Tr(heads)), html.Tbody(body)], className="options")

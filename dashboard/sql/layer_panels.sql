@@ -109,6 +109,20 @@ select l.tenant, x.provider, max((x.life -> 'per_hour' ->> 0)::numeric) as per_h
  group by l.tenant, x.provider
  order by l.tenant, x.provider;
 
+-- name: assets
+-- What was paid for and is used later, by account: what was capitalised, used up and written off on the days shown, and what is left at their
+-- end. These are amounts of the accrual book, beside the bill and not in it.
+select tenant, 'accrual' as book, 'assets:' || kind || ':' || item as account,
+       coalesce(sum(capitalised_usd) filter (where day >= {first day}), 0) as capitalised_usd,
+       coalesce(sum(depreciated_usd) filter (where day >= {first day}), 0) as depreciated_usd,
+       coalesce(sum(written_off_usd) filter (where day >= {first day}), 0) as written_off_usd,
+       sum(capitalised_usd - depreciated_usd - written_off_usd) as carrying_usd
+  from ledger.assets_daily
+ where day < {end day} and {filters - tenant}
+ group by tenant, kind, item
+ order by capitalised_usd desc, account, tenant
+ limit {limit};
+
 -- name: trainers
 -- What became of rollouts, by trainer: how fast what they teach fades, what was lost by their age, what was spent past the point at which
 -- they teach less than fades meanwhile.

@@ -43,7 +43,7 @@ select day, moved_usd, moves,
 
 -- name: statement_commodities
 -- What moved, by account and commodity.
-select account, commodity, sum(quantity) as quantity, coalesce(sum(amount_usd), 0) as amount_usd,
+select {book} as book, account, commodity, sum(quantity) as quantity, coalesce(sum(amount_usd), 0) as amount_usd,
        sum(unpriced_quantity) as unpriced_quantity
   from ledger.balances
  where {account} and book = {book} and day >= {first day} and day < {end day} and {filters - tenant}

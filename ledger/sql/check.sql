@@ -179,6 +179,69 @@ select format('task %s of tenant %s: books %s of value, %s of latency, %s of ris
 -- name: tasks_equal_books_checked
 select count(*) from pigou.task where entry_id is not null
 
+-- name: assets_equal_books
+-- Assets whose steps do not sum to what they say, steps whose entries are not live or moved something else, and live entries of no step.
+select format('asset %s of tenant %s: %s capitalised, %s depreciated, %s written off; its steps say %s, %s, %s', a.asset_id, a.tenant_id,
+              a.capitalised_usd, a.depreciated_usd, a.written_off_usd, s.capitalised, s.depreciated, s.written_off)
+  from pigou.asset a
+  left join (
+       select tenant_id, asset_id, sum(usd) filter (where step = 'capitalised') as capitalised,
+              sum(usd) filter (where step = 'depreciated') as depreciated, sum(usd) filter (where step = 'written off') as written_off
+         from pigou.asset_entry where entry_id is not null group by tenant_id, asset_id) s using (tenant_id, asset_id)
+ where s.capitalised is distinct from a.capitalised_usd or coalesce(s.depreciated, 0) <> a.depreciated_usd
+    or coalesce(s.written_off, 0) <> a.written_off_usd
+union all
+select format('step %s of asset %s of tenant %s is not what its entry moved', e.step, e.asset_id, e.tenant_id)
+  from pigou.asset_entry e
+  left join pigou.entry n
+    on n.tenant_id = e.tenant_id and n.entry_id = e.entry_id and n.occurred_at = e.entry_at and n.kind = 'capital'
+  left join pigou.transfer x on x.tenant_id = e.tenant_id and x.entry_id = e.entry_id and x.occurred_at = e.entry_at
+ where e.entry_id is not null
+   and (n.entry_id is null or x.amount_usd is distinct from e.usd or x.book <> 'accrual' or e.at <> e.entry_at
+        or x.debit_account_id <> e.debit_account_id or x.credit_account_id <> e.credit_account_id
+        or not exists (select from pigou.asset a where a.tenant_id = e.tenant_id and a.asset_id = e.asset_id)
+        or exists (select from pigou.entry r where r.tenant_id = e.tenant_id and r.reverses = e.entry_id and r.occurred_at = e.entry_at))
+union all
+select format('entry %s of tenant %s is of no asset', n.entry_id, n.tenant_id)
+  from pigou.entry n
+ where n.kind = 'capital'
+   and not exists (select from pigou.asset_entry e where e.tenant_id = n.tenant_id and e.entry_id = n.entry_id)
+   and not exists (select from pigou.entry r where r.tenant_id = n.tenant_id and r.reverses = n.entry_id and r.occurred_at = n.occurred_at)
+
+-- name: assets_equal_books_checked
+select count(*) from pigou.asset
+
+-- name: assets_are_sums
+-- Accounts of the accrual book on which something else stands than their assets say: what is left of them, what was capitalised, depreciated
+-- and written off; assets below nothing; calls that are capitalised twice, as a cache's write and as part of a batch.
+with stands as (
+    select b.tenant_id, n.account, sum(b.debit_usd - b.credit_usd) as usd
+      from pigou.balance b join pigou.account n using (tenant_id, account_id)
+     where b.book = 'accrual'
+     group by b.tenant_id, n.account
+),
+carried as (
+    select a.tenant_id, l.level || a.kind || ':' || a.item as account, sum(l.usd) as usd
+      from pigou.asset a
+     cross join lateral (values
+           ('assets:', a.capitalised_usd - a.depreciated_usd - a.written_off_usd), ('expenses:capitalised:', -a.capitalised_usd),
+           ('expenses:depreciation:', a.depreciated_usd), ('expenses:written_off:', a.written_off_usd)) l (level, usd)
+     group by a.tenant_id, l.level, a.kind, a.item
+)
+select format('%s of tenant %s: %s stands on it, its assets say %s', account, tenant_id, stands.usd, carried.usd)
+  from stands full join carried using (tenant_id, account)
+ where coalesce(stands.usd, 0) <> coalesce(carried.usd, 0) or (stands.usd < 0 and starts_with(account, 'assets:'))
+union all
+select format('call %s of trace %s of tenant %s is capitalised as a cache write and with its batch', encode(a.span_id, 'hex'),
+              encode(a.trace_id, 'hex'), a.tenant_id)
+  from pigou.asset a
+  join pigou.asset b on b.tenant_id = a.tenant_id and b.kind = 'rollouts' and b.trace_id = a.trace_id
+  join pigou.call c on c.tenant_id = a.tenant_id and c.trace_id = a.trace_id and c.span_id = a.span_id and c.use = 'rollout'
+ where a.kind = 'cache'
+
+-- name: assets_are_sums_checked
+select count(*) from (select distinct tenant_id, kind, item from pigou.asset) items
+
 -- name: control_totals
 -- Parents whose own totals differ from what was booked under them. Reported, not a fault of the books.
 select format('%s %s span %s (%s): says %s in, %s out; booked %s in, %s out', tenant, trace_id, span_id, name,

@@ -114,3 +114,14 @@ select a.tenant, a.account, a.kind, coalesce(sum(b.amount_usd), 0) as balance_us
  where %(tenant)s::text is null or a.tenant = %(tenant)s
  group by a.tenant, a.account, a.kind, a.opened_at
  order by a.tenant, a.account;
+
+-- name: assets
+-- What was paid for and is used later, by item: what was capitalised, depreciated and written off in the days, and what is left at their end.
+select tenant, kind, item, coalesce(sum(capitalised_usd) filter (where day >= %(since)s), 0) as capitalised_usd,
+       coalesce(sum(depreciated_usd) filter (where day >= %(since)s), 0) as depreciated_usd,
+       coalesce(sum(written_off_usd) filter (where day >= %(since)s), 0) as written_off_usd,
+       sum(capitalised_usd - depreciated_usd - written_off_usd) as carrying_usd
+  from ledger.assets_daily
+ where (%(tenant)s::text is null or tenant = %(tenant)s) and day <= %(until)s
+ group by tenant, kind, item
+ order by tenant, kind, item;

@@ -117,6 +117,33 @@ select t.tenant, b.book, a.account, a.kind, c.commodity
   join pigou.commodity c on c.commodity_id = b.commodity_id
   join pigou.tenant t on t.tenant_id = b.tenant_id;
 
+-- What was paid for and is used later: the premium of a call's cache writes, or a batch of rollouts (span_id is null). Capitalised is what it
+-- cost, depreciated what was used up, written off what came to nothing; carrying is what is left, until ends_at if nothing else comes.
+create or replace view ledger.assets as
+select t.tenant, a.kind, a.item, encode(a.trace_id, 'hex') as trace_id, encode(a.span_id, 'hex') as span_id, a.since, a.tokens,
+       a.capitalised_usd, a.depreciated_usd, a.written_off_usd,
+       a.capitalised_usd - a.depreciated_usd - a.written_off_usd as carrying_usd, a.ends_at, a.why
+  from pigou.asset a join pigou.tenant t using (tenant_id);
+
+-- What became of each asset, step by step: when, how much, by which call, update or batch, and in which entry.
+create or replace view ledger.asset_entries as
+select t.tenant, a.kind, a.item, encode(a.trace_id, 'hex') as asset_trace_id, encode(a.span_id, 'hex') as asset_span_id,
+       e.step, e.at, e.usd as amount_usd, encode(e.trace_id, 'hex') as trace_id, encode(e.span_id, 'hex') as span_id, e.entry_id, e.revision
+  from pigou.asset_entry e
+  join pigou.asset a on a.tenant_id = e.tenant_id and a.asset_id = e.asset_id
+  join pigou.tenant t on t.tenant_id = e.tenant_id
+ where e.entry_id is not null;
+
+-- Assets by item and day of the books, from the balances of the accrual book: what was capitalised, depreciated and written off on the day.
+create or replace view ledger.assets_daily as
+select b.tenant, split_part(b.account, ':', 3) as kind, regexp_replace(b.account, '^([^:]*:){3}', '') as item, b.day,
+       coalesce(-sum(b.amount_usd) filter (where starts_with(b.account, 'expenses:capitalised:')), 0) as capitalised_usd,
+       coalesce(sum(b.amount_usd) filter (where starts_with(b.account, 'expenses:depreciation:')), 0) as depreciated_usd,
+       coalesce(sum(b.amount_usd) filter (where starts_with(b.account, 'expenses:written_off:')), 0) as written_off_usd
+  from ledger.balances b
+ where b.book = 'accrual' and b.kind = 'expense'
+ group by 1, 2, 3, 4;
+
 -- Debits minus credits over all accounts: every figure of this view is 0, or the books are wrong.
 create or replace view ledger.trial_balance as
 select t.tenant, b.book, c.commodity, b.debit_quantity, b.credit_quantity, b.debit_quantity - b.credit_quantity as quantity,

@@ -22,7 +22,7 @@ from collector.provider_usage import leaves_of
 from collector.record import Problem
 from ledger.commodities import COMMODITY_BY_NAME
 from ledger.model_names import resolve
-from tests.conftest import SHARED_DATA
+from tests.conftest import SHARED_DATA, WHOLE_LIST
 
 RECORDED = SHARED_DATA / "prices" / "provider_usages.jsonl.gz"
 PRICED_AT = datetime(2025, 10, 1, 12, tzinfo=UTC)
@@ -45,6 +45,13 @@ KNOWN = {
 }
 
 pytestmark = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded usages (../shared/data) are not on this machine")
+
+
+@pytest.fixture(scope="module")
+def template(server: str) -> str:
+    """The whole list."""
+    assert server
+    return WHOLE_LIST
 
 
 class Priced(NamedTuple):

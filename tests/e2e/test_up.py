@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 
+from tests.books import cloned
 from tests.pigou_process import RSS_MB_MAX, RunningPigou, copy_of, new_folder, run_pigou, started
 
 PARTS = {"collector", "analyzers", "dashboard", "postgres"}
@@ -154,12 +155,12 @@ def test_a_host_that_is_not_ours_names_the_option(home: Path) -> None:
     assert refused.stderr == "pigou: '192.0.2.1' is not an address of this machine; change --host\n"
 
 
-def test_it_runs_on_another_database_and_without_the_page(server: str, home: Path) -> None:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("create database pigou_up_elsewhere")
-    url = server.replace("/postgres?", "/pigou_up_elsewhere?", 1)
+def test_it_runs_on_another_database_and_without_the_page(server: str, template: str, home: Path) -> None:
     options = ("--http-port", "0", "--grpc-port", "0", "--no-dashboard")
-    with RunningPigou(home, options=options, environment={"PIGOU_DATABASE_URL": url}) as pigou:
+    with (
+        cloned(server, template, "pigou_up_elsewhere") as url,
+        RunningPigou(home, options=options, environment={"PIGOU_DATABASE_URL": url}) as pigou,
+    ):
         assert set(pigou.parts) == {"collector", "analyzers"}
         assert pigou.dashboard_url == ""
         assert pigou.dsn == url

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -300,7 +300,10 @@ def test_the_whole_line_over_empty_books(writer: psycopg.Connection) -> None:
     assert (done.tasks, done.derived, done.appraised, done.comparisons) == (0, 0, 0, 0)
 
 
-def test_the_benchmark_measures_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_benchmark_measures_it(dsn: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On books of the tests' server; how a benchmark makes its own is tested with those of ingestion."""
+    monkeypatch.setattr(bench, "serve", nullcontext)
+    monkeypatch.setattr(bench, "new_books", lambda _server, _name: dsn)
     monkeypatch.setattr("sys.argv", ["bench", "--decisions", "300", "--tenants", "1", "--classes", "1"])
     assert bench.main() == 0
     told = capsys.readouterr().out

@@ -14,7 +14,7 @@ import pytest
 from analyzers import freshness
 from analyzers.appraising import Appraising, run_line
 from analyzers.detect import MODES, detect
-from analyzers.freshness import AGAIN_AFTER
+from analyzers.freshness import AGAIN_AFTER, GRACE
 from analyzers.modes.look import Look, LookAt, Mode, Window
 from ledger.findings import set_materiality
 from ledger.queries import queries
@@ -60,13 +60,16 @@ def test_what_is_found_is_told_in_one_go(
     run_line(writer)
     told = "select a.rule, a.state, f.mode from ledger.alerts a join ledger.findings f using (tenant, alert_id)"
     assert set(rows(writer, told)) == {("misallocation", "open", mode)}
+    assert rows(writer, "select count(*) from pigou.setting where setting = 'capitalised_seen'") == [(1,)]
     assert not Appraising("", {}).turn(writer), "nothing is due any more"
     owner.execute("update pigou.setting set value = '2020-01-01' where setting = 'detected_from'")
     assert is_due(writer), "nobody has looked since"
 
 
 def is_due(writer: psycopg.Connection) -> bool:
-    row = writer.execute(queries("analyzers", "appraise")["appraisal_is_due"], {"again_after": AGAIN_AFTER}).fetchone()
+    row = writer.execute(
+        queries("analyzers", "appraise")["appraisal_is_due"], {"again_after": AGAIN_AFTER, "grace": GRACE}
+    ).fetchone()
     return row == (True,)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
 
+from analyzers.capital.capitalise import capitalise
 from analyzers.tasks import settle
 from ledger import check
 from ledger.budgets import Terms, set_budget
@@ -29,6 +31,8 @@ DAMAGE = {
     "rollups_are_sums": "update pigou.spend_hour set output_tokens = output_tokens + 1",
     "sums_by_day": "update pigou.task_day set well_usd = coalesce(well_usd, 0) + 0.01",
     "one_live_settlement": "update pigou.task set entry_id = gen_random_uuid() where entry_id is not null",
+    "assets_equal_books": "update pigou.asset_entry set usd = usd * 2 where step = 'written off'",
+    "assets_are_sums": "update pigou.asset set item = 'another'",
     "tasks_equal_books": "update pigou.task set value_usd = value_usd + 1 where quality > 0",
 }
 FURTHER = {
@@ -74,10 +78,11 @@ def sound_books(server: str, template: str) -> Iterator[str]:
             weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r", operation__cost=0.1)
             unread = chat(1, 3, 1, input=1, cached=5)
             book(dsn, [export(agent(1, 1, input=100, output=10), weak)])
-            book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"))])
+            book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"), chat(1, 5, 1, written=50))])
             settle(writer)
             book(dsn, [export(log("gen_ai.evaluation.result", 1, 1, at=99, gen_ai__evaluation__score__value=0.5))])
             settle(writer)
+            capitalise(writer, now=AT + timedelta(days=1))
         yield "pigou_sound"
 
 

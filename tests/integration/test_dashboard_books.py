@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from analyzers.capital.capitalise import capitalise
 from dashboard.app import create_app
 from dashboard.books import Books, BooksUnavailable
 from dashboard.components.panel import Panel, View
@@ -22,7 +23,8 @@ from dashboard.figures.pivot import pivot_of
 from dashboard.figures.spend import series_of, spend_over_time
 from dashboard.figures.waterfall import waterfall
 from dashboard.filters import SORTS, parse
-from dashboard.pages import PAGES
+from dashboard.pages import PAGES, layer_capital
+from dashboard.pages.account import with_rates
 from dashboard.pieces import is_time
 from dashboard.queries import Statement, named, statement
 from ledger.budgets import Terms, set_budget
@@ -49,6 +51,7 @@ def filled(server: str, template: str) -> Iterator[str]:
         set_budget(connection, "acme", "team", Terms(amount_usd=Decimal(1000)), "test")
         price(connection, {"input_tokens": "9"}, model="gpt-4.1", provider="openai", tenant="globex")
         assert rerate(connection, open_tenants(connection, ["globex"])["globex"]).adjusted > 0
+        assert capitalise(connection, now=NOW).entries > 0
     yield dsn
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {NAME} with (force)".encode())
@@ -97,6 +100,26 @@ def test_every_query_runs_as_the_reader(filled: str, books: Books, search: str) 
         assert all(len(row) == len(frame.columns) for row in frame.rows)
 
     every(sorted(named()), runs)
+
+
+def test_assets_are_shown_as_the_books_carry_them(filled: str, books: Books) -> None:
+    asked = view(books, "?range=all&layer=capital", "/layers")
+    rows = list(asked.ask("assets"))
+    with connect(filled, "reader") as connection:
+        said = connection.execute(
+            "select sum(capitalised_usd), sum(depreciated_usd), sum(written_off_usd), sum(carrying_usd) from ledger.assets"
+        ).fetchone()
+    columns = ("capitalised_usd", "depreciated_usd", "written_off_usd", "carrying_usd")
+    assert tuple(total(rows, column) for column in columns) == said
+    assert total(rows, "written_off_usd") > 0
+    drawn = str(layer_capital.assets(asked))
+    assert "assets:cache:anthropic:claude-sonnet-4-5" in drawn
+    assert "beside the bill" in drawn
+    assert "Nothing was capitalised yet" in str(layer_capital.assets(view(books, "?tenant=nobody&layer=capital", "/layers")))
+    # Each leads to its account in the accrual book, in whose statement dollars have no rate.
+    opened = view(books, f"?range=all&account={rows[0]['account']}&book=accrual&tenant={rows[0]['tenant']}")
+    assert opened.ask("statement_total").only()["closing_usd"] == rows[0]["carrying_usd"]
+    assert {row["per_million"] for row in with_rates(opened.ask("statement_entries"))} == {None}
 
 
 def test_every_order_can_be_asked_for(books: Books) -> None:

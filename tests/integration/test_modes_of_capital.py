@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import psycopg
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from analyzers.capital.capitalise import capitalise
 from analyzers.modes import cache_misuse, stale_rollouts
 from analyzers.modes.look import Look, Window
 from analyzers.tasks import settle
+from ledger import check
 from ledger.database import connect
 from ledger.post import open_tenants
-from tests.books import AT, agent, chat, cloned, export, plain, price, run
+from tests.books import AT, agent, chat, cloned, export, one, plain, price, rows, run
 from tests.desk import book
 
 DAYS = 6
@@ -77,6 +80,10 @@ def books_of_capital(server: str, template: str) -> Iterator[str]:
         yield dsn
 
 
+def faults(connection: psycopg.Connection) -> list[str]:
+    return [example for result in check.run(connection) if not result.ok for example in result.examples]
+
+
 def looks(dsn: str, mode: object, tenant: str = "acme") -> dict[tuple[str | None, str], Look]:
     """Looks by agent and subject."""
     look = cache_misuse.look if mode is cache_misuse else stale_rollouts.look
@@ -122,6 +129,32 @@ def test_stale_batches_are_found_at_their_trainer(books_of_capital: str) -> None
     assert (last["lag"], last["updates"]) == (8.0, _TASKS / 2)
     spent = found.detail["spent_past_the_point_usd_per_day"]
     assert spent == pytest.approx(sum(1e-6 * (2 * (3_000 + 10 * (n % 7)) + 10 * 520) for n in range(24, 48)) / 3, rel=0.01)
+
+
+def test_what_findings_say_is_written_off_is_what_is_booked(books_of_capital: str) -> None:
+    churns = looks(books_of_capital, cache_misuse)["churns", "writes never repaid"]
+    written_off = (
+        "select kind, sum(written_off_usd), count(*) from ledger.assets"
+        " where tenant = 'acme' and since >= %s and written_off_usd > 0 group by kind order by kind"
+    )
+    with connect(books_of_capital, "writer") as writer:
+        capitalise(writer, now=WINDOW.until + timedelta(days=1))
+        found = rows(writer, written_off, churns.since)
+        # The calls that generated the late batches, priced as the books price them, without those that judged them.
+        late = sum(1e-6 * (2 * (1_000 + 10 * (n % 7)) + 10 * 500) for n in range(_TASKS // 2, _TASKS))
+        used = one(
+            writer,
+            "select count(*) from ledger.assets"
+            " where tenant = 'acme' and kind = 'rollouts' and depreciated_usd = capitalised_usd",
+        )
+        assert faults(writer) == []
+    writes = churns.detail["writes"]
+    assert isinstance(writes, dict)
+    assert [(kind, float(usd), count) for kind, usd, count in found] == [
+        ("cache", pytest.approx(writes["written_off_usd"]), writes["unpaid"]),
+        ("rollouts", pytest.approx(late), _TASKS / 2),
+    ]
+    assert used == _TASKS / 2
 
 
 def test_what_nobody_says_the_worth_of_has_no_dollars(books_of_capital: str) -> None:

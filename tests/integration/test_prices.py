@@ -265,7 +265,7 @@ def test_a_look_that_fails_is_written_down_and_not_tried_again(
     def gives_up(*_: object, **__: object) -> None:
         raise AllocationError("HiGHS gave up: time limit")
 
-    monkeypatch.setattr("allocation.duals.minimise", gives_up)
+    monkeypatch.setattr("allocation.duals.minimise_each", gives_up)
     assert refresh_prices(writer) == 0
     assert rows(owner, "select status, why from pigou.price_solution") == [("failed", "HiGHS gave up: time limit")]
     assert refresh_prices(writer) == 0

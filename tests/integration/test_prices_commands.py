@@ -71,7 +71,7 @@ def test_what_if_shows_prices_and_allocation_respond(pigou: Typed, owner: psycop
         "prices", "what-if", "--tenant", "default", "--task-class", "code.fix", "--budget-usd", "1", "--budget-days", "10"
     )
     assert code == 0
-    assert out.startswith("No choice among the options that are known keeps a budget for code.fix tasks of $0.100 a day")
+    assert out.startswith("No choice among the options that are known keeps a budget for code.fix tasks of $0.10 a day")
     assert "then: no allocation keeps the constraints: budget code.fix allows" in said
 
 

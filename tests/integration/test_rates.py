@@ -19,9 +19,17 @@ from ledger.model_names import resolve
 from ledger.pricelist import content_hash, insert_list_rates, load_list_prices
 from ledger.rates import AddedRates, RateFilter, add_rates, import_rates, list_rates, show
 from ledger.stated_rates import RateError, stated_rate
+from tests.conftest import WHOLE_LIST
 
 NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)
 PLAIN = {"provider": "openai", "model": "gpt-4o", "commodity": "input_tokens", "price_usd": "2"}
+
+
+@pytest.fixture(scope="module")
+def template(server: str) -> str:
+    """The whole list."""
+    assert server
+    return WHOLE_LIST
 
 
 def add(connection: psycopg.Connection, tenant: str = "blue", **cells: str) -> AddedRates:

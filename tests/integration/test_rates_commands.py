@@ -13,10 +13,18 @@ import psycopg
 import pytest
 
 from tests.books import chat, export
+from tests.conftest import WHOLE_LIST
 from tests.desk import book
 from tests.typed import Typed
 
 ADD = ("rates", "add", "--tenant", "blue", "--provider", "acme", "--model", "m1", "--commodity")
+
+
+@pytest.fixture(scope="module")
+def template(server: str) -> str:
+    """The whole list."""
+    assert server
+    return WHOLE_LIST
 
 
 def test_show_says_what_is_charged_and_why(pigou: Typed) -> None:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from analyzers.alerts import evaluate
+from analyzers.capital.capitalise import capitalise
 from analyzers.modes.look import Place
 from analyzers.pipeline import run_round
 from collector.export import Export
@@ -117,6 +118,7 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
                 evaluate(writer, AT + timedelta(minutes=minutes))
         appraise_some(dsn)
         with connect(dsn, "writer") as writer:
+            capitalise(writer)
             found(writer, [look_of(4), look_of(None, Place("demand", "route", "support.refund", "large"))])
         with connect(dsn, "reader") as connection:
             yield connection
@@ -200,5 +202,10 @@ def test_the_figures_of_some_queries(reader: psycopg.Connection) -> None:
     assert instead["cost_usd_instead"] == 2 * (Decimal("0.4") + Decimal("0.3"))
     assert {row["service"] for row in answer(reader, "Calls reported more than once, by emitter")} == {"gateway"}
     assert {row["name"] for row in answer(reader, "Control totals that differ")} == {"invoke_agent support"}
+    moved = answer(reader, "What was billed and what was used up")
+    assert sum(row["billed_usd"] for row in moved) == booked
+    [premiums] = answer(reader, "Cache writes that nobody repaid")
+    assert premiums["premium_usd"] == cache["paid_for_writing_usd"]
+    assert sum(row["moved_usd"] for row in moved) == -one(reader, "select sum(carrying_usd) from ledger.assets")
     trace = answer(reader, "Cost of one trace, step by step")
     assert trace[0]["cost_usd_below"] == sum(row["cost_usd"] or 0 for row in trace)

@@ -30,6 +30,7 @@ from ledger.database import connect
 from ledger.price_policies import add_policies, read_policies, stated_policy
 from ledger.rates import import_rates
 from tests.books import cloned, one, rows, serving
+from tests.conftest import WHOLE_LIST
 
 SEED, DAYS, PER_DAY = 3, 0.75, 160
 UNTIL = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -45,6 +46,13 @@ class Expected:
     loss_usd: Decimal = Decimal(0)
     quality: float | None = None
     tenants: set[str] = field(default_factory=set)
+
+
+@pytest.fixture(scope="module")
+def template(server: str) -> str:
+    """The whole list: the economy buys from many."""
+    assert server
+    return WHOLE_LIST
 
 
 def expected_of(planned: Schedule) -> dict[str, Expected]:

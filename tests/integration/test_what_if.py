@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import psycopg
@@ -15,8 +16,10 @@ from allocation.stored import period_of
 from allocation.what_if import Supposed, level_of, respond
 from analyzers.prices.refresh import refresh_prices
 from analyzers.prices.vector import look
+from ledger.database import connect
+from ledger.post import open_tenants
 from ledger.price_vector import Limits, constrain
-from tests.books import rows
+from tests.books import cloned, one, rows
 from tests.decided import decide
 
 N = 400
@@ -30,18 +33,23 @@ def kept(reader: psycopg.Connection) -> Period:
     return period_of(row, options)
 
 
-@pytest.fixture
-def looked_at(owner: psycopg.Connection, writer: psycopg.Connection) -> int:
-    tenant_id = decide(owner, N, v_usd=0.5)
-    constrain(writer, "default", "code.fix", Limits(latency_s=Decimal(7)), "test")
-    refresh_prices(writer)
-    return tenant_id
+@pytest.fixture(scope="module")
+def dsn(server: str, template: str) -> Iterator[str]:
+    """Books that were looked at once, for all these tests: those that look again come last, and count from what is there."""
+    with cloned(server, template, "pigou_what_if") as dsn:
+        with connect(dsn, "owner") as owner, connect(dsn, "writer") as writer:
+            decide(owner, N, v_usd=0.5)
+            constrain(writer, "default", "code.fix", Limits(latency_s=Decimal(7)), "test")
+            refresh_prices(writer)
+        yield dsn
 
 
-def test_the_period_that_is_kept_is_the_one_that_was_solved(
-    looked_at: int, writer: psycopg.Connection, reader: psycopg.Connection
-) -> None:
-    period, looked = kept(reader), look(writer, looked_at)
+def looks(writer: psycopg.Connection) -> int:
+    return int(one(writer, "select count(*) from pigou.price_solution"))
+
+
+def test_the_period_that_is_kept_is_the_one_that_was_solved(writer: psycopg.Connection, reader: psycopg.Connection) -> None:
+    period, looked = kept(reader), look(writer, open_tenants(writer, ["default"])["default"])
     supposed = Supposed("latency_sla", "code.fix", 6.0)
     ours, theirs = respond(period, supposed), respond(looked.period, supposed)
     assert ours.before.found.rows == looked.found.rows
@@ -54,8 +62,7 @@ def test_the_period_that_is_kept_is_the_one_that_was_solved(
     assert [float(one) for one in stored[0]] == pytest.approx([lam.value, lam.low, lam.high], rel=1e-11)
 
 
-def test_a_limit_responds_along_its_curve(looked_at: int, reader: psycopg.Connection) -> None:
-    assert looked_at
+def test_a_limit_responds_along_its_curve(reader: psycopg.Connection) -> None:
     period = kept(reader)
     assert level_of(period, "latency_sla", "code.fix") == 7.0
     tight = Supposed("latency_sla", "code.fix", 5.0)
@@ -75,29 +82,28 @@ def test_a_limit_responds_along_its_curve(looked_at: int, reader: psycopg.Connec
     assert response.before.price.value == pytest.approx(curve.points[0].price, rel=1e-6)
 
 
-def test_only_the_last_look_is_kept(looked_at: int, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
-    assert looked_at
+def test_supposing_changes_nothing(reader: psycopg.Connection) -> None:
+    before = rows(reader, "select count(*), max(revision) from ledger.price_vector")
+    respond(kept(reader), Supposed("compute_budget", "*", 10.0))
+    assert rows(reader, "select count(*), max(revision) from ledger.price_vector") == before
+
+
+def test_prices_that_were_solved_in_another_way_are_looked_at_again(
+    writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = looks(writer)
+    refresh_prices(writer)
+    assert rows(writer, "select count(*), min(method) from pigou.price_solution") == [(before, METHOD)]
+    monkeypatch.setattr("analyzers.prices.refresh.METHOD", "of another version")
+    refresh_prices(writer)
+    assert looks(writer) == before + 1
+
+
+def test_only_the_last_look_is_kept(writer: psycopg.Connection, reader: psycopg.Connection) -> None:
+    before = looks(writer)
     constrain(writer, "default", "code.fix", Limits(latency_s=Decimal(9)), "test")
     refresh_prices(writer)
     assert level_of(kept(reader), "latency_sla", "code.fix") == 9.0
     assert rows(reader, "select option, decisions from ledger.price_alternatives order by place")[0][0] == "cheap"
     assert rows(reader, "select count(*), sum(decisions) from ledger.price_alternatives") == [(2, N)]
-    assert rows(writer, "select count(*) from pigou.price_solution") == [(2,)]
-
-
-def test_prices_that_were_solved_in_another_way_are_looked_at_again(
-    looked_at: int, writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert looked_at
-    refresh_prices(writer)
-    assert rows(writer, "select count(*), min(method) from pigou.price_solution") == [(1, METHOD)]
-    monkeypatch.setattr("analyzers.prices.refresh.METHOD", "of another version")
-    refresh_prices(writer)
-    assert rows(writer, "select count(*) from pigou.price_solution") == [(2,)]
-
-
-def test_looking_changes_nothing(looked_at: int, reader: psycopg.Connection) -> None:
-    assert looked_at
-    before = rows(reader, "select count(*), max(revision) from ledger.price_vector")
-    respond(kept(reader), Supposed("compute_budget", "*", 10.0))
-    assert rows(reader, "select count(*), max(revision) from ledger.price_vector") == before
+    assert looks(writer) == before + 1

@@ -76,7 +76,7 @@ def test_several_alerts_are_triaged_with_a_note(page: Page, served: Served) -> N
     go(page, served, "/alerts?mode=over_routing&mode=cache_misuse")
     expect(page.locator("h1")).to_contain_text("2 alerts not resolved")
     row = page.locator(".panel-alerts .ag-row", has_text="support.faq")
-    expect(row.locator("[col-id='threshold_said']")).to_have_text("$0.500 a day")
+    expect(row.locator("[col-id='threshold_said']")).to_have_text("$0.50 a day")
     page.locator(".panel-alerts .ag-header-select-all input").check()
     page.locator("#act-note").fill(HOSTILE)
     page.locator("#act-who").fill("ann")
@@ -148,7 +148,7 @@ def wrong(page: Page, name: str) -> str:
 
 def test_a_rule_is_changed_on_the_page(page: Page, served: Served) -> None:
     go(page, served, "/alerts")
-    expect(page.locator(".panel-alert_rules .ag-row", has_text="what is material: $0.500 a day").first).to_be_attached()
+    expect(page.locator(".panel-alert_rules .ag-row", has_text="what is material: $0.50 a day").first).to_be_attached()
     page.locator(".panel-alert_rules .cell-link", has_text="unpriced_share").click()
     expect(page).to_have_url(re.compile(r"/rule\?rule=unpriced_share$"))
     settled(page)

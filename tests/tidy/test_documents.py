@@ -75,7 +75,22 @@ def test_every_documented_setting_is_read() -> None:
     assert not told - read
 
 
+def test_every_fence_is_closed() -> None:
+    torn = [f"{path}:{line}" for path in documents() for line in torn_fences(text(path))]
+    assert not torn
+
+
+def test_every_term_of_the_glossary_is_explained_once() -> None:
+    terms = re.findall(r"^\| \*\*(.+?)\*\* ", text(Path("docs/glossary.md")), re.MULTILINE)
+    assert len(terms) > 100
+    assert not sorted({term for term in terms if terms.count(term) > 1})
+
+
 def test_offenders_are_found() -> None:
+    torn = "```sh\nls\n### Next\n```sql\nselect 1\n```"
+    assert torn_fences(torn) == [4]
+    assert torn_fences(torn + "\n```") == [4, 7]
+    assert torn_fences("```sh\nls\n```\n\n```\nx\n```") == []
     page = "## pigou sql\n\n`--format` is how; `--formatted` is not it. See [there](gone.md) and [here](README.md#x)."
     assert undocumented("sql", ["--format"], page) == []
     assert undocumented("sql", ["--form"], page) == ["--form"]
@@ -103,6 +118,22 @@ def undocumented(name: str, options: list[str], page: str) -> list[str]:
     if name and not re.search(rf"\bpigou {re.escape(name)}\b", page):
         return ["is not documented"]
     return [option for option in options if not re.search(rf"{re.escape(option)}(?![\w-])", page)]
+
+
+def torn_fences(markdown: str) -> list[int]:
+    """Lines at which a block of code begins within another one, or the last one that is never closed."""
+    torn: list[int] = []
+    begun: int | None = None
+    for line, said in enumerate(markdown.splitlines(), 1):
+        if not said.startswith("```"):
+            continue
+        if begun is None:
+            begun = line
+        elif said.strip() == "```":
+            begun = None
+        else:
+            torn.append(line)
+    return torn if begun is None else [*torn, begun]
 
 
 def local_targets(page: Path, markdown: str) -> Iterator[Path]:

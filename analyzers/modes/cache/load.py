@@ -32,9 +32,15 @@ class Loaded:
     providers: tuple[str, ...]
 
 
-def load(connection: psycopg.Connection, tenant_id: int, since: datetime, until: datetime) -> Loaded:
-    """The tenant's booked calls that began from `since` to before `until`, the latest CALLS_MAX of them."""
-    of = {"tenant_id": tenant_id, "since": since, "until": until, "calls_max": CALLS_MAX}
+def load(
+    connection: psycopg.Connection, tenant_id: int, since: datetime, until: datetime, *, only_cached: bool = False
+) -> Loaded:
+    """The tenant's booked calls that began from `since` to before `until`, the latest CALLS_MAX of them.
+
+    `only_cached`: those only that read or wrote a cache, and all of them.
+    """
+    calls_max = None if only_cached else CALLS_MAX
+    of = {"tenant_id": tenant_id, "since": since, "until": until, "calls_max": calls_max, "only_cached": only_cached}
     return loaded(connection.execute(_SQL["cacheable_calls"], of).fetchall())
 
 

@@ -11,9 +11,20 @@ from analyzers.modes.cache.touches import Touches
 
 
 @dataclass(frozen=True, slots=True)
+class Uses:
+    """Reads of what was written, in order of time: of which write, by which touch, of how many tokens. Shapes: (u,)."""
+
+    write: Ints
+    touch: Ints
+    tokens: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Writes:
     """Writes in order of time. Shapes: (w,). `touch`: by which each was made; `reads`: touches that read any of it; `last_s`:
-    when it was last used; `is_closed`: nothing more can be saved by it, for it was replaced or its lifetime is over."""
+    when it was last used; `is_closed`: nothing more can be saved by it, for it was replaced or its lifetime is over.
+    `replaced_by`: the touch that did, -1 where none. `uses`: every read of them.
+    """
 
     touch: Ints
     tokens: Floats
@@ -22,6 +33,8 @@ class Writes:
     reads: Ints
     last_s: Floats
     is_closed: Bools
+    replaced_by: Ints
+    uses: Uses
 
     @property
     def is_unpaid(self) -> Bools:
@@ -48,7 +61,8 @@ def writes(touches: Touches, until_s: float, lifetime_s: Floats) -> Writes:
     touch = np.flatnonzero(touches.written > 0)
     number = {int(index): place for place, index in enumerate(touch)}
     saved, reads, last_s = np.zeros(len(touch)), np.zeros(len(touch), dtype=np.int64), touches.at_s[touch].copy()
-    replaced = np.zeros(len(touch), dtype=bool)
+    replaced_by = np.full(len(touch), -1, dtype=np.int64)
+    uses: list[tuple[int, int, float]] = []
     gain, stored = touches.read_gain, dict[int, list[_Stored]]()
     for index in np.flatnonzero((touches.written > 0) | (touches.read > 0)):
         held = stored.setdefault(int(touches.chain[index]), [])
@@ -58,13 +72,18 @@ def writes(touches: Touches, until_s: float, lifetime_s: Floats) -> Writes:
             if overlap > 0:
                 saved[one.write] += overlap * gain[index]
                 reads[one.write] += 1
+                uses.append((one.write, int(index), overlap))
                 last_s[one.write] = touches.at_s[index]
         if written > 0:
             for one in held:
-                replaced[one.write] |= one.start >= read
+                if one.start >= read:
+                    replaced_by[one.write] = index
                 one.end = min(one.end, read)
             held[:] = [one for one in held if one.end > one.start]
             held.append(_Stored(number[int(index)], read, read + written))
     premium = touches.written[touch] * touches.write_premium[touch]
     over = last_s + lifetime_s[touch] < until_s
-    return Writes(touch, touches.written[touch], premium, saved, reads, last_s, replaced | over)
+    used = np.array(uses, dtype=np.float64).reshape(-1, 3)
+    each = Uses(used[:, 0].astype(np.int64), used[:, 1].astype(np.int64), used[:, 2])
+    is_closed = (replaced_by >= 0) | over
+    return Writes(touch, touches.written[touch], premium, saved, reads, last_s, is_closed, replaced_by, each)

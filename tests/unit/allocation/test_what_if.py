@@ -134,7 +134,7 @@ def test_where_nothing_is_known_nothing_is_told() -> None:
     [
         (20.0, 30.0, "Raising the budget for all tasks from $20.00 a day to $30.00 a day would bring $5.00 a day"),
         (30.0, 20.0, "from $30.00 a day to $20.00 a day would cost $5.00 a day"),
-        (30.0, 30.0, "of $30.00 a day binds: a dollar more would bring $0.500 a day, net of compute"),
+        (30.0, 30.0, "of $30.00 a day binds: a dollar more would bring $0.50 a day, net of compute"),
         (30.0, 4.0, "No choice among the options that are known keeps a budget for all tasks of $4.00"),
         (60.0, 60.0, "is slack: more of it brings nothing. It begins to bind below $45.00 a day"),
         (60.0, 90.0, "would change nothing: it binds only below $45.00 a day"),

@@ -12,9 +12,8 @@ from analyzers.attribution.appraise import STATUSES, Appraised, appraise
 from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import contrast
 from analyzers.attribution.fit import context, fit
-from analyzers.attribution.lending import Lending
 from analyzers.attribution.segments import bands, discoveries
-from analyzers.attribution.steadiness import averaged, is_steady
+from analyzers.attribution.steadiness import _Cleared, averaged, is_steady
 from analyzers.effects.estimate import InputError
 from bench.truth.markets import Drawn, Economy, play
 from tests import naive_attribution as naive
@@ -69,50 +68,6 @@ def test_a_contrast_is_the_sum_of_its_formula() -> None:
     assert found.gain.standard_error == pytest.approx(math.hypot(error, math.sqrt(unseen)), rel=1e-6)
 
 
-def test_a_band_is_told_by_all_tasks_that_are_like_its_own() -> None:
-    drawn = play(Economy(n=400, how="confounded"), np.random.default_rng(5))
-    made = fit(drawn.choices, seed=2)
-    places = bands(drawn.choices.v_usd)[1]
-    lending = Lending(made, places)
-    pool, chosen = np.flatnonzero(places == 1), drawn.choices.chosen
-    found = lending.contrast(pool, 2, 0)
-    assert found is not None
-    assert not lending.apart(2, 0).any()
-    both = np.flatnonzero(made.supported[:, 2] & made.supported[:, 0])
-    decisions = [int(i) for i in both if chosen[i] == 0 and places[i] == 1]
-    others, owners = ([int(i) for i in both if chosen[i] == k] for k in (2, 0))
-    told = made.told - made.told.mean(axis=0)
-    asked = ((chosen == 0) & (places == 1)).astype(np.float64)
-    [tilt] = [np.array(naive.ridge(told, asked, told))]
-    outcomes = (drawn.choices.quality, drawn.choices.cost_usd, drawn.choices.latency_s, drawn.choices.loss_usd)
-    expected = sum(
-        naive.lent(decisions, others, owners, part.price, outcome, part.fitted, made.shared,
-                   np.maximum(tilt, 0.02 * asked.mean()), 2, 0)
-        for part, outcome in zip(made.parts, outcomes, strict=True)
-    )  # fmt: skip
-    assert found.gain.value == pytest.approx(expected, rel=1e-9)
-    owned = [part.price for part in made.parts]
-    counted = naive.unseen(owned, [float(part.unseen[2] + part.unseen[0]) for part in made.parts], decisions, len(owners))
-    assert found.unseen() == pytest.approx(counted, rel=1e-9)
-
-
-def test_a_term_that_differs_between_bands_is_measured_in_each_alone() -> None:
-    rng = np.random.default_rng(4)
-    n = 4_000
-    choices = replace(play(Economy(n=n, quality=(0.0, 0.0, 0.0)), rng).choices, v_usd=rng.choice([1.0, 9.0], size=n))
-    better = (choices.chosen == 2) & (choices.v_usd == 9.0)
-    quality = (rng.random(n) < np.where(better, 0.9, 0.5)).astype(np.float64)
-    made = fit(replace(choices, quality=quality), seed=1)
-    names = [part.name for part in made.parts]
-    places = bands(choices.v_usd)[1]
-    lending = Lending(made, places)
-    assert [name for name, apart in zip(names, lending.apart(2, 0), strict=True) if apart] == ["quality"]
-    for band, gain in ((0, 0.0), (1, 0.4)):
-        found = lending.contrast(np.flatnonzero(places == band), 2, 0)
-        assert found is not None
-        assert found.changed[names.index("quality")].mean() == pytest.approx(gain, abs=0.08)
-
-
 def test_what_changed_with_time_or_value_alone_is_seen() -> None:
     rng = np.random.default_rng(3)
     choices = play(Economy(n=1_000, how="confounded"), rng).choices
@@ -123,6 +78,19 @@ def test_what_changed_with_time_or_value_alone_is_seen() -> None:
     assert is_steady(choices, [(drifting, 1e-3 * price)], choices.decided_at, none, choices.tasks)  # moves no dollar that matters
     of_option = outcome + choices.chosen  # moves with the choice, whatever the choice moves with
     assert is_steady(choices, [(of_option, price)], choices.decided_at, none, choices.tasks)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_controls_leave_of_time_is_least_squares(twice: bool) -> None:
+    rng = np.random.default_rng(8)
+    controls, when, known = rng.normal(size=(200, 3)), rng.normal(size=200), rng.random(200) < 0.7
+    told = np.column_stack([controls, controls[:, 0]]) if twice else controls  # a control that says what another says
+    basis, left, leverage = _Cleared(told, when).among(known)
+    kept, time = controls[known], (when[known] - when[known].mean()) / when[known].std()
+    assert left == pytest.approx(time - kept @ np.linalg.lstsq(kept, time, rcond=None)[0], abs=1e-9)
+    both = np.column_stack([kept, time])
+    assert leverage == pytest.approx(np.diag(both @ np.linalg.inv(both.T @ both) @ both.T), abs=1e-9)
+    assert basis.shape == (int(known.sum()), 3)
 
 
 def test_logged_chances_are_averaged_over_what_is_recorded_only() -> None:
@@ -219,8 +187,11 @@ def test_terms_add_up_to_net_and_regrets_to_their_segment(known: tuple[Drawn, Ap
             assert sum(segment.changes.values()) == pytest.approx(segment.regret.value, rel=1e-6, abs=1e-9)
             if segment.changes:
                 whole, errors = segment.regret.numbers()[1], segment.change_errors
+                if whole == 0:  # staying is best: nothing changes
+                    assert errors == {}
+                    continue
                 assert errors.keys() == segment.changes.keys()
-                assert 0 < whole <= sum(errors.values()) * 1.000001, "errors of terms together reach as far as their sum's"
+                assert whole <= sum(errors.values()) * 1.000001, "errors of terms together reach as far as their sum's"
     known_rows = ~np.isnan(made.regret_usd)
     assert (made.low_usd[known_rows] <= made.regret_usd[known_rows]).all()
     assert (made.regret_usd[known_rows] <= made.high_usd[known_rows]).all()

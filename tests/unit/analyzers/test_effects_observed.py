@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analyzers.effects import nuisance, observational, scores, sensitivity
-from analyzers.effects.estimate import InputError
+from analyzers.effects.estimate import InputError, distinct, ranks
 from tests import naive_effects as naive
 
 RNG = np.random.default_rng(11)
@@ -48,6 +48,36 @@ def test_propensities_never_saw_their_own_task() -> None:
     flipped[fold == 0] = 1 - flipped[fold == 0]
     same = observed(flipped).propensity[fold == 0] == observed().propensity[fold == 0]
     assert same.all()
+
+
+@pytest.mark.parametrize(("labels", "strength"), [(2, 5.0), (3, 10.0)])  # of two labels scikit-learn penalises one slope for both
+def test_propensities_are_those_of_the_likelihoods_top(labels: int, strength: float) -> None:
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(400, 3)) * [1.0, 1.0, 30.0]
+    label = (features[:, 0] + rng.logistic(size=400) > 0).astype(np.int64) * rng.integers(1, labels, size=400)
+    ready, fold = nuisance.design(features, label, labels, "spline"), nuisance.folds(np.arange(400), 4, 0)
+    found = nuisance.probability_model(ready, label, labels, fold)
+    for held in range(4):
+        rest, inside = ready.terms[fold != held], ready.terms[fold == held]
+        expected = naive.label_probabilities(rest, label[fold != held].tolist(), labels, strength, inside)
+        assert found[fold == held] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_label_that_a_fold_lacks_has_no_chance_there() -> None:
+    features, fold = RNG.normal(size=(80, 2)), np.arange(80) % 2
+    label = np.where(np.arange(80) == 0, 2, (features[:, 0] > 0).astype(np.int64))
+    found = nuisance.probability_model(nuisance.design(features, label, 3, "linear"), label, 3, fold)
+    assert (found[fold == 0, 2] == 0).all()
+    assert (found[fold == 1, 2] > 0).all()
+    assert found.sum(axis=1) == pytest.approx(np.ones(80))
+
+
+@pytest.mark.parametrize("labels", [[3, 3, -2, 7, -2], [0, 1, 2, 1], [10**9, 0, 5], ["b", "a", "b"], [4]])
+def test_labels_are_ranked_as_numpy_ranks_them(labels: list[object]) -> None:
+    told = np.array(labels)
+    different, places = np.unique(told, return_inverse=True)
+    assert ranks(told).tolist() == places.tolist()
+    assert distinct(told) == len(different)
 
 
 def test_boosted_learners_serve_too() -> None:
@@ -123,7 +153,8 @@ def test_without_hidden_confounding_the_bounds_meet_the_effect() -> None:
 def test_extreme_weights_are_the_best_corner(direction: float) -> None:
     rng = np.random.default_rng(4)
     residual, odds = rng.normal(size=9), rng.exponential(size=9)
-    weights = sensitivity._extreme_weights(residual, odds, np.ones(9), 2.0, direction)
+    residual.sort()
+    weights = sensitivity._Arm(np.arange(9), residual, odds, np.ones(9)).weights(2.0, direction)
     found = float((weights * residual).sum() / weights.sum())
     assert direction * found == pytest.approx(naive.extreme_mean((direction * residual).tolist(), odds.tolist(), 2.0), rel=1e-12)
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from cli import main as edge
+from cli.contents import SECTIONS
 from cli.errors import CommandError
 from ledger.errors import DatabaseUnavailable
 from tests.pigou_process import clean_environment
@@ -83,12 +84,22 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert leave(*name.split(), "--help") == 0
     output = capsys.readouterr().out
     assert output.startswith(f"Usage: pigou {name}")
-    assert "PIGOU_HOME" in output or "\nCommands:\n" in output or name == "version"
+    assert "PIGOU_HOME" in output or "\nCommands:\n" in output or name in ("", "version")
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert leave() == 2
-    assert "Commands:" in capsys.readouterr().err
+    assert "See where dollars are lost:" in capsys.readouterr().err
+
+
+def test_every_command_is_listed_once_with_its_whole_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    every = [name for names in SECTIONS.values() for name in names]
+    assert sorted(every) == sorted(edge.command_line().commands)
+    assert leave("--help") == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert all((edge.command_line().commands[name].help or "").split("\n")[0] in listed for name in every)
+    assert leave("tasks", "rules", "--help") == 0
+    assert "Tasks that are settled already are judged again by it." in " ".join(capsys.readouterr().out.split())
 
 
 def test_commands_that_read_say_that_there_are_no_books(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

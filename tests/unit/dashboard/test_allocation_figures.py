@@ -243,7 +243,7 @@ def test_terms_are_against_the_chosen_option_and_add_up_to_the_net() -> None:
 def test_options_are_named_as_in_decisions_of_their_kind() -> None:
     frame = decision("100")
     counted = Frame(OPTIONS, (("0", *frame.rows[0][1:]), ("2", *frame.rows[1][1:])))
-    assert [option.name for option in options_of(counted, "verify")] == ["0 checks", "2 checks"]
+    assert [option.name for option in options_of(counted, "verify")] == ["no check", "2 checks"]
 
 
 @pytest.mark.parametrize(("v_usd", "risk", "crossover"), [("100", False, 20.0), ("10", False, 20.0), ("5", True, 10.0)])

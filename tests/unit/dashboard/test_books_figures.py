@@ -18,7 +18,7 @@ from dashboard.figures.spend import beside_former
 from dashboard.figures.statement import balance_over_time
 from dashboard.filters import Window, parse
 from dashboard.frame import Frame
-from dashboard.pages.bill import by_month
+from dashboard.pages.bill import begun_within, by_month
 from dashboard.pages.budgets import verdict_of
 from dashboard.pages.give_price import body_of, told
 from dashboard.pieces import former, own_pieces
@@ -253,7 +253,7 @@ def answer(is_trial: bool = False, corrections: int = 0, booked_again: int | Non
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (answer(is_trial=True), "3 calls would be booked again (2 of them had no price): $1.00 → $1.50 (+$0.500)"),
+        (answer(is_trial=True), "3 calls would be booked again (2 of them had no price): $1.00 → $1.50 (+$0.50)"),
         (answer(is_trial=True), "Nothing is changed yet."),
         (answer(corrections=1), "1 price added, 1 correcting earlier ones."),
         (answer(is_trial=True, calls=0), "No call that is booked or waits would be charged at it."),
@@ -269,3 +269,18 @@ def _text(node: object) -> str:
     if isinstance(node, list):
         return "".join(map(_text, cast("list[object]", node)))
     return node if isinstance(node, str) else _text(getattr(node, "children", ""))
+
+
+@pytest.mark.parametrize(
+    ("begun_day", "said"),
+    [
+        (1, None),
+        (8, "The books begin on 8 Mar 2026: of the time before they know 6 days of 14, so that the change says little."),
+        (20, None),
+    ],
+)
+def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said: str | None) -> None:
+    before = Window(datetime(2026, 2, 28, tzinfo=UTC), datetime(2026, 3, 14, tzinfo=UTC))
+    first_hour = datetime(2026, 2, 28, 5, tzinfo=UTC) if begun_day == 1 else datetime(2026, 3, begun_day, tzinfo=UTC)
+    assert begun_within(first_hour, before) == said
+    assert begun_within(None, before) is None

@@ -12,8 +12,11 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
     [
         (TRACE, f"/trace/{TRACE}"),
         (f" {TRACE.upper()} ", f"/trace/{TRACE}"),
-        (f"00-{TRACE}-00f067aa0ba902b7-01", f"/trace/{TRACE}"),
-        (f"00-{TRACE}", f"/find?q=00-{TRACE}"),
+        (f"00-{TRACE}-00f067aa0ba902b7-01", f"/trace/{TRACE}?span=00f067aa0ba902b7"),
+        (f"{TRACE}/00F067AA0BA902B7", f"/trace/{TRACE}?span=00f067aa0ba902b7"),
+        ("00f067aa0ba902b7", "/find?q=00f067aa0ba902b7"),
+        (f"00-{TRACE}", f"/trace/{TRACE}"),
+        (f"00-{TRACE[:-1]}", f"/find?q=00-{TRACE[:-1]}"),
         ("0190b1a2-3c4d-7e8f-9012-3456789abcde", "/decision?id=0190b1a2-3c4d-7e8f-9012-3456789abcde"),
         ("resp_1", "/find?q=resp_1"),
     ],

@@ -29,7 +29,10 @@ def plain(text: str) -> str:
         (Decimal("0.0000004"), "$0.0000004"),
         (Decimal("0.000000001"), "<$0.0000001"),
         (Decimal("-3.5"), "−$3.50"),
-        (Decimal("-0.012"), "−$0.0120"),
+        (Decimal("-0.012"), "−$0.012"),
+        (Decimal("0.5"), "$0.50"),
+        (Decimal("0.1004"), "$0.10"),
+        (Decimal("0.0500"), "$0.05"),
     ],
 )
 def test_dollars(value: Decimal | None, said: str) -> None:
@@ -154,8 +157,9 @@ def test_what_is_no_number_is_refused() -> None:
         formats.usd(True)
 
 
-def test_confirmations_are_told_in_plain_words() -> None:
+def test_options_are_told_in_plain_words() -> None:
     assert [formats.option("confirm", name) for name in ("none", "human", "by a bot")] == [
-        "no confirmation", "a person confirms", "by a bot",
+        "no confirmation", "a person's yes", "by a bot",
     ]  # fmt: skip
-    assert formats.option("cache", "none") == "none"
+    assert [formats.option(kind, "none") for kind in ("cache", "route")] == ["not cached", "none"]
+    assert [formats.option("verify", name) for name in ("0", "1", "2", "many")] == ["no check", "1 check", "2 checks", "many"]

@@ -38,7 +38,7 @@ def test_a_term_stands_with_its_interval_and_one_that_is_not_known_has_no_bar() 
     (bar,) = figure["data"]
     assert (bar["x"], bar["error_x"]["array"], bar["error_x"]["arrayminus"]) == ([6.0], [3.0], [4.0])
     labels = [note["text"].replace("\u2068", "").replace("\u2069", "") for note in figure["layout"]["annotations"]]
-    assert labels == ["V·ΔQ: $6.0 ($2.0 to $9.0)", "ρ·ΔR: not known"]
+    assert labels == ["value, V·ΔQ: $6.0 ($2.0 to $9.0)", "expected loss, ρ·ΔR: not known"]
     low, high = figure["layout"]["xaxis"]["range"]
     assert low < 0
     assert high > 9

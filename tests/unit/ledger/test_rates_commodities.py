@@ -31,4 +31,4 @@ def test_only_tokens_count_as_input_and_output() -> None:
     assert {"fresh", "cache_read", "cache_write", "plain", "reasoning"} == set(kinds.values())
     assert all(("cache" in name) == kind.startswith("cache") for name, kind in kinds.items())
     assert all(("reasoning" in name) == (kind == "reasoning") for name, kind in kinds.items())
-    assert {c.kind for c in COMMODITIES if c.unit != "token"} == {"fee", "latency", "risk", "quality"}
+    assert {c.kind for c in COMMODITIES if c.unit != "token"} == {"fee", "latency", "risk", "quality", "capital"}

@@ -1,14 +1,14 @@
 """What a segment lost by what was not chosen to learn, apart from what was.
 
-Revision ID: 0021
+Revision ID: 0022
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
