@@ -10,9 +10,9 @@ from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard.books import Books
-from dashboard.components.filter_bar import CUSTOM, SETTINGS, Setting, dates_of, offered, set_as
+from dashboard.components.filter_bar import SETTINGS, Setting, dates_of, offered, set_as
 from dashboard.components.onboarding import AGAIN
-from dashboard.components.panel import Panel, View, drawn
+from dashboard.components.panel import View, drawn
 from dashboard.components.refresh import Part, Shape, changed, digest, take_apart, view_key
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
@@ -182,7 +182,7 @@ def _ask_again(app: Dash) -> None:
 def _write_url(app: Dash, clock: Callable[[], datetime]) -> None:
     """What a reader chooses becomes a new address; the page then follows the address."""
 
-    # No output: the bar sets these controls, and Dash keeps what stands in a circle, and all behind it, until nothing else is open.
+    # No output: the bar sets these controls, and Dash holds what stands in a circle, and all behind it, while anything is open.
     @app.callback(
         Input("range", "value"),
         Input("dates", "value"),
