@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from cli.home import Home, open_database
@@ -59,6 +60,8 @@ _shared = contextlib.ExitStack()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all test processes share, before they are started. They are enough: none computes with threads."""
+    settings.register_profile("house", deadline=None)  # timings decide no test
+    settings.load_profile("house")
     if not hasattr(config, "workerinput"):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         folder = _shared.enter_context(new_folder())
@@ -128,8 +131,8 @@ def server(prepared_home: Path) -> Iterator[str]:
     """URI of the maintenance database of this test process's own server, which holds the template beside it."""
     with copy_of(prepared_home) as folder:
         home = Home(folder)
-        with (home.cluster.data / "postgresql.auto.conf").open("a") as settings:
-            settings.write(SETTINGS)
+        with (home.cluster.data / "postgresql.auto.conf").open("a") as conf:
+            conf.write(SETTINGS)
         with home.open_log("postgres") as log:
             process = home.cluster.spawn(log, dies_with_parent=True)
         try:

@@ -301,7 +301,8 @@ def _total(sums: Sequence[_Sum], pulls: Floats, n: int, level: float) -> Estimat
     apart = math.sqrt(sum(one.error for one in sums))
     if apart > 0:  # arms in which every outcome was alike look certain to their spread, not to their segments' own limits
         scale = of.standard_error / apart * intervals.quantile(math.inf, strict) / intervals.quantile(math.inf, level)
-        low = min(low, learnt - scale * math.sqrt(sum(one.below for one in sums)))
+        # What is not known of how effects go with V, or of whom context picks out, moves all segments of a set the same way.
+        low = min(low, learnt - max(1.0, scale) * math.sqrt(sum(one.below for one in sums)))
     return basis.found(value, of.standard_error, low, bounds.high + gap, degrees=of.degrees)
 
 

@@ -59,12 +59,15 @@ select distinct l.tenant, x.task_class, x.action_class, x.is_reversible, x.actio
  order by l.tenant, x.actions desc, x.action_class;
 
 -- name: engine_prices
--- What one unit more of an engine would have cost others in delay, by hour.
-select tenant, engine, hour, prefill_usd_per_token, prefill_low, prefill_high, decode_usd_per_token, decode_low, decode_high,
-       kv_usd_per_token_s, kv_low, kv_high, n
+-- What one unit more of an engine would have cost others in delay, by hour: the same for every tenant that shares it.
+select engine, hour,
+       max(prefill_usd_per_token) as prefill_usd_per_token, max(prefill_low) as prefill_low, max(prefill_high) as prefill_high,
+       max(decode_usd_per_token) as decode_usd_per_token, max(decode_low) as decode_low, max(decode_high) as decode_high,
+       max(kv_usd_per_token_s) as kv_usd_per_token_s, max(kv_low) as kv_low, max(kv_high) as kv_high, max(n) as n
   from ledger.engine_prices
  where {filters hour tenant}
- order by engine, tenant, hour
+ group by engine, hour
+ order by engine, hour
  limit {limit};
 
 -- name: externalities

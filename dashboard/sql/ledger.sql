@@ -3,7 +3,7 @@
 select tenant, book, commodity, debit_quantity, credit_quantity, quantity, debit_usd, credit_usd, amount_usd
   from ledger.trial_balance
  where {filters - tenant}
- order by abs(coalesce(amount_usd, 0)) + abs(coalesce(quantity, 0)) desc, tenant, book, commodity;
+ order by abs(coalesce(amount_usd, 0)) + abs(coalesce(quantity, 0)) desc, tenant, book <> 'cash', book, commodity;
 
 -- name: account_balances
 -- What stood on each account before the days shown, what moved on them, and what stands at their end; a debit is positive.
@@ -15,7 +15,7 @@ select tenant, book, account,
   from ledger.balances
  where day < {end day} and {filters - tenant}
  group by tenant, book, account
- order by book, account, tenant
+ order by book <> 'cash', book, account, tenant
  limit {limit};
 
 -- name: statement_total
