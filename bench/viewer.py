@@ -55,13 +55,13 @@ class Viewer:
         yield self._ask("the page", "page.children", _output("page", "children"), url[1:])
         yield self._bar(url)
         for panel in page.panels:
-            yield self._panel(panel.name, "url.search")
+            yield self._panel(panel.name)
 
     def refresh(self) -> Iterator[Answered]:
         """Ask every panel of the page that is open again, as its clock does."""
         self._ticks += 1
         for panel in page_at(PAGES, self._path).panels:
-            yield self._panel(panel.name, "tick.n_intervals")
+            yield self._panel(panel.name)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -81,23 +81,24 @@ class Viewer:
             self._callbacks = json.loads(self._connection.getresponse().read())
         return next(each for each in self._callbacks if output in each["output"].strip(".").split("..."))
 
-    def _panel(self, name: str, changed: str) -> Answered:
-        ids = {kind: {"panel": name, "type": kind} for kind in ("panel", "retry", "shape")}
+    def _panel(self, name: str) -> Answered:
+        ids = {kind: {"panel": name, "type": kind} for kind in ("panel", "retry", "shape", "asked")}
         outputs = [_output(ids["panel"], "children"), _output(ids["retry"], "disabled"), _output(ids["shape"], "data")]
         inputs = [
-            _property("url", "search", self._search),
-            _property("tick", "n_intervals", self._ticks),
+            _property(ids["asked"], "data", [self._search, self._ticks]),
             _property(ids["retry"], "n_intervals", 0),
         ]
         state = [
+            _property("url", "search", self._search),
             _property("url", "pathname", self._path),
+            _property("tick", "n_intervals", self._ticks),
             _property(ids["panel"], "id", ids["panel"]),
             _property(ids["shape"], "data", self._held.get(name)),
         ]
         of_any = ("panel", "children"), ("retry", "disabled"), ("shape", "data")
         output = "...".join(f'{{"panel":["MATCH"],"type":"{kind}"}}.{name}' for kind, name in of_any)
-        shape = json.dumps(ids["shape"], sort_keys=True, separators=(",", ":"))
-        return self._ask(name, f"..{output}..", outputs, inputs, state, changed, shape)
+        asked, shape = (json.dumps(ids[kind], sort_keys=True, separators=(",", ":")) for kind in ("asked", "shape"))
+        return self._ask(name, f"..{output}..", outputs, inputs, state, f"{asked}.data", shape)
 
     def _ask(
         self,

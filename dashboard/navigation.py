@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from dash import ALL, MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.development.base_component import Component
 
 from dashboard import filters as views
 from dashboard.books import Books
-from dashboard.components.filter_bar import CUSTOM, SETTINGS, Setting, dates_of, offered, set_as
+from dashboard.components.filter_bar import SETTINGS, Setting, dates_of, offered, set_as
 from dashboard.components.onboarding import AGAIN
-from dashboard.components.panel import Panel, View, drawn
+from dashboard.components.panel import View, drawn
 from dashboard.components.refresh import Part, Shape, changed, digest, take_apart, view_key
 from dashboard.components.sql_drawer import statements
 from dashboard.figures.spend import OTHERS
@@ -26,9 +26,9 @@ def register(
     app: Dash, pages: Sequence[Page], books: Books, endpoint: str, collector: str, clock: Callable[[], datetime]
 ) -> None:
     """Tie the pages to the URL."""
-    panels = {panel.name: panel for page in pages for panel in page.panels}
     _show_pages(app, pages, books, clock)
-    _draw_panels(app, panels, books, endpoint, clock)
+    _tell_panels(app)
+    _draw_panels(app, pages, books, endpoint, clock)
     _ask_again(app)
     _write_url(app, clock)
     _show_sql(app)
@@ -94,43 +94,65 @@ def _link(page: Page, here: Page, filters: views.Filters) -> Component:
     return keyed
 
 
-def _draw_panels(app: Dash, panels: dict[str, Panel], books: Books, endpoint: str, clock: Callable[[], datetime]) -> None:
+def _tell_panels(app: Dash) -> None:
+    """Panels of the page that is open are told of another address, and that it is time to look again.
+
+    Dash asks twelve questions at once; the others wait, and those of a page that was left meanwhile are still asked: it complains
+    of what is missing then. Only what has no input left is dropped in silence, so a panel has none that outlives it. The page is
+    an input here so that panels are not told while another page is on its way.
+    """
+    app.clientside_callback(
+        ClientsideFunction("pigou", "told"),
+        Output({"type": "asked", "panel": ALL}, "data"),
+        Input("url", "search"),
+        Input("tick", "n_intervals"),
+        Input("page", "children"),
+        State({"type": "asked", "panel": ALL}, "id"),
+        prevent_initial_call=True,
+    )
+
+
+def _draw_panels(app: Dash, pages: Sequence[Page], books: Books, endpoint: str, clock: Callable[[], datetime]) -> None:
+    panels = {panel.name: panel for page in pages for panel in page.panels}
     followed = {name for panel in panels.values() for name in panel.follows}
 
     @app.callback(
         Output({"type": "panel", "panel": MATCH}, "children"),
         Output({"type": "retry", "panel": MATCH}, "disabled"),
         Output({"type": "shape", "panel": MATCH}, "data"),
-        Input("url", "search"),
-        Input("tick", "n_intervals"),
+        Input({"type": "asked", "panel": MATCH}, "data"),
         Input({"type": "retry", "panel": MATCH}, "n_intervals"),
+        State("url", "search"),
         State("url", "pathname"),
+        State("tick", "n_intervals"),
         State({"type": "panel", "panel": MATCH}, "id"),
         State({"type": "shape", "panel": MATCH}, "data"),
     )
     def panel(
-        search: str | None,
-        _tick: int | None,
+        _asked: list[object] | None,
         _retry: int | None,
+        search: str | None,
         pathname: str | None,
+        tick: int | None,
         identity: dict[str, str],
         held: Shape | None,
     ) -> Answer:
-        name, filters = identity["panel"], views.parse(search)
-        key = view_key(filters, pathname or "/", followed - set(panels[name].follows))
-        if ctx.triggered_id == "url" and held is not None and held.get("view") == key:
-            return no_update, no_update, no_update
-
-        if ctx.triggered_id == "tick" and held is not None and panels[name].keeps:
+        name, path, filters = identity["panel"], pathname or "/", views.parse(search)
+        if name not in {each.name for each in page_at(pages, path).panels}:
+            return no_update, no_update, no_update  # its page is being left
+        key = view_key(filters, path, followed - set(panels[name].follows))
+        is_tried_again = isinstance(ctx.triggered_id, dict) and ctx.triggered_id.get("type") == "retry"
+        is_anew = is_tried_again or held is None or held.get("view") != key
+        if held is not None and not is_anew and (panels[name].keeps or held.get("tick") == tick):
             return no_update, no_update, no_update
 
         def draw() -> tuple[list[Component | str], bool, list[Part], Shape]:
-            children, retry = drawn(panels[name], View(books, filters, clock(), pathname or "/", endpoint))
+            children, retry = drawn(panels[name], View(books, filters, clock(), path, endpoint))
             return children, retry, *take_apart(name, children)
 
         children, retry, parts, found = books.recent.share((name, search, pathname), draw)
-        shape = Shape(skeleton=found["skeleton"], parts=found["parts"], view=key)
-        exchanged = changed(parts, shape, held) if ctx.triggered_id == "tick" else None
+        shape = Shape(skeleton=found["skeleton"], parts=found["parts"], view=key, tick=tick)
+        exchanged = None if is_anew else changed(parts, shape, held)
         if exchanged is None:
             return children, not retry, shape
         for part in exchanged:
@@ -160,8 +182,8 @@ def _ask_again(app: Dash) -> None:
 def _write_url(app: Dash, clock: Callable[[], datetime]) -> None:
     """What a reader chooses becomes a new address; the page then follows the address."""
 
+    # No output: the bar sets these controls, and Dash holds what stands in a circle, and all behind it, while anything is open.
     @app.callback(
-        Output("url", "search"),
         Input("range", "value"),
         Input("dates", "value"),
         Input("add-filter", "value"),
@@ -177,7 +199,7 @@ def _write_url(app: Dash, clock: Callable[[], datetime]) -> None:
         live: bool | None,
         zone: str | None,
         search: str | None,
-    ) -> Answer:
+    ) -> None:
         before = views.parse(search)
         after = before
         if ctx.triggered_id == "range" and chosen in views.RANGES:
@@ -192,7 +214,8 @@ def _write_url(app: Dash, clock: Callable[[], datetime]) -> None:
             after = replace(before, zone=zone)
         elif ctx.triggered_id == "live":
             after = replace(before, live=bool(live))
-        return no_update if after == before or (chosen == CUSTOM and ctx.triggered_id == "range") else after.search()
+        if after != before:
+            set_props("url", {"search": after.search()})
 
     @app.callback(
         Output("url", "search", allow_duplicate=True),

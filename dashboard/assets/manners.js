@@ -49,6 +49,23 @@
     dialog.showModal();
   };
 
+  // Panels are told of another address, and of the time to look again (dashboard/navigation.py).
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    pigou: { told: (search, tick, _page, panels) => panels.map(() => [search, tick]) },
+  });
+
+  // A page that is left goes at once: nothing more is asked for it, and the next one does not wait until its panels are answered.
+  const bone = (height, width) => ({
+    namespace: "dash_mantine_components", type: "Skeleton", props: { height, radius: "sm", mb: 18, ...(width ? { width } : {}) },
+  });
+  const part = (type, className, children) => ({ namespace: "dash_html_components", type, props: { className, children } });
+  const waiting = () => part("Div", "page", [part("Section", "panel", [part("Div", "panel-body", [bone(14, 160), bone(110)])])]);
+  const leave = () => {
+    const held = window.dash_component_api.getLayout("url"); // behind the browser's address while the page is not asked for yet
+    if (held && held.props.pathname !== window.location.pathname) window.dash_clientside.set_props("page", { children: waiting() });
+  };
+  ["_dashprivate_pushstate", "popstate"].forEach((moved) => window.addEventListener(moved, leave));
+
   document.addEventListener("keydown", (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return;
     if (event.key === "?" && document.getElementById("keys")) return event.preventDefault(), document.getElementById("keys").close();
@@ -94,6 +111,9 @@
       link.click();
     }
   };
+  // The second click of a double click is not another act.
+  const isRepeated = (event) => event.detail > 1 && event.target.closest && event.target.closest(".act-button");
+  document.addEventListener("click", (event) => isRepeated(event) && event.stopPropagation(), true);
   document.addEventListener("click", (event) => {
     const button = event.target.closest && event.target.closest(".png-button");
     if (button) picture(button);

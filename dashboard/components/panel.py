@@ -83,6 +83,7 @@ def frame_of(panel: Panel) -> Component:
                 html.Div(waiting, id=place(panel.name), className="panel-body"),
                 dcc.Interval(id={"type": "retry", "panel": panel.name}, interval=RETRY_MS, disabled=True),
                 dcc.Store(id={"type": "shape", "panel": panel.name}),
+                dcc.Store(id={"type": "asked", "panel": panel.name}),
             ],
             className=f"panel panel-{panel.name}",
             id=f"section-{panel.name}",

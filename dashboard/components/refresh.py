@@ -31,6 +31,8 @@ class Shape(TypedDict):
     parts: dict[str, str]
     view: NotRequired[str]
     """What the address asked of the panel when it was drawn."""
+    tick: NotRequired[int | None]
+    """How often the page had looked again by itself when it was drawn."""
 
 
 @dataclass(frozen=True, slots=True)

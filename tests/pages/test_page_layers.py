@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import cast
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from dashboard import formats
+from dashboard.pages import PAGES, page_at
 from dashboard.pages.layers import LAYERS
+from dashboard.pages.layers import PAGE as LAYERS_PAGE
 from tests.agent_traffic import fill
 from tests.appraised import judge
 from tests.found import find
 from tests.page import Served, dashboard, database, opened, read_in_both_schemes, said, settled, shown_sql
+
+Laptop = tuple[BrowserContext, list[str]]
 
 # Of each layer: a panel, its query, a column of it, and how the page says it.
 SAID = (
@@ -23,6 +28,23 @@ SAID = (
     ("supply", "drafting", "drafting", "off_from_tokens", lambda value: f"contexts of {formats.tokens(value)} tokens"),
     ("capital", "rollouts", "trainers", "written_off_usd_per_day", formats.usd),
 )
+
+
+HOLD = """() => {
+    const own = window.fetch, held = [];
+    window.asked = [];
+    window.fetch = async (...all) => {
+        const body = String((all[1] || {}).body);
+        if (body.includes('"type":"shape"')) {
+            window.asked.push(JSON.parse(body).outputs[0].id.panel);
+            if (!window.letGo.all) await new Promise(go => held.push(go));
+        }
+        return own(...all);
+    };
+    window.letGo = () => { window.letGo.all = true; held.forEach(go => go()); };
+}"""
+"""Keeps the questions of panels back until `letGo()`, as a server does that is slow, and lists the panels that asked."""
+OF_THE_LAYERS = {panel.name for panel in LAYERS_PAGE.panels}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +91,49 @@ def test_a_layer_says_what_its_sql_says_and_can_be_read(page: Page, served: Serv
     for panel in others:
         expect(page.locator(f"#section-{panel}")).to_be_hidden()
     read_in_both_schemes(page)
+
+
+def test_a_page_is_left_at_once_and_no_more_is_asked_for_it(page: Page, served: Served, laptop: Laptop) -> None:
+    page.goto(f"{served.url}/ingest")
+    settled(page)
+    page.evaluate(HOLD)
+    link(page, "/layers").click()
+    page.wait_for_function("asked.length == 12")  # as many as Dash asks at once
+    link(page, "/calls").click()
+    expect(page.locator(".page-calls")).to_be_visible()  # while no panel is answered
+    page.go_back()
+    page.wait_for_function("asked.length == 12 + 1 + 12")  # the table of calls was asked for, and the layers again
+    page.go_forward()
+    expect(page.locator(".page-calls")).to_be_visible()
+    page.evaluate("letGo()")
+    settled(page)
+    asked = page.evaluate("asked")
+    assert len([name for name in asked if name in OF_THE_LAYERS]) == 12 + 12 < 2 * len(OF_THE_LAYERS)
+    assert not laptop[1]
+
+
+def test_hurrying_through_the_pages_reports_no_error(page: Page, served: Served, laptop: Laptop) -> None:
+    page.goto(f"{served.url}/layers?layer=action&range=7d")
+    page.wait_for_selector(".links a")
+    for path in [of.path for of in PAGES if of.label and of.under is None]:
+        link(page, path).click()
+        expect(page).to_have_url(re.compile(f"{path}(\\?|$)"))
+        page.wait_for_selector(f".page-{page_at(PAGES, path).name}")
+        link(page, "/layers").click()  # before anything is drawn
+        page.go_back()
+    page.reload()
+    link(page, "/calls").click()
+    for chosen in ("30 days", "7 days"):
+        page.locator("#range").click()
+        page.get_by_role("option", name=chosen).click()
+    settled(page)
+    expect(page).to_have_url(re.compile("/calls.*range=7d"))
+    assert not laptop[1]
+
+
+def link(page: Page, path: str) -> Locator:
+    """The link of the navigation to a page."""
+    return page.locator(f".links a[href='{path}'], .links a[href^='{path}?']").first
 
 
 def test_a_layer_fits_a_phone(page: Page, served: Served) -> None:
