@@ -27,7 +27,7 @@ MARK = "select value from pigou.setting where setting = 'appraised_from'"
 
 def until_it_ended(appraising: Appraising, writer: psycopg.Connection) -> None:
     """Turn until the appraisal under way is over; no second one may be started meanwhile."""
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + 300
     while appraising.is_under_way:
         assert not appraising.turn(writer)
         assert time.monotonic() < deadline_s, "the appraisal does not end"
