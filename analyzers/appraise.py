@@ -11,8 +11,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 import psycopg
 from psycopg.types.json import Jsonb
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from analyzers.apart import processes_max, worked_apart
 from analyzers.attribution import appraise as attribution
 from analyzers.attribution.appraise import Appraised
-from analyzers.attribution.segments import Segment
+from analyzers.attribution.segments import Segment, explored
 from analyzers.decisions import derive
 from analyzers.decisions.load import Comparison, Loaded, comparison_of, load
 from analyzers.decisions.store import STATUSES, Opinions, store
@@ -168,9 +169,10 @@ def appraise_piece(connection: psycopg.Connection, piece: Piece) -> int:
         if run.since > BEGINNING or run.until < END:
             connection.execute(_SQL["forget_outside"], {**key, "since": run.since, "until": run.until})
         with connection.cursor() as cursor:
+            meant = _intended(loaded, made)
             cursor.executemany(
                 _SQL["write_segment"],
-                [{**key, "segment": place, **_segment_row(each)} for place, each in enumerate(made.segments)],
+                [{**key, "segment": place, **_segment_row(each), **meant[place]} for place, each in enumerate(made.segments)],
             )
         connection.execute(
             _SQL["write_comparison"],
@@ -190,21 +192,26 @@ def _end(connection: psycopg.Connection, run: Run) -> int:
     """Find which segments of the tenant are findings among all, and end the run; answers how many are."""
     with connection.transaction():
         connection.execute(_SQL["forget_comparisons"], {"tenant_id": run.tenant_id})
-        rows = connection.execute(_SQL["segments"], {"tenant_id": run.tenant_id}).fetchall()
-        estimates = [
-            Estimate(value, error, low, high, n, tasks, "", "", "identified", degrees=np.inf if degrees is None else degrees)
-            for _, _, value, error, low, high, degrees, n, tasks, _ in rows
-        ]
-        flags = multiplicity.false_discovery(estimates, side="above")
-        flagged = frozenset(flags.flagged)
-        discoveries = [place in flagged and row[2] >= row[9] for place, row in enumerate(rows)]
-        stated = {
-            "tenant_id": run.tenant_id, "comparisons": [row[0] for row in rows], "segments": [row[1] for row in rows],
-            "discoveries": discoveries, "adjusted": [float(p) for p in flags.adjusted],
-        }  # fmt: skip
-        connection.execute(_SQL["write_discoveries"], stated)
+        flags, stated = _discoveries(connection, run.tenant_id, "segments")
+        connection.execute(_SQL["write_discoveries"], {**stated, "adjusted": [float(p) for p in flags.adjusted]})
+        connection.execute(_SQL["write_intended_discoveries"], _discoveries(connection, run.tenant_id, "intended_segments")[1])
         connection.execute(_SQL["end_run"], {"tenant_id": run.tenant_id, "run_id": run.run_id})
-    return sum(discoveries)
+    return sum(stated["discoveries"])
+
+
+def _discoveries(connection: psycopg.Connection, tenant_id: int, query: str) -> tuple[multiplicity.Flags, dict[str, Any]]:
+    """Which of a tenant's segments are findings among all, as flags and as the statement that writes it wants it."""
+    rows = connection.execute(_SQL[query], {"tenant_id": tenant_id}).fetchall()
+    estimates = [
+        Estimate(value, error, low, high, n, tasks, "", "", "identified", degrees=np.inf if degrees is None else degrees)
+        for _, _, value, error, low, high, degrees, n, tasks, _ in rows
+    ]
+    flags = multiplicity.false_discovery(estimates, side="above")
+    flagged = frozenset(flags.flagged)
+    return flags, {
+        "tenant_id": tenant_id, "comparisons": [row[0] for row in rows], "segments": [row[1] for row in rows],
+        "discoveries": [place in flagged and row[2] >= row[9] for place, row in enumerate(rows)],
+    }  # fmt: skip
 
 
 def _opinions(loaded: Loaded, made: Appraised) -> Opinions:
@@ -251,7 +258,24 @@ def _unclaimed(each: Segment) -> Segment:
         status="not_identified",
         why=UNAVAILABLE,
         needs=None,
+        intended=None,
     )
+
+
+def _intended(loaded: Loaded, made: Appraised) -> list[dict[str, object]]:
+    """Of each segment how many decisions were chosen to learn, and itself without these, where that is another one."""
+    learning, codes, many = explored(loaded.choices), made.segment, len(made.segments)
+    of_all, usd = np.bincount(codes[learning], minlength=many), np.nan_to_num(made.regret_usd)
+    told = np.bincount(codes, weights=np.where(learning, 0.0, usd), minlength=many)
+    rows: list[dict[str, object]] = []
+    for each, count, told_usd in zip(made.segments, of_all.tolist(), told.tolist(), strict=True):
+        row = None if each.intended is None else {**_segment_row(each.intended), "told_usd": told_usd}
+        rows.append({"learning": count, "intended": None if row is None else Jsonb(row, dumps=_plain)})
+    return rows
+
+
+def _plain(row: object) -> bytes:
+    return msgspec.json.encode(row, enc_hook=lambda json: json.obj if isinstance(json, Jsonb) else float(json))
 
 
 def _segment_row(each: Segment) -> dict[str, object]:

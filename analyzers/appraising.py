@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -25,6 +26,8 @@ CAPITALISES_FOR_S = 20.0
 """Books that are new to it are worked through by and by, so that findings need not wait for them."""
 FIRST_AFTER_S = 60.0
 """Not while everything starts."""
+_DATABASE_TOO = 2.0
+"""For each second of a core that an appraisal takes, the database takes about as much."""
 
 _SQL = queries("analyzers", "appraise")
 
@@ -73,7 +76,7 @@ class Appraising:
         self._environment = {**environment, "PIGOU_DATABASE_URL": dsn}
         self._pause_s = pause_s
         self._child: subprocess.Popen[bytes] | None = None
-        self._began = 0.0
+        self._began = self._worked_s = 0.0
         self._not_before = self._retry_at = time.monotonic() + first_after_s
 
     @property
@@ -91,7 +94,8 @@ class Appraising:
                 log.error("an appraisal ended with %s and is tried again", self._child.returncode)
                 self._retry_at = now + self._pause_s
             self._child = None
-            self._not_before = now + max(self._pause_s, pause_after(now - self._began))
+            worked_s = _DATABASE_TOO * (_children_s() - self._worked_s)
+            self._not_before = now + max(self._pause_s, pause_after(now - self._began, worked_s))
         if now < self._retry_at or not (
             self._are_prices_due(connection) or (now >= self._not_before and self._is_due(connection))
         ):
@@ -102,7 +106,7 @@ class Appraising:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        self._began = now
+        self._began, self._worked_s = now, _children_s()
         return True
 
     def stop(self) -> None:
@@ -120,3 +124,9 @@ class Appraising:
     def _is_due(connection: psycopg.Connection) -> bool:
         row = connection.execute(_SQL["appraisal_is_due"], {"again_after": AGAIN_AFTER, "grace": GRACE}).fetchone()
         return row is not None and bool(row[0])
+
+
+def _children_s() -> float:
+    """Seconds of a core that processes which we started and which have ended took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

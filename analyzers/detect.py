@@ -101,7 +101,7 @@ def detect(
     problems: list[tuple[str, str, str]] = []
     if since is None and until is None:  # first, since looks at decisions ask who waited for whom
         refresh_engine_prices(connection, now)
-    planned = _planned(connection, tenants, modes, began, only_due=only_due)
+    planned, left = _planned(connection, tenants, modes, began, only_due=only_due)
     for number, (tenant, mode) in enumerate(planned, 1):
         became = _detect_one(connection, tenant, mode, modes[mode], _When(now, seen))
         if isinstance(became, str):
@@ -111,22 +111,24 @@ def detect(
             if became.opened:
                 opened(connection)
         progress("detect", number, len(planned))
-    if since is None and until is None:
+    if since is None and until is None and not left:
         connection.execute(_SQL["mark_detected"], {"began": began})
     return Detected(places, opened_in_all, resolved, tuple(problems))
 
 
 def _planned(
     connection: psycopg.Connection, tenants: list[_Tenant], modes: Mapping[Mode, LookAt], now: datetime, *, only_due: bool
-) -> list[tuple[_Tenant, Mode]]:
-    """The looks to be taken, in order: of what is equally soon done, all tenants by one mode and then by the next."""
+) -> tuple[list[tuple[_Tenant, Mode]], int]:
+    """The looks to be taken, in order: of what is equally soon done, all tenants by one mode and then by the next. And how many
+    are left for the next run, since they were just taken and take long."""
     if not only_due:
-        return [(tenant, mode) for mode in modes for tenant in tenants]
+        return [(tenant, mode) for mode in modes for tenant in tenants], 0
     found: list[tuple[_Tenant, Due]] = []
     for tenant in tenants:
         found += [(tenant, each) for each in due(connection, tenant.tenant_id, modes, now)]
     turn = {mode: place for place, mode in enumerate(modes)}
-    return [(tenant, each.mode) for tenant, each in sorted(found, key=lambda one: (*one[1].order, turn[one[1].mode]))]
+    taken = sorted((one for one in found if not one[1].rests), key=lambda one: (*one[1].order, turn[one[1].mode]))
+    return [(tenant, each.mode) for tenant, each in taken], len(found) - len(taken)
 
 
 def _tenants(connection: psycopg.Connection, since: datetime | None, until: datetime | None, now: datetime) -> list[_Tenant]:

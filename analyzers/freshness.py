@@ -27,6 +27,9 @@ RESTS_ON: dict[Mode, frozenset[Source]] = {
 
 AGAIN_AFTER = timedelta(hours=6)
 """A look that nothing came for is taken again after so long: time passes, what is right for a day resolves, programs change."""
+RESTS_FROM_S, RESTS, RESTS_MAX_S = 1.0, 10.0, 30.0
+"""A look that takes a second and more is taken again after ten times as long, or after half a minute: others do not wait for it
+every time."""
 GRACE = timedelta(minutes=10)
 """An asset's life is over only when it has been for so long: calls may still be on their way."""
 MARGIN = timedelta(minutes=1)
@@ -36,11 +39,13 @@ _SQL = queries("analyzers", "findings")
 
 
 class Due(NamedTuple):
-    """A look that is due. `is_changed`: something came for it; else only time has passed. `took_s`: the last time."""
+    """A look that is due. `is_changed`: something came for it; else only time has passed. `took_s`: the last time. `rests`: it
+    was just taken, and took long."""
 
     mode: Mode
     is_changed: bool
     took_s: float
+    rests: bool = False
 
     @property
     def order(self) -> tuple[bool, float]:
@@ -67,8 +72,12 @@ def due(connection: psycopg.Connection, tenant_id: int, modes: Collection[Mode],
         seen, at, took_s = looked.get(mode, (None, None, 0.0))
         came = seen is None or any((when := news.get(source)) is not None and when >= seen for source in RESTS_ON[mode])
         if came or at is None or at <= now - AGAIN_AFTER:
-            found.append(Due(mode, came, took_s))
+            found.append(Due(mode, came, took_s, at is not None and now < at + _rest(took_s)))
     return found
+
+
+def _rest(took_s: float) -> timedelta:
+    return timedelta(seconds=min(RESTS * took_s, RESTS_MAX_S) if took_s >= RESTS_FROM_S else 0.0)
 
 
 def _news(connection: psycopg.Connection, tenant_id: int, since: datetime) -> Mapping[Source, datetime | None]:

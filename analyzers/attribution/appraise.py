@@ -13,12 +13,12 @@ from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.doubt import doubts
 from analyzers.attribution.fit import Fit, fit
 from analyzers.attribution.lending import Lending
-from analyzers.attribution.segments import Band, Found, Segment, bands, segment, unidentified
+from analyzers.attribution.segments import Band, Found, Segment, bands, explored, segment, unidentified
 from analyzers.effects import intervals
-from analyzers.effects.estimate import LEVEL, Basis, Floats, InputError, Ints
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Floats, InputError, Ints
 
 STATUSES = ("appraised", "not_enough_evidence", "not_identified")
-METHOD = "attribution/4"  # changes with every change that makes other numbers
+METHOD = "attribution/5"  # changes with every change that makes other numbers
 
 _APPRAISED, _TOO_LITTLE, _UNIDENTIFIED = range(3)
 _NO_VALUE = Band(math.nan, math.nan)
@@ -81,11 +81,14 @@ def appraise(
         raise InputError(f"materiality_usd must be positive, got {material}")
     divided, places = bands(kept.v_usd, edges)
     found: list[tuple[int, Found]] = []
-    lending = Lending(fitted, places)
+    lending, learning = Lending(fitted, places), explored(kept)
+    meant = lending.about(~learning)
     for place, band in enumerate(divided):
         pool = np.flatnonzero(places == place)
-        made = [segment(lending, pool, option, band, material) for option in range(len(kept.options))]
-        found += [(place, each) for each in made if each is not None]
+        for option in range(len(kept.options)):
+            made = segment(lending, pool, option, band, material)
+            if made is not None:
+                found.append((place, _with_intended(made, meant, pool, learning, material)))
     shared = _Shared(fitted)
     _fill(blank, fitted, [each for _, each in found], valued, material, shared)
     made = tuple(replace(each.segment, option_errors=_option_errors(fitted, each, shared)) for _, each in found)
@@ -96,6 +99,15 @@ def appraise(
         blank.segment[unvalued] = len(segments)
         segments = segments + more
     return replace(blank, segments=segments, method=f"{METHOD}: {fitted.method}")
+
+
+def _with_intended(made: Found, meant: Lending, pool: Ints, learning: Bools, materiality_usd: float) -> Found:
+    """The segment with what is said of its decisions that were not made to learn, where some were and some were not."""
+    if not 0 < np.count_nonzero(learning[made.rows]) < len(made.rows):
+        return made
+    rest = pool[~learning[pool] | (meant.fit.choices.chosen[pool] != made.chosen)]
+    of = segment(meant, rest, made.chosen, made.segment.band, materiality_usd)
+    return made if of is None else replace(made, segment=replace(made.segment, intended=of.segment))
 
 
 def _blank(choices: Choices) -> Appraised:

@@ -276,11 +276,12 @@ def asked(fit: Fit, pool: Ints, option: int, base: int) -> Ints:
 class Loan:
     """Where a contrast is measured besides its own pool: on the rows of `donors` (which hold the pool), weighted by `tilt` (n,),
     the probability that a decision of such context is one of those that are asked about. Terms that are `apart` (P,) are measured
-    in the pool alone."""
+    in the pool alone, or, if asked about is a part of a pool, on the rows `near` of all of it."""
 
     donors: Ints
     tilt: Floats
     apart: Bools
+    near: Ints | None = None
 
 
 def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) -> tuple[Arm, Arm, int] | None:
@@ -303,12 +304,13 @@ def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) ->
 
 def _weights(fit: Fit, pool: Ints, rows: Ints, took: int, base: int, loan: Loan | None) -> list[Floats]:
     """Each term's weights of rows in which `took` was chosen, so that they are like the pool's decisions for `base`."""
-    alone = fit.propensity[rows, base] / np.maximum(fit.propensity[rows, took], _CHANCE_MIN)
+    asked = fit.propensity[rows, base] if loan is None or loan.near is None else loan.tilt[rows]
+    alone = asked / np.maximum(fit.propensity[rows, took], _CHANCE_MIN)
     if loan is None:
         return [alone] * len(fit.parts)
     if loan.apart.any():
         inside: Bools = np.zeros(len(fit.choices), dtype=np.bool_)
-        inside[pool] = True
+        inside[pool if loan.near is None else loan.near] = True
         alone = alone * inside[rows]
     lent = loan.tilt[rows] / np.maximum(fit.shared[rows, took], _CHANCE_MIN)
     return [alone if apart else lent for apart in loan.apart]

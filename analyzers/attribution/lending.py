@@ -49,6 +49,14 @@ class Lending:
         self._differences: dict[tuple[int, int], Difference] = {}
         self._log_v = np.log(np.maximum(fit.choices.v_usd, 1e-9))
         self._tilts: Floats | None = None
+        self._asked: Bools | None = None
+
+    def about(self, asked: Bools) -> Lending:
+        """The same evidence, for questions about some of the decisions (n,) only: what all of them tell is weighted to be like
+        those."""
+        narrowed = Lending(self.fit, self._places)
+        narrowed._asked, narrowed._differences = asked, self._differences
+        return narrowed
 
     @property
     def lends(self) -> bool:
@@ -57,25 +65,36 @@ class Lending:
 
     def donors(self, pool: Ints) -> Ints:
         """The decisions on which what is asked about `pool` may be measured."""
-        return self._all if self.lends else pool
+        if self.lends:
+            return self._all
+        return pool if self._asked is None else self._band(pool)
 
     def contrast(self, pool: Ints, option: int, base: int, donors: Ints | None = None) -> Contrast | None:
         """The contrast of two options in `pool` (rows of one band), measured on `donors` (all decisions by default)."""
-        if not self.lends or len(pool) == 0:
+        if len(pool) == 0 or not (self.lends or self._asked is not None):
             return contrast(self.fit, pool, option, base)
-        tilt, difference = self._tilt(base, int(self._places[pool[0]])), self.difference(option, base)
-        loan = Loan(self._all if donors is None else donors, tilt, difference.apart)
-        found = contrast(self.fit, pool, option, base, loan)
+        near = None if self._asked is None else self._band(pool)
+        of, tilt = self.donors(pool) if donors is None else donors, self._tilt(base, int(self._places[pool[0]]))
+        if not self.lends:
+            return contrast(self.fit, pool, option, base, Loan(of, tilt, np.zeros(len(self.fit.parts), dtype=np.bool_), near))
+        difference = self.difference(option, base)
+        found = contrast(self.fit, pool, option, base, Loan(of, tilt, difference.apart, near))
         return None if found is None else found.moved(self._log_v, difference.slope, difference.variance)
 
+    def _band(self, pool: Ints) -> Ints:
+        return self._bands[int(self._places[pool[0]])]
+
     def _tilt(self, base: int, band: int) -> Floats:
-        """Shape (n,): the probability that a decision of such context chose `base` on a task of that band, by ridge regression of
-        all these indicators at once. An error of it moves whom a contrast is about, not what is compared with what."""
+        """Shape (n,): the probability that a decision of such context chose `base` on a task of that band, and is asked about, by
+        ridge regression of all these indicators at once. An error of it moves whom a contrast is about, not what is compared
+        with what."""
         bands = len(self._bands)
         if self._tilts is None:
-            codes = self.fit.choices.chosen * bands + self._places
-            told = self.fit.told
-            shares = np.bincount(codes, minlength=len(self.fit.choices.options) * bands) / len(codes)
+            codes, told = self.fit.choices.chosen * bands + self._places, self.fit.told
+            many = len(self.fit.choices.options) * bands
+            if self._asked is not None:
+                codes, many = np.where(self._asked, codes, many), many + 1
+            shares = np.bincount(codes, minlength=many) / len(codes)
             if told.shape[1]:
                 centred = told - told.mean(axis=0)
                 sums = np.array(

@@ -11,12 +11,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
+from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import Contrast
 from analyzers.attribution.fit import Fit
 from analyzers.attribution.lending import Lending
 from analyzers.attribution.policy import policy
 from analyzers.effects import intervals, multiplicity, power
-from analyzers.effects.estimate import Basis, Estimate, Floats, InputError, Ints, Needs, distinct, ranks
+from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs, distinct, ranks
 from analyzers.effects.observational import SUPPORT_MIN
 from analyzers.effects.scores import EFFECTIVE_MIN
 
@@ -57,6 +58,7 @@ class Segment:
     what would settle it. `discovery`: whether it is a finding among all segments of a run (`discoveries`). `tipping_gamma`: see
     `doubt`; NaN where propensities were logged or nothing was clearly lost. `option_errors`: by term, for each
     option the standard error of its mean against the chosen one's, per unit of the term's price; None where nothing is known.
+    `intended`: the same of those decisions that were not made to learn, where propensities were logged and some were; else None.
     """
 
     label: str
@@ -79,6 +81,7 @@ class Segment:
     tipping_gamma: float = math.nan
     change_errors: dict[str, float] = field(default_factory=dict[str, float])
     option_errors: dict[str, tuple[float | None, ...]] = field(default_factory=dict[str, "tuple[float | None, ...]"])
+    intended: Segment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,14 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
         materiality_usd * len(rows), change_errors=errors,
     )  # fmt: skip
     return Found(made, rows, chosen, evident, pulls)
+
+
+def explored(choices: Choices) -> Bools:
+    """Shape (n,): which decisions were made to learn: with less than the probability that chance would give; none
+    where propensities were not logged."""
+    if choices.assignment != "logged":
+        return np.zeros(len(choices), dtype=np.bool_)
+    return choices.propensity < 1 / len(choices.options)
 
 
 def discoveries(segments: Sequence[Segment], *, rate: float = multiplicity.RATE) -> tuple[Segment, ...]:

@@ -135,8 +135,20 @@ def needs(place: Standing) -> dict[str, Json]:
     return {"outcomes": max(outcomes, default=None), "exploration": max(exploration, default=None)}
 
 
+_INTENDED = (
+    "best", "n", "tasks", "regret_usd", "changes", "change_errors", "downstream_usd", "downstream_low_usd", "downstream_high_usd",
+    "materiality_usd", "status", "why", "needs_outcomes", "needs_exploration", "told_usd",
+)  # fmt: skip
+
+
 def _part(row: dict[str, Any]) -> Part:
-    """A segment from a row of `segments_of_kinds`, whose columns are named as the fields are."""
+    """A segment from a row of `segments_of_kinds`, whose columns are named as the fields are; without what was chosen to learn,
+    where some of it was."""
+    intended = row.pop("intended")
+    row.update(everything=(row["n"], row["regret_usd"], row["high_usd"]))
+    if intended is not None:
+        row.update({name: intended[name] for name in _INTENDED})
+        row.update(low_usd=intended["regret_low_usd"], high_usd=intended["regret_high_usd"])
     limits = tuple(row.pop(name) for name in ("downstream_usd", "downstream_low_usd", "downstream_high_usd"))
     row.update(options=tuple(row["options"]), downstream=None if None in limits else limits)
     return Part(**row)

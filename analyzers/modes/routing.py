@@ -71,14 +71,15 @@ def _curve(of: Appraised, parts: list[Part]) -> list[Json]:
     sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for part in parts:
         flow = of.flows.get(part.comparison)
-        if flow is None or part.regret_usd is None or part.high_usd is None:
+        decisions, regret, high = part.with_learning
+        if flow is None or regret is None or high is None:
             continue
         mine = flow.segment == part.segment
-        wide = part.high_usd / part.regret_usd if part.regret_usd > 0 else 0.0
+        wide = high / regret if regret > 0 else 0.0
         for first_s, usd, n in zip(flow.first_s[mine].tolist(), flow.usd[mine].tolist(), flow.n[mine].tolist(), strict=True):
             day = sums[math.floor(first_s / _DAY_S)]
             day[0] += 0.0 if math.isnan(usd) else usd
-            day[1] += n * part.high_usd / part.n if wide == 0.0 else 0.0 if math.isnan(usd) else usd * wide
+            day[1] += n * high / decisions if wide == 0.0 else 0.0 if math.isnan(usd) else usd * wide
     told: list[Json] = []
     total = bound = 0.0
     for day in sorted(sums):

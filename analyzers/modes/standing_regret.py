@@ -28,7 +28,12 @@ _TERMS = (("quality", "V·ΔQ", 1.0), ("cost", "ΔC", -1.0), ("latency", "λ·Δ
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A segment as the appraisal left it: see `ledger.segments`. Amounts are sums over its `n` decisions, None where unknown."""
+    """A segment as the appraisal left it: see `ledger.segments`. Amounts are sums over its `n` decisions, None where unknown.
+
+    Where propensities are logged, it holds no decision that was chosen to learn, unless all were: these lose on purpose, and how
+    much of a loss is theirs is not known by what models expect of each. `told_usd`: what its decisions' own regrets add up to,
+    None for `regret_usd`. `everything`: n, regret and its upper limit with all that was chosen to learn, where that is more.
+    """
 
     comparison: int
     segment: int
@@ -56,6 +61,18 @@ class Part:
     needs_exploration: float | None
     is_discovery: bool
     change_errors: Mapping[str, float] = field(default_factory=dict[str, float])
+    told_usd: float | None = None
+    everything: tuple[int, float | None, float | None] | None = None
+
+    @property
+    def told(self) -> float | None:
+        """What its decisions' own regrets add up to."""
+        return self.regret_usd if self.told_usd is None else self.told_usd
+
+    @property
+    def with_learning(self) -> tuple[int, float | None, float | None]:
+        """Decisions, regret and its upper limit with what was chosen to learn."""
+        return self.everything or (self.n, self.regret_usd, self.high_usd)
 
     @property
     def stands(self) -> bool:
@@ -213,8 +230,9 @@ class _Rows:
         if explored:
             return 0.0
         inside = (self.bin >= since) & ~self.is_explored
-        if self.part.regret_usd is not None and self.part.regret_usd > 0:
-            return min(1.0, float(np.nansum(self.usd[inside])) / self.part.regret_usd)
+        told = self.part.told
+        if told is not None and told > 0:
+            return min(1.0, float(np.nansum(self.usd[inside])) / told)
         return min(1.0, float(self.n[inside].sum()) / max(1, self.part.n))
 
     def policy_share(self, since: int) -> float:
@@ -344,14 +362,15 @@ def _days(rows: Sequence[_Rows]) -> tuple[Day, ...]:
     sums: dict[int, list[float]] = {}
     for each in rows:
         part = each.part
-        if part.regret_usd is None or part.low_usd is None or part.high_usd is None or not part.regret_usd > 0:
+        told = part.told
+        if part.regret_usd is None or part.low_usd is None or part.high_usd is None or not part.regret_usd > 0 or not told:
             continue
         kept = ~each.is_explored
         day = np.floor(each.first_s[kept] / _DAY_S).astype(np.int64)
         for one, usd in zip(day.tolist(), np.nan_to_num(each.usd[kept]).tolist(), strict=True):
             of = sums.setdefault(one, [0.0, 0.0, 0.0])
             for place, number in enumerate((part.regret_usd, part.low_usd, part.high_usd)):
-                of[place] += usd * number / part.regret_usd
+                of[place] += usd * number / told
     return tuple(Day(datetime.fromtimestamp(day * _DAY_S, UTC), *sums[day]) for day in sorted(sums))
 
 

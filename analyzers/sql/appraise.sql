@@ -80,12 +80,12 @@ delete from pigou.appraisal a using pigou.decision d
 -- A segment of a comparison, and what was lost in it.
 insert into pigou.segment (tenant_id, comparison, segment, label, value_band, value_low_usd, value_high_usd, chosen, best, n, tasks, regret_usd,
                            regret_low_usd, regret_high_usd, standard_error, degrees, changes, change_errors, option_errors, downstream_usd, downstream_low_usd,
-                           downstream_high_usd, materiality_usd, most_usd, status, why, needs_outcomes, needs_exploration)
+                           downstream_high_usd, materiality_usd, most_usd, status, why, needs_outcomes, needs_exploration, learning, intended)
 values (%(tenant_id)s, %(comparison)s, %(segment)s, %(label)s, %(value_band)s, %(value_low_usd)s, %(value_high_usd)s, %(chosen)s, %(best)s,
         %(n)s, %(tasks)s, %(regret_usd)s, %(regret_low_usd)s, %(regret_high_usd)s, %(standard_error)s, %(degrees)s, %(changes)s,
         %(change_errors)s, %(option_errors)s,
         %(downstream_usd)s, %(downstream_low_usd)s, %(downstream_high_usd)s, %(materiality_usd)s, %(most_usd)s, %(status)s, %(why)s,
-        %(needs_outcomes)s, %(needs_exploration)s)
+        %(needs_outcomes)s, %(needs_exploration)s, %(learning)s, %(intended)s)
 
 -- name: segments
 -- Every segment of a tenant with what its being a finding depends on.
@@ -95,6 +95,22 @@ select comparison, segment, regret_usd::float8, standard_error, regret_low_usd::
  where tenant_id = %(tenant_id)s and regret_usd is not null and standard_error is not null
  order by comparison, segment
 
+-- name: intended_segments
+-- The same of every segment without what was chosen to learn, as far as anything is left.
+select s.comparison, s.segment, i.regret_usd, i.standard_error, i.regret_low_usd, i.regret_high_usd, i.degrees, i.n, i.tasks, i.materiality_usd
+  from pigou.segment s
+ cross join lateral (
+       select s.regret_usd::float8, s.standard_error, s.regret_low_usd::float8, s.regret_high_usd::float8, s.degrees, s.n, s.tasks,
+              s.materiality_usd::float8
+        where s.intended is null
+        union all
+       select regret_usd, standard_error, regret_low_usd, regret_high_usd, degrees, n, tasks, materiality_usd
+         from jsonb_to_record(s.intended) x (regret_usd float8, standard_error float8, regret_low_usd float8, regret_high_usd float8,
+                                             degrees float8, n integer, tasks integer, materiality_usd float8)
+        where s.intended is not null) i
+ where s.tenant_id = %(tenant_id)s and s.learning < s.n and i.regret_usd is not null and i.standard_error is not null
+ order by s.comparison, s.segment
+
 -- name: write_discoveries
 -- Which segments are findings among all, and how sure.
 update pigou.segment s
@@ -103,6 +119,14 @@ update pigou.segment s
        x (comparison, segment, is_discovery, adjusted_p)
  where s.tenant_id = %(tenant_id)s and s.comparison = x.comparison and s.segment = x.segment
    and (s.is_discovery, s.adjusted_p) is distinct from (x.is_discovery, x.adjusted_p)
+
+-- name: write_intended_discoveries
+-- Which segments are findings among all without what was chosen to learn.
+update pigou.segment s
+   set is_intended_discovery = x.is_discovery
+  from unnest(%(comparisons)s::bigint[], %(segments)s::smallint[], %(discoveries)s::boolean[]) x (comparison, segment, is_discovery)
+ where s.tenant_id = %(tenant_id)s and s.comparison = x.comparison and s.segment = x.segment
+   and s.is_intended_discovery is distinct from x.is_discovery
 
 -- name: months_staged
 -- The months of the decisions whose appraisals are staged.

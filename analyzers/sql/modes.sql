@@ -3,12 +3,12 @@
 select tenant from pigou.tenant where tenant_id = %(tenant_id)s
 
 -- name: segments_of_kinds
--- The appraised segments of a tenant's decisions of some kinds.
+-- The appraised segments of a tenant's decisions of some kinds, and what is said of them without what was chosen to learn.
 select s.comparison, s.segment, c.layer, c.kind, c.task_class, c.options, c.assignment, c.method, s.value_band as band,
        s.value_low_usd::float8 as v_low_usd, s.chosen, s.best, s.n, s.tasks, s.regret_usd::float8, s.regret_low_usd::float8 as low_usd,
        s.regret_high_usd::float8 as high_usd, s.changes, s.change_errors,
        s.downstream_usd::float8, s.downstream_low_usd::float8, s.downstream_high_usd::float8, s.materiality_usd::float8, s.status, s.why,
-       s.needs_outcomes, s.needs_exploration, s.is_discovery
+       s.needs_outcomes, s.needs_exploration, coalesce(s.is_intended_discovery, false) as is_discovery, s.intended
   from pigou.segment s
   join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
  where s.tenant_id = %(tenant_id)s and c.kind = any (%(kinds)s)

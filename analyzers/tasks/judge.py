@@ -17,7 +17,7 @@ import msgspec
 from analyzers.tasks.classes import ClassRules, Names
 from analyzers.tasks.prices import ROOT_STATUS, PriceBook, Prices
 
-ROOTLESS_FACTOR = 5
+ROOTLESS_FACTOR = 20
 """A trace whose root never came is waited for so many times as long."""
 VALUE_MAX_USD = Decimal(10) ** 12
 DEADLINE_MAX_S = 1e9

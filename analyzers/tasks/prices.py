@@ -14,7 +14,8 @@ from decimal import Decimal
 
 import msgspec
 
-GRACE_S = 60.0
+GRACE_S = 15.0
+"""After a root has ended exporters send what is left within seconds; what comes later settles the task again."""
 SOURCES = ("attribute", "feedback", "test", "evaluation", "score")
 """Which outcome counts, the first that is there, where policy does not say."""
 ROOT_STATUS = "root_status"

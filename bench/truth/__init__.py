@@ -5,7 +5,20 @@ from __future__ import annotations
 import importlib
 import sys
 
-_NAMES = ("effects", "routing", "economies", "demo", "findings", "duals", "modes", "congestion", "cache", "rollouts", "live")
+_NAMES = (
+    "effects",
+    "routing",
+    "economies",
+    "demo",
+    "findings",
+    "duals",
+    "modes",
+    "congestion",
+    "cache",
+    "rollouts",
+    "live",
+    "plays",
+)
 
 
 def main() -> int:

@@ -1,12 +1,13 @@
 """Cache misuse against caches whose every store and loss is known.
 
-usage: python -m bench truth cache [--data DIR] [--replications N] [--write]
+usage: python -m bench truth cache [--data DIR] [--replications N] [--processes 2] [--kept FILE] [--write]
 
 First the prompts of a recorded service (DIR/mooncake_conversation.jsonl.gz), sent to caches with several lifetimes and capacities
 while a quarter of the calls do not use them: what was missed against the same prompts sent again with all of them using it, every
 single write against the provider's own record, and δ_S. Then agents made up, some of whom only look as if they misused their
 caches. Last, why a recorded benchmark of prompt caches (DIR/prompt_cache_bench_2026_06_19.jsonl.gz) missed. Without --data only
-what is made up. Exit 1 when a promise is broken.
+what is made up. `--kept` writes every replication over recorded prompts down as it is done, and does not do again what is there.
+Exit 1 when a promise is broken.
 """
 
 from __future__ import annotations
@@ -14,19 +15,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from analyzers.modes.cache.places import Looked, look
 from analyzers.modes.cache_misuse import discovered_of
 from bench.tables import replace_section, table
 from bench.truth.cache_economies import DAYS, Economy, Story, economy
 from bench.truth.cache_recorded import recorded_causes
-from bench.truth.caches import INPUT, READ, Loss, Provider, Request, mooncake, play, prompts_of
+from bench.truth.caches import INPUT, READ, Provider, Request, mooncake, play, prompts_of
+from bench.truth.replications import Run, replicated
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
 _REQUESTS = 4_000
@@ -43,57 +48,87 @@ _PROVIDERS = (
 _RESENT = {"memoryless": 8}  # its losses are drawn, so what could have been is a mean
 
 
-@dataclass
+class Outcome(msgspec.Struct, frozen=True):
+    """What one replication came to. `is_covered`: δ_S, or the lifetime, lies in what is told of it; None where nothing is."""
+
+    error: float
+    is_exact: bool
+    is_covered: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """Counts over replications of one provider."""
+    """One provider's replications."""
 
     provider: Provider
-    errors: list[float] = field(default_factory=list[float])
-    exact: int = 0
-    covered: int = 0
-    bounded: int = 0
-    told: int = 0
-
-    def add(self, requests: list[Request], rng: np.random.Generator) -> None:
-        """One replication."""
-        uses = rng.random(len(requests)) >= _OFF
-        played = play(requests, uses, self.provider, rng)
-        every = np.ones(len(requests), dtype=bool)
-        again = [play(requests, every, self.provider, rng) for _ in range(_RESENT.get(self.provider.loss, 1))]
-        could = sum(sum(one.read) for one in again) / len(again)
-        prompts = prompts_of(requests, played)
-        seen = look(prompts, requests[0].at_s - 1, requests[-1].at_s + 1)
-        missed = (could - sum(played.read)) * (INPUT - READ)
-        told = float(((seen.expected.read - prompts.read) * prompts.read_gain).sum())
-        self.errors.append(told / missed - 1)
-        self.exact += _is_exact(seen, [write.saved_usd for write in played.writes], [w.premium_usd for w in played.writes])
-        life = seen.depreciation.get(0)
-        if life is None or (self.provider.loss == "fixed" and life.lifetime_s is None):
-            return  # nothing lived long enough to show how long it lives
-        self.told += 1
-        self.covered += life.low <= 1 / self.provider.lifetime_s <= (life.high or np.inf)
-        self.bounded += life.lifetime_s is not None and life.lifetime_s[0] <= self.provider.lifetime_s <= life.lifetime_s[1]
+    outcomes: Sequence[Outcome]
 
     def cells(self) -> list[str]:
         """The row of the table."""
-        n, errors = len(self.errors), np.array(self.errors)
-        covered = {"memoryless": self.covered, "fixed": self.bounded}.get(self.provider.loss)
+        errors = self._errors
         name = {
             "fixed": f"{self.provider.lifetime_s:.0f} s from the last use",
             "memoryless": f"lost at random, after {self.provider.lifetime_s:.0f} s on average",
             "capacity": f"{self.provider.pieces_max:,} pieces, {self.provider.lifetime_s:.0f} s",
         }[self.provider.loss]
+        exact = float(np.mean([one.is_exact for one in self.outcomes]))
         return [
-            name, f"{n}", f"{np.median(errors):+.1%}", f"{np.mean(np.abs(errors) <= 0.1):.0%}", f"{self.exact / n:.0%}",
-            "–" if covered is None or not self.told else f"{covered / self.told:.0%}",
+            name, f"{len(errors)}", f"{np.median(errors):+.1%}", f"{np.mean(np.abs(errors) <= 0.1):.0%}", f"{exact:.0%}",
+            f"{np.mean(self._covered):.0%}" if self._covered else "–",
         ]  # fmt: skip
 
     def is_kept(self) -> bool:
         """Median within ±10 %, every write exact, δ_S covered in 93–97 % but for two standard errors."""
-        n = len(self.errors)
-        slack = 2 * np.sqrt(0.05 * 0.95 / n)
-        covers = self.provider.loss != "memoryless" or self.covered / max(1, self.told) >= 0.93 - slack
-        return bool(abs(np.median(self.errors)) <= 0.1 and self.exact == n and covers)
+        slack = 2 * np.sqrt(0.05 * 0.95 / len(self.outcomes))
+        covers = self.provider.loss != "memoryless" or (bool(self._covered) and np.mean(self._covered) >= 0.93 - slack)
+        return bool(abs(np.median(self._errors)) <= 0.1 and all(one.is_exact for one in self.outcomes) and covers)
+
+    @property
+    def _errors(self) -> np.ndarray:
+        return np.array([one.error for one in self.outcomes])
+
+    @property
+    def _covered(self) -> list[bool]:
+        return [one.is_covered for one in self.outcomes if one.is_covered is not None]
+
+
+def once(data: Path, run: Run) -> Outcome:
+    """One replication over recorded prompts: of which provider, with which seed, the how manyth."""
+    place, seed, replication = run
+    requests = _requests(data)
+    rng = np.random.default_rng([seed, place, replication])
+    first = int(rng.integers(len(requests) - _REQUESTS))
+    with threadpool_limits(1):
+        return judged(_PROVIDERS[place], requests[first : first + _REQUESTS], rng)
+
+
+@cache
+def _requests(data: Path) -> list[Request]:
+    return mooncake(data / "mooncake_conversation.jsonl.gz")
+
+
+def judged(provider: Provider, requests: list[Request], rng: np.random.Generator) -> Outcome:
+    """What is told of some requests to a provider, a quarter of which do not use its cache, against what it knows."""
+    uses = rng.random(len(requests)) >= _OFF
+    played = play(requests, uses, provider, rng)
+    every = np.ones(len(requests), dtype=bool)
+    again = [play(requests, every, provider, rng) for _ in range(_RESENT.get(provider.loss, 1))]
+    could = sum(sum(one.read) for one in again) / len(again)
+    prompts = prompts_of(requests, played)
+    seen = look(prompts, requests[0].at_s - 1, requests[-1].at_s + 1)
+    missed = (could - sum(played.read)) * (INPUT - READ)
+    told = float(((seen.expected.read - prompts.read) * prompts.read_gain).sum())
+    exact = _is_exact(seen, [write.saved_usd for write in played.writes], [w.premium_usd for w in played.writes])
+    return Outcome(told / missed - 1, exact, _is_covered(seen, provider))
+
+
+def _is_covered(seen: Looked, provider: Provider) -> bool | None:
+    life = seen.depreciation.get(0)
+    if life is None or provider.loss == "capacity":
+        return None  # nothing lived long enough to show how long it lives, or there is no one number to it
+    if provider.loss == "memoryless":
+        return life.low <= 1 / provider.lifetime_s <= (life.high or np.inf)
+    return None if life.lifetime_s is None else life.lifetime_s[0] <= provider.lifetime_s <= life.lifetime_s[1]
 
 
 def _is_exact(seen: Looked, saved: list[float], premiums: list[float]) -> bool:
@@ -105,15 +140,10 @@ def _is_exact(seen: Looked, saved: list[float], premiums: list[float]) -> bool:
     return bool((seen.writes.is_unpaid == (closed & (np.array(saved) < np.array(premiums) - 1e-15))).all())
 
 
-def _recorded(data: Path, replications: int, seed: int) -> Iterator[tuple[Loss, list[str], bool]]:
-    requests = mooncake(data / "mooncake_conversation.jsonl.gz")
+def _recorded(options: argparse.Namespace, data: Path) -> Iterator[Row]:
     for place, provider in enumerate(_PROVIDERS):
-        row = Row(provider)
-        for replication in range(replications):
-            rng = np.random.default_rng([seed, place, replication])
-            first = int(rng.integers(len(requests) - _REQUESTS))
-            row.add(requests[first : first + _REQUESTS], rng)
-        yield provider.loss, row.cells(), row.is_kept()
+        runs = [(place, options.seed, replication) for replication in range(options.replications)]
+        yield Row(provider, list(replicated(partial(once, data), runs, Outcome, options.processes, options.kept)))
 
 
 def _stories(replications: int, seed: int) -> Iterator[tuple[list[str], bool]]:
@@ -157,14 +187,16 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="folder of recorded caches")
     parser.add_argument("--replications", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="that replicate at once")
+    parser.add_argument("--kept", type=Path, help="file in which every replication over recorded prompts is written down")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/modes.md")
     options = parser.parse_args()
     parts, broken = list[str](), False
     if options.data is not None:
-        made = list(_recorded(options.data, options.replications, options.seed))
+        made = list(_recorded(options, options.data))
         head = ["cache", "runs", "missed savings, median error", "within ±10 %", "writes exact", "δ_S, or lifetime, covered"]
-        parts.append(table(head, [cells for _, cells, _ in made]))
-        broken |= not all(kept for *_, kept in made)
+        parts.append(table(head, [row.cells() for row in made]))
+        broken |= not all(row.is_kept() for row in made)
         counts: Counter[str] = recorded_causes(options.data / "prompt_cache_bench_2026_06_19.jsonl.gz")
         parts.append(table(["recorded benchmark", "requests"], [[name, f"{n:,}"] for name, n in counts.items()]))
     stories = list(_stories(options.replications, options.seed))

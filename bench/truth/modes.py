@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from analyzers.attribution.appraise import Appraised as Opinion
 from analyzers.attribution.appraise import appraise
 from analyzers.attribution.choices import Choices
-from analyzers.attribution.segments import Segment, discoveries
+from analyzers.attribution.segments import Segment, discoveries, explored
 from analyzers.modes import over_delegation, routing, under_verification
 from analyzers.modes.appraised import Appraised
 from analyzers.modes.look import Window
@@ -226,7 +226,7 @@ def findings(mode: str, played: Played, seed: int) -> list[Found]:
 def seen(choices: Choices, opinion: Opinion) -> Appraised:
     """A period as the store would hold it."""
     kind = _kind(choices)
-    parts = tuple(_part(choices, kind, place, each) for place, each in enumerate(discoveries(opinion.segments)))
+    parts = tuple(_part(choices, kind, place, *each) for place, each in enumerate(_meant(choices, opinion)))
     costs = {(0, name): float(choices.cost_usd[choices.chosen == k].mean())
              for k, name in enumerate(choices.options) if (choices.chosen == k).any()}  # fmt: skip
     return Appraised(1, "bench", WINDOW, _BIN_S, parts, {0: _flow(choices, opinion, kind)}, {}, costs)
@@ -268,7 +268,19 @@ def _kind(choices: Choices) -> str:
     return {"0": "verify", "human": "confirm", "alone": "delegate"}.get(choices.options[0], "route")
 
 
-def _part(choices: Choices, kind: str, place: int, each: Segment) -> Part:
+def _meant(choices: Choices, opinion: Opinion) -> list[tuple[Segment, float | None]]:
+    """The segments without what was chosen to learn, which of them are findings among all of which anything is left, and what
+    the regrets of their decisions add up to where that is not all of a segment."""
+    learning, codes = explored(choices), opinion.segment
+    is_left = [not learning[codes == place].all() for place in range(len(opinion.segments))]
+    meant = [each.intended or each for each in opinion.segments]
+    found = iter(discoveries([each for each, left in zip(meant, is_left, strict=True) if left]))
+    usd = np.bincount(codes, weights=np.where(learning, 0.0, np.nan_to_num(opinion.regret_usd)), minlength=len(meant))
+    told = [None if each.intended is None else one for each, one in zip(opinion.segments, usd.tolist(), strict=True)]
+    return [(next(found) if left else each, one) for each, left, one in zip(meant, is_left, told, strict=True)]
+
+
+def _part(choices: Choices, kind: str, place: int, each: Segment, told_usd: float | None) -> Part:
     regret, needs = each.regret, each.needs
     down = each.downstream
     return Part(
@@ -276,18 +288,18 @@ def _part(choices: Choices, kind: str, place: int, each: Segment) -> Part:
         each.band.low_usd, each.chosen, each.best, each.n, each.tasks, regret.value, regret.low, regret.high, each.changes,
         None if down is None else (down.numbers()[0], *down.numbers()[2:]), each.materiality_usd, each.status, each.why,
         None if needs is None else needs.outcomes, None if needs is None else needs.exploration_rate, each.discovery,
+        told_usd=told_usd,
     )  # fmt: skip
 
 
 def _flow(choices: Choices, opinion: Opinion, kind: str) -> Flow:
     n = len(choices)
-    explored = choices.propensity < 1 / len(choices.options) if choices.assignment == "logged" else np.zeros(n, dtype=np.bool_)
     time = np.floor((choices.decided_at - STARTS_S) / _BIN_S).astype(np.int64)
     numbered = np.array([each.regret.value is not None for each in opinion.segments])
     usd = np.where(numbered[opinion.segment], opinion.regret_usd, np.nan)
     zeros = np.zeros(n, dtype=np.int64)
     subjects = ("transfer",) if kind == "confirm" else ("",)
-    return Flow(opinion.segment, zeros, opinion.best, explored, time, np.ones(n), usd, choices.decided_at, subjects)
+    return Flow(opinion.segment, zeros, opinion.best, explored(choices), time, np.ones(n), usd, choices.decided_at, subjects)
 
 
 def _percent(part: float, of: float) -> str:

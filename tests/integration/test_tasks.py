@@ -12,6 +12,8 @@ import pytest
 
 from analyzers.pipeline import run_round
 from analyzers.tasks import Settled, settle
+from analyzers.tasks.judge import ROOTLESS_FACTOR
+from analyzers.tasks.prices import GRACE_S
 from ledger import check
 from ledger.outcomes import Outcome, share, tell
 from ledger.periods import close
@@ -67,7 +69,7 @@ def test_a_trace_is_settled_when_its_root_ended_and_it_was_quiet(
     collector.book(fixed())
     assert settle(writer) == Settled(traces=0, changed=0)  # its last span came a moment ago
     assert one(reader, "select count(*) from ledger.tasks") == 0
-    assert one(writer, "select round(extract(epoch from due_at - seen_at)) from pigou.task_due") == 60
+    assert one(writer, "select round(extract(epoch from due_at - seen_at)) from pigou.task_due") == GRACE_S
     policy(writer, **PRICES)
     writer.execute("update pigou.task_due set due_at = '-infinity'")
     assert settle(writer) == Settled(traces=1, changed=1)
@@ -114,7 +116,7 @@ def test_a_trace_without_its_root_is_waited_for_longer(collector: Collector, wri
     writer.execute("update pigou.task_due set due_at = now()")
     settle(writer)
     waits = "select round(extract(epoch from due_at - seen_at)) from pigou.task_due order by trace_id"
-    assert rows(writer, waits) == [(50,), (10,)]
+    assert rows(writer, waits) == [(10 * ROOTLESS_FACTOR,), (10,)]
 
 
 def test_lines_of_a_log_are_no_task_unless_they_tell_a_call(

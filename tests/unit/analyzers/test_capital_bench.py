@@ -40,8 +40,8 @@ def test_every_recorded_request_is_explained() -> None:
 
 @NEEDS_DATA
 def test_a_recorded_services_misses_are_told() -> None:
-    row = cache.Row(Provider("fixed", 60.0))
     requests = mooncake(RECORDED / "mooncake_conversation.jsonl.gz")
-    row.add(requests[3_000:4_500], np.random.default_rng(3))
-    assert row.is_kept()
-    assert abs(row.errors[0]) < 0.05
+    provider = Provider("fixed", 60.0)
+    outcome = cache.judged(provider, requests[3_000:4_500], np.random.default_rng(3))
+    assert cache.Row(provider, [outcome]).is_kept()
+    assert abs(outcome.error) < 0.05

@@ -204,7 +204,7 @@ def test_the_hash_is_of_everything() -> None:
 def test_when_it_is_due() -> None:
     book = PriceBook([stated("code.*", grace_s=10.0)])
     assert due_at(facts(), [], AT, book, NO_RULES) == AT + timedelta(seconds=10)
-    assert due_at(facts(top=1), [], AT, book, NO_RULES) == AT + timedelta(seconds=50)
+    assert due_at(facts(top=1), [], AT, book, NO_RULES) == AT + timedelta(seconds=200)
     assert due_at(facts(task_class="x"), [], AT, book, NO_RULES) == AT + timedelta(seconds=GRACE_S)
     assert due_at(facts(), [word("feedback", 1.0)], AT, book, NO_RULES) is None
     assert due_at(facts(), [word("incident", None, loss_usd=Decimal(1))], AT, book, NO_RULES) is None
