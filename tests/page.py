@@ -131,7 +131,8 @@ def read_in_both_schemes(page: Page) -> None:
 
 def shown_sql(page: Page, panel: str, query: str | None = None) -> str:
     """The text in the drawer behind a panel: of the query named, else of the first."""
-    button, drawer = page.locator(f"#section-{panel}").get_by_role("button", name="SQL"), page.get_by_role("dialog")
+    button = page.locator(f"#section-{panel}").get_by_role("button", name="SQL")
+    drawer = page.get_by_role("dialog", name="The SQL behind this")  # a table's tooltip is a dialog too
     button.click()
     try:
         expect(drawer.locator("pre").first).to_be_visible(timeout=PATIENCE_MS / 4)

@@ -108,6 +108,7 @@ def test_a_statement_leads_to_the_entry_and_its_trace(context: BrowserContext, s
     page = opened(context, served, "/ledger")
     page.locator("#section-balances .cell-link", has_text="expenses:").first.click()
     expect(page).to_have_url(re.compile(r"/account\?account=expenses"))
+    expect(page.locator(".page-account")).to_be_visible()  # the address moves first
     settled(page)
     shown = page.locator("h1 strong").inner_text()
     ((opening, moved, closing, _, _),) = served.sql(shown_sql(page, "account_headline"))
