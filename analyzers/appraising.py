@@ -44,7 +44,7 @@ def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
     from analyzers.produce import produce
 
     appraise(connection, is_all=is_all)
-    detect(connection, only_due=True, opened=evaluate)
+    detect(connection, only_due=True, is_all=is_all, opened=evaluate)
     evaluate(connection)
     produce(connection)
     refresh_prices(connection)

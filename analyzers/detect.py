@@ -85,14 +85,16 @@ def detect(
     now: datetime | None = None,
     progress: Progress = lambda _step, _done, _total: None,
     only_due: bool = False,
+    is_all: bool = False,
     opened: Callable[[psycopg.Connection], object] = lambda _connection: None,
 ) -> Detected:
     """Let every mode look at every tenant, and write what becomes of its findings.
 
     What is looked at ends with a tenant's last hour with calls (now, if that was more than four weeks ago) and goes back four
     weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations.
-    `only_due`: leave out looks that nothing came for since they were last taken, unless that is long ago. `opened` is called
-    whenever a look has opened a finding, so that it can be told at once. Wants an idle connection in autocommit.
+    `only_due`: leave out looks that nothing came for since they were last taken, unless that is long ago, and for the next run
+    those that were just taken and take long, unless `is_all`: there is no next run. `opened` is called whenever a look has opened
+    a finding, so that it can be told at once. Wants an idle connection in autocommit.
     """
     modes = modes_of_run() if modes is None else modes
     began, seen = now or _clock(connection, "now"), seen_to(connection)
@@ -101,7 +103,7 @@ def detect(
     problems: list[tuple[str, str, str]] = []
     if since is None and until is None:  # first, since looks at decisions ask who waited for whom
         refresh_engine_prices(connection, now)
-    planned, left = _planned(connection, tenants, modes, began, only_due=only_due)
+    planned, left = _planned(connection, tenants, modes, began, only_due=only_due, may_rest=not is_all)
     for number, (tenant, mode) in enumerate(planned, 1):
         became = _detect_one(connection, tenant, mode, modes[mode], _When(now, seen))
         if isinstance(became, str):
@@ -117,7 +119,13 @@ def detect(
 
 
 def _planned(
-    connection: psycopg.Connection, tenants: list[_Tenant], modes: Mapping[Mode, LookAt], now: datetime, *, only_due: bool
+    connection: psycopg.Connection,
+    tenants: list[_Tenant],
+    modes: Mapping[Mode, LookAt],
+    now: datetime,
+    *,
+    only_due: bool,
+    may_rest: bool,
 ) -> tuple[list[tuple[_Tenant, Mode]], int]:
     """The looks to be taken, in order: of what is equally soon done, all tenants by one mode and then by the next. And how many
     are left for the next run, since they were just taken and take long."""
@@ -127,7 +135,7 @@ def _planned(
     for tenant in tenants:
         found += [(tenant, each) for each in due(connection, tenant.tenant_id, modes, now)]
     turn = {mode: place for place, mode in enumerate(modes)}
-    taken = sorted((one for one in found if not one[1].rests), key=lambda one: (*one[1].order, turn[one[1].mode]))
+    taken = sorted((one for one in found if not (one[1].rests and may_rest)), key=lambda one: (*one[1].order, turn[one[1].mode]))
     return [(tenant, each.mode) for tenant, each in taken], len(found) - len(taken)
 
 

@@ -89,10 +89,10 @@ def test_what_nothing_came_for_is_left_for_a_while(
 
         return look_at
 
-    def run() -> list[Mode]:
+    def run(*, is_all: bool = False) -> list[Mode]:
         looked.clear()
         owner.execute("update pigou.detection set took_s = 0 where took_s not in (1, 9)")  # however slow the machine is
-        detect(writer, modes=modes, only_due=True, opened=lambda _books: told.append(list(looked)))
+        detect(writer, modes=modes, only_due=True, is_all=is_all, opened=lambda _books: told.append(list(looked)))
         return list(dict.fromkeys(looked))  # of two tenants
 
     modes: dict[Mode, LookAt] = {"cache_misuse": looks("cache_misuse"), "over_routing": looks("over_routing", 4)}
@@ -106,6 +106,10 @@ def test_what_nothing_came_for_is_left_for_a_while(
     owner.execute("update pigou.setting set value = '2020-01-01' where setting = 'detected_from'")
     assert run() == [], "both have just been taken, and took long"
     assert is_due(writer), "what rests is not forgotten"
+    assert run(is_all=True) == ["over_routing", "cache_misuse"], "nothing rests where there is no next run"
+    owner.execute("update pigou.detection set took_s = case mode when 'cache_misuse' then 9 else 1 end")
+    set_materiality(writer, Decimal(2), None, "test")
+    assert run() == []
     owner.execute("update pigou.detection set looked_at = looked_at - interval '1 minute'")
     assert run() == ["over_routing", "cache_misuse"], "what is soon done first"
     owner.execute("insert into pigou.setting (setting, value) values ('appraised_from', clock_timestamp()::text)")
