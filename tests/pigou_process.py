@@ -28,7 +28,7 @@ from tests.forked import forking, run_forked
 
 READY_WITHIN_S = 100.0
 FREE_MB_MIN = 2500
-RSS_MB_MAX = 500  # what an installation may weigh, idle and after a play
+RSS_MB_MAX = 500  # what an installation may weigh, idle and after a play; an appraisal, which comes and goes, adds to it
 
 
 class RunningPigou:
@@ -89,6 +89,15 @@ class RunningPigou:
             with contextlib.suppress(psutil.NoSuchProcess):  # a backend may end at any time
                 total += process.memory_info().rss
         return total / 1e6
+
+    @property
+    def is_appraising(self) -> bool:
+        """Whether a process that appraises, which comes and goes, is there."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if "--appraise" in process.cmdline():
+                    return True
+        return False
 
     def stop(self, within_s: float = 15.0) -> int:
         """Ask it to stop and answer its exit code. Kills it, and says so, when it does not."""
