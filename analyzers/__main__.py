@@ -45,7 +45,7 @@ def main() -> int:
     threading.excepthook = _end
     deliverer = Deliverer(arguments.dsn, dict(os.environ), arguments.delivery_within_s)
     deliverer.start()
-    appraising = Appraising(arguments.dsn, dict(os.environ), first_after_s=FIRST_AFTER_S)
+    appraising = Appraising(arguments.dsn, dict(os.environ), first_after_s=arguments.appraises_after_s)
     _run_clock(arguments.dsn, arguments.interval_s, stop, deliverer, appraising)
     appraising.stop()
     deliverer.stop()
@@ -92,6 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dsn", default=os.environ.get("PIGOU_DATABASE_URL"), help="database, default PIGOU_DATABASE_URL")
     parser.add_argument("--interval-s", type=float, default=2.0, help="pause between rounds")
     parser.add_argument("--delivery-within-s", type=float, default=WITHIN_S, help="how long telling a channel may take")
+    parser.add_argument("--appraises-after-s", type=float, default=FIRST_AFTER_S, help="before the first appraisal of the clock")
     parser.add_argument("--once", action="store_true", help="run one round and exit; nothing is delivered")
     parser.add_argument("--appraise", action="store_true", help="appraise what has changed, once, and exit")
     parser.add_argument("--all", action="store_true", help="with --appraise: nothing more is on its way, so wait for nothing")

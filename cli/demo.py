@@ -22,6 +22,8 @@ from cli.supervise import Supervisor, module_part
 from cli.terminal import remark, say
 from cli.up import Addresses, HostOption, port_option, ready_line, run, usual_or_free
 
+_PLAYS_FOR_S = 300.0
+"""Until then the clock appraises nothing: it would judge half of a fortnight."""
 PLAYED_WITHIN_S = 600.0
 
 HttpPort: TypeAlias = Annotated[int | None, port_option("--http-port", "Where OTLP/HTTP is received (4318)")]
@@ -73,6 +75,7 @@ def demo(
         None,
         lambda running: _show(where, running, named=bool(home)),
         first=lambda supervisor, running: _fill(supervisor, running, where, wanted, live),
+        appraises_after_s=None if wanted.finished else _PLAYS_FOR_S,
     )
 
 

@@ -106,8 +106,10 @@ def run(
     when_ready: Callable[[Running], None],
     *,
     first: Callable[[Supervisor, Running], None] = lambda _supervisor, _running: None,
+    appraises_after_s: float | None = None,
 ) -> None:
-    """Run an installation until a signal stops it. `first` runs when all parts answer, before `when_ready`.
+    """Run an installation until a signal stops it. `first` runs when all parts answer, before `when_ready`; the clock appraises
+    after `appraises_after_s` for the first time, if not as usual.
 
     The books are in the database at `url`, or in the home's embedded one.
     Raises CommandError when a part cannot be run, or the home or a port is taken (exit code 2).
@@ -119,7 +121,7 @@ def run(
         with contextlib.nullcontext() if url else home.server_alone(), supervisor.signals():
             try:
                 dsn = url or home.cluster.dsn()
-                _start(supervisor, home, addresses, dsn, embedded=not url)
+                _start(supervisor, home, addresses, dsn, embedded=not url, appraises_after_s=appraises_after_s)
                 running = _running(supervisor, addresses, dsn)
                 home.write_run_file(running)
                 first(supervisor, running)
@@ -187,10 +189,12 @@ def _bound(host: str, port: int, option: str) -> socket.socket:
     return bound
 
 
-def _start(supervisor: Supervisor, home: Home, addresses: Addresses, dsn: str, *, embedded: bool) -> None:
+def _start(
+    supervisor: Supervisor, home: Home, addresses: Addresses, dsn: str, *, embedded: bool, appraises_after_s: float | None
+) -> None:
     """Start every part: all import while the database comes up; then the schema, then the parts proper."""
     prepare = module_part("prepare", "cli.prepare", ["--dsn", dsn], once=True)
-    parts = parts_of(addresses, dsn, home)
+    parts = parts_of(addresses, dsn, home, appraises_after_s)
     for part in (prepare, *parts):
         supervisor.start(part, held=True)
     if embedded:
@@ -206,8 +210,9 @@ def _start(supervisor: Supervisor, home: Home, addresses: Addresses, dsn: str, *
     supervisor.wait_for([part.name for part in parts], READY_WITHIN_S)
 
 
-def parts_of(addresses: Addresses, dsn: str, home: Home) -> list[Part]:
-    """The parts that work on the database."""
+def parts_of(addresses: Addresses, dsn: str, home: Home, appraises_after_s: float | None = None) -> list[Part]:
+    """The parts that work on the database. `appraises_after_s`: when the clock appraises for the first time, if not as usual."""
+    waits = [] if appraises_after_s is None else ["--appraises-after-s", str(appraises_after_s)]
     host, reach = addresses.host, addresses.reach_host
     http, grpc = answers_http(reach, addresses.http_port), answers_tcp(reach, addresses.grpc_port)
     ports = ["--http-port", str(addresses.http_port), "--grpc-port", str(addresses.grpc_port)]
@@ -218,7 +223,7 @@ def parts_of(addresses: Addresses, dsn: str, home: Home) -> list[Part]:
             ["--dsn", dsn, "--host", host, *ports, "--spool", str(home.spool)],
             answers=lambda: http() and grpc(),
         ),
-        module_part("analyzers", "analyzers", ["--dsn", dsn]),
+        module_part("analyzers", "analyzers", ["--dsn", dsn, *waits]),
     ]
     if addresses.dashboard_port is not None:
         port = addresses.dashboard_port
