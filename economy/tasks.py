@@ -56,17 +56,6 @@ def draw_cell(task_class: str, rng: Random) -> Cell:
     return Cell(task_class, difficulty, value)
 
 
-def poisson(mean: float, rng: Random) -> int:
-    """A Poisson count, by multiplying uniforms: means here are at most a few dozen."""
-    if mean <= 0.0:
-        return 0
-    limit, product, count = math.exp(-mean), rng.random(), 0
-    while product > limit:
-        product *= rng.random()
-        count += 1
-    return count
-
-
 def draw_task(number: int, at_s: float, fraction: float, rng: Random) -> Task:
     """One task of the steady stream, at a given time."""
     pairs = [(tenant, name, weight) for tenant, mix in MIX.items() for name, weight in mix.items()]
@@ -77,23 +66,33 @@ def draw_task(number: int, at_s: float, fraction: float, rng: Random) -> Task:
 
 
 def arrival_times(starts_at: datetime, days: float, per_day: float, rng: Random) -> list[float]:
-    """Seconds since the start of a Poisson stream with the daily and weekly rhythm, in order."""
+    """Seconds since the start of a Poisson stream with the daily and weekly rhythm, in order.
+
+    The same draws give the same stream at any hour that the period starts, earlier or later as the rhythm has it: the k-th task
+    comes when as much is expected to have come as the k-th arrival of a stream of rate one says. Source: Çinlar, Introduction to
+    Stochastic Processes (1975), §4.7.
+    """
     times: list[float] = []
+    ahead = rng.expovariate(1.0)
     for hour in range(math.ceil(days * 24)):
         wall = starts_at + timedelta(hours=hour)
         share = min(1.0, days * 24 - hour)
         mean = per_day / 24 * HOUR_WEIGHT[wall.hour] * WEEKDAY_WEIGHT[wall.weekday()] * share
-        times += [hour * 3_600.0 + rng.random() * 3_600.0 * share for _ in range(poisson(mean, rng))]
-    return sorted(times)
+        while ahead < mean:
+            times.append((hour + share * ahead / mean) * 3_600.0)
+            ahead += rng.expovariate(1.0)
+        ahead -= mean
+    return times
 
 
 def stream(starts_at: datetime, days: float, tasks_per_day: int, rng: Random) -> list[Task]:
-    """The steady stream of the period: every class but the reports."""
+    """The steady stream of the period: every class but the reports. The same draws give the same tasks at any hour."""
+    what = Random(rng.getrandbits(64))
     working_week = sum(WEEKDAY_WEIGHT) / 7
     bursts = 5 / 7 * len(REPORT_SLOTS_OFFICE_S) * report_burst(tasks_per_day)
     per_day = max(0.0, tasks_per_day - bursts) / working_week
     times = arrival_times(starts_at, days, per_day, rng)
-    return [draw_task(number, at_s, at_s / (days * DAY_S), rng) for number, at_s in enumerate(times)]
+    return [draw_task(number, at_s, at_s / (days * DAY_S), what) for number, at_s in enumerate(times)]
 
 
 def report_burst(tasks_per_day: int) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
+from random import Random
 
 import pytest
 
 from economy.faults import fault_by_key
-from economy.parameters import EMBEDDING_MODEL, ENGINE, TENANTS
+from economy.parameters import EMBEDDING_MODEL, ENGINE, HOUR_WEIGHT, TENANTS, WEEKDAY_WEIGHT
 from economy.play import in_order
 from economy.schedule import Schedule, schedule
 from economy.spans import PlannedSpan
+from economy.tasks import arrival_times, stream
 from economy.truth import Truth
 
 UNTIL = datetime(2026, 11, 23, 15, tzinfo=UTC)
@@ -67,6 +69,30 @@ def test_the_same_arguments_give_the_same_plan_and_others_do_not() -> None:
     ids = {span.span_id for span in first.recorder.spans}
     for other in (schedule(6, UNTIL, 2.0, 120), schedule(5, UNTIL + timedelta(hours=1), 2.0, 120)):
         assert not ids & {span.span_id for span in other.recorder.spans}
+
+
+def test_a_seed_has_the_same_tasks_at_whatever_hour_its_fortnight_ends() -> None:
+    """So what the demo's first user finds is what its tests find, at another hour of another day."""
+    plans = [stream(UNTIL - timedelta(days=14, hours=ago), 14.0, 400, Random("5/tasks")) for ago in (0, 5, 61)]
+    what = [[(task.number, task.tenant, task.cell, task.stored_answer) for task in plan] for plan in plans]
+    assert what[0] == what[1] == what[2]
+    assert len({tuple(task.at_s for task in plan) for plan in plans}) == 3
+    assert what[0] != [
+        (task.number, task.tenant, task.cell, task.stored_answer)
+        for task in stream(UNTIL - timedelta(days=14), 14.0, 400, Random("6/tasks"))
+    ]
+
+
+def test_as_many_come_in_an_hour_as_its_rhythm_says() -> None:
+    """Counts by hour are Poisson's about the rhythm: their χ² lies where that of 336 hours does, but once in ten thousand."""
+    starts_at = UNTIL - timedelta(days=14)
+    counts = Counter(int(at_s // 3_600.0) for at_s in arrival_times(starts_at, 14.0, 2_400.0, Random(11)))
+    squares = 0.0
+    for hour in range(14 * 24):
+        wall = starts_at + timedelta(hours=hour)
+        mean = 100.0 * HOUR_WEIGHT[wall.hour] * WEEKDAY_WEIGHT[wall.weekday()]
+        squares += (counts[hour] - mean) ** 2 / mean
+    assert 247.0 < squares < 439.0
 
 
 def test_the_zone_in_which_the_end_is_written_changes_nothing() -> None:
