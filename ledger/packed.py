@@ -42,7 +42,8 @@ class PackedRecords(Sequence[ReadyRecord]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and self._unpacked() == list(other)  # pyright: ignore[reportUnknownArgumentType]
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        raise TypeError("records are unhashable, as a list of them is")
 
     def _unpacked(self) -> list[ReadyRecord]:
         if self._records is None:
