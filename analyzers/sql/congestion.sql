@@ -13,11 +13,12 @@ select tenant_id, tenant from pigou.tenant where tenant_id <> 0 order by tenant_
 
 -- name: served
 -- Requests of a tenant as an engine served them, by its own spans. Fresh prompt tokens are the caller's word where it is a call of
--- ours, since engines do not tell what their prefix cache held. λ is that of the task.
+-- ours, since engines do not tell what their prefix cache held. λ is what the task was settled with, if it was.
 select r.trace_id, r.span_id, coalesce(k.task_class, r.task_class, ''), extract(epoch from r.started_at)::float8,
        x.queue_s, x.prefill_s, x.decode_s, coalesce(x.kv_tokens, c.total_input_tokens + x.output_tokens)::float8, x.batch,
        coalesce(p.input_tokens, c.input_tokens)::float8, coalesce(c.total_input_tokens, c.input_tokens)::float8,
-       x.output_tokens::float8, x.proposed, x.accepted, k.lambda_usd_per_s::float8, k.deadline_s
+       x.output_tokens::float8, x.proposed, x.accepted, k.lambda_usd_per_s::float8, k.deadline_s,
+       k.trace_id is not null
   from pigou.record r
   left join pigou.call c on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
   left join pigou.task k on k.tenant_id = r.tenant_id and k.trace_id = r.trace_id
@@ -45,10 +46,12 @@ select r.trace_id, r.span_id, coalesce(k.task_class, r.task_class, ''), extract(
  limit %(limit)s
 
 -- name: solved_lambdas
--- The prices of a second that were solved and hold now, by class: 0 where the SLA is slack.
-select distinct on (task_class) task_class, lambda_usd_per_s::float8, lambda_source
-  from pigou.price_vector where tenant_id = %(tenant_id)s
- order by task_class, revision desc
+-- The prices of a second that were solved for limits on latency and hold now, by class: 0 where the limit is slack.
+select task_class, lambda_usd_per_s::float8
+  from (select distinct on (task_class) task_class, lambda_usd_per_s, lambda_source
+          from pigou.price_vector where tenant_id = %(tenant_id)s
+         order by task_class, revision desc) held
+ where lambda_source = 'dual' and lambda_usd_per_s is not null
 
 -- name: pressure
 -- How long queues were and how full the KV cache was, by what an engine's own metrics say, where it sends any. Whose requests they were

@@ -19,6 +19,7 @@ from analyzers.modes.serving_congestion import look
 from economy.engine import Arrival, Process, Service, serve
 from economy.parameters import ENGINE, EngineParameters
 from ledger.post import open_tenants
+from ledger.price_policies import add_policies, stated_policy
 from ledger.price_vector import read_prices
 from tests.books import AT, chat, export, one, rows
 from tests.desk import book
@@ -187,8 +188,25 @@ def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg
     assert found.detail == {"waiting": 3.0, "kv_share": pytest.approx(0.88), "points": 4}
 
 
-def test_lambda_is_the_solved_one_where_there_is_one(dsn: str, writer: psycopg.Connection) -> None:
+def test_a_delay_is_worth_what_its_tasks_were_settled_with_whatever_is_solved_meanwhile(
+    dsn: str, writer: psycopg.Connection, owner: psycopg.Connection
+) -> None:
     day(dsn, writer, PLAIN)
+    reports_may_wait(owner)
+    before = looks(writer, "heavy")
+    put_vector(writer, "quick", "ch*", lambda_usd_per_s=0, lambda_source="dual", source="dual")  # an SLA that is slack
+    assert looks(writer, "heavy") == before
+
+    owner.execute("delete from pigou.task where task_class = 'chat'")  # not settled yet
+    add_policies(writer, None, [stated_policy({"task_class": "chat", "lambda_usd_per_s": "0.0005"})], "test")
+    assert [each.usd_per_day for each in looks(writer, "heavy")] == [each.usd_per_day for each in before]
+
+
+def test_lambda_is_the_dual_of_an_sla_where_nobody_states_one(
+    dsn: str, writer: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    day(dsn, writer, PLAIN)
+    owner.execute("update pigou.task set lambda_usd_per_s = null where task_class = 'chat'")
     put_vector(writer, "quick", "ch*", lambda_usd_per_s=0, lambda_source="dual", source="dual")
     (heavy,) = looks(writer, "heavy")
     assert heavy.usd_per_day == 0.0  # the SLA of whom it delays is slack: a second more costs them nothing
