@@ -70,10 +70,19 @@ class Pressure:
     kv_share: float | None
 
 
-def engines_of(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[str]:
+class Service(NamedTuple):
+    """That an engine served a tenant: when its first and its last request came, and when the last of them was recorded."""
+
+    engine: str
+    first_at: datetime
+    last_at: datetime
+    recorded_at: datetime
+
+
+def engines_of(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Service]:
     """The engines that served a tenant and said how."""
     given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
-    return [engine for engine, _ in connection.execute(_SQL["engines_of"], given).fetchall()]
+    return [Service(*row) for row in connection.execute(_SQL["engines_of"], given).fetchall()]
 
 
 def tenants(connection: psycopg.Connection) -> list[tuple[int, str]]:
