@@ -18,6 +18,7 @@ _NAMES = (
     "rollouts",
     "live",
     "plays",
+    "pieces",
 )
 
 
