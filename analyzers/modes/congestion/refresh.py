@@ -92,10 +92,7 @@ def _due(
     is_time = is_all or before is None or window.until >= before + _HOUR + _SETTLES
     if not (came and is_time) and not (hour < until and (is_time or is_live)):
         return None
-    since = min([hour, *came])
-    if before is None or last_at - since > _APART_MAX:
-        since = first_at
-    return _Due(hour, _floor(since, _DAY_S), until, last_hours, to)
+    return _Due(hour, first_day(first_at, last_at, None if before is None else min([hour, *came])), until, last_hours, to)
 
 
 def hours_over(now: datetime, last_at: datetime, *, is_live: bool) -> datetime:
@@ -105,6 +102,16 @@ def hours_over(now: datetime, last_at: datetime, *, is_live: bool) -> datetime:
     """
     over = _floor(now - _SETTLES, _HOUR_S)
     return over if is_live else min(over, _floor(last_at, _HOUR_S))
+
+
+def first_day(first_at: datetime, last_at: datetime, came_at: datetime | None) -> datetime:
+    """From which midnight on an engine's delays are measured that served from `first_at` to `last_at`.
+
+    `came_at`: the earliest of what came since they were last measured; None where they never were. A day or two are measured by
+    themselves; with more than that everything is, so that one fit speaks of all, as it would had nobody measured before.
+    """
+    since = first_at if came_at is None or last_at - came_at > _APART_MAX else came_at
+    return _floor(since, _DAY_S)
 
 
 def _one(connection: psycopg.Connection, query: str, given: dict[str, Any]) -> datetime | None:
