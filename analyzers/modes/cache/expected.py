@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats
-from analyzers.modes.cache.prompts import LIFETIME_S, Pieces, Prompts, Resends
+from analyzers.modes.cache.pieces import Pieces
+from analyzers.modes.cache.prompts import LIFETIME_S, Prompts, Resends
 from analyzers.modes.cache.survival import Limits, Survival, depreciation, limits, survival
 
 Evidence: TypeAlias = Literal["worked", "keys", "equal writes", "growing prompts", "none"]
