@@ -201,9 +201,9 @@ def main() -> int:
     head = ["economy", "runs", "raise anything", "elsewhere", "found", "median error", "within ±25 %"]
     parts.append(table(head, [cells for cells, _ in stories]))
     broken |= not all(kept for _, kept in stories)
-    command = (
-        f"`python -m bench truth cache --replications {options.replications} --seed {options.seed} --write` made these tables."
-    )
+    of = "" if options.data is None else " --data DIR"
+    given = f"{of} --replications {options.replications} --seed {options.seed} --write"
+    command = f"`python -m bench truth cache{given}` made these tables."
     print("\n\n".join([command, *parts]))
     if options.write:
         replace_section(MODES, "cache", "\n\n".join([command, *parts]))
