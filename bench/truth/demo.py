@@ -3,9 +3,9 @@
 usage: python -m bench truth demo [--replications 500] [--seed 1] [--only WORDS] [--write]
 
 Each replication plays a fortnight of arrivals and decisions in memory (no spans, no engine, no books): routes with the logged
-propensity of what was chosen, as routers log it; how hard a task is shows in its tokens alone, as it does there; verifications
-and confirmations, whose exploration nobody logs, with the context that decides them; caching and reuse, which are never explored, but
-change during the fortnight. Qualities, costs and seconds are drawn around what the model expects. The truth is that expectation.
+propensity of what was chosen, as routers log it; verifications and confirmations, whose exploration nobody logs, with the context
+that decides them; caching and reuse, which are never explored, but change during the fortnight. How hard a task is shows in its
+tokens alone. Qualities, costs and seconds are drawn around what the model expects. The truth is that expectation.
 `--write` puts the table between the markers of docs/methods.md. Exit 1 when a promise is broken.
 """
 
