@@ -80,7 +80,10 @@ class Resends:
 
 
 def resends(prompts: Prompts) -> Resends:
-    """Find what was sent again: by keys where they are stated, otherwise by the order of calls in a sequence."""
+    """Find what was sent again: by keys where they are stated, otherwise by the order of calls in a sequence.
+
+    A call that states no key may have sent the prefix of its sequence too, so that the next one is no older than it.
+    """
     previous = previous_of(prompts.sequence)
     tokens, same = np.full(len(prompts), np.nan), np.zeros(len(prompts), dtype=bool)
     held: dict[int, int] = {}
@@ -90,7 +93,9 @@ def resends(prompts: Prompts) -> Resends:
             continue
         known = _leading(keys, held)
         if known:
-            previous[index], same[index] = held[keys[known - 1]], True
+            before = int(previous[index])
+            unkeyed = before if before >= 0 and not prompts.keys[before] else -1
+            previous[index], same[index] = max(held[keys[known - 1]], unkeyed), True
             tokens[index] = prompts.whole[index] * known / len(keys)
         if len(keys) == 1:
             (key,) = keys

@@ -72,6 +72,16 @@ def test_a_call_that_does_not_use_the_cache_tells_nothing_of_how_long_it_keeps_t
     assert told == [[[100.0], [True]], [[100.0, 100.0, 100.0], [False, False, True]]]
 
 
+def test_a_call_without_a_key_may_have_renewed_the_prefix_of_its_sequence() -> None:
+    """Keys stated only of what was read: the last call found what the third, which missed it, had sent 100 s before."""
+    prompts = made(4, read=[0.0, 8_000.0, 0.0, 8_000.0], keys=((), (1,), (), (1,)), write_rate=np.full(4, np.nan))
+    sent = resends(prompts)
+    assert sent.previous.tolist() == [-1, 0, 1, 2]
+    assert sent.tokens[3] == 8_000.0
+    apart = resends(replace(prompts, sequence=np.array([0, 1, 2, 3])))
+    assert apart.previous.tolist() == [-1, -1, -1, 1], "a call of another sequence has nothing to do with it"
+
+
 def test_prompts_that_grow_tell_what_repeats() -> None:
     n = 60
     sizes = np.tile([4_000.0, 5_000.0, 6_000.0], n // 3)
