@@ -9,6 +9,7 @@ _NAMES = (
     "effects",
     "routing",
     "economies",
+    "bands",
     "demo",
     "findings",
     "duals",
