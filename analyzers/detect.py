@@ -93,7 +93,8 @@ def detect(
     What is looked at ends with a tenant's last hour with calls (now, if that was more than four weeks ago) and goes back four
     weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations.
     `only_due`: leave out looks that nothing came for since they were last taken, unless that is long ago, and for the next run
-    those that were just taken and take long, unless `is_all`: there is no next run. `opened` is called whenever a look has opened
+    those that were just taken and take long. `is_all`: nothing more is on its way and there is no next run, so that nothing is
+    left for it. `opened` is called whenever a look has opened
     a finding, so that it can be told at once. Wants an idle connection in autocommit.
     """
     modes = modes_of_run() if modes is None else modes
@@ -102,7 +103,7 @@ def detect(
     places = opened_in_all = resolved = 0
     problems: list[tuple[str, str, str]] = []
     if since is None and until is None:  # first, since looks at decisions ask who waited for whom
-        refresh_engine_prices(connection, now)
+        refresh_engine_prices(connection, now, is_all=is_all)
     planned, left = _planned(connection, tenants, modes, began, only_due=only_due, may_rest=not is_all)
     for number, (tenant, mode) in enumerate(planned, 1):
         became = _detect_one(connection, tenant, mode, modes[mode], _When(now, seen))
@@ -128,14 +129,18 @@ def _planned(
     may_rest: bool,
 ) -> tuple[list[tuple[_Tenant, Mode]], int]:
     """The looks to be taken, in order: of what is equally soon done, all tenants by one mode and then by the next. And how many
-    are left for the next run, since they were just taken and take long."""
+    are left for the next run, since they were just taken and take long.
+
+    Without a next run (`may_rest` false) mode comes after mode: what one finds is there for those that ask for it.
+    """
     if not only_due:
         return [(tenant, mode) for mode in modes for tenant in tenants], 0
     found: list[tuple[_Tenant, Due]] = []
     for tenant in tenants:
         found += [(tenant, each) for each in due(connection, tenant.tenant_id, modes, now)]
     turn = {mode: place for place, mode in enumerate(modes)}
-    taken = sorted((one for one in found if not (one[1].rests and may_rest)), key=lambda one: (*one[1].order, turn[one[1].mode]))
+    taken = [one for one in found if not (one[1].rests and may_rest)]
+    taken.sort(key=lambda one: (*(one[1].order if may_rest else ()), turn[one[1].mode]))
     return [(tenant, each.mode) for tenant, each in taken], len(found) - len(taken)
 
 

@@ -52,7 +52,7 @@ def appraise(
     first, last = _midnight(since), _midnight(until + timedelta(days=1)) if until else None
     with open_database("writer", home) as books, _progress() as told:
         done = run(books, first, last, seed, told, is_all=True)
-        detected = detect(books, first, last, progress=told)
+        detected = detect(books, first, last, progress=told, is_all=True)
         evaluate(books)
         produce(books)
         capitalise(books, progress=told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from importlib import resources
@@ -15,6 +16,7 @@ from analyzers.decisions.derive import DOSE, state_assignment
 from cli.terminal import one_line
 from economy.emit import EmissionError
 from economy.play import EconomySettings, play
+from economy.truth import Truth
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.errors import LedgerError
@@ -44,8 +46,13 @@ _LIMITS = (
 longer. Tasks and decisions are priced by policy all the same; what is injected, and what is found of it, stays as it was."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Import the fleet's rates and price policy, play the period, state budgets, write its truth; answers the exit code."""
+def main(
+    arguments: list[str] | None = None, player: Callable[[EconomySettings, Callable[[int, int], None]], Truth] = play
+) -> int:
+    """Import the fleet's rates and price policy, play the period, state budgets, write its truth; answers the exit code.
+
+    `player` plays it: all at once, unless somebody wants it otherwise.
+    """
     options = _parser().parse_args(arguments)
     progress: Path = options.progress
     settings = EconomySettings(endpoint=options.endpoint, seed=options.seed, until=options.until, days=options.days)
@@ -59,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             for kind in _RECORDED:
                 state_assignment(books, 0, kind, "*", "recorded", "the economy's own page")
             state_assignment(books, 0, DOSE, _DOSED, "recorded", "the economy's own page")
-        truth = play(settings, lambda done, total: _tell(progress, done, total))
+        truth = player(settings, lambda done, total: _tell(progress, done, total))
         with connect(options.dsn, "writer", application="pigou-demo") as books:
             _state_budgets(books)
             for tenant, task_class, limits in _LIMITS:

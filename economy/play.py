@@ -90,7 +90,7 @@ def play(settings: EconomySettings, on_progress: Callable[[int, int], None] | No
         for number, emission in enumerate(emissions):
             if on_progress is not None and number % PROGRESS_EVERY == 0:
                 on_progress(number, len(emissions))
-            _emit(emitter, emission)
+            emit(emitter, emission)
     if on_progress is not None:
         on_progress(len(emissions), len(emissions))
     return truth
@@ -116,7 +116,7 @@ def live(settings: EconomySettings, rate_per_minute: float, stop: threading.Even
                 fleet.arrive(arrival_s)
                 arrival_s += rng.expovariate(rate_per_minute / 60.0)
             for emission in fleet.due(now_s):
-                _emit(emitter, emission)
+                emit(emitter, emission)
             emitter.flush()
             stop.wait(LIVE_TICK_S)
     return emitter.emitted.spans
@@ -166,7 +166,8 @@ class _Live:
         self._version += 1
 
 
-def _emit(emitter: Emitter, emission: Emission) -> None:
+def emit(emitter: Emitter, emission: Emission) -> None:
+    """Hand one span or event over for delivery."""
     if isinstance(emission, PlannedSpan):
         emitter.span(emission)
     else:

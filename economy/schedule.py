@@ -50,8 +50,8 @@ class _Piece:
 def schedule(seed: int, until: datetime, days: float, tasks_per_day: int) -> Schedule:
     """Run the period that ends at `until`. The same arguments give the same schedule, ids included.
 
-    A seed's tasks are the same whenever the period ends, and come as the rhythm of its hours has it. The ids depend on the period,
-    so that another fortnight of the same seed is not taken for a repetition of this one.
+    A seed's tasks are the same whenever the period ends, and come as the rhythm of its hours has it. The ids depend on the
+    period, so that another fortnight of the same seed is not taken for a repetition of this one.
     """
     until = until.astimezone(UTC)
     starts_at = until - timedelta(days=days)

@@ -110,15 +110,22 @@ def tell(schedule: Schedule, seed: int, tasks_per_day: int) -> Truth:
 
 
 def _misallocation(fault: Fault, schedule: Schedule, made: Sequence[Decision]) -> dict[str, object]:
-    """One injected misallocation: its segment, the inequality it violates, and what it lost."""
-    onset_s = fault.onset * schedule.period_s
-    lasted_days = (schedule.period_s - onset_s) / DAY_S
+    """One injected misallocation: its segment, the inequality it violates, and what it lost.
+
+    It begins with the first decision that it turns wrong: a scheduler that is changed on a Saturday does nothing before Monday.
+    """
     if fault.decision == "schedule":
         lost, detail = _congestion(schedule.imposed, schedule)
+        wrong_s = [visitor.visits[0][0].at_s for visitor in schedule.imposing]
     elif fault.decision == "staleness":
         lost, detail = _staleness(schedule)
+        wrong_s = [update.at_s for update in schedule.updates if update.is_stale]
     else:
-        lost, detail = _segment([decision for decision in made if decision.fault == fault.key])
+        affected = [decision for decision in made if decision.fault == fault.key]
+        lost, detail = _segment(affected)
+        wrong_s = [decision.span.start_s for decision in affected]
+    onset_s = max(fault.onset * schedule.period_s, min(wrong_s, default=0.0))
+    lasted_days = (schedule.period_s - onset_s) / DAY_S
     return {
         "key": fault.key,
         "mode": fault.mode,

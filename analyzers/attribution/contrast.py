@@ -21,6 +21,8 @@ from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, In
 from analyzers.effects.scores import EFFECTIVE_MIN
 
 _CHANCE_MIN = 1e-6
+_UNLIKE = 0.25  # standard deviations by which an arm's context may be off that of the decisions that are asked about
+_BY_CHANCE = 2.0  # standard errors of both means that are chance
 _NET = ("quality", "cost", "latency", "risk")
 
 
@@ -143,8 +145,37 @@ class Contrast:
 
     @property
     def is_evident(self) -> bool:
-        """Whether an interval for it keeps its promise (`effects.scores.EFFECTIVE_MIN`)."""
-        return self.effective >= EFFECTIVE_MIN[False]
+        """Whether an interval for it keeps its promise: outcomes enough (`effects.scores.EFFECTIVE_MIN`), of such work."""
+        return self.effective >= EFFECTIVE_MIN[False] and not self.unlike
+
+    @cached_property
+    def unlike(self) -> str:
+        """By what of the context an arm is of other work than these decisions, though weighted to be like them; "" by nothing.
+
+        A mean that is off by more than a quarter of a standard deviation beyond what so few outcomes are off by chance: what an
+        option brings here would be extrapolated from where it was taken, and no interval knows by how much that errs.
+        Source: the limit of Rubin 2001 and of Stuart, Statistical Science 25 (2010), §3.4.
+        """
+        alike = self.fit.alike
+        if not alike.shape[1]:
+            return ""
+        paid = np.abs(self.prices())
+        for place, part in enumerate(self.fit.parts):
+            total = float(paid[place].sum())
+            if not part.moves or total <= 0:
+                continue
+            wanted = paid[place] @ alike[self.decisions] / total
+            n = total**2 / float((paid[place] ** 2).sum())
+            for each in self.arms:
+                if each.counts[place] == 0:
+                    continue
+                off = np.abs(each.shares[place] @ alike[each.rows] - wanted)
+                allowed = _UNLIKE + _BY_CHANCE * math.sqrt(1 / float(each.sizes[place]) + 1 / n)
+                if float(off.max()) > allowed:
+                    names = self.fit.choices.feature_names
+                    worst = int(np.argmax(off))
+                    return names[worst] if worst < len(names) else f"whether {names[worst % len(names)]} is known"
+        return ""
 
     def prices(self) -> Floats:
         """Shape (P, decisions): each decision's prices."""

@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from analyzers.attribution.choices import Choices
+from analyzers.attribution.menus import completed
 from analyzers.attribution.steadiness import averaged, is_steady
 from analyzers.effects import nuisance, observational, propensity
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, own_clusters
@@ -73,6 +74,7 @@ class Fit:
     alone: bool
     method: str
     told: Floats
+    alike: Floats
 
     def part(self, name: Name) -> Part | None:
         """The term of that name, None where it is left out."""
@@ -101,7 +103,7 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
         )
     fitted = Fit(
         choices, parts, chances.own, chances.shared, chances.supported, chances.unidentified, unpriced, fold, tasks, alone,
-        chances.method, told.terms,
+        chances.method, _tilting(choices, time=not chances.across), _standardised(context(choices, time=False, value=False)),
     )  # fmt: skip
     if controls is not None and choices.assignment == "recorded" and not any(fitted.unidentified):
         fitted = replace(fitted, unidentified=_controlled(fitted, floats(controls, "controls", shape=(n, -1)), seed))
@@ -119,6 +121,21 @@ def context(choices: Choices, *, time: bool = True, value: bool = True) -> Float
         unknown = np.column_stack([np.where(missing, means, unknown), missing[:, missing.any(axis=0)]])
     worth = [np.log(np.maximum(choices.v_usd, 1e-9))] if value else []
     return np.column_stack([unknown, *worth, *([choices.decided_at] if time else [])])
+
+
+def _tilting(choices: Choices, *, time: bool) -> Floats:
+    """Context, without V, as far as it tells who is like whom: with curves wherever all decisions together bear them, since a
+    straight line from the easy tasks, which chose an option, to the hard ones takes those between for half as likely to have."""
+    n = len(choices)
+    if n > ROWS_LEARNT:
+        return nuisance.design(context(choices, time=time, value=False), choices.chosen, len(choices.options)).terms
+    return nuisance.design(context(choices, time=time, value=False), np.zeros(n, dtype=np.int64), 1).terms
+
+
+def _standardised(columns: Floats) -> Floats:
+    """Columns in their own standard deviations; without those that do not vary 0."""
+    spread = columns.std(axis=0)
+    return np.where(spread > 1e-12, (columns - columns.mean(axis=0)) / np.maximum(spread, 1e-12), 0.0)
 
 
 def _learnt_from(chosen: Ints, options: int, seed: int) -> tuple[Bools | None, Bools | None]:
@@ -183,12 +200,9 @@ def _chances(choices: Choices, ready: nuisance.Design, fold: Ints, learnt_from: 
     log = propensity.read_log(choices.chosen, np.zeros(n), own, options=options, clusters=choices.tasks, menu=menu)
     reasons = propensity.snips(log).unidentified
     chance = log.menu
-    if chance is None:  # only the chosen option's is known: what is left is shared as a model would share it
-        others = nuisance.probability_model(ready, choices.chosen, options, fold, learnt_from=learnt_from)
-        others[np.arange(n), choices.chosen] = 0.0
-        total = np.maximum(others.sum(axis=1), 1e-12)
-        chance = others * ((1 - own) / total)[:, None]
-        chance[np.arange(n), choices.chosen] = own
+    if chance is None:  # only the chosen option's is known
+        modelled = nuisance.probability_model(ready, choices.chosen, options, fold, learnt_from=learnt_from)
+        chance = completed(choices.chosen, own, context(choices), modelled)
     return _Chances(chance, chance, chance > 0, reasons, "doubly robust, logged propensities")
 
 

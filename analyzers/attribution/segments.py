@@ -149,7 +149,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
         changes, errors, downstream = _changes(fit, steps), _change_errors(fit, steps), _downstream(fit, steps, basis)
     else:
         regret = _nothing(fit, pool, basis, every, chosen)
-    status, why, needs = _judged(fit, pool, regret, evident, chosen, materiality_usd * len(rows))
+    status, why, needs = _judged(fit, pool, regret, every, chosen, materiality_usd * len(rows))
     options = tuple(totals.get(b) for b in range(len(fit.choices.options)))
     name = fit.choices.options[chosen]
     made = Segment(
@@ -297,6 +297,12 @@ def _nothing(fit: Fit, pool: Ints, basis: Basis, every: dict[int, Contrast | Non
     most = max((each.effective for each in every.values() if each is not None), default=0.0)
     why = f"the better known alternative has outcomes worth {most:.1f} independent tasks here, an interval needs {wanted:.0f}"
     more = Needs(outcomes=math.ceil(basis.n * (wanted / most - 1))) if most > 0 else None
+    unlike = next((each.unlike for each in every.values() if each is not None and each.effective >= wanted), "")
+    if unlike:
+        why, more = (
+            f"the alternatives were taken on other work: their {unlike} is another, and what they bring here is not seen",
+            None,
+        )
     if all(each is None for each in every.values()):
         possible = any(fit.supported[:, b].any() for b in every)
         why = "no alternative was taken on such tasks" + ("" if possible else ", nor could it have been")
@@ -307,17 +313,22 @@ def _judged(
     fit: Fit,
     pool: Ints,
     regret: Estimate,
-    evident: dict[int, Contrast],
+    every: dict[int, Contrast | None],
     chosen: int,
     materiality_usd: float,
 ) -> tuple[Status, str, Needs | None]:
     """Status, why and needs of a segment; what its terms leave out is said in either case."""
     names = fit.choices.options
-    unknown = [names[b] for b in range(len(names)) if b != chosen and b not in evident]
+    evident = {b: each for b, each in every.items() if each is not None and each.is_evident}
     notes = list(fit.unpriced)
-    if evident and unknown:
-        reason = next((unidentified(fit, pool, names.index(name), chosen) for name in unknown), "")
-        notes.append(f"{', '.join(unknown)}: {reason or 'too few outcomes here'}")
+    reasons: dict[str, list[str]] = {}
+    for b in (b for b in range(len(names)) if evident and b != chosen and b not in evident):
+        one = every.get(b)
+        known = one is not None and one.effective >= EFFECTIVE_MIN[False]
+        why = f"taken on other work ({one.unlike})" if one is not None and known else "too few outcomes here"
+        reason = unidentified(fit, pool, b, chosen) or why
+        reasons.setdefault(reason, []).append(names[b])
+    notes += [f"{', '.join(options)}: {reason}" for reason, options in reasons.items()]
     if regret.status != "identified":
         status: Status = "not_identified" if regret.status == "not_identified" else "not_enough_evidence"
         return status, "; ".join([regret.why, *notes]), regret.needs

@@ -29,7 +29,7 @@ INEQUALITIES = {
     "writes never repaid": "savings by reads < write premium: what was written is not repaid while it lives (eq. 10)",
     "missed hits": "savings by reads > write premium of a prefix that is sent again within its lifetime and not cached (eq. 10)",
 }
-METHOD = "cache/1: survival of prefixes; calls against those of a cache at work"
+METHOD = "cache/2: survival of prefixes; calls against those of a cache at work"
 _DAY_S = 86_400.0
 _EXAMPLES = 5
 

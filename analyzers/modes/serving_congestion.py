@@ -86,7 +86,7 @@ def looking() -> LookAt:
 
     def look_at(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
         found: list[Look] = []
-        engines = engines_of(connection, tenant_id, window)
+        engines = [each.engine for each in engines_of(connection, tenant_id, window)]
         for engine in engines:
             if (engine, window) not in known:
                 known[engine, window] = _view(read(connection, engine, window))

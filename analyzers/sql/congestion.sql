@@ -1,6 +1,6 @@
 -- name: engines_of
--- The engines that served a tenant's requests and said how, with how many, within a time.
-select coalesce(r.attributes->>'allocation.engine', r.service) as engine, count(*)
+-- The engines that served a tenant's requests and said how, within a time: when first and last, and when the last of it was recorded.
+select coalesce(r.attributes->>'allocation.engine', r.service) as engine, min(r.started_at), max(r.started_at), max(r.recorded_at)
   from pigou.record r
  where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role = 'call'
    and (r.attributes ? 'allocation.engine.decode_s' or r.attributes ? 'gen_ai.latency.time_in_model_decode')
@@ -13,11 +13,12 @@ select tenant_id, tenant from pigou.tenant where tenant_id <> 0 order by tenant_
 
 -- name: served
 -- Requests of a tenant as an engine served them, by its own spans. Fresh prompt tokens are the caller's word where it is a call of
--- ours, since engines do not tell what their prefix cache held. λ is that of the task.
+-- ours, since engines do not tell what their prefix cache held. λ is what the task was settled with, if it was.
 select r.trace_id, r.span_id, coalesce(k.task_class, r.task_class, ''), extract(epoch from r.started_at)::float8,
        x.queue_s, x.prefill_s, x.decode_s, coalesce(x.kv_tokens, c.total_input_tokens + x.output_tokens)::float8, x.batch,
        coalesce(p.input_tokens, c.input_tokens)::float8, coalesce(c.total_input_tokens, c.input_tokens)::float8,
-       x.output_tokens::float8, x.proposed, x.accepted, k.lambda_usd_per_s::float8, k.deadline_s
+       x.output_tokens::float8, x.proposed, x.accepted, k.lambda_usd_per_s::float8, k.deadline_s,
+       k.trace_id is not null
   from pigou.record r
   left join pigou.call c on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
   left join pigou.task k on k.tenant_id = r.tenant_id and k.trace_id = r.trace_id
@@ -45,10 +46,12 @@ select r.trace_id, r.span_id, coalesce(k.task_class, r.task_class, ''), extract(
  limit %(limit)s
 
 -- name: solved_lambdas
--- The prices of a second that were solved and hold now, by class: 0 where the SLA is slack.
-select distinct on (task_class) task_class, lambda_usd_per_s::float8, lambda_source
-  from pigou.price_vector where tenant_id = %(tenant_id)s
- order by task_class, revision desc
+-- The prices of a second that were solved for limits on latency and hold now, by class: 0 where the limit is slack.
+select task_class, lambda_usd_per_s::float8
+  from (select distinct on (task_class) task_class, lambda_usd_per_s, lambda_source
+          from pigou.price_vector where tenant_id = %(tenant_id)s
+         order by task_class, revision desc) held
+ where lambda_source = 'dual' and lambda_usd_per_s is not null
 
 -- name: pressure
 -- How long queues were and how full the KV cache was, by what an engine's own metrics say, where it sends any. Whose requests they were
@@ -61,23 +64,43 @@ select coalesce(m.attributes->>'engine', '') as engine, coalesce(m.attributes->>
    and m.name in ('vllm:num_requests_waiting', 'vllm:num_requests_running', 'vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc')
  group by 1, 2, 3 order by 1, 2, 3
 
--- name: measured
--- The last hour of an engine that was priced for a tenant, and the last day of which its delays were measured.
-select (select max(p.valid_from) from pigou.engine_price p
-         where p.tenant_id = %(tenant_id)s and p.engine = %(engine)s and p.source = %(source)s),
-       (select max(x.day) from pigou.externality x where x.tenant_id = %(tenant_id)s and x.engine = %(engine)s)
+-- name: last_priced
+-- The last hour of an engine that was priced for a tenant.
+select max(valid_from) from pigou.engine_price
+ where tenant_id = %(tenant_id)s and engine = %(engine)s and source = %(source)s
 
--- name: first_served
--- When an engine first served a tenant within a time.
-select min(r.started_at) from pigou.record r
- where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role = 'call'
-   and coalesce(r.attributes->>'allocation.engine', r.service) = %(engine)s
+-- name: measured_to
+-- What was written before then was there when an engine was last measured.
+select value::timestamptz from pigou.setting where setting = 'engine_measured_' || %(engine)s
+
+-- name: mark_measured
+-- That an engine is measured, with what was written before a time.
+insert into pigou.setting (setting, value) values ('engine_measured_' || %(engine)s, %(seen_to)s::text)
+on conflict (setting) do update set value = excluded.value
+
+-- name: came_since
+-- The earliest request of a tenant on an engine that was recorded since a time, or whose task was settled since then.
+select least((select min(r.started_at) from pigou.record r
+               where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role = 'call'
+                 and r.recorded_at >= %(seen_to)s and coalesce(r.attributes->>'allocation.engine', r.service) = %(engine)s),
+             (select min(r.started_at)
+                from pigou.task t
+                join pigou.record r on r.tenant_id = t.tenant_id and r.trace_id = t.trace_id and r.role = 'call'
+                 and coalesce(r.attributes->>'allocation.engine', r.service) = %(engine)s
+               where t.tenant_id = %(tenant_id)s and t.settled_at >= %(seen_to)s
+                 and r.started_at >= %(since)s and r.started_at < %(until)s))
 
 -- name: add_engine_price
 -- A price of an hour that is over; what was said of it before stands.
 insert into pigou.engine_price (tenant_id, engine, resource, valid_from, price, unit, price_low, price_high, probes, source)
 values (%(tenant_id)s, %(engine)s, %(resource)s, %(valid_from)s, %(price)s, %(unit)s, %(price_low)s, %(price_high)s, %(probes)s, %(source)s)
 on conflict (tenant_id, engine, resource, valid_from) do nothing
+
+-- name: forget_externalities
+-- What a tenant's classes imposed from a day on is measured again: what is not written anew is nothing.
+update pigou.externality
+   set requests = 0, delay_s = 0, usd = 0, usd_low = 0, usd_high = 0, unpriced_s = 0, measured_at = now()
+ where tenant_id = %(tenant_id)s and engine = %(engine)s and day >= %(day)s and requests > 0
 
 -- name: put_externality
 -- What one class imposed on one tenant on a day, measured again.

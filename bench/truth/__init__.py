@@ -9,6 +9,7 @@ _NAMES = (
     "effects",
     "routing",
     "economies",
+    "bands",
     "demo",
     "findings",
     "duals",
@@ -18,6 +19,7 @@ _NAMES = (
     "rollouts",
     "live",
     "plays",
+    "pieces",
 )
 
 

@@ -30,7 +30,7 @@ from analyzers.modes.cache_misuse import discovered_of
 from bench.tables import replace_section, table
 from bench.truth.cache_economies import DAYS, Economy, Story, economy
 from bench.truth.cache_recorded import recorded_causes
-from bench.truth.caches import INPUT, READ, Provider, Request, mooncake, play, prompts_of
+from bench.truth.caches import INPUT, READ, Provider, Request, mooncake, play, prompts_of, read_by_all
 from bench.truth.replications import Run, replicated
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
@@ -111,9 +111,7 @@ def judged(provider: Provider, requests: list[Request], rng: np.random.Generator
     """What is told of some requests to a provider, a quarter of which do not use its cache, against what it knows."""
     uses = rng.random(len(requests)) >= _OFF
     played = play(requests, uses, provider, rng)
-    every = np.ones(len(requests), dtype=bool)
-    again = [play(requests, every, provider, rng) for _ in range(_RESENT.get(provider.loss, 1))]
-    could = sum(sum(one.read) for one in again) / len(again)
+    could = float(np.mean(read_by_all(requests, provider, rng, _RESENT.get(provider.loss, 1))))
     prompts = prompts_of(requests, played)
     seen = look(prompts, requests[0].at_s - 1, requests[-1].at_s + 1)
     missed = (could - sum(played.read)) * (INPUT - READ)
@@ -203,9 +201,9 @@ def main() -> int:
     head = ["economy", "runs", "raise anything", "elsewhere", "found", "median error", "within ±25 %"]
     parts.append(table(head, [cells for cells, _ in stories]))
     broken |= not all(kept for _, kept in stories)
-    command = (
-        f"`python -m bench truth cache --replications {options.replications} --seed {options.seed} --write` made these tables."
-    )
+    of = "" if options.data is None else " --data DIR"
+    given = f"{of} --replications {options.replications} --seed {options.seed} --write"
+    command = f"`python -m bench truth cache{given}` made these tables."
     print("\n\n".join([command, *parts]))
     if options.write:
         replace_section(MODES, "cache", "\n\n".join([command, *parts]))

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from analyzers.modes.cache.prompts import Prompts
+from analyzers.modes.cache.touches import previous_of
 
 INPUT, READ, WRITE = 3e-6, 0.3e-6, 3.75e-6
 """USD per token."""
@@ -70,7 +71,9 @@ def play(requests: list[Request], uses: np.ndarray, provider: Provider, rng: np.
     """Send the requests; those that do not use the cache neither read it nor leave anything in it."""
     told = Played()
     stored: OrderedDict[int, tuple[float, Written]] = OrderedDict()  # piece → until when it is kept if nobody uses it, its write
-    for request, caches in zip(requests, uses, strict=True):
+    touched = sum(len(request.pieces) for request, caches in zip(requests, uses.tolist(), strict=True) if caches)
+    lives = iter(_lives(provider, touched, rng).tolist())
+    for request, caches in zip(requests, uses.tolist(), strict=True):
         size = request.tokens / len(request.pieces)
         hits, saved = 0, 0.0
         if caches:
@@ -87,7 +90,7 @@ def play(requests: list[Request], uses: np.ndarray, provider: Provider, rng: np.
                     write = Written(size * (WRITE - INPUT))
                     told.writes.append(write)
                     saved -= write.premium_usd
-                stored[piece] = (request.at_s + _life(provider, rng), write)
+                stored[piece] = (request.at_s + next(lives), write)
                 stored.move_to_end(piece)
             while provider.loss == "capacity" and len(stored) > provider.pieces_max:
                 stored.popitem(last=False)
@@ -97,8 +100,32 @@ def play(requests: list[Request], uses: np.ndarray, provider: Provider, rng: np.
     return told
 
 
-def _life(provider: Provider, rng: np.random.Generator) -> float:
-    return provider.lifetime_s * (float(rng.exponential()) if provider.loss == "memoryless" else 1.0)
+def read_by_all(requests: list[Request], provider: Provider, rng: np.random.Generator, times: int = 1) -> list[float]:
+    """How many tokens are read in all when every request uses the cache, of each of so many times that they are sent.
+
+    What is lost by age is told without playing it: a piece is there if it lived until it was sent again. All pieces of a prompt
+    differ.
+    """
+    if provider.loss == "capacity":
+        every = np.ones(len(requests), dtype=bool)
+        return [sum(play(requests, every, provider, rng).read) for _ in range(times)]
+    counts = np.array([len(request.pieces) for request in requests], dtype=np.int64)
+    starts = np.cumsum(counts) - counts
+    place = np.arange(int(counts.sum())) - np.repeat(starts, counts)
+    at_s = np.repeat([request.at_s for request in requests], counts)
+    previous = previous_of(np.array([piece for request in requests for piece in request.pieces], dtype=np.int64))
+    sizes, read = np.array([request.tokens for request in requests]) / counts, list[float]()
+    for _ in range(times):
+        until_s = at_s + _lives(provider, len(at_s), rng)
+        is_there = (previous >= 0) & (until_s[previous] >= at_s)
+        hits = np.minimum.reduceat(np.where(is_there, np.repeat(counts, counts), place), starts)
+        read.append(float((hits * sizes).sum()))
+    return read
+
+
+def _lives(provider: Provider, n: int, rng: np.random.Generator) -> np.ndarray:
+    """How long each of so many touches keeps its piece, in seconds."""
+    return provider.lifetime_s * (rng.exponential(size=n) if provider.loss == "memoryless" else np.ones(n))
 
 
 def prompts_of(requests: list[Request], played: Played) -> Prompts:

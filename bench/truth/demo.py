@@ -2,11 +2,11 @@
 
 usage: python -m bench truth demo [--replications 500] [--seed 1] [--only WORDS] [--write]
 
-Each replication plays a fortnight of arrivals and decisions in memory (no spans, no engine, no books): routes with their logged
-propensities; verifications and confirmations, whose exploration nobody logs, with the context that decides them; caching and
-reuse, which are never explored, but change during the fortnight. Qualities, costs and seconds are drawn around what the model
-expects. The truth is that expectation. `--write` puts the table between the markers of docs/methods.md. Exit 1 when a promise is
-broken.
+Each replication plays a fortnight of arrivals and decisions in memory (no spans, no engine, no books): routes with the logged
+propensity of what was chosen, as routers log it; verifications and confirmations, whose exploration nobody logs, with the context
+that decides them; caching and reuse, which are never explored, but change during the fortnight. How hard a task is shows in its
+tokens alone. Qualities, costs and seconds are drawn around what the model expects. The truth is that expectation.
+`--write` puts the table between the markers of docs/methods.md. Exit 1 when a promise is broken.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.truth.command import Case, run
 from bench.truth.tally import Known, Tally
 from economy.agents import OUTCOME_SHARE, Run, begin, graded
 from economy.appraisal import Appraisal, cache_options, confirm_options, expect, reuse_options, route_options, verify_options
-from economy.parameters import DIFFICULTIES, RHO, ROUTE_EXPLORATION
+from economy.parameters import DIFFICULTY_TOKENS, INPUT_JITTER, RHO, ROUTE_EXPLORATION
 from economy.policy import rule
 from economy.tasks import stream
 from economy.truth import LAYERS
@@ -49,6 +49,7 @@ class _Made:
     menu: dict[str, float] | None
     quality: float
     noise: tuple[float, float]
+    tokens: float
 
 
 def main() -> int:
@@ -116,7 +117,8 @@ def _decisions(one: Run, dice: Random) -> list[tuple[str, _Made]]:
     if dice.random() >= OUTCOME_SHARE[cell.kind.agent]:
         quality = float("nan")
     noise = 1 + 0.2 * (2 * dice.random() - 1), 1 + 0.3 * (2 * dice.random() - 1)
-    return [(kind, _Made(one, number, chosen, options, menu, quality, noise)) for kind, chosen, options, menu in found]
+    tokens = DIFFICULTY_TOKENS[cell.difficulty] * (1 + INPUT_JITTER * (2 * dice.random() - 1))
+    return [(kind, _Made(one, number, chosen, options, menu, quality, noise, tokens)) for kind, chosen, options, menu in found]
 
 
 def _choices(kind: str, made: list[_Made]) -> Choices:
@@ -124,10 +126,10 @@ def _choices(kind: str, made: list[_Made]) -> Choices:
     actual = [one.options[one.chosen] for one in made]
     chosen = np.array([names.index(one.chosen) for one in made])
     logged = kind == "route"
-    menu = np.array([[(one.menu or {}).get(name, np.nan) for name in names] for one in made])
-    difficulty = np.array([[float(one.run.task.cell.difficulty == level) for level in DIFFICULTIES[1:]] for one in made])
+    own = np.array([(one.menu or {}).get(one.chosen, np.nan) for one in made])
+    work = np.log([[one.tokens] for one in made])
     upstream = [[float(m == one.run.decided.choice.model) for m in one.run.task.cell.kind.menu[1:]] for one in made]
-    features = difficulty if logged or kind == "reuse" else np.column_stack([difficulty, np.array(upstream)])
+    features = work if logged or kind == "reuse" else np.column_stack([work, np.array(upstream)])
     n = len(made)
     return Choices(
         names,
@@ -142,8 +144,8 @@ def _choices(kind: str, made: list[_Made]) -> Choices:
         np.array([one.value_usd for one in actual]),
         np.array([one.lambda_usd_per_s for one in actual]),
         np.full(n, RHO),
-        menu[np.arange(n), chosen] if logged else np.full(n, np.nan),
-        menu if logged else None,
+        own,
+        None,
         "logged" if logged else "recorded",
         features,
         tuple(f"context-{k}" for k in range(features.shape[1])),

@@ -63,7 +63,8 @@ def _regret_alarms(runs: int, seed: int) -> float:
 
 def _precision(runs: int, seed: int) -> tuple[float, float]:
     n = 200
-    effect = power.detectable(2 / math.sqrt(n), level=1 - 0.05 * 10 / _SEGMENTS)  # 90 % at the level that ten findings leave
+    left = 1 - multiplicity.RATE * 10 / _SEGMENTS  # the level that ten findings leave
+    effect = power.detectable(2 / math.sqrt(n), level=left)
     flagged = right = 0
     for run in range(runs):
         truths = [effect] * 10 + [0.0] * (_SEGMENTS - 10)

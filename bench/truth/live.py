@@ -3,7 +3,7 @@
 usage: python -m bench truth live --home DIR [--rate 240] [--within-s 900]
 
 DIR is a home that `pigou demo` has played; it is copied twice and not touched. On the first copy `pigou up` runs, and the fleet
-goes on live, acme's frequent questions from now on answered by the largest model. Everything sent is kept with the time at which
+goes on live, acme's reviews from now on written by the largest model. Everything sent is kept with the time at which
 it was acknowledged. Once the alert has come, the same is put into the second copy bit by bit, and after each bit the mode looks
 there by hand; the first bit after which it finds the place is when the evidence was sufficient. Prints the seconds from then to
 the alert; exit 1 when they are more than a minute.
@@ -45,7 +45,7 @@ from economy import faults
 from economy.play import EconomySettings, live
 from ledger.stated_channels import state_channels
 
-_TENANT, _CLASS, _MODEL = "acme", "support.faq", "claude-sonnet-4-6"
+_TENANT, _CLASS, _MODEL = "acme", "code.review", "claude-opus-4-6"
 SEGMENT = f"{_CLASS}, route {_MODEL}"
 BIT_S = 5.0
 _READY_WITHIN_S = 300.0

@@ -70,7 +70,7 @@ def _once(server: Server, seed: int, until: datetime) -> Compared:
         admin.execute("drop database if exists looked_at")
         admin.execute(sql.SQL("create database looked_at template {}").format(sql.Identifier(name)))
     with connect(server.uri("looked_at"), "writer") as connection:
-        detect(connection)
+        detect(connection, is_all=True)
         return compare(connection, read_truth(truth))
 
 

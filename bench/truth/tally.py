@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from scipy import special
@@ -34,6 +35,10 @@ class Known:
     net: Floats
 
 
+Single: TypeAlias = tuple[float, Estimate] | None
+"""A single option's true gain in a segment, with its estimate; None where none could be compared."""
+
+
 @dataclass
 class Tally:
     """Counts over replications; pairs are (hits, of). `promise`: what is promised here, see `kept`."""
@@ -59,19 +64,16 @@ class Tally:
         segments = [segment for each in strata for segment in each.appraised.segments]
         flags = discoveries(segments)
         truths: list[float] = []
-        single: list[tuple[float, Estimate] | None] = []
+        single: list[Single] = []
         lost, naive_lost = 0.0, 0.0
         for each in strata:
             naive_lost += _naive_total(each)
-            for code, segment in enumerate(each.appraised.segments):
-                inside = each.appraised.segment == code
-                self.answers[0] += segment.n * (segment.regret.value is not None)
-                self.answers[1] += segment.n
-                truth, best = self._segment(each, code, inside)
+            for code in range(len(each.appraised.segments)):
+                truth, best = self.segment(each, code)
                 truths.append(truth)
                 single.append(best)
                 lost += truth
-        self._findings(flags, truths, single)
+        self.findings(flags, truths, single, level_left(flags, truths, single))
         whole = misallocation([decision_set(str(k), s.layer, s.kind, s.choices, s.appraised) for k, s in enumerate(strata)])
         if whole.total.n and any(segment.regret.value is not None for segment in segments):
             value, error, low, high = whole.total.numbers()
@@ -83,10 +85,12 @@ class Tally:
                 self.computed.append(0.6745 * error / lost)
                 self.naive.append(abs(naive_lost - lost) / lost)
 
-    def _segment(self, each: Known, code: int, inside: Bools) -> tuple[float, tuple[float, Estimate] | None]:
-        """True regret of one segment against the options that it could be compared with; the best single option's true gain, with
-        its estimate."""
-        segment = each.appraised.segments[code]
+    def segment(self, each: Known, code: int) -> tuple[float, Single]:
+        """Count one segment. Answers its true regret against the options that it could be compared with, and the best single
+        option's true gain with its estimate."""
+        segment, inside = each.appraised.segments[code], each.appraised.segment == code
+        self.answers[0] += segment.n * (segment.regret.value is not None)
+        self.answers[1] += segment.n
         chosen = each.choices.chosen[inside][0]
         gains = each.net[inside] - each.net[inside][:, [chosen]]
         best = np.zeros(len(gains))
@@ -115,20 +119,15 @@ class Tally:
             self.regrets[1] += 1
         return truth, max(sums, key=lambda one: one[0]) if sums else None
 
-    def _findings(self, segments: Sequence[Segment], truths: list[float], single: list[tuple[float, Estimate] | None]) -> None:
+    def findings(self, segments: Sequence[Segment], truths: Sequence[float], single: Sequence[Single], level: float) -> None:
+        """Count which segments are findings, of true regrets; `level`: of the intervals that control leaves, see `level_left`."""
         material = [truth > each.materiality_usd for truth, each in zip(truths, segments, strict=True)]
-        tested = sum(each.regret.value is not None for each in segments)
         raised = [each.discovery for each in segments]
         self.raised[0] += any(raised)
         self.raised[1] += 1
         self.right[0] += sum(found and true for found, true in zip(raised, material, strict=True))
         self.right[1] += sum(raised)
         some = [(best, found) for found, true, best in zip(raised, material, single, strict=True) if true and best is not None]
-        # Findings by computation, on which the level that false-discovery control leaves depends.
-        level, expected = 0.95, float(len(some))
-        for _ in range(20):
-            level = 1 - multiplicity.RATE * max(1.0, expected) / max(1, tested)
-            expected = sum(_power(best, level) for best, _ in some)
         for best, found in some:
             if _power(best, level) >= power.POWER:
                 self.found[0] += found
@@ -169,6 +168,21 @@ class Tally:
             f"{'yes' if good else 'NO'}: {promised}",
         ]
         return "| " + " | ".join(cells) + " |"
+
+
+def level_left(segments: Sequence[Segment], truths: Sequence[float], single: Sequence[Single]) -> float:
+    """The level at which an interval has to exclude zero for a finding: it depends on how many there are by computation."""
+    tested = sum(each.regret.value is not None for each in segments)
+    some = [
+        best
+        for each, truth, best in zip(segments, truths, single, strict=True)
+        if truth > each.materiality_usd and best is not None
+    ]
+    level, expected = 0.95, float(len(some))
+    for _ in range(20):
+        level = 1 - multiplicity.RATE * max(1.0, expected) / max(1, tested)
+        expected = sum(_power(best, level) for best in some)
+    return level
 
 
 def _power(best: tuple[float, Estimate], level: float) -> float:

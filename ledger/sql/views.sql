@@ -1011,7 +1011,8 @@ select t.tenant, x.engine, x.day, x.task_class, v.tenant as victim, x.requests, 
        x.measured_at
   from pigou.externality x
   join pigou.tenant t using (tenant_id)
-  join pigou.tenant v on v.tenant_id = x.victim_tenant_id;
+  join pigou.tenant v on v.tenant_id = x.victim_tenant_id
+ where x.requests > 0;
 
 -- What the next dollar of reading, planning, acting and verifying brings in each class of tasks (eq. 8 and 2).
 create or replace view ledger.production as

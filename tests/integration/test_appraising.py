@@ -106,7 +106,9 @@ def test_what_nothing_came_for_is_left_for_a_while(
     owner.execute("update pigou.setting set value = '2020-01-01' where setting = 'detected_from'")
     assert run() == [], "both have just been taken, and took long"
     assert is_due(writer), "what rests is not forgotten"
-    assert run(is_all=True) == ["over_routing", "cache_misuse"], "nothing rests where there is no next run"
+    assert run(is_all=True) == ["cache_misuse", "over_routing"], (
+        "without a next run nothing rests, and what one finds others may ask for"
+    )
     owner.execute("update pigou.detection set took_s = case mode when 'cache_misuse' then 9 else 1 end")
     set_materiality(writer, Decimal(2), None, "test")
     assert run() == []

@@ -19,6 +19,7 @@ from analyzers.modes.serving_congestion import look
 from economy.engine import Arrival, Process, Service, serve
 from economy.parameters import ENGINE, EngineParameters
 from ledger.post import open_tenants
+from ledger.price_policies import add_policies, stated_policy
 from ledger.price_vector import read_prices
 from tests.books import AT, chat, export, one, rows
 from tests.desk import book
@@ -39,8 +40,9 @@ def once(arrival: Arrival, into: list[Service]) -> Process:
     into.append((yield arrival))
 
 
-def day(dsn: str, writer: psycopg.Connection, engine: EngineParameters, busier: int = 0) -> None:
-    """Twelve hours: `quick` asks for short answers all day, `heavy` sends a dozen long reports in each of two hours.
+def traffic(engine: EngineParameters, busier: int = 0) -> dict[str, list[Any]]:
+    """The spans of twelve hours, in order of arrival: `quick` asks for short answers all day, `heavy` sends a dozen long reports
+    in each of two hours.
 
     `busier`: how many more the engine says that it served at once than there are spans of.
     """
@@ -66,9 +68,19 @@ def day(dsn: str, writer: psycopg.Connection, engine: EngineParameters, busier: 
         spans[row[0]].append(
             chat(trace, 1, input=row[3], output=row[4], model="own", at=round(row[2], 6), seconds=service.latency_s, **attributes)
         )
+    return spans
+
+
+def tell(dsn: str, writer: psycopg.Connection, spans: dict[str, list[Any]]) -> None:
+    """Spans come, and their tasks are settled."""
     for tenant, told in spans.items():
         book(dsn, [export(*told, tenant=tenant)])
     settle_all(writer)
+
+
+def day(dsn: str, writer: psycopg.Connection, engine: EngineParameters, busier: int = 0) -> None:
+    """All of it comes at once."""
+    tell(dsn, writer, traffic(engine, busier))
 
 
 def reports_may_wait(owner: psycopg.Connection) -> None:
@@ -109,7 +121,7 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
     assert looks(writer, "heavy") == [heavy]
 
     now = AT + timedelta(hours=HOURS, minutes=20)
-    written = refresh_engine_prices(writer, now)
+    written = refresh_engine_prices(writer, now, is_all=True)
     assert refresh_engine_prices(writer, now) == 0
     hours = rows(
         reader,
@@ -140,8 +152,43 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
         "decode": ("token", AT + timedelta(hours=HOURS - 1)),
         "kv": ("token second", AT + timedelta(hours=HOURS - 1)),
     }
-    assert refresh_engine_prices(writer, now + timedelta(hours=1)) > 0
+    assert refresh_engine_prices(writer, now + timedelta(hours=1), is_all=True) > 0
     assert one(reader, "select count(*) from ledger.engine_prices where tenant = 'quick'") == HOURS + 1
+
+
+IMPOSED = (
+    "select tenant, day, task_class, victim, requests, delay_s, usd, usd_low, usd_high, unpriced_s from ledger.externalities"
+    " order by 1, 2, 3, 4"
+)
+WAITED = "select tenant_id, trace_id, culprit_tenant_id, task_class, came_at, delay_s from pigou.held_up order by 1, 2, 3, 4"
+
+
+def test_who_delayed_whom_is_what_it_would_be_had_nobody_looked_before(
+    dsn: str, writer: psycopg.Connection, owner: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    spans, now = traffic(PLAIN), AT + timedelta(days=2)
+    late = {"quick": spans["quick"][10:90:3] + spans["quick"][120:], "heavy": spans["heavy"][2:6] + spans["heavy"][12:]}
+    tell(dsn, writer, {tenant: [span for span in told if span not in late[tenant]] for tenant, told in spans.items()})
+    assert refresh_engine_prices(writer, now) > 0
+    priced = one(reader, "select count(*), max(hour) from ledger.engine_prices where tenant = 'quick'")
+    assert priced == (6, AT + timedelta(hours=5))  # the seventh may go on, and those after it are not idle: they are yet to come
+    early = [rows(reader, IMPOSED), rows(writer, WAITED)]
+
+    tell(dsn, writer, late)
+    assert refresh_engine_prices(writer, now, is_all=True) > 0
+    measured = [rows(reader, IMPOSED), rows(writer, WAITED)]
+    assert measured != early
+    hours = rows(reader, "select prefill_usd_per_token from ledger.engine_prices where tenant = 'quick' order by hour")
+    assert hours[8][0] > 10 * hours[2][0]  # the second dozen of reports, against a quiet hour
+    owner.execute("delete from pigou.setting where setting = 'engine_measured_e1'")
+    owner.execute("delete from pigou.externality")
+    owner.execute("delete from pigou.held_up")
+    refresh_engine_prices(writer, now, is_all=True)
+    assert [rows(reader, IMPOSED), rows(writer, WAITED)] == measured
+
+    owner.execute("update pigou.task set task_class = 'brief', settled_at = now() where task_class = 'report'")
+    refresh_engine_prices(writer, now, is_all=True)
+    assert rows(reader, "select distinct task_class from ledger.externalities order by 1") == [("brief",), ("chat",)]
 
 
 def test_where_there_is_room_nobody_is_accused(dsn: str, writer: psycopg.Connection) -> None:
@@ -187,8 +234,25 @@ def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg
     assert found.detail == {"waiting": 3.0, "kv_share": pytest.approx(0.88), "points": 4}
 
 
-def test_lambda_is_the_solved_one_where_there_is_one(dsn: str, writer: psycopg.Connection) -> None:
+def test_a_delay_is_worth_what_its_tasks_were_settled_with_whatever_is_solved_meanwhile(
+    dsn: str, writer: psycopg.Connection, owner: psycopg.Connection
+) -> None:
     day(dsn, writer, PLAIN)
+    reports_may_wait(owner)
+    before = looks(writer, "heavy")
+    put_vector(writer, "quick", "ch*", lambda_usd_per_s=0, lambda_source="dual", source="dual")  # an SLA that is slack
+    assert looks(writer, "heavy") == before
+
+    owner.execute("delete from pigou.task where task_class = 'chat'")  # not settled yet
+    add_policies(writer, None, [stated_policy({"task_class": "chat", "lambda_usd_per_s": "0.0005"})], "test")
+    assert [each.usd_per_day for each in looks(writer, "heavy")] == [each.usd_per_day for each in before]
+
+
+def test_lambda_is_the_dual_of_an_sla_where_nobody_states_one(
+    dsn: str, writer: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    day(dsn, writer, PLAIN)
+    owner.execute("update pigou.task set lambda_usd_per_s = null where task_class = 'chat'")
     put_vector(writer, "quick", "ch*", lambda_usd_per_s=0, lambda_source="dual", source="dual")
     (heavy,) = looks(writer, "heavy")
     assert heavy.usd_per_day == 0.0  # the SLA of whom it delays is slack: a second more costs them nothing

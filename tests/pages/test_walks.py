@@ -197,8 +197,8 @@ def comes_again(page: Page) -> None:
 
 
 _NEAR, _FAR = 0.25, 0.5
-"""By what share of the truth the dollars told may be off it, and those of one of nine, if their interval holds the truth: in five
-of a hundred fortnights under-routing is off by more than a quarter, and each hour plays another fortnight."""
+"""By what share of the truth the dollars told may be off it, and those of one of nine, if their interval holds the truth. The
+demo has the same tasks at every hour, but on other days: which of them come after a misallocation began differs."""
 
 
 def amounts_in(text: str) -> list[float]:

@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats
-from analyzers.modes.cache.prompts import LIFETIME_S, Pieces, Prompts, Resends
+from analyzers.modes.cache.pieces import Pieces
+from analyzers.modes.cache.prompts import LIFETIME_S, Prompts, Resends
 from analyzers.modes.cache.survival import Limits, Survival, depreciation, limits, survival
 
 Evidence: TypeAlias = Literal["worked", "keys", "equal writes", "growing prompts", "none"]
@@ -113,11 +114,13 @@ def evidence_of_survival(prompts: Prompts, sent: Resends) -> Bools:
     """Calls that tell whether something was still stored: what they send again was stored, so far as anybody can see.
 
     Where storing costs nothing nobody reports it; there what was sent is taken for stored if calls of its family ever read. A
-    call with a key of its own that was never sent before tells nothing, nor does one that follows a call of another upstream.
+    call with a key of its own that was never sent before tells nothing, nor does one that follows a call of another upstream, nor
+    one that did not use the cache: it would have written what it did not find.
     """
     before = np.maximum(sent.previous, 0)
     is_free = (prompts.write_premium <= 0) & (np.bincount(prompts.family, weights=prompts.read)[prompts.family] > 0)
-    stored = (prompts.read[before] + prompts.written[before] > 0) | is_free[before]
+    uses = prompts.read + prompts.written > 0
+    stored = (uses[before] | is_free[before]) & (uses | (prompts.write_premium <= 0))
     keyed = np.array([len(keys) > 0 for keys in prompts.keys], dtype=bool)
     same = sent.is_same | ~keyed
     single = np.array([len(keys) < 2 for keys in prompts.keys], dtype=bool)

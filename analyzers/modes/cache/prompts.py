@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats, Ints
-from analyzers.modes.cache.recency import Recency
+from analyzers.modes.cache.pieces import Pieces, pieces_of
 from analyzers.modes.cache.touches import Touches, previous_of
 
 LIFETIME_S, LONG_LIFETIME_S = 300.0, 3600.0
@@ -63,30 +64,6 @@ class Prompts:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """Pieces that were sent again by calls that state several keys, in the order of calls and prompts. Shapes: (k,).
-
-    `age_s`: since when the piece, or one before it, was sent last, whichever is longest ago: a cache finds a piece only behind
-    all those before it. `stored_age_s`: the same since a call that used the cache; NaN where one of them was never cached.
-    `own_age_s`: since this piece itself was cached, `sum_s` and `stored_sum_s` the sums of such ages, since it was sent or
-    cached, of the piece and all before it. `distance` and `stored_distance`: how many other pieces were sent, or cached, since.
-    `is_read`: whether the cache read it. `is_seen`: whether that tells of it: what follows a piece that was lost shows nowhere.
-    """
-
-    call: Ints
-    tokens: Floats
-    age_s: Floats
-    stored_age_s: Floats
-    own_age_s: Floats
-    sum_s: Floats
-    stored_sum_s: Floats
-    distance: Floats
-    stored_distance: Floats
-    is_read: Bools
-    is_seen: Bools
-
-
-@dataclass(frozen=True, slots=True)
 class Resends:
     """What each call sent again. Shapes: (n,). `previous`: the call that sent it last, -1 if none; `age_s` since then, NaN if
     none.
@@ -103,7 +80,10 @@ class Resends:
 
 
 def resends(prompts: Prompts) -> Resends:
-    """Find what was sent again: by keys where they are stated, otherwise by the order of calls in a sequence."""
+    """Find what was sent again: by keys where they are stated, otherwise by the order of calls in a sequence.
+
+    A call that states no key may have sent the prefix of its sequence too, so that the next one is no older than it.
+    """
     previous = previous_of(prompts.sequence)
     tokens, same = np.full(len(prompts), np.nan), np.zeros(len(prompts), dtype=bool)
     held: dict[int, int] = {}
@@ -113,7 +93,9 @@ def resends(prompts: Prompts) -> Resends:
             continue
         known = _leading(keys, held)
         if known:
-            previous[index], same[index] = held[keys[known - 1]], True
+            before = int(previous[index])
+            unkeyed = before if before >= 0 and not prompts.keys[before] else -1
+            previous[index], same[index] = max(held[keys[known - 1]], unkeyed), True
             tokens[index] = prompts.whole[index] * known / len(keys)
         if len(keys) == 1:
             (key,) = keys
@@ -122,7 +104,8 @@ def resends(prompts: Prompts) -> Resends:
             cached[key] = max(float(prompts.read[index] + prompts.written[index]), cached.get(key, 0.0))
         held.update(dict.fromkeys(keys, index))
     age = np.where(previous >= 0, prompts.at_s - prompts.at_s[previous], np.nan)
-    return Resends(previous, age, tokens, same, _pieces(prompts))
+    pieces = pieces_of(prompts.keys, prompts.at_s, prompts.whole, prompts.read, prompts.written, prompts.provider)
+    return Resends(previous, age, tokens, same, pieces)
 
 
 def _leading(keys: tuple[int, ...], held: dict[int, int]) -> int:
@@ -133,54 +116,6 @@ def _leading(keys: tuple[int, ...], held: dict[int, int]) -> int:
     return len(keys)
 
 
-def _pieces(prompts: Prompts) -> Pieces:
-    sent, stored = _Uses(), dict[int, _Uses]()  # what one provider keeps, another does not
-    rows: list[tuple[float, ...]] = []
-    for index, keys in enumerate(prompts.keys):
-        if len(keys) < 2:
-            continue
-        at_s, size = float(prompts.at_s[index]), float(prompts.whole[index]) / len(keys)
-        held = stored.setdefault(int(prompts.provider[index]), _Uses())
-        uses = prompts.read[index] + prompts.written[index] > 0
-        hits = round(float(prompts.read[index]) / size)
-        longest, longest_stored, total, total_stored = (0.0, 0.0), (0.0, 0.0), 0.0, 0.0
-        for place, key in enumerate(keys):
-            if key not in sent.at_s:
-                break
-            longest, own = sent.since(key, at_s, longest), at_s - held.at_s.get(key, np.nan)
-            longest_stored = held.since(key, at_s, longest_stored)
-            total, total_stored = total + at_s - sent.at_s[key], total_stored + own
-            ages = (longest[0], longest_stored[0], own, total, total_stored, longest[1], longest_stored[1])
-            rows.append((index, size, *ages, place < hits, uses and place <= hits))
-        sent.use(keys, at_s)
-        if uses:
-            held.use(keys, at_s)
-    table: Floats = np.array(rows, dtype=np.float64).reshape(-1, 11)
-    age_s, stored_s, own_s, sum_s, stored_sum_s, distance, stored_distance = (table[:, column] for column in range(2, 9))
-    call, is_read, is_seen = table[:, 0].astype(np.int64), table[:, 9] > 0, table[:, 10] > 0
-    return Pieces(call, table[:, 1], age_s, stored_s, own_s, sum_s, stored_sum_s, distance, stored_distance, is_read, is_seen)
-
-
-class _Uses:
-    """When pieces were used last, and in which order."""
-
-    def __init__(self) -> None:
-        self.at_s: dict[int, float] = {}
-        self._order = Recency()
-
-    def since(self, key: int, at_s: float, longest: tuple[float, float]) -> tuple[float, float]:
-        """The longest age and distance so far, with this piece; NaN from the first on that was never used."""
-        age = at_s - self.at_s.get(key, np.nan)
-        if np.isnan(age) or np.isnan(longest[0]):
-            return np.nan, np.nan
-        return max(longest[0], age), max(longest[1], self._order.distance(key))
-
-    def use(self, keys: tuple[int, ...], at_s: float) -> None:
-        self.at_s.update(dict.fromkeys(keys, at_s))
-        for key in keys:
-            self._order.use(key)
-
-
 def touches_of(prompts: Prompts) -> Touches:
     """The touches of the calls: a piece for every key, or the whole of what was cached where none is stated.
 
@@ -189,11 +124,10 @@ def touches_of(prompts: Prompts) -> Touches:
     counts = np.array([max(1, len(keys)) for keys in prompts.keys], dtype=np.int64)
     call = np.repeat(np.arange(len(prompts)), counts)
     place = np.arange(len(call)) - np.repeat(np.cumsum(counts) - counts, counts)
-    keyed = int(max((key for keys in prompts.keys for key in keys), default=-1)) + 1
-    chain = np.array(
-        [key for index, keys in enumerate(prompts.keys) for key in keys or [keyed + int(prompts.sequence[index])]],
-        dtype=np.int64,
-    )
+    keyed = max((max(keys) for keys in prompts.keys if keys), default=-1) + 1
+    sequence = prompts.sequence.tolist()
+    pieces = chain.from_iterable(keys or (keyed + own,) for keys, own in zip(prompts.keys, sequence, strict=True))
+    which = np.fromiter(pieces, np.int64, len(call))
     single = counts[call] == 1
     read, written, whole = prompts.read[call], prompts.written[call], prompts.whole[call]
     length = np.where(single, read + written, whole / counts[call])
@@ -201,7 +135,7 @@ def touches_of(prompts: Prompts) -> Touches:
     start = place * length
     by_piece = [np.round(np.clip(cached - start, 0.0, length), 6) for cached in (read, read + written)]
     return Touches(
-        chain,
+        which,
         call,
         prompts.at_s[call],
         length,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import psycopg
 from analyzers.effects.estimate import Bools, Floats
 from analyzers.modes.congestion.timeline import Served
 from analyzers.modes.look import Window
+from analyzers.tasks.rules import judges_of
 from ledger.price_vector import EVERY
 from ledger.queries import queries
 
@@ -68,10 +70,19 @@ class Pressure:
     kv_share: float | None
 
 
-def engines_of(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[str]:
+class Service(NamedTuple):
+    """That an engine served a tenant: when its first and its last request came, and when the last of them was recorded."""
+
+    engine: str
+    first_at: datetime
+    last_at: datetime
+    recorded_at: datetime
+
+
+def engines_of(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Service]:
     """The engines that served a tenant and said how."""
     given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
-    return [engine for engine, _ in connection.execute(_SQL["engines_of"], given).fetchall()]
+    return [Service(*row) for row in connection.execute(_SQL["engines_of"], given).fetchall()]
 
 
 def tenants(connection: psycopg.Connection) -> list[tuple[int, str]]:
@@ -87,10 +98,12 @@ def read(connection: psycopg.Connection, engine: str, window: Window) -> Seen:
         given = {"tenant_id": tenant_id, "since": window.since, "until": window.until, "engine": engine, "limit": REQUESTS_MAX}
         found = connection.execute(_SQL["served"], given).fetchall()
         is_cut |= len(found) >= REQUESTS_MAX
-        solved = _lambdas(connection, tenant_id) if found else {}
+        lambdas = _Lambdas(connection, tenant_id) if found else None
         for row in found:
-            group = Group(tenant_id, tenant, row[2])
-            rows.append((group, (*row[:14], _lambda(row[2], row[14], solved), row[15])))
+            lam = row[14]
+            if lam is None and lambdas is not None:
+                lam = lambdas.of(row[2], row[3], is_settled=row[16])
+            rows.append((Group(tenant_id, tenant, row[2]), (*row[:14], lam, row[15])))
     rows.sort(key=lambda row: (row[1][3], row[1][0], row[1][1]))
     return _arrays(engine, rows, is_cut=is_cut)
 
@@ -135,21 +148,29 @@ def _arrays(engine: str, rows: Sequence[tuple[Group, tuple[Any, ...]]], *, is_cu
     )  # fmt: skip
 
 
-def _lambdas(connection: psycopg.Connection, tenant_id: int) -> dict[str, tuple[float | None, str]]:
-    rows = connection.execute(_SQL["solved_lambdas"], {"tenant_id": tenant_id}).fetchall()
-    return {task_class: (price, source) for task_class, price, source in rows}
+class _Lambdas:
+    """λ of a tenant's requests whose task has none: what policy states, where the task is not settled yet, else the dual of an
+    SLA that holds now.
 
+    What a task was settled with stands before a dual. It is what decisions are appraised at, and dollars of one place mean what
+    those of another do; a dual is of the best allocation and not of how it was, and it moves whenever prices are solved: what the
+    same delays were worth would be told differently from one look to the next.
+    """
 
-def _lambda(task_class: str, stated: float | None, solved: dict[str, tuple[float | None, str]]) -> float | None:
-    """λ of a task: a dual that holds (0 where its SLA is slack), else what policy stated when it settled, else the vector's."""
-    matching = [
-        pattern
-        for pattern in solved
-        if pattern == task_class or (pattern.endswith(EVERY) and task_class.startswith(pattern.removesuffix(EVERY)))
-    ]
-    if not matching:
-        return stated
-    price, source = solved[max(matching, key=len)]
-    if source == "dual":
-        return price
-    return price if stated is None else stated
+    def __init__(self, connection: psycopg.Connection, tenant_id: int) -> None:
+        self._book = judges_of(connection, tenant_id).book
+        rows = connection.execute(_SQL["solved_lambdas"], {"tenant_id": tenant_id}).fetchall()
+        self._solved: dict[str, float] = dict(rows)
+
+    def of(self, task_class: str, at_s: float, *, is_settled: bool) -> float | None:
+        """USD per second of requests of a class that came at a time; None where nothing is stated and no limit is."""
+        if not is_settled:
+            stated = self._book.prices_of(task_class or None, datetime.fromtimestamp(at_s, UTC)).lambda_usd_per_s
+            if stated is not None:
+                return float(stated)
+        matching = [
+            pattern
+            for pattern in self._solved
+            if pattern == task_class or (pattern.endswith(EVERY) and task_class.startswith(pattern.removesuffix(EVERY)))
+        ]
+        return self._solved[max(matching, key=len)] if matching else None

@@ -12,7 +12,8 @@ import numpy as np
 import psycopg
 
 from analyzers.effects.estimate import Bools, Floats
-from analyzers.modes.congestion.books import Seen, engines_of, read, tenants
+from analyzers.freshness import seen_to
+from analyzers.modes.congestion.books import Seen, Service, engines_of, read, tenants
 from analyzers.modes.congestion.external import Imposed, imposed, total
 from analyzers.modes.congestion.fit import Engine, fit
 from analyzers.modes.congestion.prices import Hour, Price, prices, unit
@@ -26,7 +27,10 @@ KEPT_FOR = timedelta(days=35)
 """How long it is kept who waited for whom: longer than any look goes back."""
 _NOTICED_S = 0.05  # a delay that is less in all a task's requests is not kept
 _SETTLES = timedelta(minutes=15)  # an hour is over when its last spans have come
+_HOUR = timedelta(hours=1)
+_LIVE = _HOUR  # what is recorded later than that is loaded from elsewhere, and more of it may be on its way
 _BEFORE = timedelta(days=1)  # read before what is measured, so that the engine is as full as it was
+_APART_MAX = timedelta(days=2)  # of more than that everything is measured anew, so that one fit speaks of all
 _HOUR_S, _DAY_S = 3_600.0, 86_400.0
 _LEAST_USD = Decimal("1e-15")
 _UNITS = (("prefill", "token"), ("decode", "token"), ("kv", "token second"))
@@ -34,57 +38,89 @@ _UNITS = (("prefill", "token"), ("decode", "token"), ("kv", "token second"))
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """What is to be measured of an engine: hours from `hour` on and days from `day` on until `until`, for some tenants."""
+    """What is to be measured of an engine: hours from `hour` on until `until`, and days from `day` on, for some tenants. What was
+    written before `seen_to` is there to be seen."""
 
     hour: datetime
     day: datetime
     until: datetime
     last_hours: dict[int, datetime | None]
+    seen_to: datetime
 
 
-def refresh_engine_prices(connection: psycopg.Connection, now: datetime | None = None) -> int:
+def refresh_engine_prices(connection: psycopg.Connection, now: datetime | None = None, *, is_all: bool = False) -> int:
     """Price the hours of every engine that are over and not priced, and measure who delayed whom since; answers the rows written.
 
-    Each engine is a transaction of its own. An engine whose spans are too few to be fitted, or that nothing is known of since the
-    last hour, is left as it is. Cheap when nothing is due. Wants an idle connection in autocommit.
+    A price that was told stands. Who delayed whom is measured again from the earliest request on that was recorded since, or
+    whose task was settled since, with every hour, or at once where `is_all` says that nothing more is on its way. Each engine is
+    a transaction of its own. An engine whose spans are too few to be fitted, or of which nothing came, is left as it is. Cheap
+    when nothing is due. Wants an idle connection in autocommit.
     """
     at = now or datetime.now(UTC)
     window = Window(at - LOOKS_BACK, at)
-    served: dict[str, list[int]] = {}
+    to = seen_to(connection)
+    served: dict[str, dict[int, Service]] = {}
     for tenant_id, _ in tenants(connection):
-        for engine in engines_of(connection, tenant_id, window):
-            served.setdefault(engine, []).append(tenant_id)
+        for service in engines_of(connection, tenant_id, window):
+            served.setdefault(service.engine, {})[tenant_id] = service
     written = 0
     for engine, users in sorted(served.items()):
-        due = _due(connection, engine, users, window)
+        due = _due(connection, engine, users, window, to, is_all=is_all)
         if due is not None:
             written += _measure(connection, engine, due, window)
     return written
 
 
-def _due(connection: psycopg.Connection, engine: str, users: list[int], window: Window) -> _Due | None:
-    until = _floor(window.until - _SETTLES, _HOUR_S)
-    hours: list[datetime] = []
-    days: list[datetime] = []
+def _due(
+    connection: psycopg.Connection, engine: str, users: dict[int, Service], window: Window, to: datetime, *, is_all: bool
+) -> _Due | None:
+    first_at, last_at = min(each.first_at for each in users.values()), max(each.last_at for each in users.values())
+    is_live = max(each.recorded_at for each in users.values()) - last_at <= _LIVE
+    until = hours_over(window.until, last_at, is_live=is_live or is_all)
+    before = _one(connection, "measured_to", {"engine": engine})
     last_hours: dict[int, datetime | None] = {}
+    came: list[datetime] = []
     for tenant_id in users:
         given = {"tenant_id": tenant_id, "engine": engine, "source": SOURCE, "since": window.since, "until": window.until}
-        row = connection.execute(_SQL["measured"], given).fetchone()
-        hour, day = row if row is not None else (None, None)
-        began = connection.execute(_SQL["first_served"], given).fetchone()
-        if began is None or began[0] is None:
-            continue
-        first = max(began[0], window.since)
-        last_hours[tenant_id] = hour
-        hours.append(_floor(first, _HOUR_S) if hour is None else max(hour + timedelta(hours=1), _floor(first, _HOUR_S)))
-        days.append(_floor(first, _DAY_S) if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC))
-    if not hours or min(hours) >= until:
+        last_hours[tenant_id] = _one(connection, "last_priced", given)
+        earliest = first_at if before is None else _one(connection, "came_since", {**given, "seen_to": before})
+        came += [] if earliest is None else [earliest]
+    hour = min(
+        max(_floor(users[tenant_id].first_at, _HOUR_S), datetime.min.replace(tzinfo=UTC) if last is None else last + _HOUR)
+        for tenant_id, last in last_hours.items()
+    )
+    is_time = is_all or before is None or window.until >= before + _HOUR + _SETTLES
+    if not (came and is_time) and not (hour < until and (is_time or is_live)):
         return None
-    return _Due(min(hours), max(min(days), _floor(window.since, _DAY_S)), until, last_hours)
+    return _Due(hour, first_day(first_at, last_at, None if before is None else min([hour, *came])), until, last_hours, to)
+
+
+def hours_over(now: datetime, last_at: datetime, *, is_live: bool) -> datetime:
+    """Until when an engine's hours are over, whose last request came at a time.
+
+    Where what is told is long ago (`is_live` false) the hours after it are not idle ones: they are on their way.
+    """
+    over = _floor(now - _SETTLES, _HOUR_S)
+    return over if is_live else min(over, _floor(last_at, _HOUR_S))
+
+
+def first_day(first_at: datetime, last_at: datetime, came_at: datetime | None) -> datetime:
+    """From which midnight on an engine's delays are measured that served from `first_at` to `last_at`.
+
+    `came_at`: the earliest of what came since they were last measured; None where they never were. A day or two are measured by
+    themselves; with more than that everything is, so that one fit speaks of all, as it would had nobody measured before.
+    """
+    since = first_at if came_at is None or last_at - came_at > _APART_MAX else came_at
+    return _floor(since, _DAY_S)
+
+
+def _one(connection: psycopg.Connection, query: str, given: dict[str, Any]) -> datetime | None:
+    row = connection.execute(_SQL[query], given).fetchone()
+    return None if row is None else row[0]
 
 
 def _measure(connection: psycopg.Connection, engine: str, due: _Due, window: Window) -> int:
-    seen = read(connection, engine, Window(max(window.since, min(due.hour, due.day) - _BEFORE), window.until))
+    seen = read(connection, engine, Window(min(due.hour, due.day) - _BEFORE, window.until))
     fitted = fit(seen.served)
     if fitted is None:
         seen = read(connection, engine, window)
@@ -92,7 +128,9 @@ def _measure(connection: psycopg.Connection, engine: str, due: _Due, window: Win
     if fitted is None:
         return 0
     with connection.transaction():
-        return _price_hours(connection, seen, fitted, due) + _store_delays(connection, seen, fitted, due)
+        written = _price_hours(connection, seen, fitted, due) + _store_delays(connection, seen, fitted, due)
+        connection.execute(_SQL["mark_measured"], {"engine": engine, "seen_to": due.seen_to})
+    return written
 
 
 def _price_hours(connection: psycopg.Connection, seen: Seen, engine: Engine, due: _Due) -> int:
@@ -134,6 +172,8 @@ def _store_delays(connection: psycopg.Connection, seen: Seen, engine: Engine, du
     masks = [seen.of(group.tenant_id, group.task_class) for group in seen.groups]
     found = imposed(served, engine, masks)
     _store_waits(connection, seen, found, due)
+    for tenant_id in due.last_hours:
+        connection.execute(_SQL["forget_externalities"], {"tenant_id": tenant_id, "engine": seen.engine, "day": due.day.date()})
     for group, one in zip(seen.groups, found, strict=True):
         key = {"tenant_id": group.tenant_id, "engine": seen.engine, "task_class": group.task_class}
         for day in np.unique(days[days >= first]).tolist():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench import truth
+from bench.truth import bands as by_band
 from bench.truth import command, economies, markets, tally
 from tests.conftest import SHARED_DATA
 
@@ -26,6 +27,14 @@ def test_an_economy_is_played_and_printed(monkeypatch: pytest.MonkeyPatch, capsy
     printed = capsys.readouterr().out
     assert "| a fixed rule chooses | 5,000 |" in printed
     assert "yes: no number" in printed
+
+
+def test_routing_is_told_by_value_band(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The bands' decisions are all of them, and what is found in bands is what is found."""
+    assert run(monkeypatch, "bands", "--only", "under-routing", "--replications", "1") == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0].partition(": ")[2] for row in rows] == list(by_band.BANDS)
+    assert sum(int(row[1].replace(",", "")) for row in rows) == 5_000
 
 
 def test_routing_without_its_data_says_what_is_missing(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from analyzers.modes.cache.causes import CAUSES, causes
+from analyzers.modes.cache.pieces import accumulated, since_used
 from analyzers.modes.cache.prompts import Prompts, resends, touches_of
-from analyzers.modes.cache.recency import Recency
 from analyzers.modes.cache.survival import Limits, depreciation, limits, survival
 from analyzers.modes.cache.touches import break_even_reads, previous_of
 from analyzers.modes.cache.values import hit_rates
 from analyzers.modes.cache.writes import writes
-from bench.truth.caches import Provider, Request, play, prompts_of
+from bench.truth.caches import Provider, Request, play, prompts_of, read_by_all
 from tests.naive_caches import distances, falling_means, likeliest_rate, oldest_ages
+
+ARRAYS = tuple(each.name for each in fields(Prompts) if each.name != "keys")
 
 
 def made(n: int = 1, **given: object) -> Prompts:
@@ -138,13 +140,66 @@ def test_a_write_after_a_read_extends_and_one_without_replaces() -> None:
     assert writes(touches_of(prompts), 601.0, np.full(4, 300.0)).is_unpaid.tolist() == [False, False, True]
 
 
-def test_distances_count_what_was_used_since() -> None:
-    used = np.random.default_rng(2).integers(0, 12, 200).tolist()
-    order, found = Recency(), list[float]()
-    for key in used:
-        found.append(order.distance(key))
-        order.use(key)
-    assert found == distances(used)
+@pytest.mark.parametrize("seed", range(3))
+def test_distances_count_what_was_used_since(seed: int) -> None:
+    """Calls of one to four pieces, some twice in a call: each piece looks before any of its call is used."""
+    rng = np.random.default_rng(seed)
+    calls = [rng.integers(0, 12, int(rng.integers(1, 5))).tolist() for _ in range(80)]
+    uses = rng.random(len(calls)) < 0.7
+    key = np.array([each for keys in calls for each in keys])
+    call = np.repeat(np.arange(len(calls)), [len(keys) for keys in calls])
+    age, distance = since_used(key, call, uses[call], 10.0 * call.astype(np.float64))
+    naive: list[tuple[float, float]] = []
+    for index, keys in enumerate(calls):
+        used = [(earlier, each) for earlier in range(index) if uses[earlier] for each in calls[earlier]]
+        for each in keys:
+            ages = [10.0 * (index - earlier) for earlier, other in used if other == each]
+            naive.append((ages[-1] if ages else math.nan, distances([other for _, other in used] + [each])[-1]))
+    assert age == pytest.approx([one for one, _ in naive], nan_ok=True)
+    assert np.where(np.isnan(distance), math.inf, distance).tolist() == [one for _, one in naive]
+
+
+def test_what_is_accumulated_begins_anew_with_each_call() -> None:
+    values = np.array([1.0, 2.0, 5.0, np.nan, 1.0, 7.0])
+    assert accumulated(np.add, values, np.array([2, 0, 3, 1])) == pytest.approx([1, 3, 5, np.nan, np.nan, 7], nan_ok=True)
+    assert len(accumulated(np.maximum, np.zeros(0), np.zeros(2, dtype=np.int64))) == 0
+
+
+@pytest.mark.parametrize("provider", [Provider("fixed", 200.0), Provider("memoryless", 200.0), Provider("capacity", 500.0, 12)])
+def test_what_all_calls_would_read_is_what_they_read_when_played(provider: Provider) -> None:
+    sent = requests(np.random.default_rng(4))
+    every = np.ones(len(sent), dtype=bool)
+    played, told = np.random.default_rng(8), np.random.default_rng(8)
+    naive = [sum(play(sent, every, provider, played).read) for _ in range(3)]
+    assert read_by_all(sent, provider, told, times=3) == pytest.approx(naive)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_chains_that_only_replace_are_followed_like_those_that_extend(seed: int) -> None:
+    """A touch beforehand that extends what was read has a chain followed touch by touch: the rest of it comes out the same."""
+    rng = np.random.default_rng(seed)
+    n = 120
+    is_write, tokens = rng.random(n) < 0.4, rng.integers(1, 900, n).astype(np.float64)
+    prompts = made(
+        n, read=np.where(is_write, 0.0, tokens), written=np.where(is_write, tokens, 0.0), sequence=rng.integers(0, 6, n),
+        at_s=100.0 + np.sort(rng.random(n)) * 3_000,
+    )  # fmt: skip
+    before = made(
+        6, read=np.full(6, 10.0), written=np.full(6, 5.0), sequence=np.arange(6), at_s=np.arange(6.0)
+    )  # reads of nothing known: what they write begins at token 10, and the first write of the chain replaces it
+    both = replace(
+        prompts,
+        keys=tuple(() for _ in range(n + 6)),
+        **{name: np.concatenate([getattr(before, name), getattr(prompts, name)]) for name in ARRAYS},
+    )
+    quick, slow = (writes(touches_of(one), 4_000.0, np.full(len(one), 200.0)) for one in (prompts, both))
+    assert slow.premium_usd[6:] == pytest.approx(quick.premium_usd)
+    assert slow.replaced_by[6:].tolist() == [place + 6 if place >= 0 else -1 for place in quick.replaced_by.tolist()]
+    assert slow.saved_usd[6:].tolist() == quick.saved_usd.tolist()
+    assert slow.reads[6:].tolist() == quick.reads.tolist()
+    assert slow.last_s[6:].tolist() == quick.last_s.tolist()
+    assert slow.is_closed[6:].tolist() == quick.is_closed.tolist()
+    assert len(quick.uses.write) > 20
 
 
 def test_pieces_are_as_old_as_the_oldest_before_them() -> None:

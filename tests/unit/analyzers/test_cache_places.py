@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analyzers.modes.cache.expected import expected, survivals
+from analyzers.modes.cache.expected import ages, expected, survivals
 from analyzers.modes.cache.places import Looked, look
 from analyzers.modes.cache.prompts import resends
 from analyzers.modes.cache_misuse import discovered_of
@@ -62,6 +62,24 @@ def test_what_a_cache_would_have_kept_is_what_it_keeps_when_all_use_it() -> None
     would = expected(prompts, again, works, survivals(prompts, again, works))
     assert would.evidence == ("worked",)
     assert would.read.sum() - prompts.read.sum() == pytest.approx(sum(every.read) - sum(told.read), rel=0.03)
+
+
+def test_a_call_that_does_not_use_the_cache_tells_nothing_of_how_long_it_keeps_things() -> None:
+    """The second sends the prefix again and neither reads nor writes it; where writing is free, that is a loss."""
+    given = {"written": [8_000.0, 0.0, 8_000.0, 0.0], "read": [0.0, 0.0, 0.0, 8_000.0], "keys": ((1,),) * 4}
+    paid, free = made(4, **given), made(4, **given, write_rate=np.full(4, np.nan))
+    told = [[part.tolist() for part in ages(one, resends(one), np.ones(4, dtype=bool))] for one in (paid, free)]
+    assert told == [[[100.0], [True]], [[100.0, 100.0, 100.0], [False, False, True]]]
+
+
+def test_a_call_without_a_key_may_have_renewed_the_prefix_of_its_sequence() -> None:
+    """Keys stated only of what was read: the last call found what the third, which missed it, had sent 100 s before."""
+    prompts = made(4, read=[0.0, 8_000.0, 0.0, 8_000.0], keys=((), (1,), (), (1,)), write_rate=np.full(4, np.nan))
+    sent = resends(prompts)
+    assert sent.previous.tolist() == [-1, 0, 1, 2]
+    assert sent.tokens[3] == 8_000.0
+    apart = resends(replace(prompts, sequence=np.array([0, 1, 2, 3])))
+    assert apart.previous.tolist() == [-1, -1, -1, 1], "a call of another sequence has nothing to do with it"
 
 
 def test_prompts_that_grow_tell_what_repeats() -> None:

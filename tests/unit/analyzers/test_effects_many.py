@@ -83,7 +83,7 @@ def test_findings_are_the_loops() -> None:
     rng = np.random.default_rng(3)
     for _ in range(20):
         estimates = [normal(float(v), 1.0) for v in rng.normal(size=30) + 3 * (rng.random(30) < 0.2)]
-        expected = naive.benjamini_hochberg([multiplicity.p_value(e) for e in estimates], 0.05)
+        expected = naive.benjamini_hochberg([multiplicity.p_value(e) for e in estimates], multiplicity.RATE)
         found = multiplicity.false_discovery(estimates)
         assert set(found.flagged) == expected
         careful = multiplicity.false_discovery(estimates, dependence="any")
@@ -93,8 +93,8 @@ def test_findings_are_the_loops() -> None:
 def test_selected_intervals_are_wider_the_rarer_the_selection() -> None:
     flags = multiplicity.false_discovery([normal(5.0, 1.0), *[normal(0.1, 1.0)] * 9])
     [selected] = flags.selected
-    assert selected.level == pytest.approx(1 - 0.05 / 10)
-    assert selected.low == pytest.approx(5.0 - stats.norm.ppf(1 - 0.0025), abs=1e-4)
+    assert selected.level == pytest.approx(1 - multiplicity.RATE / 10)
+    assert selected.low == pytest.approx(5.0 - stats.norm.ppf(1 - multiplicity.RATE / 20), abs=1e-4)
 
 
 def test_estimates_without_numbers_cost_nothing() -> None:
