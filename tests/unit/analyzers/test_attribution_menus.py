@@ -143,3 +143,10 @@ def test_by_how_much_an_arm_is_off_is_the_loop() -> None:
     limit = 0.25 + 2 * math.sqrt(1 / float(found.arms[0].sizes[0]) + 1 / len(found.decisions))
     assert (abs(there - wanted) > limit) == (found.unlike == "log_prompt_tokens")
     assert abs(there - wanted) > limit
+
+
+def test_the_least_that_is_learnt_from_is_enough() -> None:
+    chosen = np.repeat([0, 1], [20, ROWS_MIN])
+    own = np.where(chosen == 0, 0.9, np.linspace(0.05, 0.15, len(chosen)))
+    found = completed(chosen, own, np.linspace(-1, 1, len(chosen))[:, None], np.full((len(chosen), 2), 0.5))
+    assert found.sum(axis=1) == pytest.approx(np.ones(len(chosen)))
