@@ -18,7 +18,7 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import Bools, Floats, Ints, ranks
 from analyzers.effects.nuisance import Regressor
 
-_DRIFT = 0.9875  # level of a slope's interval: with four outcomes to look at, one steady decision set in twenty seems to drift
+_DRIFT = 0.9975  # level of a slope's interval: with four outcomes to look at, one steady decision set in a hundred seems to drift
 _MATTERS = 0.5  # share of what is worth knowing of a decision below which a slope is let pass
 _ROWS_PER_TERM = 10
 _ROWS = 40_000  # decisions that are looked at; more find drifts that move nothing
