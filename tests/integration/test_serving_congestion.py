@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from analyzers.modes.congestion.refresh import refresh_engine_prices
 from analyzers.modes.look import Look, Window
 from analyzers.modes.serving_congestion import look
+from analyzers.reports.predictions import CLAIMS, check
 from economy.engine import Arrival, Process, Service, serve
 from economy.parameters import ENGINE, EngineParameters
 from ledger.post import open_tenants
@@ -110,6 +111,9 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
     assert "hours later" in heavy.change
     assert "quick" not in repr(heavy)  # whom it holds up is not its business
     assert heavy.terms[0].usd_per_day == heavy.usd_per_day
+    quick = one(owner, "select tenant_id from pigou.tenant where tenant = 'quick'")
+    (crowding,) = [each for each in check(writer, quick, "quick", WINDOW, {}) if each.claim == CLAIMS[2]]
+    assert (crowding.subject, crowding.prediction.statistic.n > 0) == ("e1", True)
     victims: Any = heavy.detail["victims"]
     assert victims["other_tenants"]["usd_per_day"] == pytest.approx(heavy.usd_per_day)
     assert sum(of.usd for of in heavy.days) == pytest.approx(
