@@ -111,9 +111,6 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
     assert "hours later" in heavy.change
     assert "quick" not in repr(heavy)  # whom it holds up is not its business
     assert heavy.terms[0].usd_per_day == heavy.usd_per_day
-    quick = one(owner, "select tenant_id from pigou.tenant where tenant = 'quick'")
-    (crowding,) = [each for each in check(writer, quick, "quick", WINDOW, {}) if each.claim == CLAIMS[2]]
-    assert (crowding.subject, crowding.prediction.statistic.n > 0) == ("e1", True)
     victims: Any = heavy.detail["victims"]
     assert victims["other_tenants"]["usd_per_day"] == pytest.approx(heavy.usd_per_day)
     assert sum(of.usd for of in heavy.days) == pytest.approx(
@@ -200,6 +197,9 @@ def test_where_there_is_room_nobody_is_accused(dsn: str, writer: psycopg.Connect
     (heavy,) = looks(writer, "heavy")
     assert (heavy.status, heavy.is_discovery) == ("appraised", False)
     assert "hardly in anybody's way" in heavy.sentence
+    quick = one(writer, "select tenant_id from pigou.tenant where tenant = 'quick'")
+    (crowding,) = [each for each in check(writer, quick, "quick", WINDOW, {}) if each.claim == CLAIMS[2]]
+    assert (crowding.subject, crowding.prediction.statistic.n > 0) == ("e1", True)
 
 
 def test_too_few_spans_and_unknown_prices_are_said(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
