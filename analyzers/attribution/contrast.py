@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from analyzers.attribution.fit import FOLDS, Fit
+from analyzers.attribution.fit import FOLDS, Fit, context_name
 from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints, distinct, ranks
 from analyzers.effects.scores import EFFECTIVE_MIN
@@ -172,9 +172,7 @@ class Contrast:
                 off = np.abs(each.shares[place] @ alike[each.rows] - wanted)
                 allowed = _UNLIKE + _BY_CHANCE * math.sqrt(1 / float(each.sizes[place]) + 1 / n)
                 if float(off.max()) > allowed:
-                    names = self.fit.choices.feature_names
-                    worst = int(np.argmax(off))
-                    return names[worst] if worst < len(names) else f"whether {names[worst % len(names)]} is known"
+                    return context_name(self.fit.choices, int(np.argmax(off)))
         return ""
 
     def prices(self) -> Floats:

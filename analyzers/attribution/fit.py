@@ -58,6 +58,7 @@ class Fit:
 
     `propensity` (n, K): probability of each option, logged or estimated; `shared` (n, K): the same averaged over tasks of any
     value, where outcomes do not move with V. `supported` (n, K): where the option had a chance.
+    `alike` (n, d): context without V and time, in its own standard deviations.
     `unidentified`: one reason for each option, empty where there is none. `unpriced`: terms that are left out, and why, and what
     else is taken for granted. `fold` (n,): whole tasks together. `alone`: every task has one decision here.
     """
@@ -121,6 +122,15 @@ def context(choices: Choices, *, time: bool = True, value: bool = True) -> Float
         unknown = np.column_stack([np.where(missing, means, unknown), missing[:, missing.any(axis=0)]])
     worth = [np.log(np.maximum(choices.v_usd, 1e-9))] if value else []
     return np.column_stack([unknown, *worth, *([choices.decided_at] if time else [])])
+
+
+def context_name(choices: Choices, column: int) -> str:
+    """What a column of `context` is, for people: after the features stands whether those are known that are not always."""
+    names = choices.feature_names
+    if column < len(names):
+        return names[column]
+    missing = np.flatnonzero(np.isnan(choices.features).any(axis=0))
+    return f"whether {names[int(missing[column - len(names)])]} is known"
 
 
 def _tilting(choices: Choices, *, time: bool) -> Floats:

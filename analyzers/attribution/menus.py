@@ -50,8 +50,9 @@ def _followed(took: Ints, own: Floats, context: Floats) -> Floats:
     told, logged = context[took], np.log(np.maximum(own[took], _LEAST))
     if float(np.ptp(logged)) < 1e-9:
         return np.full(len(context), float(own[took[0]]))
-    part = np.random.default_rng(0).permutation(len(took)) % _PARTS
-    errors = [sum(_missed(told, logged, part == held, leaf) for held in range(_PARTS)) for leaf in _LEAVES]
+    parts = min(_PARTS, len(took))  # none of them is empty
+    part = np.random.default_rng(0).permutation(len(took)) % parts
+    errors = [sum(_missed(told, logged, part == held, leaf) for held in range(parts)) for leaf in _LEAVES]
     tree = _tree(_LEAVES[int(np.argmin(errors))])
     tree.fit(told, logged)
     return np.exp(tree.predict(context))

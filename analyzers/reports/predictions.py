@@ -197,7 +197,7 @@ def _tail(connection: psycopg.Connection, tenant_id: int, tenant: str) -> Checke
 def _crowding(
     connection: psycopg.Connection, tenant_id: int, tenant: str, window: Window, seen: dict[str, Seen]
 ) -> list[Checked]:
-    engines = engines_of(connection, tenant_id, window)
+    engines = [each.engine for each in engines_of(connection, tenant_id, window)]
     for engine in engines:
         if engine not in seen:
             seen[engine] = read(connection, engine, window)

@@ -60,6 +60,7 @@ def main() -> int:
         for way in given.ways:
             told = _played(server, way, given.seed, given.days, _WAYS[way])
             apart = {what: _apart(whole[what], told[what]) for what in _TOLD}
+            print(f"{way}: {sum(map(len, apart.values()))} rows differ", file=sys.stderr, flush=True)
             rows.append([way.replace("-", " "), *(f"{len(apart[what])} of {len(whole[what])}" for what in _TOLD)])
             differ += [f"{way}: {what}: {one}" for what in _TOLD for one in apart[what][:10]]
     print(table(["cut", *_TOLD], rows), *differ, sep="\n")

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from analyzers.modes.congestion.refresh import refresh_engine_prices
 from analyzers.modes.look import Look, Window
 from analyzers.modes.serving_congestion import look
+from analyzers.reports.predictions import CLAIMS, check
 from economy.engine import Arrival, Process, Service, serve
 from economy.parameters import ENGINE, EngineParameters
 from ledger.post import open_tenants
@@ -196,6 +197,9 @@ def test_where_there_is_room_nobody_is_accused(dsn: str, writer: psycopg.Connect
     (heavy,) = looks(writer, "heavy")
     assert (heavy.status, heavy.is_discovery) == ("appraised", False)
     assert "hardly in anybody's way" in heavy.sentence
+    quick = one(writer, "select tenant_id from pigou.tenant where tenant = 'quick'")
+    (crowding,) = [each for each in check(writer, quick, "quick", WINDOW, {}) if each.claim == CLAIMS[2]]
+    assert (crowding.subject, crowding.prediction.statistic.n > 0) == ("e1", True)
 
 
 def test_too_few_spans_and_unknown_prices_are_said(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:

@@ -11,7 +11,7 @@ import pytest
 from analyzers.attribution.appraise import appraise
 from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import contrast
-from analyzers.attribution.fit import fit
+from analyzers.attribution.fit import context, context_name, fit
 from analyzers.attribution.menus import ROWS_MIN, completed
 from analyzers.effects.estimate import Bools, Floats, Ints
 
@@ -143,3 +143,19 @@ def test_by_how_much_an_arm_is_off_is_the_loop() -> None:
     limit = 0.25 + 2 * math.sqrt(1 / float(found.arms[0].sizes[0]) + 1 / len(found.decisions))
     assert (abs(there - wanted) > limit) == (found.unlike == "log_prompt_tokens")
     assert abs(there - wanted) > limit
+
+
+def test_the_least_that_is_learnt_from_is_enough() -> None:
+    chosen = np.repeat([0, 1], [20, ROWS_MIN])
+    own = np.where(chosen == 0, 0.9, np.linspace(0.05, 0.15, len(chosen)))
+    found = completed(chosen, own, np.linspace(-1, 1, len(chosen))[:, None], np.full((len(chosen), 2), 0.5))
+    assert found.sum(axis=1) == pytest.approx(np.ones(len(chosen)))
+
+
+def test_a_column_of_the_context_is_named_by_its_feature() -> None:
+    tokens, chosen, own, menu = routed(40, np.random.default_rng(2))
+    features = np.column_stack([tokens, np.where(np.arange(40) % 3 == 0, np.nan, 1.0), tokens])
+    of = choices(tokens, chosen, own, menu, np.full(40, 0.5), np.full(40, 1.0))
+    of = replace(of, features=features, feature_names=("tokens", "retries", "again"))
+    columns = context(of, time=False, value=False).shape[1]
+    assert [context_name(of, column) for column in range(columns)] == ["tokens", "retries", "again", "whether retries is known"]
