@@ -20,6 +20,7 @@ from collector.export import Answer, Export, Prepared
 
 _READERS_REST_AFTER_S = 20.0
 _UNDER_WAY_STARTS_READERS = 3
+_GATHER_WITHIN_S = 0.05
 
 
 class Waiting:
@@ -82,6 +83,8 @@ class Inbox:
         self._waiting: dict[int, tuple[Waiting, int]] = {}
         self._waiting_bytes = 0
         self._lock = threading.Lock()
+        self._usual = 0
+        """How many exports were under way when the last group was posted, itself included."""
         self._incoming: queue.Queue[Waiting | None] = queue.Queue()
         self._prepared: queue.Queue[Waiting | None] = queue.Queue()
         self._calm, self._busy = threading.Event(), threading.Event()
@@ -197,14 +200,22 @@ class Inbox:
             if first is None:
                 return
             group, ended = self._gather(first)
+            self._usual = len(self._waiting)
             self._post(group)
 
     def _gather(self, first: Waiting) -> tuple[list[Waiting], bool]:
-        """Everything that is ready now, up to the group's limit; and whether the end of the queue was met."""
+        """Everything that is ready now, up to the group's limit; and whether the end of the queue was met.
+
+        A transaction costs as much as some hundred spans. So while others are being read, half of what is usually under way is
+        waited for: the other half is read meanwhile.
+        """
         group, records = [first], _records(first)
+        until = time.monotonic() + _GATHER_WITHIN_S
         while records < self._group_limit:
+            under_way = len(self._waiting)
+            is_enough = len(group) == under_way or 2 * len(group) >= max(under_way, self._usual)
             try:
-                item = self._prepared.get_nowait()
+                item = self._prepared.get(timeout=0.0 if is_enough else max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
             if item is None:

@@ -54,14 +54,14 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class _Reader:
-    """A reading process that always reads by the rules in force."""
+    """A reading process that always reads by the rules in force, and drafts from what the writer remembers."""
 
     def __init__(self, pipeline: Pipeline, policy: ReadingPolicy) -> None:
         self._pipeline = pipeline
         self._process = ReaderProcess(policy)
 
     def prepare(self, export: Export) -> Prepared | Answer:
-        return self._pipeline.drafted(self._process.prepare(export, self._pipeline.rules))
+        return self._process.prepare(export, self._pipeline.rules, self._pipeline.memory)
 
     def stop(self) -> None:
         self._process.stop()
@@ -77,10 +77,10 @@ class Pipeline:
         self._rules_at = -_RULES_REFRESH_S
         self._rule_rows: list[dict[str, object]] = []
         self._connection: psycopg.Connection | None = None
-        self._memory = WriterMemory()
+        self.memory = WriterMemory()
         self._months: set[str] = set()
         self._inbox = Inbox(
-            lambda export: self.drafted(prepare(export, self._policy, self.rules)),
+            self._prepare,
             self._post,
             settings.queue_limit_bytes,
             settings.group_limit_records,
@@ -146,10 +146,11 @@ class Pipeline:
         reason = "the database is away"
         return Health("unavailable" if depth is None else "spooling", reason, depth)
 
-    def drafted(self, result: Prepared | Answer) -> Prepared | Answer:
-        """The result, its rows drafted while PostgreSQL works on others."""
+    def _prepare(self, export: Export) -> Prepared | Answer:
+        """What an export comes to, read in this process, its rows drafted while PostgreSQL works on others."""
+        result = prepare(export, self._policy, self.rules)
         if isinstance(result, Prepared):
-            memory = self._memory
+            memory = self.memory
             for arrivals in result.arrivals:
                 draft_early(arrivals, memory)
         return result
@@ -224,22 +225,22 @@ class Pipeline:
         for attempt in range(_RETRIES_MAX):
             try:
                 with connection.transaction():
-                    posted = post(connection, batch, self._settings.slot, self._memory)
-                self._memory.committed()
+                    posted = post(connection, batch, self._settings.slot, self.memory)
+                self.memory.committed()
                 return posted
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-                self._memory.rolled_back()
+                self.memory.rolled_back()
                 if attempt == _RETRIES_MAX - 1:
                     raise
             except psycopg.Error:
-                self._memory.rolled_back()
+                self.memory.rolled_back()
                 raise
         raise AssertionError("unreachable")
 
     def _open(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings.dsn, "writer", application="pigou-collector", by_index=True)
-            self._memory = WriterMemory()
+            self.memory = WriterMemory()
             seed_use_rules(self._connection, [msgspec.structs.asdict(rule) for rule in Rules.default().rows])
         return self._connection
 

@@ -1,4 +1,4 @@
-"""`python -m collector.reader`: a process that reads exports for a collector, until its standard input ends.
+"""`python -m collector.reader`: a process that reads and drafts exports for a collector, until its standard input ends.
 
 It is told things on standard input and answers each export on standard output, each message as a frame: four bytes of length
 (big-endian), then msgpack. Started by collector/readers.py; it holds nothing that would be missed if it were killed.
@@ -15,9 +15,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from collector.export import Answer, Export, Prepared
+from collector.export import Export
 from collector.infer import Rules, UseRule
+from collector.parcel import packed
 from collector.preparing import ReadingPolicy, prepare
+from ledger.basis import News, ToldBasis
 
 _NICE = 5
 """Posting is done by one process after the other, and reading by several at once: reading gives way."""
@@ -30,8 +32,7 @@ class Instructions(msgspec.Struct, tag=True):
     rules: tuple[UseRule, ...]
 
 
-Message = Instructions | Export
-Reply = Prepared | Answer
+Message = Instructions | News | Export
 
 encode = msgspec.msgpack.Encoder().encode
 
@@ -44,13 +45,15 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     decode = msgspec.msgpack.Decoder(Message).decode
-    policy, rules = ReadingPolicy(0, "default", keep_content=False), Rules.default()
+    policy, rules, basis = ReadingPolicy(0, "default", keep_content=False), Rules.default(), ToldBasis()
     while (body := read_frame(sys.stdin.buffer)) is not None:
         message = decode(body)
         if isinstance(message, Instructions):
             policy, rules = message.policy, Rules(message.rules)
+        elif isinstance(message, News):
+            basis.take(message)
         else:
-            write_frame(sys.stdout.buffer, encode(prepare(message, policy, rules)))
+            write_frame(sys.stdout.buffer, packed(prepare(message, policy, rules), basis))
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:

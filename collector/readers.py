@@ -18,20 +18,18 @@ import subprocess
 import sys
 from typing import BinaryIO, cast
 
-import msgspec
-
 from collector.export import Answer, Export, Prepared
 from collector.infer import Rules
+from collector.parcel import unpacked
 from collector.preparing import ReadingPolicy
-from collector.reader import Instructions, Reply, encode, read_frame, write_frame
+from collector.reader import Instructions, encode, read_frame, write_frame
+from ledger.memory import Told, WriterMemory
 
 log = logging.getLogger("pigou.collector")
 
 _PIPE_BYTES = 1024 * 1024
 _TRIES = 3
 _READ_WITHIN_S = 60.0
-
-_decode = msgspec.msgpack.Decoder(Reply).decode
 
 
 class ReaderProcess:
@@ -41,9 +39,10 @@ class ReaderProcess:
         self._policy = policy
         self._process: subprocess.Popen[bytes] | None = None
         self._rules: Rules | None = None
+        self._told = Told()
 
-    def start(self, rules: Rules) -> None:
-        """Have it running and ready to read by these rules."""
+    def start(self, rules: Rules, memory: WriterMemory | None = None) -> None:
+        """Have it running and ready to read by these rules, and to draft from what the writer remembers by now."""
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = subprocess.Popen(
@@ -54,12 +53,20 @@ class ReaderProcess:
         if self._rules is not rules:
             write_frame(self._input, encode(Instructions(self._policy, rules.rows)))
             self._rules = rules
+        if memory is not None:
+            news, told = memory.news(self._told)
+            if news is not None:
+                write_frame(self._input, encode(news))
+                self._told = told
 
-    def prepare(self, export: Export, rules: Rules) -> Prepared | Answer:
-        """What the export comes to. A reader that ends over it is replaced; over what ends several it is not stored."""
+    def prepare(self, export: Export, rules: Rules, memory: WriterMemory | None = None) -> Prepared | Answer:
+        """What the export comes to, drafted if `memory` allows it.
+
+        A reader that ends over it is replaced; over what ends several it is not stored.
+        """
         for _ in range(_TRIES):
             try:
-                self.start(rules)
+                self.start(rules, memory)
                 write_frame(self._input, encode(export))
                 readable, _, _ = select.select([self._output], [], [], _READ_WITHIN_S)
                 if not readable:
@@ -68,7 +75,7 @@ class ReaderProcess:
                     return Answer("undecodable", message=f"the export could not be read within {_READ_WITHIN_S:.0f} s")
                 reply = read_frame(self._output)
                 if reply is not None:
-                    return cast("Prepared | Answer", _decode(reply))
+                    return unpacked(reply)
             except (BrokenPipeError, ConnectionError):
                 pass
             log.warning("a reading process ended unexpectedly; another is started")
@@ -77,7 +84,7 @@ class ReaderProcess:
 
     def stop(self) -> None:
         """End the process; it holds nothing."""
-        process, self._process, self._rules = self._process, None, None
+        process, self._process, self._rules, self._told = self._process, None, None, Told()
         if process is None:
             return
         for stream in (process.stdin, process.stdout):

@@ -47,27 +47,27 @@ class Staging:
         self._size_bytes = size_bytes
         self._default = default_tenant
         self._credential_tenant = credential_tenant
-        self._by_tenant: dict[str, Arrivals] = {}
+        self._by_tenant: dict[str, tuple[Arrivals, list[ReadyRecord]]] = {}
         self._resources: dict[int, tuple[Resource, str, str]] = {}
 
     def add(self, record: Record, reading: Reading) -> None:
         """Take in one record and what was read from it."""
-        arrivals = self._of(self._tenant(record.attributes, record.resource))
+        arrivals, records = self._of(self._tenant(record.attributes, record.resource))
         resource_id, resource_json = self._resource(record.resource)
         arrivals.resources[resource_id] = resource_json
         new = _new_record(record, reading, resource_id)
         if reading.call is not None:
-            arrivals.records.append(ready(new, _new_call(reading)))
+            records.append(ready(new, _new_call(reading)))
         elif reading.control is not None:
             total = reading.control
             control = NewControl(reading.dialect, total.input_tokens, total.output_tokens, total.cost_usd)
-            arrivals.records.append(ready(new, control=control))
+            records.append(ready(new, control=control))
         else:
-            arrivals.records.append(ready(new))
+            records.append(ready(new))
 
     def add_point(self, point: Point) -> None:
         """Take in one metric data point."""
-        arrivals = self._of(self._tenant(point.attributes, point.resource))
+        arrivals, _ = self._of(self._tenant(point.attributes, point.resource))
         resource_id, resource_json = self._resource(point.resource)
         arrivals.resources[resource_id] = resource_json
         attributes = orjson.dumps(point.attributes, default=_plain, option=orjson.OPT_SORT_KEYS)
@@ -88,24 +88,26 @@ class Staging:
 
     def reject(self, problem: Problem) -> None:
         """Take in a record that was refused; it is kept under the credential's or the default tenant, since its own is unread."""
-        arrivals = self._of(self._credential_tenant or self._default)
+        arrivals, _ = self._of(self._credential_tenant or self._default)
         detail = storable(problem.detail)[:_NAME_LENGTH_MAX]
         arrivals.rejections.append(Rejection(self._signal, problem.stage, problem.code, detail))
 
     def arrivals(self) -> list[Arrivals]:
         """Everything taken in, by tenant. The request itself is counted once, under its first tenant."""
         groups = list(self._by_tenant.values()) or [self._of(self._credential_tenant or self._default)]
-        groups[0].requests, groups[0].size_bytes = 1, self._size_bytes
-        for arrivals in groups:
-            _judge_alone(arrivals.records)
+        groups[0][0].requests, groups[0][0].size_bytes = 1, self._size_bytes
+        for arrivals, records in groups:
+            _judge_alone(records)
             arrivals.is_judged = True
-        return groups
+        return [arrivals for arrivals, _ in groups]
 
-    def _of(self, tenant: str) -> Arrivals:
-        arrivals = self._by_tenant.get(tenant)
-        if arrivals is None:
-            arrivals = self._by_tenant[tenant] = Arrivals(tenant, self._signal)
-        return arrivals
+    def _of(self, tenant: str) -> tuple[Arrivals, list[ReadyRecord]]:
+        """A tenant's arrivals, and the records among them."""
+        taken = self._by_tenant.get(tenant)
+        if taken is None:
+            records: list[ReadyRecord] = []
+            taken = self._by_tenant[tenant] = Arrivals(tenant, self._signal, records), records
+        return taken
 
     def _tenant(self, attributes: Attributes, resource: Resource) -> str:
         if self._credential_tenant is not None:

@@ -6,6 +6,7 @@ for COPY, written already, and beside them only what the books still need to dec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -163,7 +164,8 @@ class Arrivals(msgspec.Struct):
 
     tenant: str
     signal: str = "span"
-    records: list[ReadyRecord] = []
+    records: Sequence[ReadyRecord] = []
+    """A list, or packed (ledger/packed.py)."""
     points: list[NewPoint] = []
     resources: dict[str, str] = {}
     """Attributes as JSON by resource id."""

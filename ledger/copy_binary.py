@@ -58,6 +58,9 @@ _DIGITS_OF_TWO = Struct(">ihhHHHH")
 _DIGITS_OF_THREE = Struct(">ihhHHHHH")
 
 
+ROW_START_BYTES = _START.size
+
+
 def row_start(tenant_id: int) -> bytes:
     """What stands before every row of a tenant: the number of columns, and the first of them."""
     return _START.pack(1 + len(_NAMES), 4, tenant_id)

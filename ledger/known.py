@@ -10,6 +10,7 @@ import psycopg
 
 from ledger.arrivals import Arrivals, Key
 from ledger.copy_text import at, text_array
+from ledger.draft import EarlyDraft
 from ledger.queries import queries
 from ledger.resolve import Member, evidence_of
 
@@ -39,16 +40,15 @@ class Search:
     def __init__(self, group: Sequence[Arrivals], tenant_id: int) -> None:
         self.known: dict[Key, Known] = {}
         self._tenant_id = tenant_id
-        started = [record.started_us for arrivals in group for record in arrivals.records]
+        drafts = [arrivals.draft for arrivals in group if isinstance(arrivals.draft, EarlyDraft)]
+        records = [record for arrivals in group if arrivals.draft is None for record in arrivals.records]
+        started = [record.started_us for record in records]
+        started += [at_us for draft in drafts for at_us in draft.started_us]
         if started:
             self._since, self._until = at(min(started) - _NEARBY_US), at(max(started) + _NEARBY_US)
-        records = [record for arrivals in group if arrivals.draft is None for record in arrivals.records]
-        self._traces: set[bytes] = {record.trace_id for record in records}
-        self._keys = {key for record in records if record.call is not None for key in record.call.keys}
-        for arrivals in group:
-            if arrivals.draft is not None:
-                self._traces |= arrivals.draft.traces
-                self._keys |= arrivals.draft.keys
+        self._traces: set[bytes] = {record.trace_id for record in records}.union(*(draft.traces for draft in drafts))
+        self._keys: set[str] = {key for record in records if record.call is not None for key in record.call.keys}
+        self._keys.update(*(draft.keys for draft in drafts))
         self._asked_keys: set[str] = set()
         self._answer: psycopg.Cursor[tuple[Any, ...]] | None = None
 

@@ -18,7 +18,7 @@ from ledger.arrivals import Arrivals, Key, Posted, ReadyCall, ReadyRecord, Verdi
 from ledger.call_entries import CALL_DECIDED, ENTRY_COLUMNS, TRANSFER_COLUMNS, sums_of
 from ledger.copy_binary import CALL_COLUMNS, HEADER, RECORD_COLUMNS, TRAILER, columns_of
 from ledger.copy_text import CONTROL_COLUMNS, at
-from ledger.draft import KEY_COLUMNS, Draft, early_drafts
+from ledger.draft import KEY_COLUMNS, Draft, draft_of, early_drafts
 from ledger.known import Known, Search, search_on
 from ledger.memory import WriterMemory
 from ledger.queries import queries
@@ -45,6 +45,7 @@ class Plan(msgspec.Struct):
     drafts: list[Draft]
     """Made before already; empty: `records` are to be drafted by `verdicts`."""
     records: list[ReadyRecord]
+    """Those; else none."""
     verdicts: dict[Key, Verdict]
     known: dict[Key, Known]
 
@@ -145,7 +146,7 @@ def _plans(
     closed: dict[int, int | None] = dict(tenants.fetchall())
     row = newest.fetchone()
     memory.terms.refresh(row[0] if row else 0)
-    memory.closed_through |= closed
+    memory.closed(closed)
     return [
         _drafted(group, tenant_id, closed[tenant_id], searches[tenant_id].known, memory)
         or _plan(connection, group, tenant_id, closed[tenant_id], searches[tenant_id].known)
@@ -161,16 +162,16 @@ def _drafted(
     if early is None or not all(draft.holds(memory, tenant_id, closed_through) for draft in early):
         return None
     arrivals = _merge(group)
-    posted = Posted(arrivals.tenant, len(arrivals.records), rejected=len(arrivals.rejections))
-    return Plan(arrivals, tenant_id, closed_through, posted, [draft.draft for draft in early], arrivals.records, {}, known)
+    records = sum(len(arrivals.records) for arrivals in group)
+    posted = Posted(arrivals.tenant, records, rejected=len(arrivals.rejections))
+    return Plan(arrivals, tenant_id, closed_through, posted, [draft.draft for draft in early], [], {}, known)
 
 
 def _merge(group: Sequence[Arrivals]) -> Arrivals:
-    """Several arrivals of one tenant as one."""
+    """Several arrivals of one tenant as one, but for their records."""
     if len(group) == 1:
         return group[0]
     merged = Arrivals(group[0].tenant, group[0].signal)
-    merged.records = [record for arrivals in group for record in arrivals.records]
     merged.points = [point for arrivals in group for point in arrivals.points]
     merged.rejections = [rejection for arrivals in group for rejection in arrivals.rejections]
     for arrivals in group:
@@ -191,7 +192,7 @@ def _plan(
     arrivals = _merge(group)
     posted = Posted(arrivals.tenant, rejected=len(arrivals.rejections))
     fresh: dict[Key, ReadyRecord] = {}
-    for record in arrivals.records:
+    for record in (record for arrivals in group for record in arrivals.records):
         key = (record.trace_id, record.span_id)
         there = known.get(key)
         earlier_hash = there.content_hash if there else fresh[key].content_hash if key in fresh else None
@@ -211,14 +212,14 @@ def _plan(
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _copy(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[bytes]) -> None:
+def _copy(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[memoryview]) -> None:
     lines = b"".join(parts)
     if lines:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(memoryview(lines))
 
 
-def _copy_binary(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[bytes]) -> None:
+def _copy_binary(connection: psycopg.Connection, statement: sql.SQL, parts: Iterable[memoryview]) -> None:
     rows = b"".join(parts)
     if rows:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -231,7 +232,7 @@ def _write_resources(connection: psycopg.Connection, plans: Sequence[Plan], memo
     rows = [
         {"tenant_id": plan.tenant_id, "resource_id": resource_id, "attributes": plan.arrivals.resources[resource_id]}
         for plan in plans
-        if plan.records or plan.arrivals.points
+        if plan.posted.records or plan.arrivals.points
         for resource_id in memory.new_resources(plan.tenant_id, plan.arrivals.resources)
     ]
     if rows:
@@ -243,7 +244,7 @@ def _draft(connection: psycopg.Connection, plan: Plan, memory: WriterMemory) -> 
     """The rows of what is new, by what was decided about it."""
     kinds = [kind_of(record.call) for record in plan.records if record.call is not None]
     terms = memory.terms.of(connection, plan.tenant_id, kinds)
-    return Draft(plan.arrivals.tenant, plan.tenant_id, plan.closed_through, plan.records, terms, plan.verdict_of)
+    return draft_of(plan.arrivals.tenant, plan.tenant_id, plan.closed_through, plan.records, terms, plan.verdict_of)
 
 
 def _count_calls(plan: Plan) -> None:

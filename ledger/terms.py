@@ -12,6 +12,7 @@ until a rate is added, which every transaction asks for under its tenants' locks
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import NamedTuple, TypeAlias
 
 import psycopg
@@ -43,6 +44,28 @@ class Rate(NamedTuple):
     context_above: int
     daily_from_us: int
     daily_until_us: int
+
+    @classmethod
+    def read(
+        cls,
+        rate_id: int,
+        rate_usd: str,
+        from_us: int | None,
+        until_us: int | None,
+        context_above: int,
+        daily_from_us: int,
+        daily_until_us: int,
+    ) -> Rate:
+        """A rate whose amount is given as PostgreSQL writes it."""
+        whole, _, fraction = rate_usd.partition(".")
+        digits = int(whole + fraction)
+        return cls(rate_id, rate_usd, digits, len(fraction), from_us, until_us, context_above, daily_from_us, daily_until_us)
+
+    def as_read(self) -> tuple[int, str, int | None, int | None, int, int, int]:
+        """What `read` makes it of."""
+        return (
+            self.rate_id, self.rate_usd, self.from_us, self.until_us, self.context_above, self.daily_from_us, self.daily_until_us
+        )  # fmt: skip
 
     def applies(self, at_us: int, whole_input_tokens: int | None) -> bool:
         """Whether a call at this time with this whole input is within its validity, its context tier and its part of the day."""
@@ -92,6 +115,11 @@ class Terms(NamedTuple):
     fee: LeafTerms | None
 
 
+KnownTerms: TypeAlias = dict[CallKind, Terms]
+
+_EDITIONS = count()
+
+
 def kind_of(call: ReadyCall) -> CallKind:
     """What a call's terms depend on."""
     return (
@@ -104,10 +132,12 @@ class TermsBook:
 
     def __init__(self) -> None:
         self.accounts = AccountBook()
-        self._terms: dict[int, dict[CallKind, Terms]] = {}
+        self._terms: dict[int, KnownTerms] = {}
         self._newest_rate_id = -1
-        self.edition = 0
-        """Changes whenever what was handed out before may not hold any more."""
+        self.edition = next(_EDITIONS)
+        """Changes whenever what was handed out before may not hold any more. No two books have the same."""
+        self.added: list[tuple[int, CallKind, Terms]] = []
+        """Everything that was looked up in this edition, in order."""
 
     def known(self, tenant_id: int) -> Mapping[CallKind, Terms]:
         """The terms of a tenant that are remembered. May be asked from any thread; `edition` must be asked before."""
@@ -116,7 +146,7 @@ class TermsBook:
     def refresh(self, newest_rate_id: int) -> None:
         """Forget everything when a rate was added since. The price book's own lock gives rates their ids in order of commit."""
         if newest_rate_id != self._newest_rate_id or sum(map(len, self._terms.values())) > _REMEMBERED_MAX:
-            self._forget()
+            self.forget()
             self._newest_rate_id = newest_rate_id
 
     def of(self, connection: psycopg.Connection, tenant_id: int, kinds: Sequence[CallKind]) -> Mapping[CallKind, Terms]:
@@ -124,7 +154,9 @@ class TermsBook:
         known = self._terms.setdefault(tenant_id, {})
         missing = {kind for kind in kinds if kind not in known}
         if missing:
-            known.update(self._look_up(connection, tenant_id, sorted(missing, key=str)))
+            found = self._look_up(connection, tenant_id, sorted(missing, key=str))
+            known.update(found)
+            self.added += [(tenant_id, kind, terms) for kind, terms in found.items()]
         return known
 
     def committed(self) -> None:
@@ -134,11 +166,13 @@ class TermsBook:
     def rolled_back(self) -> None:
         """The transaction was not committed: terms may name accounts that do not exist."""
         self.accounts.rolled_back()
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
-        self._terms = {}
-        self.edition += 1
+    def forget(self) -> None:
+        """Begin a new edition."""
+        # In this order: what is taken for the old edition may hold too little, never what is not known in it.
+        self._terms, self.added = {}, []
+        self.edition = next(_EDITIONS)
 
     def _look_up(self, connection: psycopg.Connection, tenant_id: int, kinds: Sequence[CallKind]) -> dict[CallKind, Terms]:
         named = {kind: (expense_account(*kind[:2], *kind[4:6]), payable_account(kind[4])) for kind in kinds}
@@ -176,6 +210,5 @@ def _rates(connection: psycopg.Connection, tenant_id: int, asked: Sequence[tuple
         "commodities": [COMMODITY_BY_NAME[leaf].commodity_id for _, leaf in asked],
     }
     for row in connection.execute(_SQL["rates_of_lines"], parameters):
-        whole, _, fraction = str(row[2]).partition(".")
-        found[int(row[0]) - 1].append(Rate(row[1], row[2], int(whole + fraction), len(fraction), *row[3:]))
+        found[int(row[0]) - 1].append(Rate.read(*row[1:]))
     return [tuple(rates) for rates in found]

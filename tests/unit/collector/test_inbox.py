@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from collector import inbox as inbox_module
 from collector.export import Answer, Export, Prepared
 from collector.inbox import Inbox, Overloaded, Waiting
 
@@ -75,6 +76,32 @@ def test_what_waits_is_posted_in_one_group() -> None:
         desk.gate.set()
         assert [reply.result(WAIT_S) for reply in [first, *others]] == [STORED] * 6
     assert desk.groups == [1, 5]
+
+
+def test_half_of_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four under way one is read and two still are: a group of one would be half the use of its transaction."""
+    monkeypatch.setattr(inbox_module, "_GATHER_WITHIN_S", WAIT_S)
+    desk = Desk()
+    desk.gate.clear()
+    slow = threading.Event()
+
+    def prepare(export: Export) -> Prepared | Answer:
+        if export.body == b"slow":
+            slow.wait(WAIT_S)
+        return desk.prepare(export)
+
+    inbox = Inbox(prepare, desk.post, 1000, 100)
+    inbox.start()
+    first = inbox.submit(export(b"a"))
+    assert desk.entered.wait(WAIT_S)
+    others = [inbox.submit(export(body)) for body in (b"b", b"slow", b"c", b"d")]
+    desk.gate.set()
+    assert first.result(WAIT_S) == STORED
+    assert not others[0].done(), "posted alone while others were being read"
+    slow.set()
+    assert [reply.result(WAIT_S) for reply in others] == [STORED] * 4
+    inbox.drain(WAIT_S)
+    assert desk.groups[:2] in ([1, 2], [1, 3], [1, 4])
 
 
 def test_a_group_ends_at_its_limit() -> None:
