@@ -18,6 +18,7 @@ import numpy as np
 from analyzers.attribution.fit import FOLDS, Fit, context_name
 from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints, distinct, ranks
+from analyzers.effects.horseshoe import NOTHING, Belief
 from analyzers.effects.scores import EFFECTIVE_MIN
 
 _CHANCE_MIN = 1e-6
@@ -53,6 +54,23 @@ class Arm:
         """Shape (P,): the mean of log V (n,) over the rows, weighted as each term is."""
         weights = self.shares
         return np.where(weights.sum(axis=1) > 0, weights @ log_v[self.rows] / np.maximum(weights.sum(axis=1), 1e-300), 0.0)
+
+    def slope(self, place: int, log_v: Floats) -> tuple[float, float]:
+        """By how much a term's misses grow per unit of log V (n,), and the variance of that: weighted least squares, with the
+        spread of all misses, tasks being the unit. (0, 0) where V does not vary.
+
+        Formula: Σw·x·m/Σw·x² with x = log V less its mean; variance s²·Σ_g(Σ_g w·x)²/(Σw·x²)² over tasks g.
+        """
+        weights, pulls = self.shares[place], self.pulls[place]
+        x = log_v[self.rows] - weights @ log_v[self.rows]
+        below = float(weights @ x**2)
+        if below < 1e-12:
+            return 0.0, 0.0
+        slope = float(x @ pulls) / below
+        pulled = weights * x
+        left = np.divide(pulls - slope * pulled, np.sqrt(weights), out=np.zeros_like(pulls), where=weights > 0)
+        reach = np.bincount(self.tasks, weights=pulled) if len(self.tasks) else pulled
+        return slope, float((left**2).sum()) * float((reach**2).sum()) / below**2
 
     def shifted(self, by: Floats) -> Arm:
         """The same arm, each term's misses moved by so much (P,)."""
@@ -102,7 +120,8 @@ class Contrast:
     arms: tuple[Arm, Arm]  # of option, of base
     tasks: int
     elsewhere: bool = False  # whether it is about a part of what was measured that context picked out
-    by_value: Floats | float = 0.0  # (P,) variance of what the option brings more at these decisions' V than at the arms'
+    slopes: tuple[Belief, ...] = ()  # (P,) by which what the option brings changes with log V; none: it does not
+    away: tuple[float, ...] = ()  # (P,) log V of these decisions, as they are priced, less that of the arms
 
     @cached_property
     def expected(self) -> Floats:
@@ -119,24 +138,32 @@ class Contrast:
     def covariance(self) -> Floats:
         """Shape (P, P): of the mean misses' difference, with tasks as the unit."""
         parts = len(self.fit.parts)
-        known = np.diag(np.broadcast_to(self.by_value, parts)) if np.any(self.by_value) else np.zeros((parts, parts))
+        known = np.diag(self._by_value)
         if self.fit.alone:
             return sum((each.pulls @ each.pulls.T for each in self.arms), known)
         sums = np.stack([self._sums(0, place) - self._sums(1, place) for place in range(parts)])
         return np.asarray(sums @ sums.T) + known
 
-    def moved(self, log_v: Floats, slope: Floats, variance: Floats) -> Contrast:
-        """The contrast at its decisions' V, if what the option brings changes by `slope` (P,), with a `variance`, per unit of log
-        V (n,): from the arms' mean to the mean of the decisions, weighted as they are priced."""
-        if not variance.any():
+    def moved(self, log_v: Floats, slopes: tuple[Belief, ...]) -> Contrast:
+        """The contrast at its decisions' V, where what the option brings changes by `slopes` (P,) per unit of log V (n,): from
+        the arms' mean to the mean of the decisions, weighted as they are priced."""
+        if not any(slope.variance for slope in slopes):
             return self
         paid = np.abs(self.prices())
         places = log_v[self.decisions]
         sums = paid.sum(axis=1)
         wanted = np.asarray(np.where(sums > 0, (paid @ places) / np.maximum(sums, 1e-300), places.mean()), dtype=np.float64)
         one, other = self.arms
-        away = np.where(slope != 0, wanted - (one.along(log_v) + other.along(log_v)) / 2, 0.0)
-        return replace(self, arms=(one.shifted(slope * away), other), by_value=variance * away**2)
+        away = wanted - (one.along(log_v) + other.along(log_v)) / 2
+        by = np.array([slope.mean for slope in slopes]) * away
+        return replace(self, arms=(one.shifted(by), other), slopes=slopes, away=tuple(away.tolist()))
+
+    @property
+    def _by_value(self) -> Floats:
+        """Shape (P,): variance of what the option brings more at these decisions' V than at the arms'."""
+        if not self.slopes:
+            return np.zeros(len(self.fit.parts))
+        return np.array([slope.variance * away**2 for slope, away in zip(self.slopes, self.away, strict=True)])
 
     @property
     def effective(self) -> float:
@@ -188,7 +215,8 @@ class Contrast:
         """Σ over the decisions, in USD, at their own prices or at others (P, decisions).
 
         Interval: quality's part of each arm by Wilson's formula with the observations its weighted variance is worth, money's
-        by Hall's, joined limit by limit (MOVER) with the correlations between the terms of one task.
+        by Hall's, joined limit by limit (MOVER) with the correlations between the terms of one task. What is believed of the
+        slope along log V that matters most is added as it is distributed, what else is not known by its variance.
         """
         priced = self.prices() if prices is None else prices
         sums = priced.sum(axis=1)
@@ -196,10 +224,19 @@ class Contrast:
         joint = intervals.of_sums(value, self._joint(sums))
         low, high = self._limits(sums, intervals.hall_share_of(joint), level)
         basis = Basis(len(self.decisions), self.tasks, self.fit.method, "these decisions", level)
-        unseen = self.unseen(priced)
-        error, reach = math.sqrt(joint.standard_error**2 + unseen), intervals.quantile(math.inf, level) ** 2 * unseen
-        low, high = math.sqrt(low**2 + reach), math.sqrt(high**2 + reach)
+        unseen, reach = self.unseen(priced), intervals.quantile(math.inf, level)
+        error = math.sqrt(joint.standard_error**2 + unseen)
+        slope, scale = self._steepest(sums)
+        rest = max(0.0, unseen - slope.variance * scale**2)
+        below, above = (math.sqrt((limit / reach) ** 2 + rest) for limit in (low, high))
+        low, high = slope.limits(scale, below, above, level)
         return basis.found(value, error, value - low, value + high, degrees=joint.degrees)
+
+    def _steepest(self, sums: Floats) -> tuple[Belief, float]:
+        """The slope that is least known, in USD, at these sums of prices (P,), and how many of its units the total holds."""
+        scales = [float(price) * away for price, away in zip(sums, self.away, strict=False)]
+        found = max(zip(self.slopes, scales, strict=True), key=lambda one: one[0].variance * one[1] ** 2, default=None)
+        return found or (NOTHING, 0.0)
 
     def unseen(self, prices: Floats | None = None) -> float:
         """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
@@ -209,7 +246,7 @@ class Contrast:
         g·(Σp)² where context picked the decisions out of those that were measured, since then they may all differ alike.
         """
         priced = self.prices() if prices is None else prices
-        variance, by_value = 0.0, np.broadcast_to(self.by_value, len(self.fit.parts))
+        variance, by_value = 0.0, self._by_value
         for place, part in enumerate(self.fit.parts):
             left = float(part.unseen[self.option] + part.unseen[self.base])
             variance += float(by_value[place]) * float(priced[place].sum()) ** 2
