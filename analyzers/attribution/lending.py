@@ -16,7 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy import special
 
-from analyzers.attribution.contrast import Arm, Contrast, Loan, contrast, measured
+from analyzers.attribution.arms import Arm, Loan, measured
+from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.fit import Fit
 from analyzers.effects.estimate import Bools, Floats, Ints
 from analyzers.effects.horseshoe import NOTHING, Belief, believed
