@@ -26,6 +26,7 @@ from allocation.problem import Bools, Floats, Ints
 
 _ROUNDS_MAX = 5_000
 _PRECISION = 1e-11  # of a price's scale, to which a step shrinks
+_PROGRAMMES_PRECISION = 1e-8  # the same where every round solves programmes, which are no more precise than that
 _TIE = 1e-8  # of a class's scores: alternatives as good as the best
 _NO_PRICE = 1e-10  # of a price's scale: what is below is rounding
 _KEPT = 1e-6  # of a limit: to which a tenant's own are held where ties are told apart
@@ -93,7 +94,7 @@ def clear(tenants: Sequence[Tenant], capacity: Floats, *, divisible: bool = True
     why = "" if divisible else _why_not(of, r, tied, price)
     per = of.usd / of.units  # a price of ours, in USD per unit
     return Clearing(
-        price[:r] * per[:r], tuple(Range(one.low * per[row], one.high * per[row]) for row, one in enumerate(joint)),
+        price[:r] * per[:r], tuple(Range(float(one.low * per[row]), float(one.high * per[row])) for row, one in enumerate(joint)),
         groped[:r] * per[:r], (bound - optimum) * of.usd, rounds, agrees,
         tuple(shares[of.owner == k, : one.net_usd.shape[1]] for k, one in enumerate(tenants)),
         np.array([_used(of, of.owner == k, shares)[:r] * of.units[:r] for k in range(len(tenants))]),
@@ -193,6 +194,7 @@ def _tatonnement(of: _Market, r: int) -> tuple[Floats, float, int]:
     everyone = np.ones(len(of.count), dtype=np.bool_)
     rows = np.arange(len(of.count))
     step, turned, is_bracketed = 0.25, 0.0, False
+    least = _PROGRAMMES_PRECISION if (of.whose >= 0).any() else _PRECISION
     for done in range(_ROUNDS_MAX):
         if r == 1:
             shares = _response(of, everyone, price)
@@ -205,7 +207,7 @@ def _tatonnement(of: _Market, r: int) -> tuple[Floats, float, int]:
             best, lowest = price, bound
         excess = used - room
         excess = np.where((np.abs(excess) <= 1e-12 * np.maximum(1.0, np.abs(room))) | ((price == 0) & (excess < 0)), 0.0, excess)
-        if not excess.any() or step <= _PRECISION:
+        if not excess.any() or step <= least:
             return price, bound, done
         if r == 1:
             direction = np.sign(excess)

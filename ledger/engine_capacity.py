@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal, TypeAlias, get_args
 
 import psycopg
 
 from ledger.errors import PriceError
 from ledger.queries import queries
 
-RESOURCES = ("prefill", "decode", "kv")
-"""Fresh prompt tokens, output tokens, token seconds of context held in KV."""
+Resource: TypeAlias = Literal["prefill", "decode", "kv"]
+"""What an engine has only so much of: fresh prompt tokens, output tokens, token seconds of context held in KV."""
+RESOURCES: tuple[Resource, ...] = get_args(Resource)
 _SQL = queries("ledger", "engine_capacity")
 _NAME_MAX = 200
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import psycopg
 
 from allocation.market import Use
 from allocation.period import UNCLASSIFIED, Compared
+from ledger.engine_capacity import Resource
 from ledger.queries import queries
 
-Resource: TypeAlias = Literal["prefill", "decode", "kv"]
 UNITS: dict[Resource, str] = {"prefill": "prefill token", "decode": "decode token", "kv": "KV token second"}
 """What a resource is counted in: fresh prompt tokens, output tokens, tokens of context held in KV for a second."""
 TASKS_MIN = 4.0

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from ledger.engine_capacity import Resource
 from ledger.errors import PriceError
 from ledger.queries import queries
 
@@ -18,7 +19,7 @@ _SQL = queries("analyzers", "clearing")
 log = logging.getLogger(__name__)
 
 
-def engines_due(connection: psycopg.Connection) -> list[tuple[str, str]]:
+def engines_due(connection: psycopg.Connection) -> list[tuple[str, Resource]]:
     """Engines and resources that are to be cleared."""
     return connection.execute(_SQL["capacities_due"]).fetchall()
 

@@ -97,7 +97,7 @@ chosen as (
            sum(case when d.assignment = 'logged' and d.propensity > 0 then 1 / d.propensity else 1 end)::float8 as weight
       from pigou.decision d
       join task_use u on u.trace_id = d.trace_id
-     where d.tenant_id = %(tenant_id)s and d.decided_at >= %(since)s and d.decided_at <= %(until)s
+     where d.tenant_id = %(tenant_id)s and d.decided_at >= %(since)s - interval '1 day' and d.decided_at < %(until)s + interval '1 day'
      group by 1, 2, 3, 4, 5),
 means as (
     select task_class, kind, option, count(*) as tasks, count(units) as known,
