@@ -59,11 +59,11 @@ def _task(trace: int, tenant: str, hour: int) -> list[Any]:
     ]  # fmt: skip
     serves = {"own": None if tenant == MUTE else ENGINE, "far": "elsewhere" if tenant == GLOBEX else None}[chosen]
     if serves is not None:
-        said = {
+        said: dict[str, Any] = {
             "layer": "supply", "engine": serves, "engine__queue_s": 0.0, "engine__prefill_s": 0.5, "engine__decode_s": 3.5,
             "engine__kv_tokens": 1_000,
         }  # fmt: skip
-        attributes = {f"allocation__{name}": value for name, value in said.items()}
+        attributes: dict[str, Any] = {f"allocation__{name}": value for name, value in said.items()}
         spans.append(
             chat(trace, 4, 3, id=f"r{trace}", input=50, output=TOKENS, model=chosen, at=at + 1.5, seconds=4.0, **attributes)
         )
