@@ -106,8 +106,8 @@ def _market(of: list[InMarket]) -> MarketAnswer:
         agrees=one.agrees, why=one.why or "",
         tenants=[
             TakingAnswer(
-                tenant=row.tenant, is_moved=row.is_moved, was_per_s=row.was_per_s, free_per_s=row.free_per_s,
-                takes_per_s=row.takes_per_s, least_per_s=row.least_per_s, most_per_s=row.most_per_s,
+                tenant=row.tenant, is_moved=row.is_moved, was_per_s=float(row.was_per_s), free_per_s=_float(row.free_per_s),
+                takes_per_s=_float(row.takes_per_s), least_per_s=_float(row.least_per_s), most_per_s=_float(row.most_per_s),
                 pays_usd_per_day=_float(row.pays_usd_per_day),
             )
             for row in of

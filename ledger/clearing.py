@@ -33,11 +33,11 @@ class InMarket(NamedTuple):
     why: str | None
     tenant: str
     is_moved: bool
-    was_per_s: float
-    free_per_s: float | None
-    takes_per_s: float | None
-    least_per_s: float | None
-    most_per_s: float | None
+    was_per_s: Decimal
+    free_per_s: Decimal | None
+    takes_per_s: Decimal | None
+    least_per_s: Decimal | None
+    most_per_s: Decimal | None
     pays_usd_per_day: Decimal | None
 
 

@@ -162,12 +162,13 @@ select %(tenant_id)s, x.task_class, x.use, %(now)s::timestamptz - interval '28 d
 
 
 _CLEARED = """
-with stated as (insert into pigou.engine_capacity (engine, resource, revision, per_s, source) values ('engine-a', 'decode', 1, 2500, 'test'))
-insert into pigou.clearing_price (tenant_id, engine, resource, cleared_at, since, until, capacity_per_s, price, price_low, price_high,
-                                  dual_low, dual_high, groped, agrees, why, is_moved, was_per_s, free_per_s, takes_per_s, least_per_s,
-                                  most_per_s, pays_usd_per_day, left_out, seed)
-select %(tenant_id)s, 'engine-a', 'decode', %(now)s, %(now)s::timestamptz - interval '28 days', %(now)s, 2500, 0.0000021, 0.0000018, 0.0000024,
-       0.0000021, 0.0000021, 0.0000021, true, '', true, 2100, 3200, 2500, 2500, 2500, 453.6, '[]', 0
+with stated as (insert into pigou.engine_capacity (engine, resource, revision, per_s, source)
+                values ('engine-a', 'decode', 1, 2500, 'test'))
+insert into pigou.clearing_price (tenant_id, engine, resource, cleared_at, since, until, capacity_per_s, price, price_low,
+                                  price_high, dual_low, dual_high, groped, agrees, why, is_moved, was_per_s, free_per_s,
+                                  takes_per_s, least_per_s, most_per_s, pays_usd_per_day, left_out, seed)
+select %(tenant_id)s, 'engine-a', 'decode', %(now)s, %(now)s::timestamptz - interval '28 days', %(now)s, 2500, 0.0000021,
+       0.0000018, 0.0000024, 0.0000021, 0.0000021, 0.0000021, true, '', true, 2100, 3200, 2500, 2500, 2500, 453.6, '[]', 0
 """
 
 

@@ -146,13 +146,16 @@ def _window(asked: Asked, everybody: Sequence[Someone]) -> Window:
     looks = [(one.since, one.until) for one in everybody if one.since is not None and one.until is not None]
     if not looks:
         raise PriceError("nobody's prices were looked at yet", "look now: pigou prices solve")
-    whole = {"minute": 0, "second": 0, "microsecond": 0}
-    since = asked.since or min(since for since, _ in looks).replace(**whole)
-    until = asked.until or max(until for _, until in looks).replace(**whole) + timedelta(hours=1)
+    since = asked.since or _hour(min(since for since, _ in looks))
+    until = asked.until or _hour(max(until for _, until in looks)) + timedelta(hours=1)
     window = Window(since.astimezone(UTC), until.astimezone(UTC), asked.first_hour, asked.hours)
     if window.seconds <= 0:
         raise PriceError(f"no time lies from {since} to {until} in these hours", "ask for a later end")
     return window
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def _capacity(

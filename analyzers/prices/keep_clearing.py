@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -14,6 +14,10 @@ from psycopg.types.json import Jsonb
 from ledger.engine_capacity import Resource
 from ledger.errors import PriceError
 from ledger.queries import queries
+
+if TYPE_CHECKING:
+    from allocation.market import Taking
+    from analyzers.prices.clearing import Answer
 
 _SQL = queries("analyzers", "clearing")
 log = logging.getLogger(__name__)
@@ -30,7 +34,7 @@ def refresh_clearing(connection: psycopg.Connection, *, seed: int = 0) -> int:
     due = engines_due(connection)
     if not due:
         return 0
-    from analyzers.prices.clearing import Answer, Asked, find_clearing  # solvers, which most rounds do without
+    from analyzers.prices.clearing import Asked, find_clearing  # solvers, which most rounds do without
 
     cleared = 0
     for engine, resource in due:
@@ -50,7 +54,7 @@ def refresh_clearing(connection: psycopg.Connection, *, seed: int = 0) -> int:
     return cleared
 
 
-def clearing_rows(answer: Any, cleared_at: datetime, seed: int) -> list[dict[str, Any]]:
+def clearing_rows(answer: Answer, cleared_at: datetime, seed: int) -> list[dict[str, Any]]:
     """A row for each tenant that the engine served or could serve, as `pigou.clearing_price` holds them."""
     found = answer.cleared
     market: dict[str, Any] = {
@@ -58,7 +62,7 @@ def clearing_rows(answer: Any, cleared_at: datetime, seed: int) -> list[dict[str
         "until": answer.window.until, "capacity_per_s": _exact(answer.capacity_per_s), "why": answer.why, "seed": seed,
         "price": None, "price_low": None, "price_high": None, "dual_low": None, "dual_high": None, "groped": None, "agrees": None,
     }  # fmt: skip
-    takings: dict[str, Any] = {}
+    takings: dict[str, Taking] = {}
     if found is not None:
         price = found.price if found.clears else None
         market |= {
@@ -70,12 +74,11 @@ def clearing_rows(answer: Any, cleared_at: datetime, seed: int) -> list[dict[str
     rows: list[dict[str, Any]] = []
     for tenant in sorted({*answer.served, *takings}):
         one = takings.get(tenant)
+        taken = {f"{name}_per_s": one and _exact(getattr(one, name)) for name in ("free", "takes", "least", "most")}
         rows.append(
             {
-                **market, "tenant": tenant, "is_moved": one is not None and one.fixed < one.most,
-                "was_per_s": answer.served.get(tenant, 0.0),
-                "free_per_s": one and one.free, "takes_per_s": one and one.takes, "least_per_s": one and one.least,
-                "most_per_s": one and one.most, "pays_usd_per_day": one and _exact(one.pays_usd_per_day),
+                **market, **taken, "tenant": tenant, "is_moved": one is not None and one.fixed < max(one.free, one.most),
+                "was_per_s": _exact(answer.served.get(tenant, 0.0)), "pays_usd_per_day": one and _exact(one.pays_usd_per_day),
                 "left_out": [asdict(left) for left in answer.left_out if left.tenant == tenant],
             }
         )  # fmt: skip

@@ -32,11 +32,11 @@ create table pigou.clearing_price (
     agrees          boolean,                          -- whether that lies between
     why             text not null,                    -- why there is no price
     is_moved        boolean not null,                 -- whether any decision of the tenant can be moved
-    was_per_s       double precision not null,        -- units a second
-    free_per_s      double precision,                 -- if it cost nothing
-    takes_per_s     double precision,                 -- at the price
-    least_per_s     double precision,                 -- the same, ties decided either way
-    most_per_s      double precision,
+    was_per_s       numeric not null,        -- units a second
+    free_per_s      numeric,                 -- if it cost nothing
+    takes_per_s     numeric,                 -- at the price
+    least_per_s     numeric,                 -- the same, ties decided either way
+    most_per_s      numeric,
     pays_usd_per_day numeric,
     left_out        jsonb not null,                   -- of this tenant: what could not be taken into account, and why
     seed            bigint not null,
