@@ -47,7 +47,7 @@ def list_policy(
     with open_database("reader", home) as books:
         query = """
             select tenant, task_class, revision, valid_from, valid_until, v_usd, lambda_usd_per_s, rho, deadline_s, grace_s,
-                   outcome_sources, source
+                   outcome_sources, source, lambda_is_dual, rho_is_dual
               from ledger.price_policies p
              where (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s)
                and (%(every)s or not exists (select from ledger.price_policies n
@@ -70,6 +70,7 @@ def show_policy(
     """Show what holds for a task of a class, and which statement each price is from."""
     from datetime import UTC
 
+    from analyzers.tasks.prices import PRICES
     from analyzers.tasks.rules import judges_of
     from cli.rows import write_text
 
@@ -81,9 +82,11 @@ def show_policy(
     moment = at or datetime.now(UTC)
     held, prices = book.stated_by(task_class, moment), book.prices_of(task_class, moment)
     rows: list[list[str | None]] = []
-    for name in prices.__struct_fields__:
+    for name in PRICES:
         value, statement = getattr(prices, name), held.get(name)
         shown = None if value is None else ", ".join(prices.outcome_sources) if name == "outcome_sources" else str(value)
+        if name in prices.duals:
+            shown = "dual, not solved" if shown is None else f"{shown} (dual)"
         whose = ["nobody", None] if statement is None else [statement.task_class, tenant if statement.is_own else None]
         rows.append([name, shown, *whose, None if statement is None else str(statement.revision)])
     write_text(("price", "value", "stated_for", "tenant", "revision"), rows, chosen, [False] * 5)

@@ -27,6 +27,9 @@ COLUMNS = (
 SYNONYMS = {"lambda": "lambda_usd_per_s", "v": "v_usd", "class": "task_class", "outcomes": "outcome_sources"}
 SOURCES = ("attribute", "feedback", "test", "evaluation", "score", "root_status")
 _PRICES = ("v_usd", "lambda_usd_per_s", "rho", "deadline_s", "grace_s")
+DUAL = "dual"
+"""In place of a number: the price is the dual of a limit."""
+_SOLVABLE = ("lambda_usd_per_s", "rho")
 _NUMBER_MAX = Decimal(10) ** 12
 _CLASS = re.compile(r"\*|[^*\x00]{1,200}\*?")
 _SQL = queries("ledger", "price_policies")
@@ -42,7 +45,8 @@ _FORM = Form("policy", "policies", COLUMNS, ("task_class",), SYNONYMS, PolicyErr
 class StatedPolicy(msgspec.Struct, frozen=True):
     """What is stated of a class of tasks, a prefix with a star, or `*`; None says nothing. A tenant of None is everybody.
 
-    V in USD, λ in USD per second, ρ in USD per USD of expected loss, times in seconds; valid from until before.
+    V in USD, λ in USD per second, ρ in USD per USD of expected loss, times in seconds; valid from until before. `duals`: prices
+    without a number that are duals of limits.
     """
 
     tenant: str | None
@@ -56,6 +60,7 @@ class StatedPolicy(msgspec.Struct, frozen=True):
     valid_from: datetime | None
     valid_until: datetime | None
     place: str = ""
+    duals: frozenset[str] = frozenset()
 
 
 def read_policies(path: Path) -> list[StatedPolicy]:
@@ -74,13 +79,15 @@ def stated_policy(cells: dict[str, str], place: str = "") -> StatedPolicy:
     end = moment(values.get("valid_until"), place, "valid_until", PolicyError)
     if start and end and end <= start:
         raise PolicyError(place, "valid_until", f"{values['valid_until']} is not after valid_from", "name a later day")
-    numbers = {column: _number(values[column], place, column) if column in values else None for column in _PRICES}
+    duals = frozenset(column for column in _SOLVABLE if values.get(column, "").casefold() == DUAL)
+    stated = {column: text for column, text in values.items() if column not in duals}
+    numbers = {column: _number(stated[column], place, column) if column in stated else None for column in _PRICES}
     sources = _sources(values["outcome_sources"], place) if "outcome_sources" in values else None
-    if sources is None and all(number is None for number in numbers.values()):
+    if sources is None and not duals and all(number is None for number in numbers.values()):
         raise PolicyError(place, None, f"says nothing of {task_class}", f"state one of {', '.join(_PRICES)}, outcome_sources")
     return StatedPolicy(
         tenant=values.get("tenant"), task_class=task_class, outcome_sources=sources, valid_from=start, valid_until=end,
-        place=place, **numbers,
+        place=place, duals=duals, **numbers,
     )  # fmt: skip
 
 
@@ -115,7 +122,11 @@ def add_policies(connection: psycopg.Connection, tenant: str | None, stated: Seq
 
 def _row(policy: StatedPolicy) -> dict[str, Any]:
     sources = None if policy.outcome_sources is None else list(policy.outcome_sources)
-    return {name: getattr(policy, name) for name in (*_PRICES, "valid_from", "valid_until")} | {"outcome_sources": sources}
+    return {name: getattr(policy, name) for name in (*_PRICES, "valid_from", "valid_until")} | {
+        "outcome_sources": sources,
+        "lambda_is_dual": "lambda_usd_per_s" in policy.duals,
+        "rho_is_dual": "rho" in policy.duals,
+    }
 
 
 def _said(row: tuple[Any, ...]) -> str:
@@ -142,7 +153,8 @@ def _number(text: str, place: str, column: str) -> Decimal:
         number = Decimal("NaN")
     least = Decimal(0)
     if not number.is_finite() or not least <= number <= _NUMBER_MAX or (column == "deadline_s" and number == 0):
-        raise PolicyError(place, column, f"{text[:60]!r} is no such number", f"write a number from 0 to {_NUMBER_MAX:f}")
+        mend = f"write a number from 0 to {_NUMBER_MAX:f}" + (f", or {DUAL}" if column in _SOLVABLE else "")
+        raise PolicyError(place, column, f"{text[:60]!r} is no such number", mend)
     if round(number, 12) != number:
         raise PolicyError(place, column, f"{text[:60]} has more than 12 decimals", "write fewer")
     return number

@@ -106,6 +106,32 @@ def believed(slope: float, variance: float) -> tuple[float, float]:
     return mean, moment(2) / whole - mean**2
 
 
+def slopes_drawn(slope: float, variance: float, count: int, rng: np.random.Generator) -> Numbers:
+    """What such a slope is believed to be, drawn: a deviation from the prior, a slope given that, each draw by its likelihood."""
+    ratio = (0.25 * np.tan(rng.uniform(0, math.pi / 2, size=count))) ** 2
+    shrink = ratio / (1 + ratio)
+    likelihood = np.exp(-(slope**2) / variance / (2 * (1 + ratio))) / np.sqrt(1 + ratio)
+    drawn = shrink * slope + np.sqrt(shrink * variance) * rng.normal(size=count)
+    return np.asarray(rng.choice(drawn, size=count, p=likelihood / likelihood.sum()), dtype=np.float64)
+
+
+def along(weights: Numbers, missed: Numbers, log_v: Numbers) -> tuple[float, float]:
+    """By how much misses grow per unit of log V, and the variance of that if all are as spread: weighted least squares, each
+    decision being a task of its own."""
+    whole = float(sum(weights))
+    middle = sum(float(w * x) for w, x in zip(weights, log_v, strict=True)) / whole
+    mean = sum(float(w * m) for w, m in zip(weights, missed, strict=True)) / whole
+    below = sum(float(w) * (float(x) - middle) ** 2 for w, x in zip(weights, log_v, strict=True))
+    slope = (
+        sum(float(w) * (float(x) - middle) * (float(m) - mean) for w, x, m in zip(weights, log_v, missed, strict=True)) / below
+    )
+    left = sum(
+        float(w) * (float(m) - mean - slope * (float(x) - middle)) ** 2 for w, x, m in zip(weights, log_v, missed, strict=True)
+    )
+    reach = sum((float(w) * (float(x) - middle)) ** 2 for w, x in zip(weights, log_v, strict=True))
+    return slope, left / whole * reach / below**2
+
+
 def unseen(prices: Sequence[Numbers], variances: Sequence[float], decisions: Sequence[int], measured: int) -> float:
     """Variance of a sum over decisions of effects that differ unseen, where the mean of the `measured` ones is known: Σ over
     terms of g·Σ_i (p_i − Σp/N)², with p = 0 for decisions that are not asked about."""

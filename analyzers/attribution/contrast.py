@@ -9,86 +9,21 @@ it is worth, unless the data show otherwise (`lending`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from analyzers.attribution.fit import FOLDS, Fit, context_name
+from analyzers.attribution.arms import Arm, Loan, asked, measured
+from analyzers.attribution.fit import Fit, context_name
 from analyzers.effects import intervals
-from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints, distinct, ranks
+from analyzers.effects.estimate import LEVEL, Basis, Bools, Estimate, Floats, Ints, ranks
+from analyzers.effects.horseshoe import NOTHING, Belief
 from analyzers.effects.scores import EFFECTIVE_MIN
 
-_CHANCE_MIN = 1e-6
 _UNLIKE = 0.25  # standard deviations by which an arm's context may be off that of the decisions that are asked about
 _BY_CHANCE = 2.0  # standard errors of both means that are chance
 _NET = ("quality", "cost", "latency", "risk")
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """The decisions in which one option was taken, weighted to be like those that are asked about.
-
-    `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
-    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,)
-    behind each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
-    """
-
-    rows: Ints
-    tasks: Ints
-    pulls: Floats
-    missed: Floats
-    effective: float
-    sizes: Floats
-    counts: Ints
-    by_fold: Floats
-    shares: Floats
-
-    def deviation(self, place: int) -> float:
-        """Standard deviation of what the model missed of one decision in a term, in its unit."""
-        return math.sqrt(float((self.pulls[place] ** 2).sum()) * float(self.sizes[place]))
-
-    def along(self, log_v: Floats) -> Floats:
-        """Shape (P,): the mean of log V (n,) over the rows, weighted as each term is."""
-        weights = self.shares
-        return np.where(weights.sum(axis=1) > 0, weights @ log_v[self.rows] / np.maximum(weights.sum(axis=1), 1e-300), 0.0)
-
-    def shifted(self, by: Floats) -> Arm:
-        """The same arm, each term's misses moved by so much (P,)."""
-        by_fold = self.by_fold.copy()
-        by_fold[:, 0] += by[:, None] * by_fold[:, 1]
-        return replace(self, missed=self.missed + by, by_fold=by_fold)
-
-    def without(self, fold: int) -> Floats:
-        """Shape (P,): the mean miss on all other folds; the overall one where they hold nothing."""
-        weighed = self.by_fold.sum(axis=2) - self.by_fold[:, :, fold]
-        return np.where(weighed[:, 1] > 0, weighed[:, 0] / np.maximum(weighed[:, 1], 1e-300), self.missed)
-
-
-def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
-    """The arm of `rows` under each term's weights (rows,), whose tasks are numbered as `tasks` says. Terms that no option moves
-    are not measured."""
-    pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
-    by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
-    counts, shares = np.zeros(len(fit.parts), dtype=np.int64), np.zeros(pulls.shape)
-    for place, part in enumerate(fit.parts):
-        if not part.moves:
-            continue
-        weighed = weights[place] * part.weight[rows]
-        total = float(weighed.sum())
-        if total <= 0:
-            continue
-        residual = part.residual[rows]
-        missed[place] = float((weighed * residual).sum()) / total
-        shares[place] = weighed / total
-        pulls[place] = shares[place] * (residual - missed[place])
-        by_fold[place, 0] = np.bincount(fit.fold[rows], weights=weighed * residual, minlength=FOLDS)
-        by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
-        counts[place] = int((weighed > 0).sum()) if fit.alone else distinct(tasks[weighed > 0])
-        sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
-    priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
-    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold, shares)
 
 
 @dataclass(frozen=True)
@@ -102,7 +37,8 @@ class Contrast:
     arms: tuple[Arm, Arm]  # of option, of base
     tasks: int
     elsewhere: bool = False  # whether it is about a part of what was measured that context picked out
-    by_value: Floats | float = 0.0  # (P,) variance of what the option brings more at these decisions' V than at the arms'
+    slopes: tuple[Belief, ...] = ()  # (P,) by which what the option brings changes with log V; none: it does not
+    away: tuple[float, ...] = ()  # (P,) log V of these decisions, as they are priced, less that of the arms
 
     @cached_property
     def expected(self) -> Floats:
@@ -119,24 +55,32 @@ class Contrast:
     def covariance(self) -> Floats:
         """Shape (P, P): of the mean misses' difference, with tasks as the unit."""
         parts = len(self.fit.parts)
-        known = np.diag(np.broadcast_to(self.by_value, parts)) if np.any(self.by_value) else np.zeros((parts, parts))
+        known = np.diag(self._by_value)
         if self.fit.alone:
             return sum((each.pulls @ each.pulls.T for each in self.arms), known)
         sums = np.stack([self._sums(0, place) - self._sums(1, place) for place in range(parts)])
         return np.asarray(sums @ sums.T) + known
 
-    def moved(self, log_v: Floats, slope: Floats, variance: Floats) -> Contrast:
-        """The contrast at its decisions' V, if what the option brings changes by `slope` (P,), with a `variance`, per unit of log
-        V (n,): from the arms' mean to the mean of the decisions, weighted as they are priced."""
-        if not variance.any():
+    def moved(self, log_v: Floats, slopes: tuple[Belief, ...]) -> Contrast:
+        """The contrast at its decisions' V, where what the option brings changes by `slopes` (P,) per unit of log V (n,): from
+        the arms' mean to the mean of the decisions, weighted as they are priced."""
+        if not any(slope.variance for slope in slopes):
             return self
         paid = np.abs(self.prices())
         places = log_v[self.decisions]
         sums = paid.sum(axis=1)
         wanted = np.asarray(np.where(sums > 0, (paid @ places) / np.maximum(sums, 1e-300), places.mean()), dtype=np.float64)
         one, other = self.arms
-        away = np.where(slope != 0, wanted - (one.along(log_v) + other.along(log_v)) / 2, 0.0)
-        return replace(self, arms=(one.shifted(slope * away), other), by_value=variance * away**2)
+        away = wanted - (one.along(log_v) + other.along(log_v)) / 2
+        by = np.array([slope.mean for slope in slopes]) * away
+        return replace(self, arms=(one.shifted(by), other), slopes=slopes, away=tuple(away.tolist()))
+
+    @property
+    def _by_value(self) -> Floats:
+        """Shape (P,): variance of what the option brings more at these decisions' V than at the arms'."""
+        if not self.slopes:
+            return np.zeros(len(self.fit.parts))
+        return np.array([slope.variance * away**2 for slope, away in zip(self.slopes, self.away, strict=True)])
 
     @property
     def effective(self) -> float:
@@ -188,7 +132,8 @@ class Contrast:
         """Σ over the decisions, in USD, at their own prices or at others (P, decisions).
 
         Interval: quality's part of each arm by Wilson's formula with the observations its weighted variance is worth, money's
-        by Hall's, joined limit by limit (MOVER) with the correlations between the terms of one task.
+        by Hall's, joined limit by limit (MOVER) with the correlations between the terms of one task. What is believed of the
+        slope along log V that matters most is added as it is distributed, what else is not known by its variance.
         """
         priced = self.prices() if prices is None else prices
         sums = priced.sum(axis=1)
@@ -196,10 +141,19 @@ class Contrast:
         joint = intervals.of_sums(value, self._joint(sums))
         low, high = self._limits(sums, intervals.hall_share_of(joint), level)
         basis = Basis(len(self.decisions), self.tasks, self.fit.method, "these decisions", level)
-        unseen = self.unseen(priced)
-        error, reach = math.sqrt(joint.standard_error**2 + unseen), intervals.quantile(math.inf, level) ** 2 * unseen
-        low, high = math.sqrt(low**2 + reach), math.sqrt(high**2 + reach)
+        unseen, reach = self.unseen(priced), intervals.quantile(math.inf, level)
+        error = math.sqrt(joint.standard_error**2 + unseen)
+        slope, scale = self._steepest(sums)
+        rest = max(0.0, unseen - slope.variance * scale**2)
+        below, above = (math.sqrt((limit / reach) ** 2 + rest) for limit in (low, high))
+        low, high = slope.limits(scale, below, above, level)
         return basis.found(value, error, value - low, value + high, degrees=joint.degrees)
+
+    def _steepest(self, sums: Floats) -> tuple[Belief, float]:
+        """The slope that is least known, in USD, at these sums of prices (P,), and how many of its units the total holds."""
+        scales = [float(price) * away for price, away in zip(sums, self.away, strict=False)]
+        found = max(zip(self.slopes, scales, strict=True), key=lambda one: one[0].variance * one[1] ** 2, default=None)
+        return found or (NOTHING, 0.0)
 
     def unseen(self, prices: Floats | None = None) -> float:
         """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
@@ -209,7 +163,7 @@ class Contrast:
         g·(Σp)² where context picked the decisions out of those that were measured, since then they may all differ alike.
         """
         priced = self.prices() if prices is None else prices
-        variance, by_value = 0.0, np.broadcast_to(self.by_value, len(self.fit.parts))
+        variance, by_value = 0.0, self._by_value
         for place, part in enumerate(self.fit.parts):
             left = float(part.unseen[self.option] + part.unseen[self.base])
             variance += float(by_value[place]) * float(priced[place].sum()) ** 2
@@ -294,52 +248,3 @@ def contrast(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None = N
     decisions = asked(fit, pool, option, base)
     arms = measured(fit, pool, option, base, loan) if len(decisions) else None
     return None if arms is None else Contrast(fit, decisions, option, base, arms[:2], arms[2])
-
-
-def asked(fit: Fit, pool: Ints, option: int, base: int) -> Ints:
-    """The decisions of a pool that a contrast is about."""
-    return pool[fit.supported[pool, option] & fit.supported[pool, base] & (fit.choices.chosen[pool] == base)]
-
-
-@dataclass(frozen=True, slots=True)
-class Loan:
-    """Where a contrast is measured besides its own pool: on the rows of `donors` (which hold the pool), weighted by `tilt` (n,),
-    the probability that a decision of such context is one of those that are asked about. Terms that are `apart` (P,) are measured
-    in the pool alone, or, if asked about is a part of a pool, on the rows `near` of all of it."""
-
-    donors: Ints
-    tilt: Floats
-    apart: Bools
-    near: Ints | None = None
-
-
-def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) -> tuple[Arm, Arm, int] | None:
-    """The arms of a contrast, of `option` and of `base`, and how many tasks both have; None where one is empty."""
-    given = pool if loan is None else loan.donors
-    both = given[fit.supported[given, option] & fit.supported[given, base]]
-    took = fit.choices.chosen[both]
-    owners, others = both[took == base], both[took == option]
-    if len(owners) == 0 or len(others) == 0:
-        return None
-    if fit.alone:
-        own_tasks, other_tasks, tasks = owners, others, len(owners) + len(others)
-    else:
-        codes = ranks(fit.tasks[np.concatenate([others, owners])])
-        other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
-    one = arm(fit, others, _weights(fit, pool, others, option, base, loan), other_tasks)
-    other = arm(fit, owners, _weights(fit, pool, owners, base, base, loan), own_tasks)
-    return one, other, tasks
-
-
-def _weights(fit: Fit, pool: Ints, rows: Ints, took: int, base: int, loan: Loan | None) -> list[Floats]:
-    """Each term's weights of rows in which `took` was chosen, so that they are like the pool's decisions for `base`."""
-    asked = fit.propensity[rows, base] if loan is None or loan.near is None else loan.tilt[rows]
-    alone = asked / np.maximum(fit.propensity[rows, took], _CHANCE_MIN)
-    if loan is None:
-        return [alone] * len(fit.parts)
-    if loan.apart.any():
-        inside: Bools = np.zeros(len(fit.choices), dtype=np.bool_)
-        inside[pool if loan.near is None else loan.near] = True
-        alone = alone * inside[rows]
-    lent = loan.tilt[rows] / np.maximum(fit.shared[rows, took], _CHANCE_MIN)
-    return [alone if apart else lent for apart in loan.apart]

@@ -9,33 +9,35 @@ others; terms that differ between bands in another way, by more than chance, are
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from scipy import special
 
-from analyzers.attribution.contrast import Arm, Contrast, Loan, contrast, measured
+from analyzers.attribution.arms import Arm, Loan, measured
+from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.fit import Fit
 from analyzers.effects.estimate import Bools, Floats, Ints
+from analyzers.effects.horseshoe import NOTHING, Belief, believed
 
 LENT_MAX = 40_000  # decisions of a set up to which bands lend to each other; of more, each has plenty of its own
 _UNEQUAL = 0.01  # p-value at which bands count as different in a term
-_EXPECTED = 0.25  # of a slope's error: how large slopes along log V are held for likely to be
-_CERTAIN = 400.0  # square of the errors above zero from which a slope is believed as it is
 _TASKS_MIN = 8.0  # effective tasks that a band needs in both arms before it can speak against the others
 
-_NODES, _STEPS = np.polynomial.legendre.leggauss(64)
-_DRAWN = 1 - ((_NODES + 1) / 2) ** 2  # shares that are drawn to nothing, at which the belief in a slope is summed up
+
+_Measured: TypeAlias = tuple[tuple[Arm, Arm, int], float]
+"""A band's own arms, with its mean log V."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How two options' difference varies between value bands, by term (P,). `apart`: in another way than along log V; `slope`: by
-    so much per unit of log V, as far as that is believed, and the `variance` of that."""
+    """How two options' difference varies between value bands, by term (P,). `apart`: in another way than along log V; `slopes`:
+    by how much per unit of log V."""
 
     apart: Bools
-    slope: Floats
-    variance: Floats
+    slopes: tuple[Belief, ...]
 
 
 class Lending:
@@ -79,7 +81,7 @@ class Lending:
             return contrast(self.fit, pool, option, base, Loan(of, tilt, np.zeros(len(self.fit.parts), dtype=np.bool_), near))
         difference = self.difference(option, base)
         found = contrast(self.fit, pool, option, base, Loan(of, tilt, difference.apart, near))
-        return None if found is None else found.moved(self._log_v, difference.slope, difference.variance)
+        return None if found is None else found.moved(self._log_v, difference.slopes)
 
     def _band(self, pool: Ints) -> Ints:
         return self._bands[int(self._places[pool[0]])]
@@ -112,22 +114,28 @@ class Lending:
             found = [(measured(self.fit, band, option, base, None), band) for band in self._bands]
             bands = [(each, float(self._log_v[band].mean())) for each, band in found if each is not None]
             whole, terms = measured(self.fit, self._all, option, base, None), range(len(self.fit.parts))
-            told = [(False, 0.0, 0.0) if whole is None else _difference(bands, whole, term) for term in terms]
-            apart, slope, variance = zip(*told, strict=True)
-            self._differences[option, base] = Difference(np.array(apart, dtype=np.bool_), np.array(slope), np.array(variance))
+            told = [(False, NOTHING) if whole is None else self._varies(bands, whole[:2], term) for term in terms]
+            apart, slopes = zip(*told, strict=True)
+            self._differences[option, base] = Difference(np.array(apart, dtype=np.bool_), slopes)
         return self._differences[option, base]
 
+    def _varies(self, bands: Sequence[_Measured], whole: tuple[Arm, Arm], term: int) -> tuple[bool, Belief]:
+        """Whether a term differs between bands in another way than along log V, and what is believed of the slope along it."""
+        if min(float(each.sizes[term]) for each in whole) < _TASKS_MIN:
+            return False, NOTHING
+        if _is_apart(bands, whole, term):
+            return True, NOTHING
+        (slope, variance), (other, more) = (each.slope(term, self._log_v) for each in whole)
+        return False, believed(slope - other, variance + more)
 
-def _difference(
-    bands: list[tuple[tuple[Arm, Arm, int], float]], whole: tuple[Arm, Arm, int], term: int
-) -> tuple[bool, float, float]:
-    """Whether a term differs between bands in another way than along log V (of two bands: by more than chance), and the slope
-    along it with its variance.
+
+def _is_apart(bands: Sequence[_Measured], whole: tuple[Arm, Arm], term: int) -> bool:
+    """Whether a term differs between bands, by more than chance, in another way than along log V (of two bands: at all).
 
     Weighted least squares over the bands' own mean misses, with the spread of all bands' residuals: a band with few outcomes
     that are all alike is not taken for certain. What is left of Cochran's Q is tested.
     """
-    spread = [each.deviation(term) ** 2 for each in whole[:2]]
+    spread = [each.deviation(term) ** 2 for each in whole]
     rows: list[tuple[float, float, float]] = []
     for (one, other, _), at in bands:
         sizes = float(one.sizes[term]), float(other.sizes[term])
@@ -135,7 +143,7 @@ def _difference(
         if variance > 0:
             rows.append((float(one.missed[term] - other.missed[term]), variance, at))
     if len(rows) < 2:
-        return False, 0.0, 0.0
+        return False
     values, variances, places = np.array(rows).T
     precision = 1 / variances
     values, places = (each - (precision * each).sum() / precision.sum() for each in (values, places))
@@ -143,26 +151,4 @@ def _difference(
     slope = float((precision * places * values).sum()) / below if below > 0 else 0.0
     left = values if len(rows) == 2 else values - slope * places
     q = float((precision * left**2).sum())
-    if not math.isfinite(q) or float(special.chdtrc(max(1, len(rows) - 2), q)) < _UNEQUAL:
-        return math.isfinite(q), 0.0, 0.0
-    return False, *believed(slope, 1 / below if below > 0 else 0.0)
-
-
-def believed(slope: float, variance: float) -> tuple[float, float]:
-    """A slope as far as it is believed, and its variance: what is within its error is drawn to nothing, what is far above stays.
-
-    Posterior mean and variance under slope ~ N(0, τ²), τ ~ half-Cauchy of a quarter of the slope's own error: that effects move
-    with V is held for unlikely, and never for impossible. With κ = 1/(1 + τ²/σ²), the share that is drawn to nothing, both are
-    moments of κ under exp(−κz²/2)/(√(1−κ)·(1 + (a² − 1)κ)), by quadrature over √(1−κ). Source: Carvalho, Polson & Scott, "The
-    horseshoe estimator for sparse signals", Biometrika 97 (2010).
-    """
-    if variance <= 0:
-        return 0.0, 0.0
-    square = slope**2 / variance
-    if square > _CERTAIN:
-        return slope, variance
-    weight = _STEPS * np.exp(-square / 2 * _DRAWN) / (1 + (_EXPECTED**2 - 1) * _DRAWN)
-    weight /= weight.sum()
-    drawn = float(weight @ _DRAWN)
-    spread = float(weight @ (_DRAWN - drawn) ** 2)
-    return (1 - drawn) * slope, (1 - drawn) * variance + spread * slope**2
+    return not math.isfinite(q) or float(special.chdtrc(max(1, len(rows) - 2), q)) < _UNEQUAL

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import psycopg
 
@@ -42,7 +41,7 @@ def load_period(connection: psycopg.Connection, tenant_id: int, days: int) -> Lo
         ClassTotals(name, n, priced, cost, latency, loss if telling else None, valued, _float(v), _float(deviation))
         for name, n, priced, cost, latency, telling, loss, valued, v, deviation in totals
     )
-    stated = [_statement(row) for row in connection.execute(_TASKS["price_statements"], of)]
+    stated = [Statement.read(row) for row in connection.execute(_TASKS["price_statements"], of)]
     constraints = connection.execute(_SQL["constraints_in_force"], of).fetchall()
     budgets, left_out = _budgets(connection.execute(_SQL["budgets_in_force"], of).fetchall())
     limits = (*budgets, *_limits(constraints))
@@ -67,12 +66,6 @@ def _probe(label: str) -> str | None:
     if label in (EVERY, UNCLASSIFIED):
         return None
     return f"{label[:-1]}\0" if label.endswith(EVERY) else label
-
-
-def _statement(row: tuple[Any, ...]) -> Statement:
-    named = dict(zip(Statement.__struct_fields__, row, strict=True))
-    sources = named.pop("outcome_sources")
-    return Statement(**named, outcome_sources=None if sources is None else tuple(sources))
 
 
 def _limits(rows: Iterable[tuple[str, float | None, float | None]]) -> list[Limit]:

@@ -92,8 +92,16 @@ select t.tenant_id, p.mark, (select value from pigou.setting where setting = 'se
 -- name: price_statements
 -- The price policy that concerns a tenant.
 select tenant_id <> 0, task_class, revision, case when isfinite(lower(valid)) then lower(valid) end,
-       case when isfinite(upper(valid)) then upper(valid) end, v_usd, lambda_usd_per_s, rho, deadline_s, grace_s, outcome_sources
+       case when isfinite(upper(valid)) then upper(valid) end, v_usd, lambda_usd_per_s, rho, deadline_s, grace_s, outcome_sources,
+       lambda_is_dual, rho_is_dual
   from pigou.price_policy where tenant_id in (0, %(tenant_id)s) and not isempty(valid)
+
+-- name: solved_prices
+-- What the price vector said of the tenant's classes and when: λ and ρ where they were duals.
+select task_class, valid_from, until, case lambda_source when 'dual' then lambda_usd_per_s end, case rho_source when 'dual' then rho end
+  from (select v.*, lead(valid_from) over (partition by task_class order by revision) as until
+          from pigou.price_vector v where tenant_id = %(tenant_id)s) v
+ where source <> 'none'
 
 -- name: class_rules
 -- The rules that tell a tenant's tasks apart, its own first.

@@ -22,7 +22,12 @@ from bench.truth.economies import ECONOMIES
 from bench.truth.markets import Economy, play
 from bench.truth.tally import Known, Single, Tally, level_left
 
-_ROUTING = ("under-routing, 15 % explored", "over-routing, 15 % explored", "heavy tails of V (Pareto 1.5) and losses")
+_ROUTING = (
+    "under-routing, 15 % explored",
+    "over-routing, 15 % explored",
+    "heavy tails of V (Pareto 1.5) and losses",
+    "effects grow with V",
+)
 BANDS = ("the twentieth worth least", "the next 30 %", "the middle 30 %", "the next 30 %, dearer", "the twentieth worth most")
 _COLUMNS = ("economy", "tasks", "replications", "effects cover", "regrets cover", "precision", "recall (powered)", "promise kept")
 

@@ -736,7 +736,7 @@ select t.tenant, null, null, w.source, w.name, w.quality, w.loss_usd, w.occurred
 create or replace view ledger.price_policies as
 select case when p.tenant_id = 0 then null else t.tenant end as tenant,   -- null: for all tenants
        p.task_class, p.revision, lower(p.valid) as valid_from, upper(p.valid) as valid_until, p.v_usd, p.lambda_usd_per_s, p.rho,
-       p.deadline_s, p.grace_s, p.outcome_sources, p.source, p.recorded_at
+       p.deadline_s, p.grace_s, p.outcome_sources, p.source, p.recorded_at, p.lambda_is_dual, p.rho_is_dual
   from pigou.price_policy p left join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.task_class_rules as

@@ -281,6 +281,35 @@ def test_policy_says_which_outcome_counts(collector: Collector, writer: psycopg.
     assert task(reader, "quality, outcome_source, outcome_id") == (1.0, "root_status", None)
 
 
+def test_a_price_that_policy_leaves_to_its_dual_is_the_vectors(
+    collector: Collector, writer: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    policy(writer, **{**PRICES, "lambda_usd_per_s": "dual"})
+    collector.book(fixed())
+    settle(writer)
+    told = "lambda_usd_per_s, latency_usd, rho, price_source"
+    assert task(owner, told) == (None, None, 2, "policy")  # nothing was solved yet
+    solved(owner, "code.*", 1, AT - timedelta(days=1), Decimal("0.02"))
+    solved(owner, "code.*", 2, AT + timedelta(hours=1), Decimal(0))
+    tell(writer, "default", [feedback("a", "trace", f"{1:032x}", 0.5)])
+    settle(writer)
+    assert task(owner, told) == (Decimal("0.02"), Decimal("0.2"), 2, "dual")
+    assert shadow(owner)["expenses:latency:code.fix"] == Decimal("0.2")
+    assert one(owner, "select lambda_is_dual from ledger.price_policies")
+    assert sound(owner)
+
+
+def solved(owner: psycopg.Connection, task_class: str, revision: int, since: datetime, lam: Decimal) -> None:
+    """A row of the price vector as a look leaves it, of a look at that time."""
+    owner.execute(
+        "insert into pigou.price_vector (tenant_id, task_class, revision, solution_id, valid_from, v_source, budget_worth,"
+        "                                lambda_usd_per_s, lambda_source, rho_source, source, constraints, why)"
+        " select tenant_id, %s, %s, 1, %s, 'none', 1, %s, 'dual', 'none', 'dual', '[]', '' from pigou.tenant"
+        "  where tenant = 'default'",
+        (task_class, revision, since, lam),
+    )
+
+
 # ── the shadow book ──────────────────────────────────────────────────────────────────────────────────
 
 

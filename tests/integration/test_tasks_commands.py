@@ -52,6 +52,10 @@ def test_a_policy_is_imported_listed_and_shown(pigou: Typed, policy: Path) -> No
     ]  # fmt: skip
     before = table(pigou("policy", "show", "code.fix", "--tenant", "acme", "--at", "2025-06-01", "--format", "csv")[1])
     assert before[0]["stated_for"] == "code.*"
+    policy.write_text("task_class,lambda,rho\ncode.fix,Dual,1\n")
+    assert [pigou("policy", "import", str(policy))[1][:6] for _ in range(2)] == ["1 of 1", "0 of 1"]
+    left = table(pigou("policy", "show", "code.fix", "--format", "csv")[1])
+    assert [(row["value"], row["stated_for"]) for row in left[1:3]] == [("dual, not solved", "code.fix"), ("1", "code.fix")]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,8 @@ def test_a_policy_is_imported_listed_and_shown(pigou: Typed, policy: Path) -> No
     [
         ("- {task_class: a, v_usd: -1}", "line 1, column v_usd: '-1' is no such number"),
         ("- {task_class: a, v_usd: NaN}", "column v_usd: 'NaN' is no such number"),
+        ("- {task_class: a, v_usd: dual}", "column v_usd: 'dual' is no such number"),
+        ("- {task_class: a, rho: duals}", "write a number from 0 to 1000000000000, or dual"),
         ("- {task_class: a}", "line 1: says nothing of a"),
         ("- {v_usd: 1}", "column task_class: is missing"),
         ("- {task_class: 'a*b', v_usd: 1}", "column task_class: 'a*b' is no class"),

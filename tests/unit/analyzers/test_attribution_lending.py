@@ -9,8 +9,9 @@ import pytest
 
 from analyzers.attribution.contrast import contrast
 from analyzers.attribution.fit import fit
-from analyzers.attribution.lending import Lending, believed
+from analyzers.attribution.lending import Lending
 from analyzers.attribution.segments import bands
+from analyzers.effects.horseshoe import NOTHING, believed
 from bench.truth.markets import Economy, play
 from tests import naive_attribution as naive
 
@@ -40,19 +41,36 @@ def test_a_band_is_told_by_all_tasks_that_are_like_its_own() -> None:
     owned = [part.price for part in made.parts]
     counted = naive.unseen(owned, [float(part.unseen[2] + part.unseen[0]) for part in made.parts], decisions, len(owners))
     log_v = np.log(drawn.choices.v_usd)
-    for price, slope, variance in zip(owned, varies.slope, varies.variance, strict=True):
+    for price, slope in zip(owned, varies.slopes, strict=True):
         away = naive.away(decisions, others, owners, price, log_v, made.shared, np.maximum(tilt, 0.02 * asked.mean()), 2, 0)
         whole = sum(float(price[i]) for i in decisions)
-        expected += whole * slope * away
-        counted += whole**2 * variance * away**2
-    assert varies.variance.all()
+        expected += whole * slope.mean * away
+        counted += whole**2 * slope.variance * away**2
+    assert all(slope.variance for slope in varies.slopes)
     assert found.gain.value == pytest.approx(expected, rel=1e-9)
     assert found.unseen() == pytest.approx(counted, rel=1e-9)
 
 
 @pytest.mark.parametrize(("slope", "variance"), [(0.0, 1.0), (0.4, 0.25), (-3.0, 1.0), (8.0, 2.0)])
 def test_a_slope_is_believed_as_far_as_it_stands_out(slope: float, variance: float) -> None:
-    assert believed(slope, variance) == pytest.approx(naive.believed(slope, variance), rel=1e-6, abs=1e-9)
+    found = believed(slope, variance)
+    assert (found.mean, found.variance) == pytest.approx(naive.believed(slope, variance), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("slope", "variance", "scale"), [(0.0, 1.0, 1.0), (2.5, 1.0, -2.0), (-3.0, 0.5, 3.0), (4.0, 1.0, 1.0)])
+def test_limits_hold_what_a_drawn_slope_and_error_come_to(slope: float, variance: float, scale: float) -> None:
+    drawn = naive.slopes_drawn(slope, variance, 400_000, np.random.default_rng(3))
+    noise = np.random.default_rng(4).normal(size=len(drawn))
+    found = believed(slope, variance)
+    below, above = found.limits(scale, 0.8, 1.3, 0.9)
+    middle = scale * found.mean
+    for limit, error, share in ((middle - below, 0.8, 0.05), (middle + above, 1.3, 0.95)):
+        assert float((scale * drawn + error * noise <= limit).mean()) == pytest.approx(share, abs=0.002)
+
+
+def test_what_was_not_measured_is_nothing() -> None:
+    assert believed(0.0, 0.0) is NOTHING
+    assert NOTHING.limits(5.0, 1.0, 2.0, 0.95) == pytest.approx((1.96, 3.92), abs=1e-3)
 
 
 def test_an_effect_that_grows_with_value_is_followed() -> None:
@@ -64,22 +82,13 @@ def test_an_effect_that_grows_with_value_is_followed() -> None:
     made = fit(replace(choices, quality=(rng.random(n) < grows).astype(np.float64)), seed=1)
     quality = [part.name for part in made.parts].index("quality")
     places = bands(choices.v_usd)[1]
-    lending, own, whole = Lending(made, places), list[tuple[float, float, float]](), contrast(made, np.arange(n), 2, 0)
+    lending, whole = Lending(made, places), contrast(made, np.arange(n), 2, 0)
     assert whole is not None
-    for place in range(int(places.max()) + 1):
-        alone = contrast(made, np.flatnonzero(places == place), 2, 0)
-        assert alone is not None
-        variance = sum(
-            every.deviation(quality) ** 2 / each.sizes[quality] for every, each in zip(whole.arms, alone.arms, strict=True)
-        )
-        missed = alone.arms[0].missed[quality] - alone.arms[1].missed[quality]
-        own.append((float(missed), float(variance), float(log_v[places == place].mean())))
-    values, variances, at = np.array(own).T
-    slope, covariance = np.polyfit(at, values, 1, w=1 / np.sqrt(variances), cov="unscaled")
+    told = [naive.along(arm.shares[quality], made.parts[quality].residual[arm.rows], log_v[arm.rows]) for arm in whole.arms]
     varies = lending.difference(2, 0)
     assert not varies.apart[quality]
-    expected = naive.believed(float(slope[0]), float(covariance[0, 0]))
-    assert (varies.slope[quality], varies.variance[quality]) == pytest.approx(expected, rel=1e-6)
+    expected = naive.believed(told[0][0] - told[1][0], told[0][1] + told[1][1])
+    assert (varies.slopes[quality].mean, varies.slopes[quality].variance) == pytest.approx(expected, rel=1e-6)
     top = np.flatnonzero(places == places.max())
     found, decisions = lending.contrast(top, 2, 0), top[choices.chosen[top] == 0]
     assert found is not None

@@ -12,7 +12,7 @@ import pytest
 
 from analyzers.tasks.classes import ClassRule, ClassRules, Names, clustered, masked
 from analyzers.tasks.judge import Facts, Said, due_at, judge
-from analyzers.tasks.prices import GRACE_S, SOURCES, PriceBook, Prices, Statement
+from analyzers.tasks.prices import GRACE_S, SOURCES, PriceBook, Prices, Solved, Statement
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 ROOT, AGENT, STEP = b"root....", b"agent...", b"step...."
@@ -36,7 +36,7 @@ def word(source: str, quality: float | None, at: int = 0, span: bytes | None = N
 
 
 def stated(task_class: str = "*", revision: int = 1, **more: Any) -> Statement:
-    nothing = dict.fromkeys(Statement.__struct_fields__)
+    nothing: dict[str, Any] = {**dict.fromkeys(Statement.__struct_fields__), "lambda_is_dual": False, "rho_is_dual": False}
     given: dict[str, Any] = {**nothing, "is_own": False, **more, "task_class": task_class, "revision": revision}
     return Statement(**given)
 
@@ -117,6 +117,27 @@ def test_validity_is_of_when_the_task_began() -> None:
     later = AT + timedelta(days=1)
     book = PriceBook([stated(v_usd=Decimal(1), until=later), stated(v_usd=Decimal(2), since=later)])
     assert [book.prices_of("a", at).v_usd for at in (AT, later - timedelta(microseconds=1), later)] == [1, 1, 2]
+
+
+def test_a_price_that_policy_leaves_to_its_dual_is_what_the_vector_said_when_the_task_began() -> None:
+    later, last = AT + timedelta(hours=1), AT + timedelta(hours=2)
+    slack, tight = Decimal(0), Decimal("0.5")
+    book = PriceBook(
+        [stated(lambda_usd_per_s=Decimal(7), rho=Decimal(1)), stated("code.*", lambda_is_dual=True)],
+        [
+            Solved("code.fix", later, last, slack, None),
+            Solved("code.fix", last, None, tight, None),
+            Solved("code.*", later, None, Decimal(3), Decimal(9)),
+            Solved("*", later, None, Decimal(4), Decimal(9)),
+        ],
+    )
+    assert [book.prices_of("code.fix", at).lambda_usd_per_s for at in (AT, later, last)] == [None, slack, tight]
+    assert [book.prices_of("code.fix", at).source for at in (AT, later)] == ["policy", "dual"]  # ρ is policy's
+    assert book.prices_of("code.find", later).lambda_usd_per_s == 3
+    assert (book.prices_of("ask", later).lambda_usd_per_s, book.prices_of(None, later).lambda_usd_per_s) == (7, 7)
+    assert book.prices_of("code.fix", later).rho == 1
+    own = PriceBook([stated(rho_is_dual=True), stated("a", is_own=True, rho=Decimal(2))], [Solved("*", later, None, None, slack)])
+    assert (own.prices_of("a", last).rho, own.prices_of("b", last).rho, own.prices_of("b", AT).source) == (2, 0, "none")
 
 
 # ── a task ───────────────────────────────────────────────────────────────────────────────────────────
