@@ -1,14 +1,14 @@
 """What engines can do in a second, and the prices at which what tenants take of them fits it.
 
-Revision ID: 0023
+Revision ID: 0024
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
