@@ -26,8 +26,9 @@ from allocation.problem import Bools, Floats, Ints
 
 _ROUNDS_MAX = 5_000
 _PRECISION = 1e-11  # of a price's scale, to which a step shrinks
-_PROGRAMMES_PRECISION = 1e-8  # the same where every round solves programmes, which are no more precise than that
+_PROGRAMMES_PRECISION = 1e-10  # the same where every round solves programmes, which are no more precise than that
 _TIE = 1e-8  # of a class's scores: alternatives as good as the best
+_SAME = 1e-8  # of a price's scale: two that differ by less are one
 _NO_PRICE = 1e-10  # of a price's scale: what is below is rounding
 _KEPT = 1e-6  # of a limit: to which a tenant's own are held where ties are told apart
 
@@ -85,7 +86,7 @@ def clear(tenants: Sequence[Tenant], capacity: Floats, *, divisible: bool = True
     stake = float(of.count @ np.where(np.isfinite(of.net), np.abs(of.net), 0.0).max(axis=1))
     agrees = bound - optimum <= 1e-3 * stake
     if r == 1:
-        near = 1e-6 * max(1.0, abs(float(groped[0])))
+        near = max(_SAME, 1e-6 * float(groped[0]))
         agrees = joint[0].low - near <= float(groped[0]) <= joint[0].high + near
     tied = _tied(of, price)
     least, most = (

@@ -9,6 +9,7 @@ import psycopg
 
 from ledger.database import connect
 from tests.integration.delivering import open_alert
+from tests.price_vectors import put_clearing
 
 JUDGED_AT = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
 """When the books that tests share are looked at."""
@@ -161,17 +162,6 @@ select %(tenant_id)s, x.task_class, x.use, %(now)s::timestamptz - interval '28 d
 """
 
 
-_CLEARED = """
-with stated as (insert into pigou.engine_capacity (engine, resource, revision, per_s, source)
-                values ('engine-a', 'decode', 1, 2500, 'test'))
-insert into pigou.clearing_price (tenant_id, engine, resource, cleared_at, since, until, capacity_per_s, price, price_low,
-                                  price_high, dual_low, dual_high, groped, agrees, why, is_moved, was_per_s, free_per_s,
-                                  takes_per_s, least_per_s, most_per_s, pays_usd_per_day, left_out, seed)
-select %(tenant_id)s, 'engine-a', 'decode', %(now)s, %(now)s::timestamptz - interval '28 days', %(now)s, 2500, 0.0000021,
-       0.0000018, 0.0000024, 0.0000021, 0.0000021, 0.0000021, true, '', true, 2100, 3200, 2500, 2500, 2500, 453.6, '[]', 0
-"""
-
-
 def _particular(connection: psycopg.Connection, tenant_id: int, now: datetime) -> None:
     """What is particular to each layer: the details of its modes' looks, engines' prices and who delays whom."""
     for number, (mode, detail) in enumerate(_DETAILS.items(), start=20):
@@ -191,7 +181,7 @@ def _particular(connection: psycopg.Connection, tenant_id: int, now: datetime) -
             " values (%s, 'engine-a', %s, %s, %s, 'USD', %s, %s, 'replay', 12)",
             (tenant_id, resource, now - timedelta(hours=5), price, price / 2, price * 2),
         )
-    connection.execute(_CLEARED.encode(), {"tenant_id": tenant_id, "now": now})
+    put_clearing(connection, tenant_id, "engine-a", now)
     connection.execute(
         "insert into pigou.externality (tenant_id, engine, day, task_class, victim_tenant_id, requests, delay_s, usd, usd_low,"
         " usd_high, unpriced_s, measured_at) values (%s, 'engine-a', %s, '', %s, 40, 120, 7, 5, 9, 0, %s)",
