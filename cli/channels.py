@@ -112,6 +112,16 @@ def _pause(channel: str, home: Path | None, tenant: str | None, *, is_paused: bo
     say(f"channel {channel} of {tenant or 'all tenants'} {word}")
 
 
+@channels_app.command("resend")
+def resend(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
+    """Send what was given up through a channel after all, from now on."""
+    from ledger.stated_channels import send_again
+
+    with _refusals(), open_database("writer", home) as books:
+        events = send_again(books, channel, tenant, "pigou channels resend")
+    say(f"channel {channel} of {tenant or 'all tenants'}: {events} events that were given up wait again")
+
+
 @channels_app.command("remove")
 def remove(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
     """Tell nothing through a channel any more. What waits for it is dropped, and said to be."""

@@ -130,6 +130,16 @@ def _add_acts(router: APIRouter, ask: Asking, listed: Any) -> None:
         """Tell again of what happens."""
         return await done(channel, asked, is_paused=False)
 
+    @router.post("/{channel}/resend", responses=PROBLEMS)
+    async def resend(channel: ChannelName, asked: ChannelActRequest) -> ChannelsAnswer:
+        """Send what was given up after all, from now on."""
+
+        def work(connection: psycopg.Connection) -> ChannelsAnswer:
+            stated_channels.send_again(connection, channel, asked.tenant, _source(asked))
+            return listed(connection, asked.tenant)
+
+        return await ask(work)
+
     @router.post("/{channel}/remove", responses=PROBLEMS)
     async def remove_channel(channel: ChannelName, asked: ChannelActRequest) -> ChannelsAnswer:
         """Tell nothing through it any more; what waits is dropped, and said to be."""

@@ -59,6 +59,19 @@ def pause_channel(connection: psycopg.Connection, name: str, tenant: str | None,
             _try_anew(connection, tenant_id, name)
 
 
+def send_again(connection: psycopg.Connection, name: str, tenant: str | None, source: str) -> int:
+    """Have everything that was given up sent through a channel after all, from now on; answers how many events.
+
+    An event has the key that it had, so that a receiver that remembers keys sees it once. Raises UnknownChannel.
+    """
+    with connection.transaction():
+        connection.execute(_SQL["lock_channels"])
+        tenant_id, _ = find_channel(connection, name, tenant)
+        _try_anew(connection, tenant_id, name)
+        asked = {"tenant_id": tenant_id, "channel": name, "why": f"given up before; sent again by {source}"}
+        return connection.execute(_SQL["send_again"], asked).rowcount
+
+
 def ask_test(connection: psycopg.Connection, name: str, tenant: str | None, who: str) -> int:
     """Ask whoever delivers for a test of a channel; answers its number, by which its outcome is found. Raises UnknownChannel."""
     with connection.transaction():

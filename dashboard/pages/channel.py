@@ -23,6 +23,7 @@ _ACTS = {
     "test": ("Send a test notification", "As it is stated, with the secrets of who delivers; save first what you changed"),
     "pause": ("Pause", "Tell nothing of what happens until it is resumed; what waits, waits on"),
     "resume": ("Resume", "Tell again of what happens"),
+    "resend": ("Send again", "What was given up is sent after all, from now on"),
     "remove": ("Remove", "Tell nothing through it any more; what waits is dropped"),
 }
 _POLLS_MAX = 45
@@ -57,6 +58,7 @@ def channel(view: View) -> Children:
 
 def _how(row: Row) -> str:
     said = f"{KINDS[str(row['kind'])]}; {formats.count(row['waiting'], 'event')} waiting"
+    said += f", {formats.count(row['dead'], 'event')} given up" if row["dead"] else ""
     if row["last_error"] and row["state"] == "failing":
         said += f"; last error: {row['last_error']}"
     return f"{said}."
@@ -132,7 +134,10 @@ def perform(collector: str, asked: Asked) -> Done | Refused:
             return Refused(f"there is a channel {name} already; open it to change it", "name")
         item = stated(asked, _kind(asked.view.filters) if row is None else str(row["kind"]), row)
         return acts.ask(collector, path, {**person, "channel": item}) or Done("Stated.", f"/channel{shown.search()}")
-    done = {"pause": "Paused.", "resume": "Resumed.", "remove": "Removed.", "test": "Asked whoever delivers to send a test…"}
+    done = {
+        "pause": "Paused.", "resume": "Resumed.", "remove": "Removed.", "resend": "What was given up waits to be sent again.",
+        "test": "Asked whoever delivers to send a test…",
+    }  # fmt: skip
     refused = acts.ask(collector, f"{path}/{asked.act}", person)
     return refused or Done(done[asked.act], "/alerts#section-alert_channels" if asked.act == "remove" else None)
 

@@ -25,6 +25,13 @@ on conflict (tenant_id, channel) do update set next_at = '-infinity', failures =
 update pigou.delivery_message set next_at = '-infinity'
  where tenant_id = %(tenant_id)s and channel = %(channel)s and state = 'waiting'
 
+-- name: send_again
+-- What was given up waits again, with as much patience as if it had just happened, and is told after what waits already. Answers how many
+-- events.
+update pigou.delivery
+   set state = 'waiting', message_id = null, settled_at = null, why = %(why)s, made_at = clock_timestamp()
+ where channel_tenant_id = %(tenant_id)s and channel = %(channel)s and state = 'dead'
+
 -- name: known_rules
 -- The rules that there are.
 select array_agg(distinct rule order by rule) from pigou.alert_rule

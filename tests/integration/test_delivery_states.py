@@ -13,10 +13,12 @@ import pytest
 from analyzers.alerts import escalate
 from analyzers.delivery.outbox import due_in_s
 from ledger.alerts import AlertError, Window, act, end_maintenance, plan_maintenance
+from ledger.channels import UnknownChannel
 from ledger.queries import queries
+from ledger.stated_channels import send_again
 from tests.books import one, rows, run
 from tests.integration.delivering import add_event, channel, deliver, hurry, open_alert, resolve, state, states
-from tests.receivers import Answer, Receiver, receiving
+from tests.receivers import Answer, Got, Receiver, receiving
 
 
 @pytest.fixture
@@ -31,6 +33,31 @@ def told(receiver: Receiver) -> list[tuple[str, list[tuple[int, str]]]]:
         (got.json["type"].rpartition(".")[2], [(event["alert_id"], event["event"]) for event in got.json["data"]["events"]])
         for got in receiver.taken
     ]
+
+
+def keys(got: list[Got]) -> set[str]:
+    return {event["key"] for one_got in got for event in one_got.json["data"]["events"]}
+
+
+def test_what_was_given_up_is_sent_after_all_when_somebody_says_so(
+    writer: psycopg.Connection, owner: psycopg.Connection, receiver: Receiver
+) -> None:
+    state(writer, channel(url=receiver.url, give_up_after=timedelta(days=2)))
+    receiver.otherwise = Answer(503)
+    number = open_alert(writer)
+    deliver(writer)
+    run(owner, "update pigou.delivery set made_at = made_at - interval '3 days'")
+    run(owner, "update pigou.channel_state set failing_since = failing_since - interval '3 days'")
+    hurry(owner)
+    deliver(writer)
+    assert states(writer) == [(number, "opened", "ops", "dead")]
+    receiver.otherwise = Answer(200)
+    assert [send_again(writer, "ops", None, "ann") for _ in range(2)] == [1, 0]
+    deliver(writer)
+    assert states(writer) == [(number, "opened", "ops", "sent")]
+    assert keys(receiver.taken) == keys(receiver.got)
+    with pytest.raises(UnknownChannel):
+        send_again(writer, "other", None, "ann")
 
 
 # ── maintenance ──────────────────────────────────────────────────────────────────────────────────────

@@ -151,6 +151,8 @@ def test_channels_are_stated_paused_and_removed(
     assert pigou("channels", "resume", "ops")[1] == "channel ops of all tenants resumed\n"
     assert len(deliver(writer, ENVIRONMENT)) == 1
     assert states(writer) == [(number, "opened", "ops", "sent")], "what happened meanwhile is not told"
+    assert pigou("channels", "resend", "ops")[1] == "channel ops of all tenants: 0 events that were given up wait again\n"
+    assert ask(served, "POST", "/v1/channels/ops/resend", ANN)[1]["channels"][0]["dead"] == 0
     assert pigou("channels", "pause", "ops")[0] == 0
     assert ask(served, "POST", "/v1/channels/ops/remove", ANN)[1] == {"channels": []}
     assert refused(served, "/v1/channels/ops/pause", ANN)[0] == 404
