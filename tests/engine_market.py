@@ -15,6 +15,8 @@ from tests.books import agent, chat, export, plain, price
 from tests.desk import book
 from tests.settled import settle_all
 
+VAGUE = "vague"
+"""An engine that does not tell how much it wrote."""
 ENGINE = "gpu '1'\"<b>--"
 ACME, GLOBEX, MUTE = "acme", "glob'ex <i>", "mute"
 V_USD = {ACME: 0.5, GLOBEX: 1.0, MUTE: 0.5}
@@ -57,7 +59,7 @@ def _task(trace: int, tenant: str, hour: int) -> list[Any]:
               allocation__route__propensity=[0.5, 0.5]),
         chat(trace, 3, 1, id=f"r{trace}", input=50, output=TOKENS, model=chosen, at=at + 1, seconds=5.0),
     ]  # fmt: skip
-    serves = {"own": None if tenant == MUTE else ENGINE, "far": "elsewhere" if tenant == GLOBEX else None}[chosen]
+    serves = {"own": {ACME: ENGINE, GLOBEX: ENGINE}, "far": {GLOBEX: "elsewhere", MUTE: VAGUE}}[chosen].get(tenant)
     if serves is not None:
         said: dict[str, Any] = {
             "layer": "supply", "engine": serves, "engine__queue_s": 0.0, "engine__prefill_s": 0.5, "engine__decode_s": 3.5,
@@ -65,6 +67,17 @@ def _task(trace: int, tenant: str, hour: int) -> list[Any]:
         }  # fmt: skip
         attributes: dict[str, Any] = {f"allocation__{name}": value for name, value in said.items()}
         spans.append(
-            chat(trace, 4, 3, id=f"r{trace}", input=50, output=TOKENS, model=chosen, at=at + 1.5, seconds=4.0, **attributes)
+            chat(
+                trace,
+                4,
+                3,
+                id=f"r{trace}",
+                input=50,
+                output=None if serves == VAGUE else TOKENS,
+                model=chosen,
+                at=at + 1.5,
+                seconds=4.0,
+                **attributes,
+            )
         )
     return spans

@@ -190,7 +190,10 @@ def _placed(
             continue
         if not one.requests and all(use.known == use.tasks and not use.mean for use in one.uses):
             continue  # it has nothing to do with this engine, and its tasks say so
-        period = _last_look(connection, name)
+        try:
+            period = _last_look(connection, name)
+        except AllocationError as error:
+            period = str(error)
         if isinstance(period, str):
             left_out.append(LeftOut(name, "all its decisions", period))
             continue

@@ -18,7 +18,7 @@ from ledger.database import connect
 from ledger.engine_capacity import state_capacity
 from ledger.errors import PriceError
 from tests.books import cloned, rows, serving
-from tests.engine_market import ACME, ENGINE, GLOBEX, MUTE, TASKS, TOKENS, per_s, tell_market, worth_usd
+from tests.engine_market import ACME, ENGINE, GLOBEX, MUTE, TASKS, TOKENS, VAGUE, per_s, tell_market, worth_usd
 from tests.integration.test_budget_api import ask
 from tests.typed import Typed
 
@@ -98,6 +98,12 @@ def test_what_is_not_known_is_not_nothing(writer: psycopg.Connection) -> None:
     uses = {(one.tenant, one.use.option): one.use for one in answer.uses}
     assert (uses[MUTE, "own"].mean, uses[MUTE, "own"].known, uses[MUTE, "far"].mean) == (None, 0, 0.0)
     assert (uses[ACME, "own"].mean, uses[ACME, "own"].error, uses[GLOBEX, "far"].mean) == (TOKENS, 0.0, 0.0)
+
+
+def test_an_engine_that_does_not_tell_is_not_cleared(writer: psycopg.Connection) -> None:
+    answer = find_clearing(writer, Asked(VAGUE, "decode", 1.0))
+    assert (answer.cleared, answer.untold) == (None, 12)
+    assert answer.why == "12 of 12 requests do not tell how many decode tokens they took"
 
 
 @pytest.mark.parametrize(("resource", "units"), [("prefill", 50.0), ("kv", 4_000.0)])
