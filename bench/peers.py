@@ -42,6 +42,8 @@ class PeerResult:
 
     name: str
     version: str
+    connections: int
+    """Senders that each wait for an answer before they send again."""
     acknowledged: int
     """Spans whose export was answered with 200."""
     stored: int
@@ -52,6 +54,8 @@ class PeerResult:
     """The most resident memory that its processes held together, in units of 10^6 bytes; without PostgreSQL's."""
     cpu_s: float
     """CPU that its processes used meanwhile; without PostgreSQL's."""
+    p99_ms: float | None = None
+    """What 99 of 100 requests took at most, where it was measured."""
     machine_load: float = field(default_factory=machine_load)
     """Of the minute before this was made; rates that were taken under different loads do not compare."""
 
@@ -160,6 +164,7 @@ class _Run:
         return PeerResult(
             name=self.peer.name,
             version=version(self.peer.package),
+            connections=connections,
             acknowledged=tally.acknowledged,
             stored=tally.stored,
             took_s=tally.took_s,

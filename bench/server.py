@@ -36,6 +36,11 @@ class Server:
             admin.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
         return self.uri(database)
 
+    def drop(self, database: str) -> None:
+        """Remove a database, and have on disk what others wrote: nothing of it is left to be done later."""
+        with psycopg.connect(self.uri(), autocommit=True) as admin:
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database)))
+
 
 @contextmanager
 def serve(kept: Path | None = None) -> Generator[Server]:

@@ -87,7 +87,7 @@ def _part(family: Family, port: int, dsn: str, arguments: argparse.Namespace, nu
     until = time.monotonic() + seconds
     due = _due(arguments.rate, until)
     latencies: list[float] = []
-    failed: list[int] = []
+    failed: list[str] = []
     exports = _exports(seed=number)
     lock = threading.Lock()
     threads = [
@@ -106,7 +106,9 @@ def _part(family: Family, port: int, dsn: str, arguments: argparse.Namespace, nu
     p50_ms, p99_ms = (latencies[int(count * share)] * 1e3 if count else float("nan") for share in (0.5, 0.99))
     disk = row[0] / 1e9 if row else 0.0
     part = Part(number * seconds / 60, count * _SPANS, p50_ms, p99_ms, family.rss_mb(), most, disk, len(failed))
-    print(f"{part.until_min:.1f} min: {part.spans:,} spans, p99 {part.p99_ms:.0f} ms, RSS {part.rss_mb:.0f} MB", flush=True)
+    print(
+        f"{part.until_min:.1f} min: {part.spans:,} spans, p99 {part.p99_ms:.0f} ms, RSS {part.rss_mb:.0f} MB", *failed, flush=True
+    )
     return part
 
 
@@ -123,7 +125,7 @@ def _exports(seed: int) -> Iterator[bytes]:
 
 
 def _send(
-    port: int, exports: Iterator[bytes], due: Iterator[float], lock: threading.Lock, latencies: list[float], failed: list[int]
+    port: int, exports: Iterator[bytes], due: Iterator[float], lock: threading.Lock, latencies: list[float], failed: list[str]
 ) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     while True:
@@ -135,10 +137,15 @@ def _send(
             return
         time.sleep(max(0.0, at - time.monotonic()))
         began = time.perf_counter()
-        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-        answer = connection.getresponse()
-        answer.read()
-        (latencies.append(time.perf_counter() - began) if answer.status == 200 else failed.append(answer.status))
+        try:
+            connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            failed.append(repr(error))
+            connection.close()  # the next request opens it again
+            continue
+        (latencies.append(time.perf_counter() - began) if answer.status == 200 else failed.append(str(answer.status)))
 
 
 def _arguments() -> argparse.Namespace:

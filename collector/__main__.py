@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from collector.app import build_app
 from collector.errors import CollectorError
@@ -24,6 +25,9 @@ from ledger.errors import LedgerError
 log = logging.getLogger("pigou.collector")
 
 _GRACE_S = 20
+_IDLE_S = 75
+"""How long a connection may rest. By default exporters send spans every 5 s and metrics every 60 s; an export that is on its
+way when its connection is closed fails, and not every exporter tries again."""
 
 
 def main() -> int:
@@ -54,15 +58,7 @@ def main() -> int:
 
 async def _serve(pipeline: Pipeline, settings: CollectorSettings) -> None:
     grpc_server, grpc_port = await start_grpc(pipeline, settings)
-    config = uvicorn.Config(
-        build_app(pipeline, settings),
-        host=settings.host,
-        port=settings.http_port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(http_config(build_app(pipeline, settings), settings))
     print(
         f"collector: OTLP/HTTP on {settings.host}:{settings.http_port}, OTLP/gRPC on {settings.host}:{grpc_port}",
         flush=True,
@@ -71,6 +67,19 @@ async def _serve(pipeline: Pipeline, settings: CollectorSettings) -> None:
         await server.serve()
     finally:
         await grpc_server.stop(_GRACE_S)
+
+
+def http_config(app: FastAPI, settings: CollectorSettings) -> uvicorn.Config:
+    """How the collector's HTTP side is served."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.http_port,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=_IDLE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
 
 
 def _settings() -> CollectorSettings:

@@ -127,7 +127,7 @@ def independent(columns: Floats) -> Floats:
     """The columns, scaled, of which none is constant or follows from those before it; a fit of the others is not unique."""
     kept: list[Floats] = []
     basis: list[Floats] = []
-    for column in columns.T:
+    for column in columns.T if len(columns) else ():
         centred = column - column.mean()
         length = float(np.linalg.norm(centred))
         if length <= _SAME * max(float(np.linalg.norm(column)), 1e-300):

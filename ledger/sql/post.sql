@@ -64,7 +64,8 @@ select a.place::integer, r.rate_id, pigou.unit_rate(r.price_usd, r.per)::text,
 -- name: traces_known
 -- What is already recorded of some traces, and of those that hold a call of one of these identities: the shape of each, and its
 -- calls as evidence. The times choose partitions and nothing else: said with an `or` (which is never true), no plan made while the
--- tables were empty takes them for the way to the rows, through the key that begins with the time.
+-- tables were empty takes them for the way to the rows, through the key that begins with the time. And `is true` keeps that key from
+-- being gone through for the text of an identity, which its hash finds.
 select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at) * 1000000)::bigint,
        r.role, r.agent, r.task_class, r.content_hash,
        c.status, c.keys, c.strength, c.leaves, c.response_id, c.agent, c.task_class, c.copy_of_trace_id, c.copy_of_span_id,
@@ -80,7 +81,7 @@ select r.trace_id, r.span_id, r.parent_span_id, (extract(epoch from r.started_at
         union
        select k.trace_id from pigou.call_key k
         where k.tenant_id = %(tenant_id)s and hashtext(k.key) = any(array(select hashtext(key) from unnest(%(keys)s::text[]) key))
-          and k.key = any(%(keys)s::text[])
+          and (k.key = any(%(keys)s::text[])) is true
           and (k.started_at between %(since)s and %(until)s or k.started_at = %(never)s)))
    and (r.started_at between %(since)s and %(until)s or r.started_at = %(never)s)
 

@@ -72,6 +72,7 @@ def test_margins_stand_columns_that_say_the_same() -> None:
     columns = np.array([[1.0, 0.1, 2.0, 5.0], [2.0, 0.1, 4.0, 1.0], [3.0, 0.1, 6.0, 2.0]])
     assert independent(columns).shape == (3, 2)
     assert independent(np.zeros((3, 0))).shape == (3, 0)
+    assert independent(np.zeros((0, 3))).shape == (0, 0)  # no task, and nothing to say of any
 
 
 def seen(slope: float, days: int = 5) -> Seen:

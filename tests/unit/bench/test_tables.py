@@ -59,14 +59,27 @@ def test_a_table_aligns_figures_to_the_right() -> None:
     assert table(("", "spans/s"), [("Pigou", "8,000")]) == "|  | spans/s |\n| --- | --: |\n| Pigou | 8,000 |"
 
 
+PIGOU = (
+    PeerResult("Pigou", "0.1.0", 4, 9000, 9000, 1.0, 150.0, 0.9, 250.4, 2.0),
+    PeerResult("Pigou", "0.1.0", 16, 9000, 9000, 0.5, 170.0, 0.9, 1250.0, 2.1),
+)
+FLOOR = Floor(rows=1000, row_bytes=700, single_per_s=60_000, batched_per_s=45_000, machine_load=1.0)
+
+
 def test_the_comparison_gives_rates_shares_and_ratios() -> None:
-    pigou = PeerResult("Pigou", "0.1.0", 9000, 9000, 1.0, 150.0, 0.9, 2.0)
-    peer = PeerResult("Peer", "2.0", 960, 480, 4.0, 500.0, 2.4, 3.5)
-    floor = Floor(rows=1000, row_bytes=700, single_per_s=60_000, batched_per_s=45_000, machine_load=1.0)
-    lines = comparison(pigou, floor, [peer]).splitlines()
+    peer = PeerResult("Peer", "2.0", 4, 960, 480, 4.0, 500.0, 2.4, None, 3.5)
+    lines = comparison(PIGOU, FLOOR, [peer]).splitlines()
+    assert "| Pigou at 4 is | Pigou at 16 is | p99 ms |" in lines[0]
     assert lines[2:] == [
-        "| COPY, a commit every 500 rows | 45,000 | 1.00 |  | 1,000 | 0.0 |  |  | 1.0 |",
-        "| COPY, one commit | 60,000 | 1.33 |  | 1,000 | 0.0 |  |  | 1.0 |",
-        "| Pigou 0.1.0 | 9,000 | 0.20 |  | 9,000 | 1.0 | 150 | 100.0 | 2.0 |",
-        "| Peer 2.0 | 120 | 0.003 | 75.0 × as fast | 480 | 4.0 | 500 | 5,000.0 | 3.5 |",
+        "| COPY, a commit every 500 rows | 45,000 | 1.00 |  |  |  | 1,000 | 0.0 |  |  | 1.0 |",
+        "| COPY, one commit | 60,000 | 1.33 |  |  |  | 1,000 | 0.0 |  |  | 1.0 |",
+        "| Pigou 0.1.0, 4 connections | 9,000 | 0.20 |  |  | 250 | 9,000 | 1.0 | 150 | 100.0 | 2.0 |",
+        "| Pigou 0.1.0, 16 connections | 18,000 | 0.40 |  |  | 1,250 | 9,000 | 0.5 | 170 | 100.0 | 2.1 |",
+        "| Peer 2.0, 4 connections | 120 | 0.003 | 75.0 × as fast | 150.0 × as fast |  | 480 | 4.0 | 500 | 5,000.0 | 3.5 |",
     ]
+
+
+def test_without_peers_there_are_no_ratios_to_them() -> None:
+    lines = comparison(PIGOU, FLOOR, []).splitlines()
+    assert lines[0] == "|  | spans/s stored | of COPY in batches | p99 ms | spans | s | RSS MB | CPU µs a span | load |"
+    assert {line.count("|") for line in lines} == {10}
