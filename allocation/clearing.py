@@ -28,7 +28,8 @@ _ROUNDS_MAX = 5_000
 _PRECISION = 1e-11  # of a price's scale, to which a step shrinks
 _PROGRAMMES_PRECISION = 1e-10  # the same where every round solves programmes, which are no more precise than that
 _TIE = 1e-8  # of a class's scores: alternatives as good as the best
-_SAME = 1e-8  # of a price's scale: two that differ by less are one
+_SAME = 1e-7  # of a price's scale, to which the solver of programmes is precise: two that differ by less are one
+_NEAR = 1e-3  # of a price, and of what is at stake, by which two ways may differ
 _NO_PRICE = 1e-10  # of a price's scale: what is below is rounding
 _KEPT = 1e-6  # of a limit: to which a tenant's own are held where ties are told apart
 
@@ -53,7 +54,8 @@ class Clearing:
 
     `price` are the duals of the joint programme, `joint` the range in which they are as right; `groped` is where tâtonnement came
     to in `rounds`, and `gap_usd` by how much the bound that its price proves exceeds the optimum: 0 at a price that clears.
-    `agrees`: with one resource its price lies in the range; with several the gap is below a thousandth of what is at stake.
+    `agrees`: with one resource its price lies in the range, to a thousandth; with several the gap is below a thousandth of what
+    is at stake.
     `shares`, one (G, K) a tenant: the optimum of the joint programme, `takes` (tenants, r) what it takes; `least` and `most` what
     each tenant takes at `price`, its ties decided either way. `why` is empty when it clears.
     """
@@ -84,9 +86,9 @@ def clear(tenants: Sequence[Tenant], capacity: Floats, *, divisible: bool = True
     groped, bound, rounds = _tatonnement(of, r)
     optimum = float((np.where(np.isfinite(of.net), of.net, 0.0) * shares).sum())
     stake = float(of.count @ np.where(np.isfinite(of.net), np.abs(of.net), 0.0).max(axis=1))
-    agrees = bound - optimum <= 1e-3 * stake
+    agrees = bound - optimum <= _NEAR * stake
     if r == 1:
-        near = max(_SAME, 1e-6 * float(groped[0]))
+        near = max(_SAME, _NEAR * float(groped[0]))
         agrees = joint[0].low - near <= float(groped[0]) <= joint[0].high + near
     tied = _tied(of, price)
     least, most = (

@@ -156,9 +156,9 @@ def _of_price(found: Cleared, unit: str) -> list[str]:
     price, low, high = (_usd(one) for one in (found.price.value, found.price.low, found.price.high))
     interval = "" if found.price.low is None else f", 95 %: {low} to {'without limit' if found.price.high is None else high}"
     if found.is_slack:
-        first = f"There is enough for everybody: the price is 0 USD a {unit}{interval}. Tenants take {free:,.6g} a second."
+        first = f"There is enough for everybody: the price is 0{interval}. Tenants take {free:,.6g} a second."
     elif found.clears:
-        first = f"It clears at {price} USD a {unit}{interval}."
+        first = f"It clears at {price} USD a million {unit}s{interval}."
         first += f" For nothing tenants would take {free:,.6g} a second, at the price {takes:,.6g}."
     else:
         first = f"No price clears it while tasks that are alike move together: {found.why}."
@@ -246,7 +246,8 @@ def _number(text: str, option: str) -> Decimal:
 
 
 def _usd(amount: float | None) -> str:
-    return "not known" if amount is None else f"{amount:.6g}"
+    """A price, by the million."""
+    return "not known" if amount is None else f"{amount * 1e6:.6g}"
 
 
 def _plain(number: float | None) -> str | None:

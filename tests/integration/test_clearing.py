@@ -126,7 +126,7 @@ def test_it_is_typed(pigou: Typed, reader: psycopg.Connection) -> None:
     code, out, said = pigou("prices", "clear", ENGINE, "--capacity", str(per_s(3 * HALF)))
     assert code == 0
     assert f"decode of {ENGINE}, 2026-" in out
-    assert "It clears at 0.0001 USD a decode token, 95 %: 0.0001 to 0.0001." in out
+    assert "It clears at 100 USD a million decode tokens, 95 %: 100 to 100." in out
     assert "the joint programme agrees" in out
     assert GLOBEX in out
     assert "mute: left as it was: route of fix (far, own): of 12 tasks that took own, 0 tell" in said
