@@ -61,7 +61,11 @@ def capacity(
             revision = state_capacity(books, engine, unit, amount, "pigou prices capacity")
         except PriceError as error:
             raise CommandError(error.message, error.mend, exit_code=2) from error
-    say(f"{engine}: capacity for {unit} stated, revision {revision}; `pigou prices clear {engine} --unit {unit}` finds its price")
+    if amount is None:
+        say(f"{engine}: capacity for {unit} taken off, revision {revision}")
+    else:
+        found = f"`pigou prices clear {engine} --unit {unit}` finds its price"
+        say(f"{engine}: capacity for {unit} stated, revision {revision}; {found}")
 
 
 def capacities(

@@ -17,13 +17,21 @@ _UNITS = {"prefill": "prompt tokens", "decode": "output tokens", "kv": "token se
 def clearing(view: View) -> Children:
     """A table for each engine and what it has only so much of."""
     rows = list(view.ask("clearing", limit=None))
-    if not rows:
+    waiting = [html.P(waits_said(row), className="note") for row in view.ask("capacities_waiting")]
+    if not rows and not waiting:
         return [
             nothing("Nobody states what an engine can do in a second, so that none has such a price."),
             html.P(["To have it told, state it: ", html.Code(_EXAMPLE), "."], className="note"),
         ]
     markets = groupby(rows, key=lambda row: (row["engine"], row["resource"]))
-    return [part for _, of in markets for part in _market(list(of))]
+    return [*(part for _, of in markets for part in _market(list(of))), *waiting]
+
+
+def waits_said(row: Row) -> str:
+    """That a capacity is stated, and when its price will be there."""
+    unit = _UNITS.get(str(row["resource"]), str(row["resource"]))
+    stated = f"{row['engine']} can do {amount(row['per_s'])} {unit} a second, as stated."
+    return f"{stated} The analyzers find its price when they look at prices next; pigou prices clear finds it now."
 
 
 def _market(of: Sequence[Row]) -> list[Component]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.pages.clearing import Row, amount, price_said
+from dashboard.pages.clearing import Row, amount, price_said, waits_said
 
 KNOWN: Row = {"usd_per_million": Decimal("2.1"), "low": Decimal("1.8"), "high": Decimal("2.4"), "agrees": True, "why": None}
 
@@ -23,6 +23,11 @@ KNOWN: Row = {"usd_per_million": Decimal("2.1"), "low": Decimal("1.8"), "high": 
 )
 def test_a_price_in_words(change: Row, said: str) -> None:
     assert price_said({**KNOWN, **change}, "tokens").endswith(said)
+
+
+def test_a_capacity_without_a_price_yet() -> None:
+    said = waits_said({"engine": "engine-a", "resource": "decode", "per_s": Decimal(6)})
+    assert said.startswith("engine-a can do 6 output tokens a second, as stated. The analyzers find its price")
 
 
 @pytest.mark.parametrize(
