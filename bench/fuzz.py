@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 HARNESSES = ("traces", "logs", "metrics", "json", "compressed")
-START_S = 60
-"""A process may take this long beyond its time: importing under instrumentation, and stopping."""
+START_S = 300
+"""A process may take this long beyond its time: importing under instrumentation, and stopping, also beside much else."""
 
 _EXECUTED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _ROW = "{:<12} {:>12} {:>9} {:>10} {:>12} {:>9} {:>12}"

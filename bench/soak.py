@@ -23,7 +23,7 @@ from bench import load
 from bench.collecting import collector, new_books
 from bench.processes import Family
 from bench.server import serve
-from bench.tables import PERFORMANCE, machine, replace_section, table
+from bench.tables import PERFORMANCE, machine, machine_load, replace_section, table
 from ledger import check
 from ledger.database import connect
 
@@ -44,6 +44,8 @@ class Part(NamedTuple):
     rss_max_mb: float
     gb_on_disk: float
     failed: int
+    load: float
+    """Of the machine in its last minute: a rate that is not kept up with beside other work says nothing."""
 
 
 def main() -> int:
@@ -67,10 +69,10 @@ def main() -> int:
         with connect(dsn, "owner") as owner:
             violations = [result for result in check.run(owner) if not result.ok]
     text = table(
-        ("minutes", "spans", "p50 ms", "p99 ms", "RSS MB", "most RSS MB", "GB on disk", "failed"),
+        ("minutes", "spans", "p50 ms", "p99 ms", "RSS MB", "most RSS MB", "GB on disk", "failed", "load"),
         [
             (f"{p.until_min:.1f}", f"{p.spans:,}", f"{p.p50_ms:.0f}", f"{p.p99_ms:.0f}", f"{p.rss_mb:.0f}", f"{p.rss_max_mb:.0f}",
-             f"{p.gb_on_disk:.2f}", str(p.failed))
+             f"{p.gb_on_disk:.2f}", str(p.failed), f"{p.load:.1f}")
             for p in parts
         ],
     )  # fmt: skip
@@ -105,7 +107,7 @@ def _part(family: Family, port: int, dsn: str, arguments: argparse.Namespace, nu
     count = len(latencies)
     p50_ms, p99_ms = (latencies[int(count * share)] * 1e3 if count else float("nan") for share in (0.5, 0.99))
     disk = row[0] / 1e9 if row else 0.0
-    part = Part(number * seconds / 60, count * _SPANS, p50_ms, p99_ms, family.rss_mb(), most, disk, len(failed))
+    part = Part(number * seconds / 60, count * _SPANS, p50_ms, p99_ms, family.rss_mb(), most, disk, len(failed), machine_load())
     print(
         f"{part.until_min:.1f} min: {part.spans:,} spans, p99 {part.p99_ms:.0f} ms, RSS {part.rss_mb:.0f} MB", *failed, flush=True
     )
@@ -113,10 +115,11 @@ def _part(family: Family, port: int, dsn: str, arguments: argparse.Namespace, nu
 
 
 def _due(rate: float, until: float) -> Iterator[float]:
-    """When each export is to be sent."""
+    """When each export is to be sent; what is still to be sent when the time is over is not."""
     step = _SPANS / rate
     start = time.monotonic()
-    return itertools.takewhile(lambda at: at < until, (start + n * step for n in itertools.count()))
+    times = (start + n * step for n in itertools.count())
+    return itertools.takewhile(lambda at: max(at, time.monotonic()) < until, times)
 
 
 def _exports(seed: int) -> Iterator[bytes]:

@@ -35,14 +35,15 @@ def connect(
     `by_index` is for those who only ever look things up by key while the tables grow under them: a plan made and kept while a
     table was empty would otherwise read all of it, ever after, and planning anew would cost more than the look-up. Of a table
     that was never analyzed PostgreSQL supposes that a tenant has a 200th of the rows, and goes through them in any key that
-    begins with the tenant, rather than ten times down the right one; so an entry passed by is said to cost as much as many pages.
+    begins with the tenant, rather than ten times down the right one; so an entry passed by is said to cost as much as many pages,
+    and nothing that seems dear by that is given to parallel workers.
     `answers_within_s` (2 at least) is how long the server may take to let us in, and then for each statement; None: as long as it
     likes. Raises DatabaseUnavailable when the server does not answer or the role does not exist yet.
     """
     options = options_of(role)
     if by_index:
         options += " -c enable_seqscan=off -c enable_bitmapscan=off -c cpu_index_tuple_cost=100"
-        options += " -c plan_cache_mode=force_generic_plan"
+        options += " -c max_parallel_workers_per_gather=0 -c plan_cache_mode=force_generic_plan"
     if answers_within_s is not None:
         options += f" -c statement_timeout={answers_within_s}s"
         dsn = make_conninfo(dsn, connect_timeout=answers_within_s)

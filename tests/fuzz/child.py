@@ -69,9 +69,11 @@ class Watched:
         self.write()
 
     def write(self) -> None:
-        """Have the counts in their file: libFuzzer ends the process without asking."""
+        """Have the counts in their file, whole at any moment: the process is ended without being asked."""
         self.counts.cpu_s = time.process_time()
-        (self._folder / "counts.json").write_bytes(msgspec.json.encode(self.counts))
+        written = self._folder / "counts.json.new"
+        written.write_bytes(msgspec.json.encode(self.counts))
+        written.replace(self._folder / "counts.json")
 
 
 def _place(fault: Exception) -> str:

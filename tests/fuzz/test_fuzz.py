@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
-from tests.fuzz.child import Watched
+from tests.fuzz.child import Counts, Watched
 from tests.fuzz.harnesses import HARNESSES
 from tests.fuzz.mutators import MUTATORS
 from tests.fuzz.oracle import Broken
@@ -74,6 +75,16 @@ def test_what_goes_wrong_is_kept_once_with_its_input(tmp_path: Path) -> None:
     assert found[b"!1"].startswith("Broken, what must hold")
     assert watched.counts.inputs == 5
     assert (tmp_path / "counts.json").exists()
+
+
+def test_whoever_reads_the_counts_while_they_are_written_reads_them_whole(tmp_path: Path) -> None:
+    watched = Watched(lambda _: None, tmp_path, slow_s=1.0)
+    watched.write()
+    with (tmp_path / "counts.json").open("rb") as reader:
+        watched(b"")
+        watched.write()
+        assert msgspec.json.decode(reader.read(), type=Counts).inputs == 0
+    assert msgspec.json.decode((tmp_path / "counts.json").read_bytes(), type=Counts).inputs == 1
 
 
 def test_paths_become_what_providers_write() -> None:
