@@ -66,9 +66,7 @@ class Moves:
         where a group has no such alternative, or took it. No outcome falls below nothing."""
         table = np.full((len(self.tasks), 4, self.width), np.nan)
         table[:, :, 0] = 0.0
-        bases = [part.share @ mean.T for part, mean in zip(self.parts, means, strict=True)]
-        apart = [self._apart(part, base) for part, base in zip(self.parts, bases, strict=True)]
-        levels = self._levels(bases, apart)
+        bases, apart, levels = self._as_it_was(means)
         for place, (part, mean, base) in enumerate(zip(self.parts, means, bases, strict=True)):
             move = part.scale[:, None, None] * (mean[None] - base[:, :, None])
             for beside in self.beside[place]:
@@ -78,6 +76,15 @@ class Moves:
             move[:, QUALITY] = np.minimum(move[:, QUALITY], 1.0 - level[:, QUALITY])
             table[part.rows, :, part.columns] = np.where(part.share[:, None, :] == 1.0, np.nan, move)
         return table
+
+    def levels(self, means: Sequence[Floats]) -> Floats:
+        """Shape (G, 4): what one task of each group is expected to have brought and taken as it was."""
+        return self._as_it_was(means)[2]
+
+    def _as_it_was(self, means: Sequence[Floats]) -> tuple[list[Floats], list[Floats], Floats]:
+        bases = [part.share @ mean.T for part, mean in zip(self.parts, means, strict=True)]
+        apart = [self._apart(part, base) for part, base in zip(self.parts, bases, strict=True)]
+        return bases, apart, self._levels(bases, apart)
 
     def taken(self, shares: Floats) -> list[Floats]:
         """Shape (K,) for each comparison: how many of its decisions take each option, when so many tasks (G, width) take each

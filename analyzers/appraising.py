@@ -15,6 +15,7 @@ import psycopg
 from analyzers.alerts import evaluate
 from analyzers.freshness import AGAIN_AFTER, GRACE
 from analyzers.pace import PAUSE_MIN_S, pause_after
+from analyzers.prices.keep_clearing import engines_due
 from analyzers.prices.refresh import tenants_due
 from ledger.database import connect
 from ledger.errors import LedgerError
@@ -33,13 +34,14 @@ _SQL = queries("analyzers", "appraise")
 
 
 def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
-    """Settle, appraise, detect what is due, tell each finding as soon as it opens, produce, price and capitalise.
+    """Settle, appraise, detect what is due, tell each finding as soon as it opens, produce, price, clear and capitalise.
 
     `is_all`: nothing more is on its way, as `settle` understands it.
     """
     from analyzers.appraise import appraise  # models and solvers, which the clock does without
     from analyzers.capital.capitalise import capitalise
     from analyzers.detect import detect
+    from analyzers.prices.keep_clearing import refresh_clearing
     from analyzers.prices.refresh import refresh_prices
     from analyzers.produce import produce
 
@@ -48,6 +50,7 @@ def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
     evaluate(connection)
     produce(connection)
     refresh_prices(connection)
+    refresh_clearing(connection)
     capitalise(connection, for_s=CAPITALISES_FOR_S)
 
 
@@ -118,7 +121,7 @@ class Appraising:
 
     @staticmethod
     def _are_prices_due(connection: psycopg.Connection) -> bool:
-        return bool(tenants_due(connection))
+        return bool(tenants_due(connection) or engines_due(connection))
 
     @staticmethod
     def _is_due(connection: psycopg.Connection) -> bool:

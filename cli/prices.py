@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import clearing
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption
@@ -142,6 +143,11 @@ def what_if(
     with open_database("writer" if anew else "reader", home) as books, _refusals():
         looked = looked_anew(books, tenant) if anew else looked_last(books, tenant)
     write_response(looked, supposed, chosen)
+
+
+prices_app.command("clear")(clearing.clear)
+prices_app.command("capacity")(clearing.capacity)
+prices_app.command("capacities")(clearing.capacities)
 
 
 def quote(

@@ -12,6 +12,7 @@ from collector import answers
 from collector.alert_api import alert_router
 from collector.budget_api import budget_router
 from collector.channel_api import channel_router
+from collector.clearing_api import clearing_router
 from collector.decompress import COMPRESSIONS
 from collector.export import Answer, Encoding, Export
 from collector.finding_api import finding_router
@@ -61,6 +62,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     app.include_router(budget_router(settings.dsn, settings.default_tenant))
     app.include_router(outcome_router(settings.dsn, settings.default_tenant))
     app.include_router(price_router(settings.dsn, settings.default_tenant))
+    app.include_router(clearing_router(settings.dsn))
     app.include_router(rate_router(settings.dsn, settings.default_tenant))
     app.include_router(alert_router(settings.dsn, settings.default_tenant))
     app.include_router(finding_router(settings.dsn, settings.default_tenant))

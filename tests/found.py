@@ -9,6 +9,7 @@ import psycopg
 
 from ledger.database import connect
 from tests.integration.delivering import open_alert
+from tests.price_vectors import put_clearing
 
 JUDGED_AT = datetime(2026, 11, 20, 15, 20, tzinfo=UTC)
 """When the books that tests share are looked at."""
@@ -180,6 +181,7 @@ def _particular(connection: psycopg.Connection, tenant_id: int, now: datetime) -
             " values (%s, 'engine-a', %s, %s, %s, 'USD', %s, %s, 'replay', 12)",
             (tenant_id, resource, now - timedelta(hours=5), price, price / 2, price * 2),
         )
+    put_clearing(connection, tenant_id, "engine-a", now)
     connection.execute(
         "insert into pigou.externality (tenant_id, engine, day, task_class, victim_tenant_id, requests, delay_s, usd, usd_low,"
         " usd_high, unpriced_s, measured_at) values (%s, 'engine-a', %s, '', %s, 40, 120, 7, 5, 9, 0, %s)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -54,4 +55,24 @@ def put_vector(writer: psycopg.Connection, tenant: str = "default", task_class: 
                   %(source)s, %(constraints)s, %(why)s, %(v_low_usd)s, %(v_high_usd)s, %(lambda_low)s, %(lambda_high)s
              from pigou.price_vector where tenant_id = %(tenant_id)s and task_class = %(task_class)s""",
         {"tenant_id": tenant_id, "solution_id": solution_id, "task_class": task_class, **given},
+    )
+
+
+def put_clearing(writer: psycopg.Connection, tenant_id: int, engine: str, at: datetime) -> None:
+    """An engine of stated capacity that was cleared, with one tenant on it."""
+    given = {"tenant_id": tenant_id, "engine": engine, "at": at}
+    writer.execute(
+        "insert into pigou.engine_capacity (engine, resource, revision, per_s, source)"
+        " values (%(engine)s, 'decode', 1, 2500, 'test')",
+        given,
+    )
+    writer.execute(
+        """insert into pigou.clearing_price (tenant_id, engine, resource, cleared_at, since, until, capacity_per_s, price,
+                                             price_low, price_high, dual_low, dual_high, groped, agrees, why, is_moved,
+                                             was_per_s, free_per_s, takes_per_s, least_per_s, most_per_s, pays_usd_per_day,
+                                             left_out, seed)
+           values (%(tenant_id)s, %(engine)s, 'decode', %(at)s, %(at)s::timestamptz - interval '28 days', %(at)s, 2500,
+                   0.0000021, 0.0000018, 0.0000024, 0.0000021, 0.0000021, 0.0000021, true, '', true, 2100, 3200, 2500, 2500,
+                   2500, 453.6, '[]', 0)""",
+        given,
     )

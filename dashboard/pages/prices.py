@@ -16,6 +16,7 @@ from dashboard.figures.prices import HEIGHT_PX, LINES_SHOWN, Line, color_of, lin
 from dashboard.pages import allocation
 from dashboard.pages import quote as quoting
 from dashboard.pages import what_if as supposing
+from dashboard.pages.clearing import clearing
 from dashboard.pages.layer_supply import engines
 from dashboard.pages.page import Page, Shell
 from dashboard.pages.quote import quote
@@ -153,6 +154,14 @@ PAGE = Page(
             "Shadow prices of prefill, decode and KV by hour: the delay that one unit more would cause, at the others' λ.",
             table="engine_prices",
             skeleton_px=300,
+        ),
+        Panel(
+            "clearing",
+            "Who shares an engine",
+            clearing,
+            "The price at which what tenants want of an engine fits what it can do: none while there is enough for everybody.",
+            table="clearing",
+            skeleton_px=160,
         ),
         Panel("quote", "A quote", quote, "What to choose from a menu at these prices.", skeleton_px=360),
     ),

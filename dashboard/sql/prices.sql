@@ -31,3 +31,21 @@ select comparison, place, task_class, kind, option, v_bands, chosen, quality, co
   from ledger.price_alternatives
  where tenant = {whose}
  order by comparison, place;
+
+-- name: capacities_waiting
+-- Capacities of engines that are stated and were not priced yet.
+select c.engine, c.resource, c.per_s
+  from ledger.engine_capacities c
+ where c.is_in_force and c.per_s is not null
+   and not exists (select from ledger.clearing_prices p where p.engine = c.engine and p.resource = c.resource and p.is_in_force)
+ order by c.engine, c.resource
+ limit {limit};
+
+-- name: clearing
+-- The prices at which what tenants take of an engine fits its stated capacity, in dollars for a million units, and what each takes at them.
+select engine, resource, tenant, usd_per_unit * 1000000 as usd_per_million, usd_low * 1000000 as low, usd_high * 1000000 as high, agrees,
+       why, capacity_per_s, is_moved, was_per_s, free_per_s, takes_per_s, pays_usd_per_day, cleared_at
+  from ledger.clearing_prices
+ where is_in_force and {filters - tenant}
+ order by engine, resource, tenant
+ limit {limit};

@@ -1014,6 +1014,23 @@ select t.tenant, x.engine, x.day, x.task_class, v.tenant as victim, x.requests, 
   join pigou.tenant v on v.tenant_id = x.victim_tenant_id
  where x.requests > 0;
 
+-- What engines can do in a second, as it is stated, with its history; of an engine and unit the highest revision is in force.
+create or replace view ledger.engine_capacities as
+select c.engine, c.resource, c.per_s, c.revision, c.source, c.recorded_at,
+       c.revision = max(c.revision) over (partition by c.engine, c.resource) as is_in_force
+  from pigou.engine_capacity c;
+
+-- The prices at which what tenants take of an engine fits its capacity, with what each takes at them and pays. For operators: it names tenants beside each other.
+create or replace view ledger.clearing_prices as
+select t.tenant, p.engine, p.resource, p.cleared_at, p.since, p.until, p.capacity_per_s, p.price as usd_per_unit, p.price_low as usd_low,
+       p.price_high as usd_high, p.dual_low as dual_low_usd, p.dual_high as dual_high_usd, p.groped as groped_usd, p.agrees,
+       nullif(p.why, '') as why, p.is_moved, p.was_per_s, p.free_per_s, p.takes_per_s, p.least_per_s, p.most_per_s, p.pays_usd_per_day,
+       p.left_out, p.seed,
+       p.cleared_at = max(p.cleared_at) over (partition by p.engine, p.resource)
+       and exists (select from ledger.engine_capacities c
+                    where c.engine = p.engine and c.resource = p.resource and c.is_in_force and c.per_s is not null) as is_in_force
+  from pigou.clearing_price p join pigou.tenant t using (tenant_id);
+
 -- What the next dollar of reading, planning, acting and verifying brings in each class of tasks (eq. 8 and 2).
 create or replace view ledger.production as
 select t.tenant, nullif(p.task_class, '') as task_class, p.use, p.tasks, p.usd_per_task, p.quality_per_dollar, p.quality_low, p.quality_high,

@@ -203,4 +203,7 @@ def test_the_overview_says_how_the_week_compares_with_the_one_before(books: Book
 def test_prices_are_told_with_their_limits(books: Books) -> None:
     drawn = said(prices.PAGE, view(books, "?range=all", "/prices"))
     assert "pigou prices constrain" in drawn["limits"]
+    assert "What tenants want fits it at $2.10 for a million output tokens (95 %: $1.80 to $2.40)." in drawn["clearing"]
+    assert "engine-a, output tokens" in drawn["clearing"]
+    assert "$453.60" in drawn["clearing"]
     assert formats.UNKNOWN not in drawn["price_history"]

@@ -56,7 +56,7 @@ def queries() -> Iterator[Query]:
         yield Query(title, says.strip(), fenced.partition("```")[0])
 
 
-INSTALLATION = ["commodities", "saved_views"]  # the same for all tenants
+INSTALLATION = ["commodities", "saved_views", "engine_capacities"]  # the same for all tenants
 QUERIES = list(queries())
 
 

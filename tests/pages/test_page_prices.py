@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,8 +20,10 @@ from ledger.database import connect
 from ledger.price_vector import Limits, constrain
 from tests.decided import decide
 from tests.page import Served, dashboard, database, opened, read_in_both_schemes, settled, shown_sql
+from tests.price_vectors import put_clearing
 
 N = 200
+ENGINE = "<img src=x onerror=alert(1)>'; --"
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +31,9 @@ def served(server: str, template: str) -> Iterator[Served]:
     """A dashboard over tasks whose options are known, held to a latency SLA that binds."""
     with database(server, template, "pigou_page_prices") as dsn:
         with connect(dsn, "owner") as owner:
-            decide(owner, N, v_usd=0.5)
+            tenant_id = decide(owner, N, v_usd=0.5)
         with connect(dsn, "writer") as writer:
+            put_clearing(writer, tenant_id, ENGINE, datetime.now(UTC))
             constrain(writer, "default", "code.fix", Limits(latency_s=Decimal(7)), "test")
             refresh_prices(writer)
         with dashboard(dsn) as url:
@@ -84,6 +88,14 @@ def test_a_limit_that_is_moved_moves_the_numbers_and_the_address(page: Page, ser
     page.reload()
     settled(page)
     assert [table.inner_text() for table in answer.locator("table").all()] == shown
+
+
+def test_who_shares_an_engine(page: Page) -> None:
+    """The price, and what a tenant takes at it; what an engine is called is text."""
+    expect(page.get_by_role("heading", name=f"{ENGINE}, output tokens")).to_be_visible()
+    said = "What tenants want fits it at $2.10 for a million output tokens (95 %: $1.80 to $2.40)."
+    expect(page.get_by_text(said)).to_contain_text(re.compile(r"It can do 2.5\s?k a second, as stated"))
+    expect(page.locator("tr", has_text="453.60")).to_contain_text(re.compile(r"default2.1\s?k3.2\s?k2.5\s?k\$453.60"))
 
 
 def test_another_limit_is_supposed_and_the_page_can_be_read(page: Page) -> None:

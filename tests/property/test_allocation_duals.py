@@ -126,3 +126,29 @@ def test_the_market_and_the_joint_programme_agree(worth: list[tuple[int, float, 
     assert found.agrees
     assert found.clears
     assert found.gap_usd == pytest.approx(0.0, abs=1e-6 * (1 + sum(n * value for n, value, _ in worth)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    worth=st.lists(st.tuples(st.integers(1, 5), amounts, st.integers(1, 8), st.integers(0, 8)), min_size=2, max_size=4),
+    capacity=st.integers(0, 60),
+    kept=st.integers(0, 100),
+)
+def test_they_agree_while_a_tenant_keeps_a_limit_of_its_own(
+    worth: list[tuple[int, float, int, int]], capacity: int, kept: int
+) -> None:
+    """The first may take a share of what its tasks would take of something else, and is free to take nothing of it."""
+    tenants = [
+        Tenant(str(k), np.array([float(n)]), np.array([[0.0, value]]), np.array([[[0.0, float(units)]]]))
+        for k, (n, value, units, _) in enumerate(worth)
+    ]
+    n, _, _, other = worth[0]
+    limit = (np.array([[[0.0, float(other)]]]), np.array([kept / 100 * n * other]))
+    tenants[0] = Tenant("0", tenants[0].count, tenants[0].net_usd, tenants[0].use, *limit)
+    found = clear(tenants, np.array([float(capacity)]))
+    assert found.agrees
+    assert found.gap_usd == pytest.approx(0.0, abs=1e-6 * (1 + sum(n * value for n, value, *_ in worth)))
+    assert (found.shares[0] * limit[0][0]).sum() <= limit[1][0] + 1e-6
+    assert found.takes.sum() <= capacity + 1e-5
+    assert (found.least <= found.takes + 1e-4).all()
+    assert (found.takes <= found.most + 1e-4).all()

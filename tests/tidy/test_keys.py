@@ -19,6 +19,7 @@ REFERENCE_TABLES = [
     "setting",
     "retention",
     "saved_view",
+    "engine_capacity",
     "alembic_version",
 ]
 
