@@ -199,6 +199,8 @@ def decimal_field(number: Decimal | None) -> bytes:
     if not number.is_finite():
         raise ValueError(f"{number} is no amount")
     exponent = int(number.as_tuple().exponent)
+    if not number:  # also 0E+999999999
+        return numeric_field(0, max(0, -exponent))
     unscaled = int(number.scaleb(-exponent, _EXACTLY))
     return numeric_field(unscaled, -exponent) if exponent < 0 else numeric_field(unscaled * 10**exponent, 0)
 

@@ -264,4 +264,6 @@ def claimed_usd(value: AttributeValue) -> Decimal | None:
     if not claim.is_finite() or not 0 <= claim <= _CLAIM_MAX_USD:
         return None
     exponent = claim.as_tuple().exponent
-    return claim if isinstance(exponent, int) and exponent >= _CLAIM_PLACES else None
+    if not isinstance(exponent, int) or exponent < _CLAIM_PLACES:
+        return None
+    return claim.quantize(Decimal(1)) if exponent > 0 else claim  # 0E+999999999 is zero

@@ -49,7 +49,7 @@ def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=600,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

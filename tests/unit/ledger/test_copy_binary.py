@@ -105,6 +105,7 @@ def test_a_call_is_read_back_as_it_was_written(model: str | None, keys: list[str
 def test_amounts_without_decimal_places() -> None:
     assert number(decimal_field(Decimal("1E+3"))) == 1000
     assert number(decimal_field(Decimal("-0"))) == 0
+    assert number(decimal_field(Decimal("0E+999999999"))) == 0
     with pytest.raises(ValueError, match="no amount"):
         decimal_field(Decimal("NaN"))
 
