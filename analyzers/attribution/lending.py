@@ -151,4 +151,4 @@ def _is_apart(bands: Sequence[_Measured], whole: tuple[Arm, Arm], term: int) -> 
     slope = float((precision * places * values).sum()) / below if below > 0 else 0.0
     left = values if len(rows) == 2 else values - slope * places
     q = float((precision * left**2).sum())
-    return not math.isfinite(q) or float(special.chdtrc(max(1, len(rows) - 2), q)) < _UNEQUAL
+    return math.isfinite(q) and float(special.chdtrc(max(1, len(rows) - 2), q)) < _UNEQUAL

@@ -62,9 +62,9 @@ def believed(value: float, variance: float) -> Belief:
 
     Posterior under figure ~ N(0, τ²), τ ~ half-Cauchy of a quarter of the figure's own error. Given κ = 1/(1 + τ²/σ²), the share
     that is drawn to nothing, it is N((1−κ)·value, (1−κ)·σ²), and κ has the density exp(−κz²/2)/(√(1−κ)·(1 + (a² − 1)κ)), summed
-    up by quadrature over √(1−κ).
+    up by quadrature over √(1−κ). What has no finite value and variance was not measured.
     """
-    if variance <= 0:
+    if not (math.isfinite(value) and 0 < variance < math.inf):
         return NOTHING
     square = value**2 / variance
     if square > _CERTAIN:

@@ -69,7 +69,8 @@ def test_limits_hold_what_a_drawn_slope_and_error_come_to(slope: float, variance
 
 
 def test_what_was_not_measured_is_nothing() -> None:
-    assert believed(0.0, 0.0) is NOTHING
+    for value, variance in ((0.0, 0.0), (1.0, np.inf), (1.0, np.nan), (np.nan, 1.0)):
+        assert believed(value, variance) is NOTHING
     assert NOTHING.limits(5.0, 1.0, 2.0, 0.95) == pytest.approx((1.96, 3.92), abs=1e-3)
 
 
