@@ -179,6 +179,8 @@ def grouped(name: str | None) -> str | None:
 
 def with_options_cut(attributes: Attributes) -> Attributes:
     """Attributes in which no name of an option is longer than what is grouped by may be; the same ones where none is."""
+    if attributes.keys().isdisjoint(_OPTION_NAMES):
+        return attributes
     cut: dict[str, AttributeValue] = {}
     for key in _OPTION_NAMES:
         value = attributes.get(key)

@@ -11,13 +11,13 @@ becomes 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from collector.record import AttributeValue, Confidence, Problem
-from collector.shapes import ByShape
+from collector.shapes import ByShape, Shape
 
 Counts: TypeAlias = dict[str, int]
 
@@ -28,6 +28,12 @@ _MODALITIES = ("audio", "image", "video")
 _SIMPLE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
 _READS_BY_MODALITY = tuple(f"cache_{modality}_read_tokens" for modality in _MODALITIES)
 _WRITES_BY_LIFETIME = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+_PARTS_OF_OUTPUT = (
+    "output_reasoning_tokens",
+    "output_citation_tokens",
+    *[f"output_{modality}_tokens" for modality in _MODALITIES],
+)
+_CACHED = ("cache_read_tokens", "cache_write_tokens", *_READS_BY_MODALITY, *_WRITES_BY_LIFETIME)
 # Quantities beside tokens: never part of another count.
 _FEES = (
     "web_searches",
@@ -171,16 +177,14 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
     return Leaves(quantities, used, made, "explicit" if whole else "low")
 
 
-def _candidates(counts: Counts, convention: Convention) -> list[Convention]:
+def _candidates(counts: Counts, convention: Convention) -> Sequence[Convention]:
     """The convention, then what else the emitter may have meant where it is not sure and it matters."""
-    has_cache = any(
-        counts.get(name) for name in ("cache_read_tokens", "cache_write_tokens", *_READS_BY_MODALITY, *_WRITES_BY_LIFETIME)
-    )
-    caches = [convention.cache_inside]
-    if has_cache and not convention.cache_sure:
+    if convention.cache_sure and convention.reasoning_sure:
+        return (convention,)
+    caches, reasonings = [convention.cache_inside], [convention.reasoning_inside]
+    if not convention.cache_sure and any(counts.get(name) for name in _CACHED):
         caches.append(not convention.cache_inside)
-    reasonings = [convention.reasoning_inside]
-    if counts.get("output_reasoning_tokens") and not convention.reasoning_sure:
+    if not convention.reasoning_sure and counts.get("output_reasoning_tokens"):
         reasonings.append(not convention.reasoning_inside)
     return [Convention(cache_inside=c, reasoning_inside=r) for r in reasonings for c in caches]
 
@@ -201,31 +205,54 @@ def _decide(candidates: int, fits: list[Leaves], total: int | None) -> Leaves:
 def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:
     """The leaves if the counts follow this convention. A Problem names the first leaf that would be negative."""
     quantities: dict[str, int] = {}
-    whole_input = _input_leaves(counts, convention.cache_inside, quantities)
-    whole_output = _output_leaves(counts, convention.reasoning_inside, quantities)
-    for fee in _FEES:
-        if fee in counts:
-            quantities[fee] = counts[fee]
-    for commodity, quantity in quantities.items():
-        if quantity < 0:
-            reported = ", ".join(f"{name}={count}" for name, count in sorted(counts.items()))
-            return Problem("read", "negative_leaf", f"{commodity} would be {quantity}, from {reported}")
-    is_whole = (whole_output is not None and whole_input is not None) or quantities.keys() <= set(_FEES)
+    present = _PRESENT.of(counts)
+    whole_input = _input_leaves(counts, convention.cache_inside, present, quantities)
+    whole_output = _output_leaves(counts, convention.reasoning_inside, present, quantities)
+    for fee in present.fees:
+        quantities[fee] = counts[fee]
+    if quantities and min(quantities.values()) < 0:
+        commodity, quantity = next((name, count) for name, count in quantities.items() if count < 0)
+        reported = ", ".join(f"{name}={count}" for name, count in sorted(counts.items()))
+        return Problem("read", "negative_leaf", f"{commodity} would be {quantity}, from {reported}")
+    is_whole = (whole_output is not None and whole_input is not None) or len(quantities) == len(present.fees)
     return Leaves(quantities, whole_input, whole_output, "explicit" if is_whole else "low")
 
 
-def _input_leaves(counts: Counts, cache_inside: bool, quantities: dict[str, int]) -> int | None:
+class _Present(NamedTuple):
+    """Which of the counts that few emitters report are there: those by modality of the input (all of it, read from a cache), the
+    parts of the output, writes by lifetime, and fees."""
+
+    modalities: tuple[tuple[str, str], ...]
+    hits: tuple[str, ...]
+    outputs: tuple[str, ...]
+    lifetimes: tuple[str, ...]
+    fees: tuple[str, ...]
+
+
+def _present(names: Shape) -> _Present:
+    def among(some: Iterable[str]) -> tuple[str, ...]:
+        return tuple([name for name in some if name in names])
+
+    modalities = [(f"input_{modality}_tokens", f"cache_{modality}_read_tokens") for modality in _MODALITIES]
+    return _Present(
+        tuple([pair for pair in modalities if among(pair)]), among(_READS_BY_MODALITY), among(_PARTS_OF_OUTPUT),
+        among(_WRITES_BY_LIFETIME), among(_FEES),
+    )  # fmt: skip
+
+
+_PRESENT = ByShape(_present)
+
+
+def _input_leaves(counts: Counts, cache_inside: bool, present: _Present, quantities: dict[str, int]) -> int | None:
     """Adds the input's leaves; answers the whole input, caches included."""
-    hits = [counts[name] for name in _READS_BY_MODALITY if name in counts]
-    reported_read = counts.get("cache_read_tokens")
-    read = sum(hits) if reported_read is None and hits else reported_read
-    write = counts.get("cache_write_tokens")
-    by_lifetime = [(name, counts[name]) for name in _WRITES_BY_LIFETIME if name in counts]
-    written_by_lifetime = sum(count for _, count in by_lifetime)
-    if write is None and by_lifetime:
+    reported, reported_read = counts.get("input_tokens"), counts.get("cache_read_tokens")
+    read, write = reported_read, counts.get("cache_write_tokens")
+    if read is None and present.hits:
+        read = sum([counts[name] for name in present.hits])
+    written_by_lifetime = sum([counts[name] for name in present.lifetimes])
+    if write is None and present.lifetimes:
         write = written_by_lifetime
     cached = (read or 0) + (write or 0)
-    reported = counts.get("input_tokens")
     tool = counts.get("input_tool_tokens")
     fresh = None
     if reported is not None:
@@ -233,44 +260,39 @@ def _input_leaves(counts: Counts, cache_inside: bool, quantities: dict[str, int]
     whole = None if fresh is None else fresh + cached + (tool or 0)
     if tool is not None:  # Gemini counts the prompts of its own tools beside the prompt
         quantities["input_tool_tokens"] = tool
-    for modality in _MODALITIES:
-        used = counts.get(f"input_{modality}_tokens")
-        hit = counts.get(f"cache_{modality}_read_tokens")
+    for of_all, of_cache in present.modalities:
+        used, hit = counts.get(of_all), counts.get(of_cache)
         if hit is not None and read is not None:
             read -= hit
-            quantities[f"cache_{modality}_read_tokens"] = hit
+            quantities[of_cache] = hit
         if used is not None:
             own = used - (hit or 0)
-            quantities[f"input_{modality}_tokens"] = own
+            quantities[of_all] = own
             if fresh is not None:
                 fresh -= own
     if fresh is not None:
         quantities["input_tokens"] = fresh
     if read is not None and reported_read is not None:
         quantities["cache_read_tokens"] = read
-    if write is not None and (write != written_by_lifetime or not by_lifetime):
+    if write is not None and (write != written_by_lifetime or not present.lifetimes):
         quantities["cache_write_tokens"] = write - written_by_lifetime
-    quantities.update(by_lifetime)
+    for name in present.lifetimes:
+        quantities[name] = counts[name]
     return whole
 
 
-def _output_leaves(counts: Counts, reasoning_inside: bool, quantities: dict[str, int]) -> int | None:
+def _output_leaves(counts: Counts, reasoning_inside: bool, present: _Present, quantities: dict[str, int]) -> int | None:
     """Adds the output's leaves; answers the whole output, reasoning included."""
-    reasoning = counts.get("output_reasoning_tokens")
-    citation = counts.get("output_citation_tokens")
     reported = counts.get("output_tokens")
     # Thoughts without an answer: Gemini leaves the candidates' count out when it is 0.
-    whole = reported if reasoning_inside else _sum(reported, reasoning, citation)
+    whole = reported
+    if not reasoning_inside:
+        whole = _sum(reported, counts.get("output_reasoning_tokens"), counts.get("output_citation_tokens"))
     plain = whole
-    for name, part in (
-        ("output_reasoning_tokens", reasoning),
-        ("output_citation_tokens", citation),
-        *((f"output_{modality}_tokens", counts.get(f"output_{modality}_tokens")) for modality in _MODALITIES),
-    ):
-        if part is not None:
-            quantities[name] = part
-            if plain is not None:
-                plain -= part
+    for name in present.outputs:
+        quantities[name] = part = counts[name]
+        if plain is not None:
+            plain -= part
     if plain is not None and (reported is not None or plain != 0):
         quantities["output_tokens"] = plain
     return whole

@@ -133,6 +133,8 @@ _RESOURCE_PLANS = ByShape(lambda names: _plan(_RESOURCE_FACT_NAMES.intersection(
 
 def text_of(value: AttributeValue) -> str | None:
     """An identifier or name as text: the first of a list, whole numbers as digits; None for anything else."""
+    if value is None:
+        return None
     if type(value) is str:
         return value or None
     while isinstance(value, list):  # not by recursion: attached JSON nests deeper than Python calls
