@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -53,3 +54,8 @@ def found(connection: psycopg.Connection, looks: Sequence[Look], now: datetime =
         return list(looks) if of_tenant_id == tenant_id else []
 
     return detect(connection, modes={"over_routing": look_at}, now=now)
+
+
+def told_usd(text: str) -> float:
+    """The sum of the amounts that a text tells, in USD."""
+    return sum(float(amount.replace(",", "")) for amount in re.findall(r"\$([\d,]*\d(?:\.\d+)?)", text))

@@ -74,11 +74,9 @@ def _told_unasked(found: Found, rows: Sequence[autonomy_schedule.Row]) -> Told:
         sentence = f"{found.of.tenant} does {action} in {found.task_class} {how}; asking more is not known to pay."
         return Told(sentence, "Nothing.", UNASKED, terms, detail)
     better = _CONFIRMED_BY.get(found.best, found.best)
-    spared = wording.usd(-known.get("λ·ΔL", 0.0) - known.get("ΔC", 0.0))
-    borne = wording.usd(known.get("ρ·ΔR", 0.0))
     sentence = (
-        f"{found.of.tenant} does {action} in {found.work} {how}: that is expected to lose {borne} a day more than {better},"
-        f" to spare {spared} of waiting and cost."
+        f"{found.of.tenant} does {action} in {found.work} {how}: that takes {wording.takes(known)} a day more than {better},"
+        f" to {wording.brings(known)}."
     )
     irreversible = [row for row in about if row.is_reversible is False]
     change = f"Do {action} in {found.work} {better}" + ("; it cannot be undone." if irreversible else ".")
@@ -105,8 +103,10 @@ def _told_chain(found: Found) -> Told:
     if not found.best or not (found.standing.usd_per_day or 0.0) > 0:
         sentence = f"{found.of.tenant} hands {found.task_class} on to other agents; working alone is not known to be better."
         return Told(sentence, "Nothing.", HANDED_OFF, terms, detail)
-    dearer, brings = wording.usd(known.get("ΔC", 0.0)), wording.usd(known.get("V·ΔQ", 0.0))
-    sentence = f"{found.of.tenant} hands {found.work} on to other agents: that costs {dearer} a day more and brings {brings}."
+    sentence = (
+        f"{found.of.tenant} hands {found.work} on to other agents: that takes {wording.takes(known)} a day more, to"
+        f" {wording.brings(known)}."
+    )
     return Told(sentence, f"Let the agent work on {found.work} by itself.", HANDED_OFF, terms, detail)
 
 

@@ -24,11 +24,9 @@ def _told(found: Found) -> Told:
         return Told(sentence, "Nothing.", INEQUALITY, terms, {"best": best})
     own, other = found.mean_costs
     part = "less" if own is None or other is None or not 0 < other < own else f"{wording.fraction(other / own)} of the cost"
-    adds = known.get("V·ΔQ", 0.0)
-    brings = f"to bring {wording.usd(adds)}" if adds > 0 else "for answers that are no better"
     sentence = (
         f"{found.of.tenant} answers {found.task_class} with {chosen}; {best} would do for {part}:"
-        f" {wording.usd(known.get('ΔC', 0.0))} a day more is spent {brings}."
+        f" {chosen} takes {wording.takes(known)} a day more, to {wording.brings(known)}."
     )
     change = f"Route {found.work} to {best} by default, and go on trying {chosen} in a few of the cases."
     return Told(sentence, change, INEQUALITY, terms, {"best": best, "chosen_cost_usd": own, "best_cost_usd": other})

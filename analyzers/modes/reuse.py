@@ -23,16 +23,14 @@ def looks(connection: psycopg.Connection, tenant_id: int, window: Window) -> lis
 
 
 def _told(found: Found) -> Told:
-    better = found.standing.terms
-    known = amounts(better)
-    terms = of_chosen(better)
+    terms = of_chosen(found.standing.terms)
+    known = amounts(terms)
     if not found.best or not (found.standing.usd_per_day or 0.0) > 0:
         sentence = f"{found.of.tenant} reuses stored answers for {found.work}, and is not known to lose by it."
         return Told(sentence, "Nothing.", INEQUALITY, terms, {})
-    lost, saved = wording.usd(known.get("V·ΔQ", 0.0)), wording.usd(known.get("ΔC", 0.0))
     sentence = (
-        f"{found.of.tenant} answers {found.work} with answers stored for other tasks: that loses {lost} of value a day to save"
-        f" {saved}."
+        f"{found.of.tenant} answers {found.work} with answers stored for other tasks: that loses {wording.takes(known)} a day, to"
+        f" {wording.brings(known)}."
     )
     change = f"Work on {found.work} instead of reusing what was stored for other tasks."
     return Told(sentence, change, INEQUALITY, terms, {"best": found.best})

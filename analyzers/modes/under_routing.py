@@ -23,14 +23,9 @@ def _told(found: Found) -> Told:
         sentence = f"{found.of.tenant} answers {found.task_class} with {chosen}; nothing dearer is known to be better."
         return Told(sentence, "Nothing.", INEQUALITY, terms, {"best": best})
     own, other = found.mean_costs
-    gains = {"V·ΔQ": "{} of value", "λ·ΔL": "{} of waiting spared", "ρ·ΔR": "{} of expected losses spared"}
-    worth = {name: known.get(name, 0.0) * (1 if name == "V·ΔQ" else -1) for name in gains}
-    most = max(worth.values())
-    # What is a hundredth of the gain is in the terms, and not in the sentence.
-    told = [gains[name].format(wording.usd(usd)) for name, usd in worth.items() if usd > most / 100]
     sentence = (
-        f"{found.of.tenant} answers {found.task_class} with {chosen}; {best} would bring {wording.listed(told)} a day,"
-        f" {wording.costing(known.get('ΔC', 0.0))}."
+        f"{found.of.tenant} answers {found.task_class} with {chosen}; {best} would {wording.brings(known)} a day,"
+        f" for {wording.takes(known)}."
     )
     downstream = found.standing.downstream
     if downstream is not None and downstream[2] < 0:

@@ -82,20 +82,12 @@ def _told_unchecked(found: Found) -> Told:
     if not found.best or not (found.standing.usd_per_day or 0.0) > 0:
         sentence = f"{found.of.tenant} works on {found.task_class} with {chosen}; more are not known to pay."
         return Told(sentence, "Nothing.", UNCHECKED, terms, detail)
-    would = wording.listed(_effects(known.get("V·ΔQ", 0.0), -known.get("ρ·ΔR", 0.0)))
     sentence = (
-        f"{found.of.tenant} works on {found.task_class} with {chosen}; {_checks(found.best)} would {would} a day,"
-        f" {wording.costing(known.get('ΔC', 0.0))}."
+        f"{found.of.tenant} works on {found.task_class} with {chosen}; {_checks(found.best)} would {wording.brings(known)} a day,"
+        f" for {wording.takes(known)}."
     )
     change = f"Verify {found.work} with {_checks(found.best)} before the work is handed over."
     return Told(sentence, change, UNCHECKED, terms, detail)
-
-
-def _effects(value_usd: float, spared_usd: float) -> list[str]:
-    """What checks do, the gains first."""
-    value = f"{'bring' if value_usd >= 0 else 'give up'} {wording.usd(abs(value_usd))} of value"
-    spared = [f"spare {wording.usd(spared_usd)} of expected losses"] if spared_usd > 0 else []
-    return [value, *spared] if value_usd >= 0 else [*spared, value]
 
 
 def _told_worthless(found: Found) -> Told:
@@ -105,11 +97,9 @@ def _told_worthless(found: Found) -> Told:
     if not found.best or not (found.standing.usd_per_day or 0.0) > 0:
         sentence = f"{found.of.tenant} verifies {found.task_class} with {chosen}; fewer are not known to be better."
         return Told(sentence, "Nothing.", WORTHLESS, terms, detail)
-    adds = known.get("V·ΔQ", 0.0)
-    brings = f"bring {wording.usd(adds)} a day" if adds > 0 else "bring nothing"
     sentence = (
-        f"{found.of.tenant} verifies {found.task_class} with {chosen}, which {brings} and cost"
-        f" {wording.usd(known.get('ΔC', 0.0))}, and time; {_checks(found.best)} would do."
+        f"{found.of.tenant} verifies {found.task_class} with {chosen}; {_checks(found.best)} would do: to check so"
+        f" often takes {wording.takes(known)} a day more, to {wording.brings(known)}."
     )
     return Told(sentence, f"Verify {found.work} with {_checks(found.best)}.", WORTHLESS, terms, detail)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from ledger.database import connect
 from ledger.post import open_tenants
 from ledger.queries import queries
 from tests.books import cloned, one, rows, run
-from tests.looked import look_of
+from tests.looked import look_of, told_usd
 
 DAYS, TASKS, ONSET = 20, 1_500, 0.4
 UNTIL = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -145,6 +146,18 @@ def test_the_dear_model_is_found_since_it_was_switched_on(played: str, looks: di
     assert {example.trace_id for example in found.examples} <= wrong
     assert {"regret_curve", "frontier", "menu", "onset", "segments"} <= found.detail.keys()
     assert not [look for look in looks["under_routing"] if look.is_discovery]
+
+
+def test_sentences_tell_amounts_that_add_up(looks: dict[str, list[Look]]) -> None:
+    found = [(mode, look) for mode, each in looks.items() for look in each if look.is_discovery]
+    assert len(found) >= 3
+    for mode, look in found:
+        better = r"would (?P<brings>.*) a day, for (?P<takes>.*)\."
+        worse = r"(?:takes|loses) (?P<takes>.*) a day.*, to (?P<brings>.*)\."
+        told = re.search(better if mode.startswith("under") else worse, look.sentence)
+        assert told is not None, look.sentence
+        net = told_usd(told["brings"]) - told_usd(told["takes"])
+        assert look.usd_per_day == pytest.approx(net if mode.startswith("under") else -net, rel=0.06), look.sentence
 
 
 def test_what_tasks_waited_for_others_is_summed_by_option(played: str) -> None:
