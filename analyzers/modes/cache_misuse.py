@@ -107,7 +107,7 @@ def _words(one: Judged, name: str, usd: float | None, detail: dict[str, Json]) -
         )
     written: Any = detail["writes"]
     if one.subject == "writes never repaid":
-        counts = f"{written['unpaid']} of {written['closed']} cache writes of {name} were not repaid by reads"
+        counts = f"{written['unpaid']:,} of {written['closed']:,} cache writes of {name} were not repaid by reads"
         if usd <= 0:
             return f"Writing the cache pays for {name}: {counts}.", "Nothing."
         change = f"Do not mark for the cache what is sent once: writing pays from {written['break_even_reads']:.2f} reads on."
