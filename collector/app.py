@@ -27,6 +27,13 @@ from collector.view_api import view_router
 
 _PATHS: dict[str, Literal["span", "log", "metric"]] = {"/v1/traces": "span", "/v1/logs": "log", "/v1/metrics": "metric"}
 _ENCODINGS: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "application/json": "json"}
+_REASONS = {
+    200: "Stored; `partial_success` tells what was refused",
+    400: "It cannot be read, and must not be sent again as it is",
+    413: "It is too large: send smaller batches",
+    415: "It is of a kind that is not read",
+    503: "Nothing was stored: send it again after `Retry-After` seconds",
+}
 
 
 def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
@@ -70,9 +77,13 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     app.include_router(channel_router(settings.dsn))
     app.include_router(view_router(settings.dsn))
     for path in _PATHS:
-        app.add_api_route(path, export, methods=["POST"], response_class=Response)
+        app.add_api_route(
+            path, export, methods=["POST"], response_class=Response, tags=["otlp"], name=f"export {path.rpartition('/')[2]}",
+            responses={status: {"description": reason, "content": _content()} for status, reason in _REASONS.items()},
+            openapi_extra={"requestBody": {"required": True, "content": _content()}},
+        )  # fmt: skip
 
-    @app.get("/health")
+    @app.get("/health", responses={503: {"description": "Nothing is stored: the database is away, or a part of it has ended"}})
     async def health() -> Response:
         """Whether exports are being stored: 200, also while only the spool keeps them; or 503."""
         found = await asyncio.to_thread(pipeline.health)
@@ -81,6 +92,11 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
         return Response(content, status_code=503 if found.status == "unavailable" else 200, media_type="application/json")
 
     return app
+
+
+def _content() -> dict[str, dict[str, object]]:
+    """An OTLP message, which its own protocol describes."""
+    return {content_type: {} for content_type in _ENCODINGS}
 
 
 async def _read(request: Request, limit_bytes: int) -> bytes | None:

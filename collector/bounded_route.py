@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,8 @@ import anyio.to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import Message
 
 from ledger.pool import Connections
@@ -18,12 +20,33 @@ FIELD_HEADER = "Pigou-Field"
 """Says which field of a request an answer of 4xx is about, where it is about one."""
 NO_NUL = r"^[^\x00]+$"
 """Text without the character that PostgreSQL cannot hold."""
+_PLAINLY = {NO_NUL: "Text is wanted that is not empty and holds no NUL"}
+"""What patterns ask for, in words."""
+
+
+class Refusal(BaseModel):
+    """Why a request was not followed."""
+
+    detail: str = Field(description="What is wrong, where, and how to mend it, in one line.")
+
+
+_REASONS = {
+    402: "There is no room for it",
+    404: "There is no such thing",
+    409: "It is in the way of what was said or done before",
+    413: "The request is too large",
+    422: "Something in the request is wrong",
+    503: "The database is away or has too much to do; try again after `Retry-After` seconds",
+}
 
 
 def bounded_route(limit_bytes: int) -> type[APIRoute]:
     """Routes that refuse what is too large before it is read (413), and say in one line what is wrong with a request (422)."""
 
     class Bounded(APIRoute):
+        def __init__(self, *given: Any, responses: Mapping[int | str, Mapping[str, Any]] | None = None, **named: Any) -> None:
+            super().__init__(*given, responses=_described(responses or {}), **named)
+
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             answer = super().get_route_handler()
 
@@ -41,14 +64,49 @@ def bounded_route(limit_bytes: int) -> type[APIRoute]:
                 try:
                     return await answer(Request(request.scope, receive))
                 except RequestValidationError as error:
-                    wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-                    said = "; ".join(wrong).encode("utf-8", "replace").decode()  # it may quote half a character
+                    said = faults(error.errors())
                     field = next((str(one["loc"][1]) for one in error.errors() if len(one["loc"]) > 1), "")
                     raise HTTPException(422, said, {FIELD_HEADER: field} if field.isidentifier() else None) from error
+                except AnyHTTPException as error:
+                    if error.status_code != 400:
+                        raise
+                    raise HTTPException(422, _unreadable(error)) from error
 
             return bounded
 
     return Bounded
+
+
+def faults(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Pydantic's errors in one line: where each is, and what is wrong there."""
+    told = [f"{'.'.join(str(part) for part in one['loc'])}: {_fault(one)}".removeprefix(": ") for one in errors]
+    return "; ".join(told).encode("utf-8", "replace").decode()  # it may quote half a character
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    of = error.get("ctx", {})
+    if error["type"] == "json_invalid":
+        return f"it is no JSON: {of['error']}"
+    return _PLAINLY.get(of.get("pattern", ""), str(error["msg"]))
+
+
+def _unreadable(error: AnyHTTPException) -> str:
+    """Why a body could not be read at all, which FastAPI answers with 400 and does not say."""
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return f"body: it is not UTF-8 at byte {error.__cause__.start}; send JSON in UTF-8"
+    return f"body: it cannot be read as JSON ({type(error.__cause__).__name__})"
+
+
+def _described(responses: Mapping[int | str, Mapping[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route as OpenAPI tells them: all that are refusals have one shape, where nothing else is said."""
+    told: dict[int | str, dict[str, Any]] = {413: {}, 422: {}}
+    told |= {status: dict(one) for status, one in responses.items()}
+    for status, one in told.items():
+        if isinstance(status, int) and status >= 400:
+            model = one.get("model")
+            one["model"] = Refusal if model is None else model | Refusal
+            one.setdefault("description", _REASONS[status])
+    return told
 
 
 def while_serving(connections: Connections) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -17,7 +17,7 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.bounded_route import NO_NUL, bounded_route, faults, while_serving
 from ledger.errors import DatabaseUnavailable
 from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
@@ -95,7 +95,7 @@ def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         lifespan=while_serving(connections),
         route_class=bounded_route(_BODY_LIMIT_BYTES),
     )
-    problems: dict[int | str, dict[str, Any]] = {413: {}, 422: {"model": OutcomesAnswer}, 503: {}}
+    problems: dict[int | str, dict[str, Any]] = {422: {"model": OutcomesAnswer}, 503: {}}
 
     @router.post("", responses=problems)
     async def outcomes(asked: OutcomesRequest, response: Response) -> OutcomesAnswer:
@@ -136,8 +136,7 @@ def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:
     try:
         return ToldOutcome.model_validate(item)
     except ValidationError as error:
-        wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}".removeprefix(": ") for one in error.errors()]
-        why = "; ".join(wrong).encode("utf-8", "replace").decode()
+        why = faults(error.errors())
         key = cast("dict[str, Any]", item).get("key") if isinstance(item, dict) else None
         shown = key.encode("utf-8", "replace").decode() if isinstance(key, str) else None  # it may hold half a character
         return OutcomeAnswer(index=index, key=shown, status="refused", why=why)

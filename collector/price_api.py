@@ -134,7 +134,7 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
             return PlainTextResponse(written.text(found, task_class), media_type=PROMETHEUS)
         return Response(written.json(found, task_class, datetime.now(UTC)), media_type="application/json")
 
-    @router.post("/v1/quote", response_model=QuoteAnswer, responses={404: {}, 422: {}, 503: {}})
+    @router.post("/v1/quote", response_model=QuoteAnswer, responses={404: {}, 503: {}})
     async def quoted(asked: QuoteRequest) -> Response:
         """Eq. 1 on a menu at the prices that hold now: best option, surpluses, crossovers, and whether users choose as meant."""
         tenant = asked.tenant or default_tenant

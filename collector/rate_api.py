@@ -9,7 +9,7 @@ it. Calls whose price changes are booked again before the answer, unless they ar
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio.to_thread
 import psycopg
@@ -100,9 +100,8 @@ def rate_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     router = APIRouter(
         prefix="/v1/rates", tags=["rates"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES)
     )
-    problems: dict[int | str, dict[str, Any]] = {413: {}, 422: {}, 503: {}}
 
-    @router.post("", responses=problems)
+    @router.post("", responses={503: {}})
     async def add(asked: RatesRequest) -> RatesAnswer:
         """Add prices, or say what they would change."""
         tenant = asked.tenant or default_tenant
