@@ -18,8 +18,8 @@ _SPANS = (
     " (vLLM: --otlp-traces-endpoint; others: allocation.engine.*, docs/telemetry.md)."
 )
 _WAITS = (
-    "Means are of the requests that tell each. What 95 % waited at most is rounded up to the next of 1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5,"
-    " 6.3 and 8, from 1 ms to 1,000 s."
+    "Means are of the requests that tell each. What 95 % waited at most is rounded up to the next of 1, 1.25, 1.6, 2, 2.5, 3.15,"
+    " 4, 5, 6.3 and 8, from 1 ms to 1,000 s, and told of the latest fortnight."
 )
 
 

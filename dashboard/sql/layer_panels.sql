@@ -55,28 +55,32 @@ select l.tenant, l.task_class, l.subject, l.n, l.status, l.usd_per_day, l.low, l
 
 -- name: engines
 -- How shared engines served, by hour, as their own spans tell it: waiting, prefill and decode, context held, drafts accepted; means of the
--- requests that tell each. queue_p95_s: nineteen of twenty waited no longer, to the next edge of ledger.queues_hourly.
-with queued as (
-    select engine, hour, coalesce(below_s, 'infinity') as below_s, sum(sum(requests)) over (partition by engine, hour order by below_s) as so_far,
+-- requests that tell each. queue_p95_s: nineteen of twenty waited no longer, to the next edge of ledger.queues_hourly; of the last fortnight.
+with served as (
+    select engine, hour, sum(requests) as requests, sum(queue_known) as queue_known, sum(queue_s) as queue_s, max(queue_max_s) as queue_max_s,
+           sum(prefill_known) as prefill_known, sum(prefill_s) as prefill_s, sum(decode_known) as decode_known, sum(decode_s) as decode_s,
+           sum(kv_known) as kv_known, sum(kv_tokens) as kv_tokens, sum(batch_known) as batch_known, sum(batch) as batch,
+           sum(spec_proposed) as drafted, sum(spec_accepted) as accepted
+      from ledger.serving_hourly
+     where {filters hour tenant task_class}
+     group by engine, hour
+), queued as (
+    select engine, hour, below_s, sum(sum(requests)) over (partition by engine, hour order by below_s) as so_far,
            sum(sum(requests)) over (partition by engine, hour) as told
       from ledger.queues_hourly
-     where {filters hour tenant task_class}
+     where {filters hour tenant task_class} and hour > (select max(hour) from served) - interval '14 days'
      group by engine, hour, below_s
 ), most as (
-    select engine, hour, min(below_s) as below_s from queued where so_far >= 0.95 * told group by engine, hour
+    select engine, hour, min(coalesce(below_s, 'infinity')) as below_s from queued where so_far >= 0.95 * told group by engine, hour
 )
-select h.engine, h.hour, sum(h.requests) as requests, sum(h.queue_known) as queue_known, sum(h.queue_s) / nullif(sum(h.queue_known), 0) as queue_s,
-       least(max(h.queue_max_s), min(m.below_s)) as queue_p95_s,
-       sum(h.prefill_known) as prefill_known, sum(h.prefill_s) / nullif(sum(h.prefill_known), 0) as prefill_s,
-       sum(h.decode_known) as decode_known, sum(h.decode_s) / nullif(sum(h.decode_known), 0) as decode_s,
-       sum(h.kv_known) as kv_known, sum(h.kv_tokens) / nullif(sum(h.kv_known), 0) as kv_tokens,
-       sum(h.batch_known) as batch_known, sum(h.batch) / nullif(sum(h.batch_known), 0) as batch,
-       sum(h.spec_proposed) as drafted, sum(h.spec_accepted) as accepted
-  from ledger.serving_hourly h
-  left join most m on m.engine = h.engine and m.hour = h.hour
- where {filters h.hour h.tenant h.task_class}
- group by h.engine, h.hour
- order by h.engine, h.hour;
+select s.engine, s.hour, s.requests, s.queue_known, s.queue_s / nullif(s.queue_known, 0) as queue_s,
+       case when m.below_s is not null then least(s.queue_max_s, m.below_s) end as queue_p95_s,
+       s.prefill_known, s.prefill_s / nullif(s.prefill_known, 0) as prefill_s, s.decode_known, s.decode_s / nullif(s.decode_known, 0) as decode_s,
+       s.kv_known, s.kv_tokens / nullif(s.kv_known, 0) as kv_tokens, s.batch_known, s.batch / nullif(s.batch_known, 0) as batch,
+       s.drafted, s.accepted
+  from served s
+  left join most m on m.engine = s.engine and m.hour = s.hour
+ order by s.engine, s.hour;
 
 -- name: drafting
 -- Speculative decoding as make or buy, by the length of the context: which share of drafts is accepted, and from where on it does not pay.

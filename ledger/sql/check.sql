@@ -285,7 +285,7 @@ with call as materialized (
       from pigou.call c
 ),
 served as materialized (
-    select r.tenant_id, date_trunc('hour', r.started_at, 'UTC') as hour, array[s.engine, r.task_class] as place, s.*
+    select r.tenant_id, date_trunc('hour', r.started_at, 'UTC') as hour, array[s.engine, left(coalesce(r.task_class, ''), 150)] as place, s.*
       from pigou.record r cross join lateral pigou.as_served(r.attributes, r.service) s
      where r.layer = 'supply' and r.role = 'call' and s.engine is not null
        and date_trunc('hour', r.started_at, 'UTC') >= (select kept_since from pigou.retention where kind = 'records')
@@ -374,12 +374,12 @@ kept as (
            array[calls, differing_calls, claimed_usd, cost_usd]::numeric[]
       from pigou.claim_day
     union all
-    select 'engines', tenant_id, hour, place,
+    select 'engines', tenant_id, hour, array[engine, task_class],
            array[requests, queue_known, queue_s, coalesce(queue_max_s, -1), prefill_known, prefill_s, decode_known, decode_s, kv_known, kv_tokens,
                  batch_known, batch, drafts_known, drafted, accepted]::numeric[]
       from pigou.serving_hour where hour >= (select kept_since from pigou.retention where kind = 'records')
     union all
-    select 'queues', tenant_id, hour, place || wait::text, array[requests]::numeric[]
+    select 'queues', tenant_id, hour, array[engine, task_class, wait::text], array[requests]::numeric[]
       from pigou.queue_hour where hour >= (select kept_since from pigou.retention where kind = 'records')
 )
 select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, side)

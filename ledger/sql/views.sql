@@ -978,7 +978,7 @@ select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex')
 
 -- The same by hour, kept with the requests: sums over those that told the quantity, and how many these were.
 create or replace view ledger.serving_hourly as
-select t.tenant, h.hour, h.place[1] as engine, h.place[2] as task_class, h.requests,
+select t.tenant, h.hour, h.engine, nullif(h.task_class, '') as task_class, h.requests,
        h.queue_known, case when h.queue_known > 0 then h.queue_s end as queue_s, h.queue_max_s,
        h.prefill_known, case when h.prefill_known > 0 then h.prefill_s end as prefill_s,
        h.decode_known, case when h.decode_known > 0 then h.decode_s end as decode_s,
@@ -991,11 +991,11 @@ select t.tenant, h.hour, h.place[1] as engine, h.place[2] as task_class, h.reque
 
 -- How many of those requests waited how long: from_s and longer, and less than below_s.
 create or replace view ledger.queues_hourly as
-select t.tenant, q.hour, q.place[1] as engine, q.place[2] as task_class, coalesce(e.edges[q.wait], 0) as from_s, e.edges[q.wait + 1] as below_s,
-       q.requests
+select t.tenant, q.hour, q.engine, nullif(q.task_class, '') as task_class, e.from_s, e.below_s, q.requests
   from pigou.queue_hour q
   join pigou.tenant t on t.tenant_id = q.tenant_id
- cross join (values (pigou.queue_edges())) e (edges);
+  join (select place - 1 as wait, edge as from_s, lead(edge) over (order by place) as below_s
+          from unnest(0 || pigou.queue_edges()) with ordinality x (edge, place)) e on e.wait = q.wait;
 
 -- Shadow prices of shared engines by hour: what one unit more would have cost others in delay, at their λ.
 create or replace view ledger.engine_prices as

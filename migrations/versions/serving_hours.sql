@@ -2,29 +2,29 @@
 
 -- ── what a request tells ─────────────────────────────────────────────────────────────────────────────
 
--- A request as an engine served it, by its own span: which engine (by its service where it names none and tells its times), and what it
--- says. What is no number from 0 to a trillion is not told. A plain function, so that PostgreSQL puts its body into the query that calls
--- it; parsed here, since readers do not see this schema.
+-- A request as an engine served it, by its own span: which engine (its service where it names none and tells its times; 150 characters at
+-- most, as keys are short), and what it says. What is no number from 0 to a trillion is not told. A plain function, so that PostgreSQL puts
+-- its body into the query that calls it; parsed here, since readers do not see this schema.
 create function pigou.as_served(attributes jsonb, service text)
 returns table (engine text, queue_s numeric, prefill_s numeric, decode_s numeric, kv_tokens numeric, batch numeric, drafted numeric,
                accepted numeric)
 language sql immutable parallel safe begin atomic
-    select coalesce(n.engine, case when coalesce(n.queue_s, n.prefill_s, n.decode_s) is not null then service end), n.queue_s, n.prefill_s,
-           n.decode_s, n.kv_tokens, n.batch, n.drafted, n.accepted
-      from (select t.engine,
-                   case when jsonb_typeof(t.queue) = 'number' then pigou.number_of(t.queue, 1e12) end as queue_s,
-                   case when jsonb_typeof(t.prefill) = 'number' then pigou.number_of(t.prefill, 1e12) end as prefill_s,
-                   case when jsonb_typeof(t.decode) = 'number' then pigou.number_of(t.decode, 1e12) end as decode_s,
-                   case when jsonb_typeof(t.kv) = 'number' then pigou.number_of(t.kv, 1e12) end as kv_tokens,
-                   case when jsonb_typeof(t.batch) = 'number' then pigou.number_of(t.batch, 1e12) end as batch,
-                   case when jsonb_typeof(t.proposed) = 'number' then pigou.number_of(t.proposed, 1e12) end as drafted,
-                   case when jsonb_typeof(t.accepted) = 'number' then pigou.number_of(t.accepted, 1e12) end as accepted
+    select left(coalesce(n.engine, case when coalesce(n.queue_s, n.prefill_s, n.decode_s) is not null then service end), 150), n.queue_s,
+           n.prefill_s, n.decode_s, n.kv_tokens, n.batch, n.drafted, n.accepted
+      from (select nullif(t.engine, '') as engine,
+                   case when jsonb_typeof(t.queue_s) = 'number' and t.queue_s::numeric between 0 and 1e12 then round(t.queue_s::numeric, 12) end as queue_s,
+                   case when jsonb_typeof(t.prefill_s) = 'number' and t.prefill_s::numeric between 0 and 1e12 then round(t.prefill_s::numeric, 12) end as prefill_s,
+                   case when jsonb_typeof(t.decode_s) = 'number' and t.decode_s::numeric between 0 and 1e12 then round(t.decode_s::numeric, 12) end as decode_s,
+                   case when jsonb_typeof(t.kv_tokens) = 'number' and t.kv_tokens::numeric between 0 and 1e12 then round(t.kv_tokens::numeric, 12) end as kv_tokens,
+                   case when jsonb_typeof(t.batch) = 'number' and t.batch::numeric between 0 and 1e12 then round(t.batch::numeric, 12) end as batch,
+                   case when jsonb_typeof(t.drafted) = 'number' and t.drafted::numeric between 0 and 1e12 then round(t.drafted::numeric, 12) end as drafted,
+                   case when jsonb_typeof(t.accepted) = 'number' and t.accepted::numeric between 0 and 1e12 then round(t.accepted::numeric, 12) end as accepted
               from (select attributes->>'allocation.engine' as engine,
-                           coalesce(attributes->'allocation.engine.queue_s', attributes->'gen_ai.latency.time_in_queue') as queue,
-                           coalesce(attributes->'allocation.engine.prefill_s', attributes->'gen_ai.latency.time_in_model_prefill') as prefill,
-                           coalesce(attributes->'allocation.engine.decode_s', attributes->'gen_ai.latency.time_in_model_decode') as decode,
-                           attributes->'allocation.engine.kv_tokens' as kv, attributes->'allocation.engine.batch' as batch,
-                           attributes->'allocation.spec.proposed' as proposed, attributes->'allocation.spec.accepted' as accepted
+                           coalesce(attributes->'allocation.engine.queue_s', attributes->'gen_ai.latency.time_in_queue') as queue_s,
+                           coalesce(attributes->'allocation.engine.prefill_s', attributes->'gen_ai.latency.time_in_model_prefill') as prefill_s,
+                           coalesce(attributes->'allocation.engine.decode_s', attributes->'gen_ai.latency.time_in_model_decode') as decode_s,
+                           attributes->'allocation.engine.kv_tokens' as kv_tokens, attributes->'allocation.engine.batch' as batch,
+                           attributes->'allocation.spec.proposed' as drafted, attributes->'allocation.spec.accepted' as accepted
                     offset 0) t    -- each is looked up once, however often it is used
             offset 0) n;
 end;
@@ -36,7 +36,8 @@ end;
 create table pigou.serving_hour (
     tenant_id     integer not null,
     hour          timestamptz not null,
-    place         text[] not null,                    -- engine, and class of tasks, which may be unknown
+    engine        text not null,
+    task_class    text not null,                      -- '' where none is told, since a key knows no null; 150 characters at most
     requests      integer not null,
     queue_known   integer not null,
     queue_s       numeric not null,
@@ -52,17 +53,18 @@ create table pigou.serving_hour (
     drafts_known  integer not null,                   -- those that tell both of what follows
     drafted       numeric not null,
     accepted      numeric not null,
-    primary key (tenant_id, hour, place)
+    primary key (tenant_id, hour, engine, task_class)
 ) with (fillfactor = 80);
 
 -- How many of them waited how long: between the edge `wait` and the next one. Percentiles cannot be had from sums.
 create table pigou.queue_hour (
-    tenant_id integer not null,
-    hour      timestamptz not null,
-    place     text[] not null,
-    wait      smallint not null,
-    requests  integer not null,
-    primary key (tenant_id, hour, place, wait)
+    tenant_id  integer not null,
+    hour       timestamptz not null,
+    engine     text not null,
+    task_class text not null,
+    wait       smallint not null,
+    requests   integer not null,
+    primary key (tenant_id, hour, engine, task_class, wait)
 ) with (fillfactor = 80);
 
 -- The edges of waits, in seconds: ten a decade, from a millisecond to a thousand seconds.
@@ -78,25 +80,26 @@ do $do$
 declare
     statement constant text := $sql$
 with told as materialized (
-    select r.tenant_id, date_trunc('hour', r.started_at, 'UTC') as hour, array[s.engine, r.task_class] as place,
-           s.queue_s, s.prefill_s, s.decode_s, s.kv_tokens, s.batch, s.drafted, s.accepted
+    select r.tenant_id, date_trunc('hour', r.started_at, 'UTC') as hour, s.engine,
+           left(coalesce(r.task_class, ''), 150) as task_class, s.queue_s, s.prefill_s, s.decode_s, s.kv_tokens, s.batch, s.drafted, s.accepted
       from %s r cross join lateral pigou.as_served(r.attributes, r.service) s
      where r.layer = 'supply' and r.role = 'call' and s.engine is not null
 ),
 queues as (
-    insert into pigou.queue_hour as q (tenant_id, hour, place, wait, requests)
-    select tenant_id, hour, place, width_bucket(queue_s, pigou.queue_edges()), count(*) from told where queue_s is not null group by 1, 2, 3, 4
-    on conflict (tenant_id, hour, place, wait) do update set requests = q.requests + excluded.requests
+    insert into pigou.queue_hour as q (tenant_id, hour, engine, task_class, wait, requests)
+    select tenant_id, hour, engine, task_class, width_bucket(queue_s, pigou.queue_edges()), count(*)
+      from told where queue_s is not null group by 1, 2, 3, 4, 5
+    on conflict (tenant_id, hour, engine, task_class, wait) do update set requests = q.requests + excluded.requests
 )
-insert into pigou.serving_hour as h (tenant_id, hour, place, requests, queue_known, queue_s, queue_max_s, prefill_known, prefill_s,
-                                     decode_known, decode_s, kv_known, kv_tokens, batch_known, batch, drafts_known, drafted, accepted)
-select tenant_id, hour, place, count(*), count(queue_s), coalesce(sum(queue_s), 0), max(queue_s), count(prefill_s), coalesce(sum(prefill_s), 0),
-       count(decode_s), coalesce(sum(decode_s), 0), count(kv_tokens), coalesce(sum(kv_tokens), 0), count(batch), coalesce(sum(batch), 0),
-       count(*) filter (where drafted is not null and accepted is not null),
+insert into pigou.serving_hour as h (tenant_id, hour, engine, task_class, requests, queue_known, queue_s, queue_max_s, prefill_known,
+                                     prefill_s, decode_known, decode_s, kv_known, kv_tokens, batch_known, batch, drafts_known, drafted, accepted)
+select tenant_id, hour, engine, task_class, count(*), count(queue_s), coalesce(sum(queue_s), 0), max(queue_s),
+       count(prefill_s), coalesce(sum(prefill_s), 0), count(decode_s), coalesce(sum(decode_s), 0), count(kv_tokens),
+       coalesce(sum(kv_tokens), 0), count(batch), coalesce(sum(batch), 0), count(*) filter (where drafted is not null and accepted is not null),
        coalesce(sum(drafted) filter (where accepted is not null), 0), coalesce(sum(accepted) filter (where drafted is not null), 0)
   from told
- group by 1, 2, 3
-on conflict (tenant_id, hour, place) do update
+ group by 1, 2, 3, 4
+on conflict (tenant_id, hour, engine, task_class) do update
    set requests = h.requests + excluded.requests, queue_known = h.queue_known + excluded.queue_known, queue_s = h.queue_s + excluded.queue_s,
        queue_max_s = greatest(h.queue_max_s, excluded.queue_max_s), prefill_known = h.prefill_known + excluded.prefill_known,
        prefill_s = h.prefill_s + excluded.prefill_s, decode_known = h.decode_known + excluded.decode_known,
