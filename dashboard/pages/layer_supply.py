@@ -18,8 +18,8 @@ _SPANS = (
     " (vLLM: --otlp-traces-endpoint; others: allocation.engine.*, docs/telemetry.md)."
 )
 _WAITS = (
-    "Means are of the requests that tell each. What 95 % waited at most is rounded up to the next of 1, 1.25, 1.6, 2, 2.5, 3.15,"
-    " 4, 5, 6.3 and 8, from 1 ms to 1,000 s, and told of the latest fortnight."
+    "Means are of the requests that tell each. What 95 % waited at most is told of the latest fortnight, rounded up to the next"
+    " of 1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3 and 8, from 1 ms to 1,000 s."
 )
 
 
@@ -64,11 +64,11 @@ def _engine(engine: str, hours: list[Row]) -> Row:
     }  # fmt: skip
 
 
-def _accepted(hours: list[Row]) -> str | None:
-    """The share of drafts accepted; None where nobody tells of drafts."""
+def _accepted(hours: list[Row]) -> str:
+    """The share of drafts accepted, where anybody tells of drafts."""
     told = [row for row in hours if row["drafted"] is not None]
     drafted, accepted = (sum(float(formats.number(row[name]) or 0) for row in told) for name in ("drafted", "accepted"))
-    return None if not told else formats.share(accepted, drafted) if drafted else "none made"
+    return "none made" if told and not drafted else formats.share(accepted, drafted)
 
 
 def _ms(seconds: float | None) -> float | None:

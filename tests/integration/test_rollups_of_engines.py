@@ -317,6 +317,6 @@ def test_an_engine_is_told_by_the_requests_that_tell(dsn: str) -> None:
         "engine": "e1", "requests": 4, "queue_ms": pytest.approx(1800.0), "longest_ms": pytest.approx(5000.0), "decode_ms": None,
         "kv_tokens": pytest.approx(500.0), "batch": None,
     }  # fmt: skip
-    assert (e1["accepted"], e2["accepted"]) == ("none made", None)
+    assert (e1["accepted"], e2["accepted"]) == ("none made", "–")
     assert (e2["queue_ms"], e2["longest_ms"], e2["decode_ms"]) == (None, None, 2000.0)
     assert "rounded up" in str(drawn[-1])
