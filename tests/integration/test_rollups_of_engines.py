@@ -196,7 +196,7 @@ def test_what_is_booked_again_is_not_served_again(dsn: str, owner: psycopg.Conne
 
 
 def test_an_engine_that_names_itself_by_its_service_is_told(dsn: str, owner: psycopg.Connection) -> None:
-    said = {"gen_ai__latency__time_in_queue": 0.25, "gen_ai__latency__time_in_model_decode": 1.5}
+    said: dict[str, Any] = {"gen_ai__latency__time_in_queue": 0.25, "gen_ai__latency__time_in_model_decode": 1.5}
     counts: dict[str, Any] = {"gen_ai__usage__prompt_tokens": 384, "gen_ai__usage__completion_tokens": 32}
     told, mute = (plain(1, n, name="llm_request", gen_ai__latency__e2e=2.0, **counts, **more) for n, more in ((1, said), (2, {})))
     book(
