@@ -19,7 +19,7 @@ _CHECKS = (
     ("reversals_mirror", "every reversal mirrors its entry", True),
     ("prices_are_rates", "every price is the rate it names", True),
     ("budgets_are_sums", "what was spent of every budget is what its calls cost", True),
-    ("rollups_are_sums", "roll-ups equal the sums over the calls, by minute, hour and day", True),
+    ("rollups_are_sums", "roll-ups equal the sums over the calls and what engines served, by minute, hour and day", True),
     ("sums_by_day", "sums by day equal what single decisions, as appraised, and single tasks sum to", True),
     ("one_live_settlement", "every task has exactly the one live settlement entry it names", True),
     ("tasks_equal_books", "value, latency, risk and loss of every task equal what its entry moved", True),

@@ -181,7 +181,7 @@ def cache_by_day(frame: Frame, key: str) -> Figure:
 
 
 def waiting(frame: Frame, key: str) -> Figure:
-    """Seconds that requests waited for each engine by hour: the mean, and the one in twenty that waited longest, dotted."""
+    """Seconds that requests waited for each engine by hour: the mean, and what nineteen of twenty waited at most, dotted."""
     engines = list(dict.fromkeys(str(row["engine"]) for row in frame))[:LINES_SHOWN]
     layout = paper(key)
     layout["hovermode"] = "closest"
@@ -195,12 +195,12 @@ def waiting(frame: Frame, key: str) -> Figure:
         "automargin": True,
         "nticks": 4,
     }
-    layout["annotations"] = [_title("seconds in the queue: mean, and dotted the longest twentieth", (0.0, 1.0))]
+    layout["annotations"] = [_title("seconds in the queue: mean, and dotted what 95 % waited at most", (0.0, 1.0))]
     traces: list[Trace] = []
     for place, engine in enumerate(engines):
         rows = [row for row in frame if str(row["engine"]) == engine and isinstance(row["hour"], datetime)]
         hours = [iso(row["hour"]) for row in rows if isinstance(row["hour"], datetime)]
-        for column, dash, said in (("queue_p95_s", "dot", "the longest twentieth"), ("queue_s", "solid", "on average")):
+        for column, dash, said in (("queue_p95_s", "dot", "at most, 95 %"), ("queue_s", "solid", "on average")):
             traces.append(
                 {
                     "type": "scatter", "mode": "lines", "x": hours, "y": [_float(row[column]) for row in rows],

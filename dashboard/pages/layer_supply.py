@@ -17,6 +17,10 @@ _SPANS = (
     "Let engines export their request spans with the times of queue, prefill and decode"
     " (vLLM: --otlp-traces-endpoint; others: allocation.engine.*, docs/telemetry.md)."
 )
+_WAITS = (
+    "Means are of the requests that tell each. What 95 % waited at most is told of the latest fortnight, rounded up to the next"
+    " of 1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3 and 8, from 1 ms to 1,000 s."
+)
 
 
 def serving(view: View) -> Children:
@@ -38,31 +42,33 @@ def serving(view: View) -> Children:
     engines = list(dict.fromkeys(str(row["engine"]) for row in frame))
     rows = [_engine(engine, [row for row in frame if str(row["engine"]) == engine]) for engine in engines]
     drawing = graph("waiting", figures.waiting(frame, view.filters.search()), figures.WAITING_PX, "Seconds in the queue by hour.")
-    return [table("engines", columns, rows, row_key=("engine",)), drawing]
+    return [table("engines", columns, rows, row_key=("engine",)), drawing, html.P(_WAITS, className="note")]
 
 
 def _engine(engine: str, hours: list[Row]) -> Row:
-    """An engine's means over its requests, from its hours' means."""
-    requests = sum(int(formats.number(row["requests"]) or 0) for row in hours)
+    """An engine's means over the requests that tell each, from its hours' means."""
 
-    def mean(column: str) -> float | None:
-        known = [
-            (float(formats.number(row[column]) or 0), int(formats.number(row["requests"]) or 0))
-            for row in hours
-            if row[column] is not None
-        ]
-        weight = sum(n for _, n in known)
-        return sum(value * n for value, n in known) / weight if weight else None
+    def mean(column: str, known: str) -> float | None:
+        told = [(float(formats.number(row[column]) or 0), int(formats.number(row[known]) or 0)) for row in hours if row[known]]
+        weight = sum(n for _, n in told)
+        return sum(value * n for value, n in told) / weight if weight else None
 
     queues = [float(formats.number(row["queue_s"]) or 0) for row in hours if row["queue_s"] is not None]
-    drafted, accepted = (sum(float(formats.number(row[name]) or 0) for row in hours) for name in ("drafted", "accepted"))
-    queue, prefill, decode, batch = (mean(name) for name in ("queue_s", "prefill_s", "decode_s", "batch"))
+    batch = mean("batch", "batch_known")
     return {
-        "engine": engine, "requests": requests, "queue_ms": _ms(queue), "longest_ms": _ms(max(queues, default=None)),
-        "prefill_ms": _ms(prefill), "decode_ms": _ms(decode), "kv_tokens": mean("kv_tokens"),
-        "batch": None if batch is None else round(batch, 1),
-        "accepted": formats.share(accepted, drafted) if drafted else "none made",
+        "engine": engine, "requests": sum(int(formats.number(row["requests"]) or 0) for row in hours),
+        "queue_ms": _ms(mean("queue_s", "queue_known")), "longest_ms": _ms(max(queues, default=None)),
+        "prefill_ms": _ms(mean("prefill_s", "prefill_known")), "decode_ms": _ms(mean("decode_s", "decode_known")),
+        "kv_tokens": mean("kv_tokens", "kv_known"), "batch": None if batch is None else round(batch, 1),
+        "accepted": _accepted(hours),
     }  # fmt: skip
+
+
+def _accepted(hours: list[Row]) -> str:
+    """The share of drafts accepted, where anybody tells of drafts."""
+    told = [row for row in hours if row["drafted"] is not None]
+    drafted, accepted = (sum(float(formats.number(row[name]) or 0) for row in told) for name in ("drafted", "accepted"))
+    return "none made" if told and not drafted else formats.share(accepted, drafted)
 
 
 def _ms(seconds: float | None) -> float | None:

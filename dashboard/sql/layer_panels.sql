@@ -54,29 +54,33 @@ select l.tenant, l.task_class, l.subject, l.n, l.status, l.usd_per_day, l.low, l
  order by l.tenant, l.task_class, l.subject;
 
 -- name: engines
--- How shared engines served, by hour, as their own spans tell it: waiting, prefill and decode, context held, drafts accepted. Of more than
--- 20,000 requests the latest hours, since every span is read for it; days say how far back these hours can lie.
-with busy as (
-    select hour, sum(sum(calls)) over (order by hour desc) as so_far
-      from ledger.statuses_hourly
-     where layer = 'supply' and {filters hour tenant task_class}
-       and hour >= coalesce((
-               select max(day)::timestamp at time zone 'UTC'
-                 from (select day, sum(sum(calls)) over (order by day desc) as so_far
-                         from ledger.statuses_daily
-                        where layer = 'supply' and day >= {first day} and day < {last day} and {filters - tenant task_class}
-                        group by day) as days
-                where so_far > 20000), '-infinity')
-     group by hour
+-- How shared engines served, by hour, as their own spans tell it: waiting, prefill and decode, context held, drafts accepted; means of the
+-- requests that tell each. queue_p95_s: nineteen of twenty waited no longer, to the next edge of ledger.queues_hourly; of the last fortnight.
+with served as (
+    select engine, hour, sum(requests) as requests, sum(queue_known) as queue_known, sum(queue_s) as queue_s, max(queue_max_s) as queue_max_s,
+           sum(prefill_known) as prefill_known, sum(prefill_s) as prefill_s, sum(decode_known) as decode_known, sum(decode_s) as decode_s,
+           sum(kv_known) as kv_known, sum(kv_tokens) as kv_tokens, sum(batch_known) as batch_known, sum(batch) as batch,
+           sum(spec_proposed) as drafted, sum(spec_accepted) as accepted
+      from ledger.serving_hourly
+     where {filters hour tenant task_class}
+     group by engine, hour
+), queued as (
+    select engine, hour, below_s, sum(sum(requests)) over (partition by engine, hour order by below_s) as so_far,
+           sum(sum(requests)) over (partition by engine, hour) as told
+      from ledger.queues_hourly
+     where {filters hour tenant task_class} and hour > (select max(hour) from served) - interval '14 days'
+     group by engine, hour, below_s
+), most as (
+    select engine, hour, min(coalesce(below_s, 'infinity')) as below_s from queued where so_far >= 0.95 * told group by engine, hour
 )
-select engine, date_trunc('hour', started_at) as hour, count(*) as requests, avg(queue_s) as queue_s,
-       percentile_cont(0.95) within group (order by queue_s) as queue_p95_s, avg(prefill_s) as prefill_s, avg(decode_s) as decode_s,
-       avg(kv_tokens) as kv_tokens, avg(batch) as batch, sum(spec_proposed) as drafted, sum(spec_accepted) as accepted
-  from ledger.serving
- where engine is not null and {filters started_at tenant task_class}
-   and started_at >= (select min(b.hour) from busy b where b.so_far <= 20000 or b.hour = (select max(l.hour) from busy l))
- group by engine, date_trunc('hour', started_at)
- order by engine, hour;
+select s.engine, s.hour, s.requests, s.queue_known, s.queue_s / nullif(s.queue_known, 0) as queue_s,
+       case when m.below_s is not null then least(s.queue_max_s, m.below_s) end as queue_p95_s,
+       s.prefill_known, s.prefill_s / nullif(s.prefill_known, 0) as prefill_s, s.decode_known, s.decode_s / nullif(s.decode_known, 0) as decode_s,
+       s.kv_known, s.kv_tokens / nullif(s.kv_known, 0) as kv_tokens, s.batch_known, s.batch / nullif(s.batch_known, 0) as batch,
+       s.drafted, s.accepted
+  from served s
+  left join most m on m.engine = s.engine and m.hour = s.hour
+ order by s.engine, s.hour;
 
 -- name: drafting
 -- Speculative decoding as make or buy, by the length of the context: which share of drafts is accepted, and from where on it does not pay.

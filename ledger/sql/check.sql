@@ -277,11 +277,18 @@ select format('budget %s of tenant %s, revision %s, period from %s: %s in %s cal
 select count(*) from pigou.budget_spend
 
 -- name: rollups_are_sums
--- Rolled-up spend, coverage, suspense, control totals and claims that are not the sums over the calls and parents themselves.
+-- Rolled-up spend, coverage, suspense, control totals, claims and service of engines that are not the sums over the calls, parents and
+-- requests themselves.
 with call as materialized (
     select c.*, c.status <> 'duplicate' as counts,
            coalesce(c.total_input_tokens, c.input_tokens, 0) + coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0) as whole_tokens
       from pigou.call c
+),
+served as materialized (
+    select r.tenant_id, date_trunc('hour', r.started_at, 'UTC') as hour, array[s.engine, left(coalesce(r.task_class, ''), 150)] as place, s.*
+      from pigou.record r cross join lateral pigou.as_served(r.attributes, r.service) s
+     where r.layer = 'supply' and r.role = 'call' and s.engine is not null
+       and date_trunc('hour', r.started_at, 'UTC') >= (select kept_since from pigou.retention where kind = 'records')
 ),
 summed as (
     select g.grain, c.tenant_id, g.at, array[c.provider, c.model, c.layer, c.use, c.agent, c.task_class] as key,
@@ -321,6 +328,18 @@ summed as (
            array[count(*), count(*) filter (where c.claimed_cost_usd <> c.cost_usd), sum(c.claimed_cost_usd), sum(c.cost_usd)]::numeric[]
       from call c where c.status = 'booked' and c.claimed_cost_usd is not null
      group by 1, 2, 3, 4
+    union all
+    select 'engines', s.tenant_id, s.hour, s.place,
+           array[count(*), count(s.queue_s), coalesce(sum(s.queue_s), 0), coalesce(max(s.queue_s), -1), count(s.prefill_s), coalesce(sum(s.prefill_s), 0),
+                 count(s.decode_s), coalesce(sum(s.decode_s), 0), count(s.kv_tokens), coalesce(sum(s.kv_tokens), 0), count(s.batch),
+                 coalesce(sum(s.batch), 0), count(s.drafted + s.accepted), coalesce(sum(s.drafted) filter (where s.accepted is not null), 0),
+                 coalesce(sum(s.accepted) filter (where s.drafted is not null), 0)]::numeric[]
+      from served s
+     group by 1, 2, 3, 4
+    union all
+    select 'queues', s.tenant_id, s.hour, s.place || width_bucket(s.queue_s, pigou.queue_edges())::text, array[count(*)]::numeric[]
+      from served s where s.queue_s is not null
+     group by 1, 2, 3, 4
 ),
 spend as (
     select 'minute' as grain, s.* from pigou.spend_minute s
@@ -354,6 +373,14 @@ kept as (
     select 'claims', tenant_id, day::timestamp at time zone 'UTC', array[dialect, provider, model],
            array[calls, differing_calls, claimed_usd, cost_usd]::numeric[]
       from pigou.claim_day
+    union all
+    select 'engines', tenant_id, hour, array[engine, task_class],
+           array[requests, queue_known, queue_s, coalesce(queue_max_s, -1), prefill_known, prefill_s, decode_known, decode_s, kv_known, kv_tokens,
+                 batch_known, batch, drafts_known, drafted, accepted]::numeric[]
+      from pigou.serving_hour where hour >= (select kept_since from pigou.retention where kind = 'records')
+    union all
+    select 'queues', tenant_id, hour, array[engine, task_class, wait::text], array[requests]::numeric[]
+      from pigou.queue_hour where hour >= (select kept_since from pigou.retention where kind = 'records')
 )
 select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, side)
   from ((select *, 'in the calls only' as side from (select * from summed except all select * from kept) missing)
@@ -363,7 +390,7 @@ select format('%s of tenant %s at %s, %s: %s', grain, tenant_id, at, key::text, 
 -- name: rollups_are_sums_checked
 select (select count(*) from pigou.spend_minute) + (select count(*) from pigou.spend_hour) + (select count(*) from pigou.spend_day)
      + (select count(*) from pigou.coverage_day) + (select count(*) from pigou.suspense_hour) + (select count(*) from pigou.control_hour)
-     + (select count(*) from pigou.claim_day)
+     + (select count(*) from pigou.claim_day) + (select count(*) from pigou.serving_hour) + (select count(*) from pigou.queue_hour)
 
 -- name: sums_by_day
 -- Sums of decisions and of tasks by day that are not what single ones sum to. Nets of tasks are those of ledger.tasks.

@@ -966,27 +966,36 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.agent, c
 -- How engines served requests, as their own spans tell it.
 create or replace view ledger.serving as
 select t.tenant, encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex') as span_id, r.started_at, r.task_class,
-       said.engine, c.model,
-       case when jsonb_typeof(said.queue) = 'number' then said.queue::double precision end as queue_s,
-       case when jsonb_typeof(said.prefill) = 'number' then said.prefill::double precision end as prefill_s,
-       case when jsonb_typeof(said.decode) = 'number' then said.decode::double precision end as decode_s,
-       case when jsonb_typeof(said.kv) = 'number' then said.kv::double precision end as kv_tokens,
-       case when jsonb_typeof(said.batch) = 'number' then said.batch::double precision end as batch,
-       case when jsonb_typeof(said.proposed) = 'number' then said.proposed::double precision end as spec_proposed,
-       case when jsonb_typeof(said.accepted) = 'number' then said.accepted::double precision end as spec_accepted,
+       s.engine, c.model, s.queue_s::double precision as queue_s, s.prefill_s::double precision as prefill_s,
+       s.decode_s::double precision as decode_s, s.kv_tokens::double precision as kv_tokens, s.batch::double precision as batch,
+       s.drafted::double precision as spec_proposed, s.accepted::double precision as spec_accepted,
        coalesce(c.total_input_tokens, c.input_tokens) as prompt_tokens
   from pigou.record r
   join pigou.tenant t using (tenant_id)
   left join pigou.call c on c.tenant_id = r.tenant_id and c.trace_id = r.trace_id and c.span_id = r.span_id and c.started_at = r.started_at
- cross join lateral (
-       select r.attributes->>'allocation.engine' as engine,
-              coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue') as queue,
-              coalesce(r.attributes->'allocation.engine.prefill_s', r.attributes->'gen_ai.latency.time_in_model_prefill') as prefill,
-              coalesce(r.attributes->'allocation.engine.decode_s', r.attributes->'gen_ai.latency.time_in_model_decode') as decode,
-              r.attributes->'allocation.engine.kv_tokens' as kv, r.attributes->'allocation.engine.batch' as batch,
-              r.attributes->'allocation.spec.proposed' as proposed, r.attributes->'allocation.spec.accepted' as accepted
-       offset 0) said    -- each is looked up once, however often it is used
+ cross join lateral pigou.as_served(r.attributes, r.service) s
  where r.layer = 'supply' and r.role = 'call';
+
+-- The same by hour, kept with the requests: sums over those that told the quantity, and how many these were.
+create or replace view ledger.serving_hourly as
+select t.tenant, h.hour, h.engine, nullif(h.task_class, '') as task_class, h.requests,
+       h.queue_known, case when h.queue_known > 0 then h.queue_s end as queue_s, h.queue_max_s,
+       h.prefill_known, case when h.prefill_known > 0 then h.prefill_s end as prefill_s,
+       h.decode_known, case when h.decode_known > 0 then h.decode_s end as decode_s,
+       h.kv_known, case when h.kv_known > 0 then h.kv_tokens end as kv_tokens,
+       h.batch_known, case when h.batch_known > 0 then h.batch end as batch,
+       h.drafts_known, case when h.drafts_known > 0 then h.drafted end as spec_proposed,
+       case when h.drafts_known > 0 then h.accepted end as spec_accepted
+  from pigou.serving_hour h
+  join pigou.tenant t on t.tenant_id = h.tenant_id;
+
+-- How many of those requests waited how long: from_s and longer, and less than below_s.
+create or replace view ledger.queues_hourly as
+select t.tenant, q.hour, q.engine, nullif(q.task_class, '') as task_class, e.from_s, e.below_s, q.requests
+  from pigou.queue_hour q
+  join pigou.tenant t on t.tenant_id = q.tenant_id
+  join (select place - 1 as wait, edge as from_s, lead(edge) over (order by place) as below_s
+          from unnest(0 || pigou.queue_edges()) with ordinality x (edge, place)) e on e.wait = q.wait;
 
 -- Shadow prices of shared engines by hour: what one unit more would have cost others in delay, at their λ.
 create or replace view ledger.engine_prices as

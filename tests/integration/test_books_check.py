@@ -56,6 +56,8 @@ FURTHER = {
     "a source miscounted": ("rollups_are_sums", "update pigou.coverage_day set use_source = 'guessed'"),
     "suspense forgotten": ("rollups_are_sums", "update pigou.suspense_hour set tokens_known = 0 where tokens_known > 0"),
     "a parent's verdict forgotten": ("rollups_are_sums", "update pigou.control_hour set parents = parents + 1"),
+    "a request of an engine forgotten": ("rollups_are_sums", "update pigou.serving_hour set requests = requests - 1"),
+    "a wait miscounted": ("rollups_are_sums", "update pigou.queue_hour set wait = wait + 1"),
     "a claim summed twice": ("rollups_are_sums", "update pigou.claim_day set calls = calls * 2"),
     "a settlement of no task": ("one_live_settlement", "delete from pigou.task"),
     "a settlement that was never taken back": ("one_live_settlement", "delete from pigou.entry where kind = 'reversal'"),
@@ -78,7 +80,8 @@ def sound_books(server: str, template: str) -> Iterator[str]:
             weak, strong = chat(1, 2, 1, id="r"), chat(2, 1, cached=10, id="r", operation__cost=0.1)
             unread = chat(1, 3, 1, input=1, cached=5)
             book(dsn, [export(agent(1, 1, input=100, output=10), weak)])
-            book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"), chat(1, 5, 1, written=50))])
+            served = chat(1, 6, 1, allocation__layer="supply", allocation__engine="e1", allocation__engine__queue_s=0.5)
+            book(dsn, [export(strong), export(unread, chat(1, 4, model="m9"), chat(1, 5, 1, written=50), served)])
             settle(writer)
             book(dsn, [export(log("gen_ai.evaluation.result", 1, 1, at=99, gen_ai__evaluation__score__value=0.5))])
             settle(writer)

@@ -87,6 +87,8 @@ def telemetry() -> Iterator[Export]:
     worth: dict[str, Any] = {"allocation__task__value_usd": 8, "allocation__outcome": 0.5}
     yield export(agent(34, 1, task="release", at=80, **worth), chat(34, 2, 1, at=81), plain(34, 3, 1, at=82, **risky))
     yield export(agent(35, 1, task="release", at=90), plain(35, 3, 1, at=92, **risky))
+    served: dict[str, Any] = {"allocation__layer": "supply", "allocation__engine": "e1"}
+    yield export(*(chat(36, span, allocation__engine__queue_s=0.2 * 9**span, **served) for span in range(1, 4)))
     yield export(plain(33, 1, name="first"))
     yield export(plain(33, 1, name="second"))
 
@@ -202,6 +204,8 @@ def test_the_figures_of_some_queries(reader: psycopg.Connection) -> None:
     assert instead["cost_usd_instead"] == 2 * (Decimal("0.4") + Decimal("0.3"))
     assert {row["service"] for row in answer(reader, "Calls reported more than once, by emitter")} == {"gateway"}
     assert {row["name"] for row in answer(reader, "Control totals that differ")} == {"invoke_agent support"}
+    [queue] = answer(reader, "Queues of engines, by day")
+    assert (queue["requests"], queue["mean_s"], queue["most_s"]) == (3, Decimal("54.6"), Decimal("145.8"))
     moved = answer(reader, "What was billed and what was used up")
     assert sum(row["billed_usd"] for row in moved) == booked
     [premiums] = answer(reader, "Cache writes that nobody repaid")

@@ -196,3 +196,19 @@ def test_the_policy_that_comes_with_it_is_the_economys() -> None:
     assert {name: float(policy.deadline_s) for name, policy in stated.items() if policy.deadline_s} == {
         kind.name: kind.deadline_s for kind in CLASSES.values()
     }
+
+
+def test_what_the_engine_served_is_summed_as_it_says(played: Played) -> None:
+    owner, _, planned = played
+    wanted: dict[str, list[Decimal]] = defaultdict(list)
+    for span in planned.recorder.spans:
+        if "allocation.engine" in span.attributes:
+            wanted[span.tenant].append(round(exact(span.attributes["allocation.engine.queue_s"]), 12))
+    columns = "count(distinct engine), sum(requests), sum(queue_known), sum(queue_s), max(queue_max_s)"
+    found = {row[0]: row[1:] for row in rows(owner, f"select tenant, {columns} from ledger.serving_hourly group by tenant")}
+    assert found == {tenant: (1, len(waits), len(waits), sum(waits), max(waits)) for tenant, waits in wanted.items()}
+    assert dict(rows(owner, "select tenant, sum(requests) from ledger.queues_hourly group by tenant")) == {
+        tenant: len(waits) for tenant, waits in wanted.items()
+    }
+    assert len(wanted) == 3
+    assert check.one(owner, "rollups_are_sums").examples == []

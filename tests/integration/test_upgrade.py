@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -43,9 +44,11 @@ def fill(dsn: str, writer: psycopg.Connection) -> None:
     price(writer)
     twins = [chat(3, 1, input=70, output=7, at=50), chat(3, 2, input=70, output=7, at=50)]
     far = chat(4, 1, at=86400.0 * 40)
+    told: dict[str, Any] = {"layer": "supply", "engine": "e1", "engine__queue_s": 0.5}
+    served = [chat(5, n, at=n * 1800.0, **{f"allocation__{name}": said for name, said in told.items()}) for n in range(1, 6)]
     book(dsn, [export(agent(1, 1, input=999, output=10, task="fix_tests"), chat(1, 2, 1, id="r"), *twins, far)])
     book(dsn, [export(chat(2, 1, cached=10, id="r"), chat(1, 3, 1, input=1, cached=5), chat(1, 4, model="m9"))])
-    book(dsn, [export(chat(1, 2, 1, id="other"), tenant="second")])
+    book(dsn, [export(chat(1, 2, 1, id="other"), *served, tenant="second")])
     with collecting(dsn) as collector:
         collector.send(export(chat(0, 1)))  # a trace id of zeros is refused
 
@@ -84,6 +87,9 @@ def test_the_upgraded_books_say_the_same_and_go_on(old: str, dsn: str, writer: p
         summed = "select * from ledger.{} order by tenant, hour, signal"
         for view in ("ingest_hourly", "rejections_hourly"):
             assert rows(upgraded, summed.format(view)) == rows(writer, summed.format(view)) != []
+        for view in ("serving_hourly", "queues_hourly"):
+            counted = f"select hour, engine, requests from ledger.{view} order by hour"
+            assert rows(upgraded, counted) == rows(writer, counted) != []
         assert [result for result in check.run(upgraded) if not result.ok] == []
     more = [export(agent(1, 9, name="late"), chat(1, 10, 9, at=90)), export(chat(2, 2, id="r", at=91))]
     book(old, more)
