@@ -16,7 +16,7 @@ from analyzers.weak_matches import find_weak_matches
 from ledger.budgets import expire_holds
 from ledger.queries import queries
 from ledger.rerate import rerate
-from ledger.retention import drop_expired_daily
+from ledger.retention import retain_daily
 
 _SQL = queries("analyzers", "reconcile")
 
@@ -51,7 +51,7 @@ def _run_steps(connection: psycopg.Connection) -> Round:
     connection.execute(
         "select pigou.ensure_month((date_trunc('month', now()) + make_interval(months => m))::date) from generate_series(0, 1) m"
     )
-    drop_expired_daily(connection)
+    retain_daily(connection)
     return Round(adjusted, unpriced, compared, settled.changed)
 
 

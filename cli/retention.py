@@ -11,13 +11,17 @@ from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption
 from cli.terminal import say
 
-retention_app = typer.Typer(name="retention", help="How long raw rows are kept; books are kept for ever.", no_args_is_help=True)
+retention_app = typer.Typer(
+    name="retention",
+    help="How long raw rows, kept text and deliveries of alerts are kept; books are kept for ever.",
+    no_args_is_help=True,
+)
 FOREVER = "forever"
 
 
 @retention_app.command("show")
 def show_retention(home: HomeOption = None, chosen: FormatOption = Format.TABLE) -> None:
-    """Show each kind of raw rows: how many days it is kept, what is gone, how many months and bytes there are."""
+    """Show each kind: how many days it is kept, what is gone, how many months and bytes there are."""
     from cli.rows import write_cursor
     from ledger.retention import shown
 
@@ -27,11 +31,11 @@ def show_retention(home: HomeOption = None, chosen: FormatOption = Format.TABLE)
 
 @retention_app.command("set")
 def set_retention(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="records, metrics, minutes or rejections.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="records, texts, metrics, minutes, rejections or deliveries.")],
     days: Annotated[str, typer.Argument(metavar="DAYS", help=f"How many days to keep it, or {FOREVER}.")],
     home: HomeOption = None,
 ) -> None:
-    """Keep a kind of raw rows for so many days. The clock drops what is older once a day; `pigou retention run` at once."""
+    """Keep a kind for so many days. The clock drops what is older once a day; `pigou retention run` at once."""
     from ledger.errors import RetentionError
     from ledger.retention import keep
 
@@ -47,12 +51,15 @@ def set_retention(
 
 @retention_app.command("run")
 def run_retention(home: HomeOption = None) -> None:
-    """Drop the months that ended before their retention, and say which."""
-    from ledger.retention import drop_expired
+    """Drop the months that ended before their retention, and say which; and deliveries that were settled before theirs."""
+    from ledger.retention import delete_deliveries, drop_expired
 
     with open_database("writer", home) as books:
         dropped = drop_expired(books)
+        deleted = delete_deliveries(books)
     for kind, partition in dropped:
         say(f"{kind}: dropped {partition}")
-    if not dropped:
+    if deleted:
+        say(f"deliveries: deleted {deleted:,} {'row' if deleted == 1 else 'rows'}")
+    if not dropped and not deleted:
         say("nothing is past its retention")

@@ -1,19 +1,21 @@
 """Prompt and completion text: which attributes hold it, and what happens to it.
 
 By default it is dropped before anything is stored, and the number of dropped values is left behind in
-`pigou.content_dropped`. The operator may keep it, and may have secrets and e-mail addresses in it replaced.
+`pigou.content_dropped`. The operator may keep it, and may have secrets and e-mail addresses in it replaced: then it is stored
+beside the record, for as long as text is kept, and its number is left in `pigou.content_kept`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from collector.record import Attributes, AttributeValue
+from collector.record import Attributes, AttributeValue, Event, Text
 
 CONTENT_DROPPED = "pigou.content_dropped"
+CONTENT_KEPT = "pigou.content_kept"
 
 # One alternation, matched against a whole key. Grouped by the convention the names come from.
 _CONTENT = re.compile(
@@ -54,6 +56,7 @@ _CONTENT = re.compile(
     | crew_(?:agents|tasks|inputs) | task_description | agent\.(?:input|output)(?:_message)? | task\.(?:input|output)
     | .*\.?http\.(?:request|response)\.body(?:\.content)?
     | .*\.?http\.(?:request|response)\.header\.(?:authorization|cookie|set-cookie|x-api-key|api-key|x-goog-api-key)
+    | pigou\.content_kept                                    # ours: what a sender says by this name is not
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -82,7 +85,8 @@ _KNOWN_KEY_LENGTH_MAX = 200
 class ContentPolicy(msgspec.Struct, frozen=True):
     """What the operator wants done with prompt and completion text.
 
-    `keep`: store it (default: drop it). `redact`: replace well-known credentials everywhere, and e-mail addresses in content.
+    `keep`: store it beside the record (default: drop it). `redact`: replace well-known credentials everywhere, and e-mail
+    addresses in content.
     """
 
     keep: bool = False
@@ -116,14 +120,6 @@ def split_content(attributes: Attributes) -> tuple[Attributes, Attributes]:
     return kept, content
 
 
-def strip_content(attributes: Attributes) -> Attributes:
-    """The attributes without content; when any was there, its number is left in `pigou.content_dropped`."""
-    kept, content = split_content(attributes)
-    if content:
-        kept[CONTENT_DROPPED] = len(content)
-    return kept
-
-
 def redact_secrets(text: str) -> str:
     """The text with well-known credential shapes replaced."""
     return _SECRET.sub("[secret]", text)
@@ -145,14 +141,36 @@ def redacted(value: AttributeValue, redact: Callable[[str], str]) -> AttributeVa
     return value
 
 
-def kept_attributes(attributes: Attributes, content: Attributes, policy: ContentPolicy) -> Attributes:
-    """What of a record's attributes and content is stored under this policy."""
+def stored_attributes(attributes: Attributes, content: Attributes, policy: ContentPolicy) -> Attributes:
+    """What is stored as attributes under this policy: never content, whose number is left behind where it is dropped."""
     if policy.redact:
         attributes = {key: redacted(value, redact_secrets) for key, value in attributes.items()}
-    if not content:
+    if policy.keep or not content:
         return attributes
-    if not policy.keep:
-        return {**attributes, CONTENT_DROPPED: len(content)}
-    if policy.redact:
-        content = {key: redacted(value, redact_personal) for key, value in content.items()}
-    return {**attributes, **content}
+    return {**attributes, CONTENT_DROPPED: len(content)}
+
+
+def kept_text(
+    content: Attributes, events: Sequence[tuple[Event, Attributes]], body: AttributeValue, policy: ContentPolicy
+) -> Text | None:
+    """The content of a record's attributes, events and body as it is stored if it is kept; None where there is none."""
+    of_events = [(place, event.name, said) for place, (event, said) in enumerate(events) if said]
+    if not content and not of_events and body is None:
+        return None
+    if not policy.redact:
+        return Text(content, of_events, body)
+    return Text(
+        _redacted_personal(content),
+        [(place, name, _redacted_personal(said)) for place, name, said in of_events],
+        redacted(body, redact_personal),
+    )
+
+
+def with_count(attributes: Attributes, text: Text) -> Attributes:
+    """The attributes, saying how many values of text are kept beside them."""
+    count = len(text.attributes) + sum(len(said) for _, _, said in text.events) + (text.body is not None)
+    return {**attributes, CONTENT_KEPT: count}
+
+
+def _redacted_personal(content: Attributes) -> Attributes:
+    return {key: redacted(value, redact_personal) for key, value in content.items()}

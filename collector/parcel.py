@@ -78,8 +78,9 @@ def _travels(draft: EarlyDraft | None) -> bool:
 
 
 def _arrivals(part: Part) -> Arrivals:
-    rows = part.draft.draft.records if part.draft is not None else memoryview(b"")
+    nothing = memoryview(b"")
+    rows, texts = (part.draft.draft.records, part.draft.draft.texts) if part.draft is not None else (nothing, nothing)
     return Arrivals(
-        part.tenant, part.signal, PackedRecords(part.count, part.packed, part.sizes, rows), part.points, part.resources,
+        part.tenant, part.signal, PackedRecords(part.count, part.packed, part.sizes, rows, texts), part.points, part.resources,
         part.rejections, part.requests, part.size_bytes, part.is_judged, part.draft,
     )  # fmt: skip

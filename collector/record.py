@@ -51,6 +51,14 @@ class Link(msgspec.Struct, frozen=True):
     attributes: Attributes
 
 
+class Text(msgspec.Struct):
+    """Content of a record that is kept beside it: of its attributes, its events (place, name, content) and its body."""
+
+    attributes: Attributes
+    events: list[tuple[int, str, Attributes]]
+    body: AttributeValue
+
+
 class Record(msgspec.Struct):
     """One span or log record with its ids checked (16 and 8 bytes, not all zero) and its attributes as plain values.
 
@@ -58,7 +66,7 @@ class Record(msgspec.Struct):
     inside a span has that span as its parent. Times are Unix nanoseconds.
 
     `content` holds the attributes with prompt, completion and tool text. It is there for reading (some emitters put the usage
-    into the response they attach) and is never stored: when the operator keeps content it is in `attributes` too.
+    into the response they attach) and is never stored: `text` is, where the operator keeps content.
     """
 
     signal: Signal
@@ -79,6 +87,7 @@ class Record(msgspec.Struct):
     content_hash: bytes
     content: Attributes = {}
     body: AttributeValue = None
+    text: Text | None = None
 
 
 class Point(msgspec.Struct, frozen=True):

@@ -18,8 +18,9 @@ from collector.record import (
     Reading,
     Record,
     Resource,
+    Text,
 )
-from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, ReadyRecord, Rejection
+from ledger.arrivals import Arrivals, Key, NewCall, NewControl, NewPoint, NewRecord, NewText, ReadyRecord, Rejection
 from ledger.model_names import resolve as resolve_model
 from ledger.ready import ready
 from ledger.resolve import member_of, resolve
@@ -150,8 +151,17 @@ def _new_record(record: Record, reading: Reading, resource_id: str) -> NewRecord
         grouped(reading.agent), grouped(reading.task_class), reading.layer, reading.use, _document(attributes),
         _document([_event(event) for event in record.events]) if record.events else None,
         _document([_link(link) for link in record.links]) if record.links else None,
-        record.content_hash,
+        record.content_hash, None if record.text is None else _new_text(record.text),
     )  # fmt: skip
+
+
+def _new_text(text: Text) -> NewText:
+    events = [{"event": place, "name": name, "attributes": said} for place, name, said in text.events]
+    return NewText(
+        _document(text.attributes) if text.attributes else None,
+        _document(events) if events else None,
+        None if text.body is None else _document(text.body),
+    )
 
 
 def _new_call(reading: Reading) -> NewCall:

@@ -16,6 +16,14 @@ Key: TypeAlias = tuple[bytes, bytes]
 """(trace_id, span_id)."""
 
 
+class NewText(msgspec.Struct):
+    """Text of a record as it will stand in `kept_text`: the content of its attributes, events and body."""
+
+    attributes_json: bytes | None
+    events_json: bytes | None
+    body_json: bytes | None
+
+
 class NewRecord(msgspec.Struct):
     """A span or log record as it will stand in `record`. Times are Unix microseconds."""
 
@@ -42,6 +50,7 @@ class NewRecord(msgspec.Struct):
     events_json: bytes | None
     links_json: bytes | None
     content_hash: bytes
+    text: NewText | None = None
 
 
 class NewCall(msgspec.Struct):
@@ -116,7 +125,10 @@ class ReadyCall(msgspec.Struct, array_like=True, gc=False):
 
 
 class ReadyRecord(msgspec.Struct, array_like=True, gc=False):
-    """What resolution needs of a record, `row`: how it is stored (ledger/copy_binary.py), and what was read from it."""
+    """What resolution needs of a record, `row`: how it is stored (ledger/copy_binary.py), and what was read from it.
+
+    `text_row` is how the text that is kept of it is stored; None where none is.
+    """
 
     trace_id: bytes
     span_id: bytes
@@ -131,6 +143,7 @@ class ReadyRecord(msgspec.Struct, array_like=True, gc=False):
     row: bytes
     call: ReadyCall | None = None
     control_line: bytes | None = None
+    text_row: bytes | None = None
 
 
 class NewPoint(msgspec.Struct):

@@ -15,6 +15,7 @@ _CHECKS = (
     ("balances_are_sums", "balances equal the sums of their transfers", True),
     ("one_live_entry", "every call has exactly one live entry, duplicates none", True),
     ("no_orphans", "no entry of a call without the call, no transfer without entry, account, commodity or rate", True),
+    ("texts_of_records", "every text that is kept is of a record, and every record says truly that its text is kept", True),
     ("calls_equal_books", "cost and tokens of every call equal what its live entry moved", True),
     ("reversals_mirror", "every reversal mirrors its entry", True),
     ("prices_are_rates", "every price is the rate it names", True),

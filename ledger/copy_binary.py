@@ -13,7 +13,7 @@ from functools import lru_cache
 from struct import Struct
 from uuid import UUID
 
-from ledger.arrivals import NewRecord
+from ledger.arrivals import NewRecord, NewText
 from ledger.copy_text import at, text_array
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -28,8 +28,12 @@ RECORD_COLUMNS = (
     "trace_id, span_id, started_at, ended_at, kind, status_code, content_hash, parent_span_id, resource_id, signal, role,"
     " service, scope_name, scope_version, agent, task_class, layer, use, name, attributes, events, links, status_message"
 )
+KEPT_TEXT_COLUMNS = "trace_id, span_id, started_at, attributes, events, body"
 
 _NAMES = RECORD_COLUMNS.split(", ")
+_KEPT_TEXT_NAMES = KEPT_TEXT_COLUMNS.split(", ")
+_KEPT_TEXT_KEY = Struct(">i16si8siq")
+_COUNT_OF_COLUMNS = Struct(">h")
 _START = Struct(">hii")
 _FIXED = ">i16si8siqiqihihi16si"
 _FIXED_AND_PARENT = Struct(_FIXED + "8s")
@@ -62,8 +66,29 @@ ROW_START_BYTES = _START.size
 
 
 def row_start(tenant_id: int) -> bytes:
-    """What stands before every row of a tenant: the number of columns, and the first of them."""
+    """What stands before every record's row of a tenant: the number of columns, and the first of them."""
     return _START.pack(1 + len(_NAMES), 4, tenant_id)
+
+
+def kept_text_start(tenant_id: int) -> bytes:
+    """The same of rows of text that is kept."""
+    return _START.pack(1 + len(_KEPT_TEXT_NAMES), 4, tenant_id)
+
+
+def kept_text_row(record: NewRecord, text: NewText) -> bytes:
+    """The columns of a record's text, but for its tenant, in the order of `KEPT_TEXT_COLUMNS`."""
+    key = _KEPT_TEXT_KEY.pack(16, record.trace_id, 8, record.span_id, 8, record.started_us - EPOCH_US)
+    return key + _document(text.attributes_json) + _document(text.events_json) + _document(text.body_json)
+
+
+def row_end(rows: bytes | memoryview, begin: int) -> int:
+    """Where a row ends that stands among others with its start."""
+    (columns,) = _COUNT_OF_COLUMNS.unpack_from(rows, begin)
+    at = begin + _COUNT_OF_COLUMNS.size
+    for _ in range(columns):
+        (length,) = _LENGTH.unpack_from(rows, at)
+        at += _LENGTH.size + max(length, 0)
+    return at
 
 
 def record_row(record: NewRecord) -> bytes:
@@ -153,7 +178,7 @@ def _shown(name: str, value: bytes) -> str:
         return _number_of(value)
     if name == "keys":
         return text_array(_elements_of(value))
-    return value[1:].decode() if name in ("attributes", "events", "links", "leaves") else value.decode()
+    return value[1:].decode() if name in ("attributes", "events", "links", "leaves", "body") else value.decode()
 
 
 def _number_of(value: bytes) -> str:

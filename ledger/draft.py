@@ -15,7 +15,7 @@ import msgspec
 from ledger.arrivals import Arrivals, ReadyCall, ReadyRecord, Verdict
 from ledger.basis import Basis
 from ledger.call_entries import CallEntries, Moved
-from ledger.copy_binary import EPOCH_US, row_start, text_field
+from ledger.copy_binary import EPOCH_US, kept_text_start, row_start, text_field
 from ledger.terms import CallKind, Terms, kind_of
 
 KEY_COLUMNS = "tenant_id, trace_id, span_id, started_at, key"
@@ -24,7 +24,7 @@ _DAY_US = 86_400_000_000
 
 
 class Draft(msgspec.Struct, array_like=True):
-    """Rows and lines for COPY of one tenant's records, controls and new calls, and what the calls add to the balances."""
+    """Rows and lines for COPY of one tenant's records, text, controls and new calls, and what the calls add to the balances."""
 
     records: memoryview
     controls: memoryview
@@ -32,6 +32,7 @@ class Draft(msgspec.Struct, array_like=True):
     entries: memoryview
     transfers: memoryview
     call_keys: memoryview
+    texts: memoryview
     written: dict[str, int]
     """Calls by status."""
     moved: Moved
@@ -70,6 +71,7 @@ def draft_of(
     rows: list[bytes] = []
     controls: list[bytes] = []
     keys: list[bytes] = []
+    texts: list[bytes] = []
     entries = CallEntries(tenant, tenant_id, closed_through)
     for record in records:
         rows += (start, record.row)
@@ -80,9 +82,11 @@ def draft_of(
                 keys += [_key_row(tenant_id, record, key) for key in dict.fromkeys(call.keys)]
         if record.control_line is not None:
             controls += (mark, record.control_line)
+        if record.text_row is not None:
+            texts += (kept_text_start(tenant_id), record.text_row)
     return Draft(
         _joined(rows), _joined(controls), _joined(entries.calls), _joined(entries.entries), _joined(entries.transfers),
-        _joined(keys), entries.written, entries.moved,
+        _joined(keys), _joined(texts), entries.written, entries.moved,
     )  # fmt: skip
 
 

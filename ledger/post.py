@@ -16,7 +16,7 @@ from psycopg import sql
 from ledger.accounts import UNPRICED, UNREADABLE
 from ledger.arrivals import Arrivals, Key, Posted, ReadyCall, ReadyRecord, Verdict
 from ledger.call_entries import CALL_DECIDED, ENTRY_COLUMNS, TRANSFER_COLUMNS, sums_of
-from ledger.copy_binary import CALL_COLUMNS, HEADER, RECORD_COLUMNS, TRAILER, columns_of
+from ledger.copy_binary import CALL_COLUMNS, HEADER, KEPT_TEXT_COLUMNS, RECORD_COLUMNS, TRAILER, columns_of
 from ledger.copy_text import CONTROL_COLUMNS, at
 from ledger.draft import KEY_COLUMNS, Draft, draft_of, early_drafts
 from ledger.known import Known, Search, search_on
@@ -28,6 +28,7 @@ from ledger.terms import kind_of
 _SQL = queries("ledger", "post")
 
 _COPY_RECORD = sql.SQL("copy pigou.record (tenant_id, " + RECORD_COLUMNS + ") from stdin (format binary)")
+_COPY_TEXT = sql.SQL("copy pigou.kept_text (tenant_id, " + KEPT_TEXT_COLUMNS + ") from stdin (format binary)")
 _COPY_CALL = sql.SQL("copy pigou.call (" + CALL_DECIDED + ", " + CALL_COLUMNS + ") from stdin (format binary)")
 _COPY_ENTRY = sql.SQL("copy pigou.entry (" + ENTRY_COLUMNS + ") from stdin (format binary)")
 _COPY_TRANSFER = sql.SQL("copy pigou.transfer (" + TRANSFER_COLUMNS + ") from stdin (format binary)")
@@ -76,6 +77,7 @@ def post(connection: psycopg.Connection, batch: Sequence[Arrivals], slot: int, m
         _count_calls(plan)
     drafts = [draft for plan in plans for draft in plan.drafts]
     _copy_binary(connection, _COPY_RECORD, [draft.records for draft in drafts])
+    _copy_binary(connection, _COPY_TEXT, [draft.texts for draft in drafts])
     _copy(connection, _COPY_CONTROL, [draft.controls for draft in drafts])
     _copy_binary(connection, _COPY_CALL, [draft.calls for draft in drafts])
     _copy_binary(connection, _COPY_ENTRY, [draft.entries for draft in drafts])

@@ -9,7 +9,17 @@ import orjson
 
 from ledger.arrivals import NewCall, NewControl, NewRecord, ReadyCall, ReadyRecord
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_binary import EPOCH_US, count_field, decimal_field, json_field, record_row, text_field, text_fields, texts_field
+from ledger.copy_binary import (
+    EPOCH_US,
+    count_field,
+    decimal_field,
+    json_field,
+    kept_text_row,
+    record_row,
+    text_field,
+    text_fields,
+    texts_field,
+)
 from ledger.copy_text import control_line
 
 _CALL = Struct(">" + "i16s" + "i8s" + "iq" + "iq" + "ii")
@@ -32,6 +42,7 @@ def ready(record: NewRecord, call: NewCall | None = None, control: NewControl | 
         record_row(record),
         None if call is None else _ready_call(record, call),
         None if control is None else control_line(record, control),
+        None if record.text is None else kept_text_row(record, record.text),
     )
 
 

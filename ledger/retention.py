@@ -1,4 +1,7 @@
-"""Retention: raw rows go by whole months when they are old enough; books, calls and their sums by hour and day stay."""
+"""Retention: raw rows go by whole months when they are old enough; books, calls and their sums by hour and day stay.
+
+Deliveries of alerts are few and settle in no order of months: they alone are deleted, some at a time.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,11 @@ KINDS = {
     "metrics": "metric points",
     "minutes": "sums by minute; hours and days are kept for ever",
     "rejections": "what was refused, one by one; the counts by hour are kept for ever",
+    "texts": "prompts, completions and tool text, where they are kept at all; no longer than records",
+    "deliveries": "what was told of alerts, or given up, with the messages it went into",
 }
 DAYS_MAX = 36_500
+_DELETED_AT_ONCE = 5_000
 
 
 def keep(connection: psycopg.Connection, kind: str, days: int | None) -> None:
@@ -39,12 +45,28 @@ def drop_expired(connection: psycopg.Connection) -> list[tuple[str, str]]:
     return connection.execute(_SQL["drop_expired"]).fetchall()
 
 
-def drop_expired_daily(connection: psycopg.Connection) -> list[tuple[str, str]]:
-    """The same, at most once a day: for the clock."""
+def delete_deliveries(connection: psycopg.Connection) -> int:
+    """Delete deliveries that are past their retention, in as many transactions as it takes; answers how many rows went.
+
+    What is still to be sent stays, however old it is.
+    """
+    deleted = 0
+    while True:
+        row = connection.execute(_SQL["delete_deliveries"], {"at_most": _DELETED_AT_ONCE}).fetchone()
+        gone: int = row[0] if row else 0
+        deleted += gone
+        if gone < _DELETED_AT_ONCE:
+            return deleted
+
+
+def retain_daily(connection: psycopg.Connection) -> bool:
+    """Both, at most once a day: for the clock. Answers whether it was today's turn."""
     with connection.transaction():
         if connection.execute(_SQL["mark_day"]).fetchone() is None:
-            return []
-        return drop_expired(connection)
+            return False
+        drop_expired(connection)
+    delete_deliveries(connection)
+    return True
 
 
 def strays(connection: psycopg.Connection) -> dict[str, int]:

@@ -261,7 +261,7 @@ def books(connection: psycopg.Connection, tenant: str) -> dict[str, list[tuple[A
     """What the books of a tenant say, without when they came to say it: equal for equal telemetry, in whatever order it came."""
     views: tuple[str, ...] = ("calls", "balances", "suspense", "control_totals", "spans", "coverage", "weak_matches", "accounts")
     views += ("spend_minutely", "spend_hourly", "spend_daily", "statuses_hourly", "statuses_daily", "control_totals_hourly")
-    views += ("budget_periods",)
+    views += ("budget_periods", "texts")
     said = {view: _rows(connection, f"select * from ledger.{view} where tenant = %(tenant)s", tenant) for view in views}
     return {**said, "live postings": _rows(connection, _LIVE, tenant)}
 

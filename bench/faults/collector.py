@@ -69,6 +69,8 @@ class Collector:
             self._command += ["--spool", str(self.spool)]
             if spool_limit_bytes is not None:
                 self._command += ["--spool-limit-bytes", str(spool_limit_bytes)]
+        if "--keep-content " in options(module):
+            self._command += ["--keep-content"]
         if "--workers " in options(module):
             self._command += ["--workers", "2"]
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,4 +1,4 @@
-"""Compares a database with what a load says must be in it, span by span and call by call, and checks the books."""
+"""Compares a database with what a load says must be in it, span by span, text by text and call by call, and checks the books."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def verify(dsn: str, sent: Mapping[SpanKey, Expected], acknowledged: AbstractSet
     findings = Findings()
     with connect(dsn, "owner") as connection:
         records = {(row[0], row[1], row[2]): (row[3], row[4]) for row in connection.execute(_SQL["records"])}
+        texts = {(row[0], row[1], row[2]): (row[3], row[4]) for row in connection.execute(_SQL["texts"])}
         calls = {(row[0], row[1], row[2]): _Call(*row[3:]) for row in connection.execute(_SQL["calls"])}
         conflicts, rejections = connection.execute(_SQL["refusals"]).fetchone() or (0, 0)
         results = check.run(connection)
@@ -64,7 +65,10 @@ def verify(dsn: str, sent: Mapping[SpanKey, Expected], acknowledged: AbstractSet
             continue
         if started_us != expected.started_us:
             findings.wrong.append(f"{_shown(key)} began at {expected.started_us} µs and is recorded at {started_us}")
+        _compare_text(findings, key, expected, texts.get(key))
         _compare_call(findings, key, expected, calls.get(key))
+    for key in texts.keys() - records.keys():
+        findings.wrong.append(f"{_shown(key)} has text and no record")
     for key in calls.keys() - records.keys():
         findings.wrong.append(f"{_shown(key)} has a call or an entry and no record")
     if conflicts or rejections:
@@ -77,6 +81,15 @@ def missing(connection: psycopg.Connection, acknowledged: AbstractSet[SpanKey]) 
     """How many spans that must be there are not there yet."""
     present = {(row[0], row[1], row[2]) for row in connection.execute(_SQL["present"])}
     return len(acknowledged - present)
+
+
+def _compare_text(findings: Findings, key: SpanKey, expected: Expected, text: tuple[int, str | None] | None) -> None:
+    if text is None:
+        findings.lost.append(f"{_shown(key)} is recorded without its text")
+    elif text[0] > 1:
+        findings.doubled.append(f"the text of {_shown(key)} is kept {text[0]} times")
+    elif text[1] != expected.text:
+        findings.wrong.append(f"the text of {_shown(key)} is {text[1]!r}, not {expected.text!r}")
 
 
 def _compare_call(findings: Findings, key: SpanKey, expected: Expected, call: _Call | None) -> None:

@@ -26,6 +26,7 @@ TENANTS = 4
 TRACES_PER_EXPORT = 2
 _PER_MILLION = 1_000_000
 _HOUR_NS = 3600 * 10**9
+_TEXT = "gen_ai.input.messages"
 _BOMB_BYTES = 65 * 1024 * 1024  # just above what the collector unpacks
 
 
@@ -35,6 +36,8 @@ class Expected(NamedTuple):
     started_us: int
     leaves: dict[str, int] | None
     cost_usd: Decimal | None
+    text: str
+    """What is to be kept beside it."""
 
 
 class Outgoing(NamedTuple):
@@ -117,8 +120,9 @@ def _expected(span: Span) -> tuple[SpanKey, Expected]:
     told = {pair.key: pair.value for pair in span.attributes}
     key = (told["tenant.id"].string_value, span.trace_id, span.span_id)
     started_us = span.start_time_unix_nano // 1000
+    text = told[_TEXT].string_value
     if told["gen_ai.operation.name"].string_value != "chat":
-        return key, Expected(started_us, None, None)
+        return key, Expected(started_us, None, None, text)
     cached = told["gen_ai.usage.cache_read.input_tokens"].int_value
     leaves = {
         "input_tokens": told["gen_ai.usage.input_tokens"].int_value - cached,
@@ -127,12 +131,17 @@ def _expected(span: Span) -> tuple[SpanKey, Expected]:
     }
     price = prices()[told["gen_ai.provider.name"].string_value, told["gen_ai.request.model"].string_value]
     cost_usd = sum((price[leaf] * count for leaf, count in leaves.items()), Decimal(0)) / _PER_MILLION
-    return key, Expected(started_us, {leaf: count for leaf, count in leaves.items() if count}, cost_usd)
+    return key, Expected(started_us, {leaf: count for leaf, count in leaves.items() if count}, cost_usd, text)
 
 
 def _bodies(exports: int, seed: str) -> Iterable[bytes]:
+    """Exports of the load, every span with some text."""
     since_ns = time.time_ns() - _HOUR_NS
-    return load.exports(exports * TRACES_PER_EXPORT, seed, TENANTS, since_ns, TRACES_PER_EXPORT)
+    for body in load.exports(exports * TRACES_PER_EXPORT, seed, TENANTS, since_ns, TRACES_PER_EXPORT):
+        request = ExportTraceServiceRequest.FromString(body)
+        for span in (span for group in request.resource_spans for scoped in group.scope_spans for span in scoped.spans):
+            span.attributes.add(key=_TEXT).value.string_value = f"what {span.span_id.hex()} was asked"
+        yield request.SerializeToString()
 
 
 def _packed(like: ExportTraceServiceRequest, spans: Sequence[Span]) -> Outgoing:

@@ -8,7 +8,7 @@ import re
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from collector.content import CONTENT_DROPPED, ContentPolicy, kept_attributes, redact_personal, redacted
+from collector.content import CONTENT_DROPPED, ContentPolicy, kept_text, stored_attributes, with_count
 from collector.decode.canonical import canonical, digest, has_nul, pairs_spelling
 from collector.decode.spans import check_time, encoded
 from collector.decode.values import Budget, Refused, clean_text, clean_value, read_encoded, read_value
@@ -46,19 +46,21 @@ def read_log(log: LogRecord, resource: Resource, scope: Scope, policy: ContentPo
     if has_nul(spelling):
         body, event_name = clean_value(body), clean_text(event_name)
     own = hashlib.blake2b(content_hash + _emitter(resource, scope), digest_size=24).digest()
-    stored = kept_attributes(attributes, content, policy)
+    stored = stored_attributes(attributes, content, policy)
     name, body_is_name = _name(event_name, attributes, body)
+    said: AttributeValue = None
     if not body_is_name and body is not None and body != "":
+        body, said = None, body
         if not policy.keep:
-            body = None
             dropped = stored.get(CONTENT_DROPPED, 0)
             stored = {**stored, CONTENT_DROPPED: (dropped if isinstance(dropped, int) else 0) + 1}
-        elif policy.redact:
-            body = redacted(body, redact_personal)
+    text = kept_text(content, (), said, policy) if policy.keep else None
+    if text is not None:
+        stored = with_count(stored, text)
     return Record(
         "log", trace_id or own[:16], own[16:], inside, name, 0, _started(at_ns, attributes), at_ns,
         _STATUS_ERROR if log.severity_number >= _SEVERITY_ERROR else 0, None, stored, [], [], resource, scope, content_hash,
-        content, body,
+        content, body, text,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 
-from collector.content import ContentPolicy, kept_attributes
+from collector.content import ContentPolicy, stored_attributes
 from collector.decode.spans import check_time
 from collector.decode.values import Budget, Refused, clean_map, clean_text, finite_number, read_attributes
 from collector.record import Attributes, AttributeValue, Point, Resource, Scope
@@ -37,8 +37,9 @@ def read_metric(metric: Metric, resource: Resource, scope: Scope, policy: Conten
 
 
 def _attributes(point: Any, policy: ContentPolicy) -> Attributes:
+    """What tells the point's series from others: content does not, and is dropped also where that of spans and logs is kept."""
     attributes, content = read_attributes(point.attributes, Budget())
-    return clean_map(kept_attributes(attributes, content, policy))
+    return clean_map(stored_attributes(attributes, content, ContentPolicy(redact=policy.redact)))
 
 
 def _number(point: NumberDataPoint) -> float | None:

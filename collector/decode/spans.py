@@ -10,7 +10,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as WireResource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector.content import ContentPolicy, kept_attributes
+from collector.content import ContentPolicy, kept_text, stored_attributes, with_count
 from collector.decode.canonical import canonical, digest, has_nul, pairs_spelling
 from collector.decode.values import (
     VALUES_MAX,
@@ -76,7 +76,10 @@ def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolic
     content_hash = digest(*parts)
     if has_nul(spelling):
         name, message = clean_text(name), clean_text(message)
-    stored = kept_attributes(attributes, content, policy) if content or policy.redact else attributes
+    stored = stored_attributes(attributes, content, policy) if content or policy.redact else attributes
+    text = kept_text(content, events, None, policy) if policy.keep else None
+    if text is not None:
+        stored = with_count(stored, text)
     if ended < started:
         # A span still open, or a clock set back: the duration is unknown, and a negative one would be refused downstream.
         if ended:
@@ -85,8 +88,8 @@ def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolic
     return Record(
         "span", trace_id, span_id, parent if parent and parent != _NO_SPAN else None, name,
         kind if 0 <= kind <= 5 else 0, started, ended, status if 0 <= status <= 2 else 0, message or None,
-        stored, [_stored_event(event, dropped, policy) for event, dropped in events] if events else [], links,
-        resource, scope, content_hash, content,
+        stored, [_stored_event(event, said, policy) for event, said in events] if events else [], links,
+        resource, scope, content_hash, content, None, text,
     )  # fmt: skip
 
 
@@ -128,7 +131,7 @@ def _event(event: Span.Event, budget: Budget) -> tuple[Event, Attributes]:
 
 
 def _stored_event(event: Event, content: Attributes, policy: ContentPolicy) -> Event:
-    return Event(event.name, event.at_ns, kept_attributes(event.attributes, content, policy))
+    return Event(event.name, event.at_ns, stored_attributes(event.attributes, content, policy))
 
 
 def _link(link: Span.Link, budget: Budget) -> Link:

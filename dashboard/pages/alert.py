@@ -132,6 +132,8 @@ def alert_deliveries(view: View) -> Children:
         return absent()
     frame = view.ask("alert_deliveries", values=_number(view))
     if not len(frame):
+        if view.ask("alert_deliveries_gone", values=_number(view)).only()["are_gone"]:
+            return [nothing("Nobody was told, or whoever was is past its retention (pigou retention).")]
         return [nothing("Nobody was told: no channel hears of it.")]
     columns = (
         Column("made_at", "To be told, UTC", "time", 172),

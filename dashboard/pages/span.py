@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -14,6 +15,7 @@ from dashboard import formats
 from dashboard.components.panel import Children, View, nothing
 
 _TEXT = re.compile(r"messages|system_instructions|prompts?$|completions?$|gen_ai\.(prompt|completion)\.|(input|output)\.value")
+_KEPT, _DROPPED = "pigou.content_kept", "pigou.content_dropped"
 _LONG = 2000  # characters of one attribute that are shown
 
 
@@ -23,21 +25,23 @@ def span_details(view: View, trace_id: str, span_id: str) -> tuple[str, Children
     if span is None:
         return "This span", [nothing("It is no longer in the books.")]
     body: Children = [_facts(_span_facts(span))]
-    if span["call_status"] is not None:
-        key = {
-            "trace_id": trace_id,
-            "span_id": span_id,
-            "tenant": str(span["tenant"]),
-            "started_at": cast(datetime, span["started_at"]),
-        }
+    key = {
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "tenant": str(span["tenant"]),
+        "started_at": cast(datetime, span["started_at"]),
+    }
+    is_call = span["call_status"] is not None
+    if is_call:
         call = view.ask("trace_call", values=key).first()
         if call is not None:
             body += [html.H3("What the books made of it"), _facts(_call_facts(call)), *_copy(call)]
     attributes = cast("dict[str, object] | None", span["attributes"]) or {}
-    kept = {name: value for name, value in attributes.items() if span["call_status"] is not None and _TEXT.search(name)}
-    if span["call_status"] is not None:
-        body += [html.H3("Prompt and answer"), _kept(kept)]
-    body += [html.H3("Attributes"), _attributes({name: value for name, value in attributes.items() if name not in kept})]
+    # Before text had a table of its own, it was kept among the attributes.
+    among = {name: value for name, value in attributes.items() if is_call and _TEXT.search(name)}
+    if is_call or _KEPT in attributes:
+        body += [html.H3("Prompt and answer" if is_call else "Text"), _text_of(view, key, attributes, among)]
+    body += [html.H3("Attributes"), _attributes({name: value for name, value in attributes.items() if name not in among})]
     body += [html.H3("SQL"), dmc.CodeHighlight(code="\n\n".join(f"{one.text};" for one in view.statements), language="sql")]
     return str(span["name"]), body
 
@@ -97,11 +101,37 @@ def _facts(said: list[tuple[str, str]]) -> Component:
     return html.Dl([part for label, value in said for part in (html.Dt(label), html.Dd(value))], className="pairs")
 
 
-def _kept(text: dict[str, object]) -> Component:
-    """Text is there where the collector was told to keep it, and shown only once it is asked for."""
-    if not text:
+def _text_of(
+    view: View, key: Mapping[str, str | datetime], attributes: Mapping[str, object], among: dict[str, object]
+) -> Component:
+    """Text is there where the collector was told to keep it, until its retention is over, and shown only once it is asked for."""
+    kept = view.ask("trace_text", values=key).first() if _KEPT in attributes else None
+    text = among | _by_name(kept) if kept is not None else among
+    if text:
+        return html.Details([html.Summary("Show the text that was kept"), _attributes(text)])
+    if _KEPT in attributes:
+        return nothing(_gone(view.ask("trace_text_gone", values=key).first() or {}))
+    if _DROPPED in attributes:
         return nothing("Their text is not kept: the collector drops it unless it is told otherwise (--keep-content).")
-    return html.Details([html.Summary("Show the text that was kept"), _attributes(text)])
+    return nothing("The span came without text.")
+
+
+def _by_name(kept: Mapping[str, object]) -> dict[str, object]:
+    """The text of attributes, events and body, each value by where it was."""
+    said = dict(cast("dict[str, object] | None", kept["attributes"]) or {})
+    for event in cast("list[dict[str, object]] | None", kept["events"]) or []:
+        for name, value in cast("dict[str, object]", event["attributes"]).items():
+            said[f"event {cast(int, event['event']) + 1}, {event['name']}: {name}"] = value
+    if kept["body"] is not None:
+        said["body"] = kept["body"]
+    return said
+
+
+def _gone(gone: Mapping[str, object]) -> str:
+    dropped_at, days = gone.get("dropped_at"), gone.get("keep_days")
+    until = f" until {formats.day(dropped_at)}" if isinstance(dropped_at, datetime) else ""
+    why = f": text is kept for {formats.count(days, 'day')} (pigou retention)" if days is not None else ""
+    return f"Their text was kept{until} and is gone{why}."
 
 
 def _attributes(attributes: dict[str, object]) -> Component:

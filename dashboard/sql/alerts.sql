@@ -45,6 +45,12 @@ select made_at, tenant, channel, event, state, attempts, settled_at, answer, eve
  order by made_at desc, channel, event_id
  limit {limit};
 
+-- name: alert_deliveries_gone
+-- Whether one alert is so old that deliveries of it may be gone.
+select exists (select from ledger.alerts a where a.alert_id = {alert_id} and {filters - a.tenant} and a.opened_at < r.gone_before) as are_gone
+  from ledger.retention r
+ where r.kind = 'deliveries';
+
 -- name: alert_rules
 -- When alerts open and resolve: the thresholds in force, those for all and tenants' own; and what is material, which findings are held
 -- against.

@@ -47,6 +47,19 @@ select tenant, span_id, parent_span_id, signal, role, name, service, scope_name,
  order by started_at
  limit 1;
 
+-- name: trace_text
+-- What is kept of one span's text.
+select attributes, events, body
+  from ledger.texts
+ where tenant = {tenant} and started_at = {started_at} and trace_id = {trace_id} and span_id = {span_id};
+
+-- name: trace_text_gone
+-- For how long text is kept, and when that of one span's month was dropped.
+select r.keep_days, d.dropped_at
+  from ledger.retention r
+  left join ledger.months_dropped d on d.kind = r.kind and d.month = (date_trunc('month', {started_at}, 'UTC') at time zone 'UTC')::date
+ where r.kind = 'texts';
+
 -- name: trace_call
 -- What the books made of one span's call.
 select provider, model, operation, status, reason, dialect, confidence, layer_source, use_source, service_tier,

@@ -84,6 +84,22 @@ select format('call %s of trace %s of tenant %s has no record', encode(c.span_id
 -- name: no_orphans_checked
 select (select count(*) from pigou.entry) + (select count(*) from pigou.transfer)
 
+-- name: texts_of_records
+-- Text of no record, or of one that does not say so; and records whose text is missing before it may have gone.
+select format('text of span %s of trace %s of tenant %s is of no record', encode(x.span_id, 'hex'), encode(x.trace_id, 'hex'), x.tenant_id)
+  from pigou.kept_text x
+  left join pigou.record r on r.tenant_id = x.tenant_id and r.started_at = x.started_at and r.trace_id = x.trace_id and r.span_id = x.span_id
+ where r.attributes is null or not r.attributes ? 'pigou.content_kept'
+union all
+select format('text of span %s of trace %s of tenant %s is missing', encode(r.span_id, 'hex'), encode(r.trace_id, 'hex'), r.tenant_id)
+  from pigou.record r
+  left join pigou.kept_text x on x.tenant_id = r.tenant_id and x.started_at = r.started_at and x.trace_id = r.trace_id and x.span_id = r.span_id
+ where r.attributes ? 'pigou.content_kept' and x.span_id is null
+   and greatest(r.started_at, r.recorded_at) >= (select kept_since from pigou.retention where kind = 'texts')
+
+-- name: texts_of_records_checked
+select count(*) from pigou.kept_text
+
 -- name: calls_equal_books
 -- Calls whose cost or quantities are not what their live entry moved.
 with moved as (

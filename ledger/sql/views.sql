@@ -437,6 +437,33 @@ language sql stable security definer set search_path = pigou, pg_temp as $$
      order by r.started_at, r.ended_at desc
 $$;
 
+-- Text that is kept, one row per record that has some. It goes before its record: see ledger.retention.
+create or replace view ledger.texts as
+select t.tenant, encode(x.trace_id, 'hex') as trace_id, encode(x.span_id, 'hex') as span_id, x.started_at, x.attributes, x.events, x.body,
+       x.recorded_at
+  from pigou.kept_text x join pigou.tenant t using (tenant_id);
+
+-- That of one trace, found through the index of its records.
+create or replace function ledger.trace_texts(trace_id text) returns setof ledger.texts
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select t.tenant, encode(x.trace_id, 'hex'), encode(x.span_id, 'hex'), x.started_at, x.attributes, x.events, x.body, x.recorded_at
+      from tenant t
+      join record r on r.tenant_id = t.tenant_id
+           and r.trace_id = case when trace_texts.trace_id ~ '^([0-9a-fA-F]{2})+$' then decode(trace_texts.trace_id, 'hex') end
+      join kept_text x on x.tenant_id = r.tenant_id and x.started_at = r.started_at and x.trace_id = r.trace_id and x.span_id = r.span_id
+     order by x.started_at, x.span_id
+$$;
+
+-- How long what is not kept for ever is kept, and before when it may be gone.
+create or replace view ledger.retention as
+select kind, case when kind = 'texts' then least(keep_days, (select o.keep_days from pigou.retention o where o.kind = 'records')) else keep_days end as keep_days,
+       nullif(kept_since, '-infinity') as gone_before
+  from pigou.retention;
+
+-- Months that retention dropped something of, and when it did so last.
+create or replace view ledger.months_dropped as
+select kind, month, dropped_at from pigou.month_dropped;
+
 create or replace view ledger.traces as
 select s.tenant, s.trace_id, min(s.started_at) as started_at, max(s.ended_at) as ended_at,
        (extract(epoch from max(s.ended_at) - min(s.started_at)) * 1000)::double precision as latency_ms,
@@ -1211,13 +1238,13 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
     ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
-    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_texts(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
     ledger.decisions_of(text, timestamptz, timestamptz), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.regret_within(timestamptz, timestamptz),
     ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
 grant execute on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
     ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
-    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
+    ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_texts(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
     ledger.decisions_of(text, timestamptz, timestamptz), ledger.is_among(text, text[]), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),

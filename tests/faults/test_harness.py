@@ -38,7 +38,7 @@ def booked(dsn: str, writer: psycopg.Connection) -> dict[SpanKey, Expected]:
     """What was sent to a database that holds all of it."""
     state_prices(writer)
     sent = workload.plain(2, "harness")
-    with collecting(dsn) as collector:
+    with collecting(dsn, keep_content=True) as collector:
         collector.book(*(Export("span", out.body, "protobuf", "identity") for out in sent))
     return {key: expected for out in sent for key, expected in out.spans.items()}
 
@@ -61,6 +61,7 @@ def test_a_whole_database_has_no_findings(dsn: str, booked: dict[SpanKey, Expect
 
 def test_a_deleted_span_is_lost(dsn: str, owner: psycopg.Connection, booked: dict[SpanKey, Expected]) -> None:
     trace, span = one(owner, "select trace_id, span_id from pigou.record where role = 'tool' order by span_id limit 1")
+    meddle(owner, "delete from pigou.kept_text where trace_id = %s and span_id = %s", trace, span)
     meddle(owner, "delete from pigou.record where trace_id = %s and span_id = %s", trace, span)
     found = verify(dsn, booked, booked.keys())
     assert len(found.lost) == 1
@@ -68,10 +69,36 @@ def test_a_deleted_span_is_lost(dsn: str, owner: psycopg.Connection, booked: dic
     assert (found.doubled, found.wrong) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("damage", "kind", "said"),
+    [
+        ("delete from pigou.kept_text", "lost", "is recorded without its text"),
+        ('update pigou.kept_text set attributes = \'{"gen_ai.input.messages": "other"}\'', "wrong", "is 'other', not"),
+    ],
+)
+def test_text_that_is_not_as_it_was_sent_is_found(
+    dsn: str, owner: psycopg.Connection, booked: dict[SpanKey, Expected], damage: str, kind: str, said: str
+) -> None:
+    meddle(owner, f"{damage} where span_id = (select min(span_id) from pigou.kept_text)")
+    [line] = getattr(verify(dsn, booked, booked.keys()), kind)
+    assert said in line
+
+
+def test_text_of_no_record_is_wrong(dsn: str, owner: psycopg.Connection, booked: dict[SpanKey, Expected]) -> None:
+    meddle(
+        owner,
+        "delete from pigou.record where role = 'tool' and span_id = (select min(span_id) from pigou.record where role = 'tool')",
+    )
+    found = verify(dsn, booked, set())
+    assert ["has text and no record" in line for line in found.wrong] == [True]
+    assert len(found.checks) == 1
+
+
 def test_a_span_that_nobody_acknowledged_may_be_missing(
     dsn: str, owner: psycopg.Connection, booked: dict[SpanKey, Expected]
 ) -> None:
     trace, span = one(owner, "select trace_id, span_id from pigou.record where role = 'tool' order by span_id limit 1")
+    meddle(owner, "delete from pigou.kept_text where trace_id = %s and span_id = %s", trace, span)
     meddle(owner, "delete from pigou.record where trace_id = %s and span_id = %s", trace, span)
     assert verify(dsn, booked, {key for key in booked if key[1:] != (trace, span)}) == Findings()
 

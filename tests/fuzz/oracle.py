@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from collector.content import CONTENT_KEPT, holds_content
 from collector.dialects import dialects
 from collector.record import Reading, Record
 from collector.stage import grouped
 from ledger.arrivals import Arrivals, NewPoint, ReadyCall, ReadyRecord
 from ledger.commodities import COMMODITY_BY_NAME
-from ledger.copy_binary import CALL_COLUMNS, RECORD_COLUMNS, columns_of
+from ledger.copy_binary import CALL_COLUMNS, KEPT_TEXT_COLUMNS, RECORD_COLUMNS, columns_of
 from ledger.copy_text import CONTROL_COLUMNS
 
 COUNT_MAX = 10**12
@@ -131,6 +132,7 @@ def check_record(ready: ReadyRecord, read: list[Read], resources: Mapping[str, s
     record, reading = same[0]
     stored: dict[str, Any] = json.loads(row["attributes"] or "null")
     _hold(stored.keys() - {"log.body"} == record.attributes.keys() - {"log.body"}, "other attributes", stored)
+    _check_kept_text(ready, record)
     _hold((ready.call is None) == (reading.call is None), "a call lost or made up", ready)
     if ready.call is not None:
         check_call(ready.call, ready)
@@ -139,6 +141,23 @@ def check_record(ready: ReadyRecord, read: list[Read], resources: Mapping[str, s
         control = row_of(ready.control_line, CONTROL_COLUMNS)
         _check_counts(control, ("input_tokens", "output_tokens"))
         _check_claim(control["cost_usd"])
+
+
+def _check_kept_text(ready: ReadyRecord, record: Record) -> None:
+    """Text is stored where it is kept, beside the attributes and not among them."""
+    _hold((ready.text_row is None) == (record.text is None), "text lost or made up", ready)
+    _hold((CONTENT_KEPT in record.attributes) == (record.text is not None), "text that is not told of", record.attributes)
+    _hold(not any(map(holds_content, record.attributes.keys() - {CONTENT_KEPT})), "content among attributes", record.attributes)
+    if ready.text_row is None or record.text is None:
+        return
+    row = columns_of(ready.text_row, KEPT_TEXT_COLUMNS)
+    times = (_microseconds(row["started_at"]), row["trace_id"], row["span_id"])
+    _hold(times == (ready.started_us, f"\\x{ready.trace_id.hex()}", f"\\x{ready.span_id.hex()}"), "text of another record", row)
+    for column in ("attributes", "events", "body"):
+        if (document := row[column]) is not None:
+            _check_json(document)
+    _hold(any(row[column] is not None for column in ("attributes", "events", "body")), "text that is none", row)
+    _hold(json.loads(row["attributes"] or "{}").keys() == record.text.attributes.keys(), "other text", row)
 
 
 _SHOWN = (

@@ -15,7 +15,7 @@ from ledger import check
 from ledger.budgets import Terms, set_budget
 from ledger.database import connect
 from ledger.price_policies import add_policies, stated_policy
-from tests.books import AT, agent, chat, cloned, export, log, one, price, rows, run
+from tests.books import AT, agent, chat, cloned, export, log, one, plain, price, rows, run
 from tests.desk import book, collecting
 
 DAMAGE = {
@@ -23,6 +23,7 @@ DAMAGE = {
     "balances_are_sums": "update pigou.balance set debit_quantity = debit_quantity + 1, credit_quantity = credit_quantity + 1",
     "one_live_entry": "update pigou.call set entry_id = gen_random_uuid() where status = 'booked'",
     "no_orphans": "delete from pigou.record where role = 'call'",
+    "texts_of_records": "delete from pigou.kept_text where attributes is not null",
     "calls_equal_books": "update pigou.call set cost_usd = cost_usd + 0.000001 where status = 'booked'",
     "reversals_mirror": "update pigou.transfer x set quantity = quantity + 1, amount_usd = round((quantity + 1) * rate_usd, 12)"
     " from pigou.entry e where e.entry_id = x.entry_id and e.kind = 'reversal'",
@@ -36,6 +37,8 @@ DAMAGE = {
     "tasks_equal_books": "update pigou.task set value_usd = value_usd + 1 where quality > 0",
 }
 FURTHER = {
+    "text of no record": ("texts_of_records", "delete from pigou.record where role = 'plain' and service is not null"),
+    "text that its record does not know of": ("texts_of_records", "update pigou.record set attributes = '{}'"),
     "a call without an entry": ("one_live_entry", "delete from pigou.entry where kind = 'call'"),
     "an entry without a call": ("no_orphans", "delete from pigou.call where status = 'booked'"),
     "a transfer without an entry": ("no_orphans", "update pigou.transfer set entry_id = gen_random_uuid()"),
@@ -86,6 +89,7 @@ def sound_books(server: str, template: str) -> Iterator[str]:
             book(dsn, [export(log("gen_ai.evaluation.result", 1, 1, at=99, gen_ai__evaluation__score__value=0.5))])
             settle(writer)
             capitalise(writer, now=AT + timedelta(days=1))
+            book(dsn, [export(plain(3, 1, input__value="said"))], keep_content=True)
         yield "pigou_sound"
 
 

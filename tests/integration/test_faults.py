@@ -2,7 +2,7 @@
 
 Those of budgets and alerts are in test_faults_budgets.py. Not here, because what they are faults of is not built yet:
 - summary pages that take minutes past a million rows: `make bench` measures, tests do not time;
-- retention by DELETE that bloats: nothing is deleted, and what will be dropped is a partition (test_append_only.py holds that);
+- retention by DELETE that bloats: nothing of volume is deleted, what is dropped is a partition (test_append_only.py holds that);
 - a tracked $27 against a bill of $770: every cause known of it is here, the comparison with a bill needs invoices;
 - a spool that takes over while the database is away: exports are refused meanwhile, so that their senders keep them.
 """

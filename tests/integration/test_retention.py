@@ -28,6 +28,7 @@ PARTITIONED = (
     "decision",
     "entry",
     "ingest_minute",
+    "kept_text",
     "metric_point",
     "record",
     "rejection",
@@ -95,7 +96,7 @@ def test_the_next_month_is_made_ahead_for_every_table_of_volume(
 
 
 def test_late_spans_get_their_old_month(aged: str, writer: psycopg.Connection) -> None:
-    for table in ("record", "call", "entry", "transfer", "spend_minute", "control_total", "call_key"):
+    for table in ("record", "call", "entry", "transfer", "spend_minute", "control_total", "call_key", "kept_text"):
         assert f"{table}_{month(OLD)}" in partitions(writer, table)
     assert retention.strays(writer) == {}
 
@@ -194,7 +195,7 @@ def test_minutes_past_their_retention_are_no_longer_summed(aged: str, writer: ps
 
 
 def test_the_clock_drops_once_a_day(aged: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    assert retention.drop_expired_daily(writer) == []
+    assert not retention.retain_daily(writer)
     run(owner, "update pigou.setting set value = '2020-01-01' where setting = 'retained_on'")
     run_round(writer)
     assert one(writer, "select count(*) from ledger.spans") == 3

@@ -20,10 +20,11 @@ def kept(pigou: Typed) -> dict[str, str]:
 
 
 def test_what_is_set_is_shown(pigou: Typed) -> None:
-    assert kept(pigou) == {"records": "90", "metrics": "90", "minutes": "30", "rejections": "90"}
+    before = {"records": "90", "metrics": "90", "minutes": "30", "rejections": "90", "texts": "30", "deliveries": "90"}
+    assert kept(pigou) == before
     assert pigou("retention", "set", "records", "30")[:2] == (0, "records: kept for 30 days\n")
     assert pigou("retention", "set", "metrics", "forever")[:2] == (0, "metrics: kept for ever\n")
-    assert kept(pigou) == {"records": "30", "metrics": "", "minutes": "30", "rejections": "90"}
+    assert kept(pigou) == before | {"records": "30", "metrics": ""}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_what_is_set_is_shown(pigou: Typed) -> None:
         (("records", "soon"), 2, "give a whole number, or forever"),
         (("records", "-5"), 2, ""),
         (("records", "0"), 2, "1 to 36500 days"),
-        (("entries", "90"), 2, "choose among records, metrics, minutes, rejections"),
+        (("entries", "90"), 2, "choose among records, metrics, minutes, rejections, texts, deliveries"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(pigou: Typed, arguments: tuple[str, str], code: int, said: str) -> None:

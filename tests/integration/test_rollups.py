@@ -23,16 +23,16 @@ from tests.desk import book, collecting
 _HOUR = AT.replace(minute=0, second=0, microsecond=0)
 # Those that show single calls, spans or rows, each bounded by a limit, by one trace or by one decision.
 SHOW_SINGLE_ROWS = {
-    "calls", "decisions", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_call",
-    "decision", "decision_options", "decision_neighbours", "decision_findings", "trace_findings",
+    "calls", "decisions", "conflicts", "control_total_differences", "trace_summary", "trace_spans", "trace_span", "trace_text",
+    "trace_text_gone", "trace_call", "decision", "decision_options", "decision_neighbours", "decision_findings", "trace_findings",
     "finding_segments", "trace_task", "trace_decisions",
-    "found", "alert", "alert_history", "alert_deliveries", "alert_finding", "alert_terms", "alert_cases", "alert_budget",
-    "alert_share", "alert_spend", "alert_rule", "rule_history", "alert_channel", "channel_history", "channel_tests",
-    "statement_entries", "entry", "entry_transfers", "claims", "price_alternatives",
+    "found", "alert", "alert_history", "alert_deliveries", "alert_deliveries_gone", "alert_finding", "alert_terms", "alert_cases",
+    "alert_budget", "alert_share", "alert_spend", "alert_rule", "rule_history", "alert_channel", "channel_history",
+    "channel_tests", "statement_entries", "entry", "entry_transfers", "claims", "price_alternatives",
     "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
 }  # fmt: skip
 RAW = (
-    "call", "record", "entry", "transfer", "metric_point", "call_key", "rejection", "decision", "appraisal", "task",
+    "call", "record", "kept_text", "entry", "transfer", "metric_point", "call_key", "rejection", "decision", "appraisal", "task",
 )  # fmt: skip
 
 
@@ -222,6 +222,7 @@ def test_those_that_show_single_rows_are_bounded(name: str) -> None:
         "{channel}",
         "{entry}",
         "{whose}",
+        "{started_at}",
     )
     assert any(bound in named()[name] for bound in bounds)
 

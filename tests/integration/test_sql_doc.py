@@ -56,7 +56,7 @@ def queries() -> Iterator[Query]:
         yield Query(title, says.strip(), fenced.partition("```")[0])
 
 
-INSTALLATION = ["commodities", "saved_views", "engine_capacities"]  # the same for all tenants
+INSTALLATION = ["commodities", "retention", "months_dropped", "saved_views", "engine_capacities"]  # the same for all tenants
 QUERIES = list(queries())
 
 
@@ -69,7 +69,8 @@ def telemetry() -> Iterator[Export]:
             agent(trace, 1, input=calls * 1_000_000 + 200_000, output=calls * 50_000 + 30_000, task="fix_tests", at=at),
             *(
                 chat(trace, 2 + n, 1, input=1_000_000, cached=400_000, written=100_000, output=50_000, id=f"r{trace}-{n}",
-                     at=at + n, gen_ai__conversation__id="c1", gen_ai__usage__cost=1.5, allocation__use="plan")
+                     at=at + n, gen_ai__conversation__id="c1", gen_ai__usage__cost=1.5, allocation__use="plan",
+                     gen_ai__input__messages="what?", gen_ai__output__messages="that")
                 for n in range(calls)
             ),
             tool(trace, 8, 1, name="run_tests", at=at),
@@ -100,7 +101,7 @@ def reader(server: str, template: str) -> Iterator[psycopg.Connection]:
         with connect(dsn, "writer") as writer:
             price(writer)
             price(writer, {**PRICES, "input_tokens": "15", "output_tokens": "75"}, model="m2")
-            with collecting(dsn) as collector:
+            with collecting(dsn, keep_content=True) as collector:
                 collector.book(*telemetry())
             stated = {"task_class": "*", "lambda_usd_per_s": "0.001", "rho": "1", "grace_s": "0"}
             add_policies(writer, None, [stated_policy(stated)], "test")

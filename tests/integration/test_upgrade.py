@@ -11,10 +11,11 @@ import pytest
 from psycopg import sql
 
 import migrations
-from ledger import check
+from ledger import check, retention
 from ledger.database import HEAD, connect, migrate, version
-from tests.books import agent, books, chat, export, price, rows, run
+from tests.books import agent, books, chat, export, one, price, rows, run
 from tests.desk import book, close_desks, collecting
+from tests.integration.delivering import channel, open_alert, resolve, state
 
 VERSIONS = Path(next(iter(migrations.__path__))) / "versions"
 
@@ -91,12 +92,56 @@ def test_the_upgraded_books_say_the_same_and_go_on(old: str, dsn: str, writer: p
             counted = f"select hour, engine, requests from ledger.{view} order by hour"
             assert rows(upgraded, counted) == rows(writer, counted) != []
         assert [result for result in check.run(upgraded) if not result.ok] == []
+        assert dict(rows(upgraded, "select kind, keep_days from ledger.retention"))["texts"] == 30
     more = [export(agent(1, 9, name="late"), chat(1, 10, 9, at=90)), export(chat(2, 2, id="r", at=91))]
     book(old, more)
     book(dsn, more)
     with connect(old, "writer") as upgraded:
         assert books(upgraded, "default") == books(writer, "default")
         assert [result for result in check.run(upgraded) if not result.ok] == []
+
+
+def test_books_of_the_version_before_get_a_table_of_text_and_keep_what_they_have(dsn: str, owner: psycopg.Connection) -> None:
+    """Text that was kept among attributes stays there and is not missed; what comes afterwards is kept apart."""
+    said: dict[str, Any] = {"gen_ai__input__messages": "what?"}
+    with connect(dsn, "writer") as writer:
+        price(writer)
+        book(dsn, [export(chat(1, 1), agent(1, 2, name="fixer"))])
+        state(writer, channel(url="http://127.0.0.1:9/"))
+        resolve(writer, open_alert(writer))
+    run(owner, "update pigou.delivery set state = 'sent', settled_at = now() - interval '200 days'")
+    run(owner, """update pigou.record set attributes = attributes || '{"gen_ai.input.messages": "of old"}' where role = 'call'""")
+    run(owner, "update pigou.retention set keep_days = 14 where kind = 'records'")
+    close_desks()
+    _take_back(owner)
+    assert migrate(dsn)
+    assert version(owner) == HEAD
+    kept = dict(rows(owner, "select kind, keep_days from pigou.retention"))
+    assert (kept["records"], kept["texts"], kept["deliveries"]) == (14, 14, 90)
+    assert one(owner, "select attributes ->> 'gen_ai.input.messages' from ledger.spans where role = 'call'") == "of old"
+    book(dsn, [export(chat(1, 1, **said), chat(2, 1, **said))], keep_content=True)
+    assert [int(trace, 16) for (trace,) in rows(owner, "select trace_id from ledger.texts")] == [2]
+    assert retention.drop_expired(owner) == []
+    assert retention.delete_deliveries(owner) > 0
+    assert [result for result in check.run(owner) if not result.ok] == []
+
+
+def _take_back(owner: psycopg.Connection) -> None:
+    """Make of these books what the version before this one's table of text left."""
+    run(owner, "drop table pigou.kept_text, pigou.month_dropped cascade")
+    run(owner, "drop function pigou.delete_deliveries(integer)")
+    run(owner, "drop index pigou.delivery_settled, pigou.delivery_message_settled")
+    run(owner, "delete from pigou.retention where kind in ('texts', 'deliveries')")
+    run(owner, "alter table pigou.retention drop constraint retention_kind_is_known")
+    known = "check (kind in ('records', 'metrics', 'minutes', 'rejections'))"
+    run(owner, f"alter table pigou.retention add constraint retention_kind_is_known {known}")
+    for function in ("pigou.drop_expired", "pigou.retained"):
+        run(owner, f"drop function {function}()")
+    text = (VERSIONS / "partitions.sql").read_text()
+    retained = text[text.index("create function pigou.retained()") : text.index("revoke all on function pigou.take_default")]
+    run(owner, retained)
+    run(owner, "delete from pigou.setting where setting = 'views'")
+    run(owner, "update pigou.alembic_version set version_num = '0024'")
 
 
 def test_upgrading_again_changes_nothing(old: str) -> None:

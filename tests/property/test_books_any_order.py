@@ -39,12 +39,12 @@ WORKLOAD: list[tuple[Span | LogRecord, str | None]] = [
     # An agent with a sub-agent, which state what their calls used; an outer call around the SDK's, a call inside a tool.
     (agent(1, 1, name="fixer", input=430, output=43, task="fix_tests"), None),
     (chat(1, 2, 1, input=100, output=10, id="r1", at=1, seconds=3), "some.framework"),
-    (plain(1, 3, 2, name="http", at=1), None),
+    (plain(1, 3, 2, name="http", at=1, http__request__body="what?"), None),
     (chat(1, 4, 3, input=100, output=10, cached=40, id="r1", at=1), None),
     (tool(1, 5, 1, at=5), None),
     (chat(1, 6, 5, input=30, output=3, at=5), None),
     (agent(1, 7, 1, name="coder", input=300, output=30, at=6), None),
-    (chat(1, 8, 7, input=100, output=10, id="r2", at=6), None),
+    (chat(1, 8, 7, input=100, output=10, id="r2", at=6, prompt="said " * 500), None),
     (chat(1, 9, 7, input=100, output=10, id="r3", at=7), None),
     (chat(1, 10, 7, input=100, output=10, at=8), None),
     # The gateway's copies of two of these, in a trace of its own, one with more to tell; and a stream told chunk by chunk.
@@ -73,7 +73,7 @@ WORKLOAD: list[tuple[Span | LogRecord, str | None]] = [
     (tool(6, 2, 1, at=30), None),
     (chat(6, 3, 2, input=1, cached=9, at=30), None),
     # Logs: one inside a span, one that reports a call.
-    (log("something", 1, 8, at=6), None),
+    (log("something", 1, 8, at=6, response="that"), None),
     (
         log("claude_code.api_request", 7, at=40, event__name="api_request", model="m1", input_tokens=7, output_tokens=2,
             cache_read_tokens=3, cache_creation_tokens=0, request_id="req_1", cost_usd=0.1),
@@ -145,7 +145,10 @@ def desk(server: str, template: str) -> Iterator[Desk]:
     with cloned(server, template, "pigou_any_order") as dsn, connect(dsn, "writer") as writer:
         price(writer, {**PRICES, "output_reasoning_tokens": "20"})
         price(writer, {"cache_write_5m_tokens": "3", "cache_write_1h_tokens": "4"})
-        with collecting(dsn, slot=1) as one_collector, collecting(dsn, slot=2) as other:
+        with (
+            collecting(dsn, slot=1, keep_content=True) as one_collector,
+            collecting(dsn, slot=2, keep_content=True) as other,
+        ):
             yield Desk(dsn, [one_collector, other], writer)
 
 
@@ -165,6 +168,7 @@ def test_the_workload_holds_what_makes_order_matter(reference: Books, desk: Desk
     kinds = desk.connection.execute("select distinct kind from ledger.entries where tenant = %s order by 1", (tenant,)).fetchall()
     assert kinds == [("call",), ("reversal",)]
     assert len(reference["budget_periods"]) == 2
+    assert len(reference["texts"]) == 3
     assert len(reference["control totals" if "control totals" in reference else "control_totals"]) == 2
     assert (
         one(desk.connection, "select count(distinct copy_of_trace_id) from ledger.calls where copy_of_trace_id <> trace_id") >= 1

@@ -18,6 +18,7 @@ REFERENCE_TABLES = [
     "price_source",
     "setting",
     "retention",
+    "month_dropped",
     "saved_view",
     "engine_capacity",
     "alembic_version",

@@ -4,6 +4,12 @@ select t.tenant, r.trace_id, r.span_id, count(*), (extract(epoch from min(r.star
   from pigou.record r join pigou.tenant t using (tenant_id)
  group by t.tenant, r.trace_id, r.span_id
 
+-- name: texts
+-- Every text that is kept, and how often.
+select t.tenant, x.trace_id, x.span_id, count(*), min(x.attributes ->> 'gen_ai.input.messages')
+  from pigou.kept_text x join pigou.tenant t using (tenant_id)
+ group by t.tenant, x.trace_id, x.span_id
+
 -- name: calls
 -- Every call there is, how often, and the live entries that name it: a live entry is not a reversal and was not reversed.
 with moved as (

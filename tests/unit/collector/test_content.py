@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from collector.content import CONTENT_DROPPED, ContentPolicy, holds_content, kept_attributes, redact_personal, strip_content
+from collector.content import (
+    CONTENT_DROPPED,
+    CONTENT_KEPT,
+    ContentPolicy,
+    holds_content,
+    kept_text,
+    redact_personal,
+    stored_attributes,
+    with_count,
+)
 from collector.dialects import dialects
+from collector.record import Attributes, Event, Text
 
 CONTENT = """
     gen_ai.prompt gen_ai.prompt.0.content gen_ai.completion.1.tool_calls.0.arguments gen_ai.input.messages
@@ -19,6 +29,7 @@ CONTENT = """
     langfuse.observation.input langfuse.trace.output gcp.vertex.agent.llm_request gcp.vertex.agent.tool_response
     pydantic_ai.all_messages all_messages_events final_result events tool_arguments tool_response request_data
     response_data prompt request_text response_text function_args tool_input http.request.header.authorization
+    pigou.content_kept
 """.split()  # noqa: SIM905 - names read better as words than as a list
 NOT_CONTENT = """
     gen_ai.usage.input_tokens gen_ai.response.id gen_ai.response.model gen_ai.response.finish_reasons gen_ai.request.model
@@ -48,9 +59,28 @@ def test_no_count_of_any_dialect_is_content() -> None:
     assert not [name for table in tables for name in table if holds_content(name) and name not in ("input", "output")]
 
 
-def test_stripping_leaves_the_number_behind() -> None:
-    assert strip_content({"a": 1, "input.value": "x", "output.value": "y"}) == {"a": 1, CONTENT_DROPPED: 2}
-    assert strip_content({"a": 1}) == {"a": 1}
+def test_dropping_leaves_the_number_behind() -> None:
+    said: Attributes = {"input.value": "x", "output.value": "y"}
+    assert stored_attributes({"a": 1}, said, ContentPolicy()) == {"a": 1, CONTENT_DROPPED: 2}
+    assert stored_attributes({"a": 1}, {}, ContentPolicy()) == {"a": 1}
+
+
+def test_what_is_kept_is_kept_apart() -> None:
+    said: Attributes = {"input.value": "x", "output.value": "y"}
+    policy = ContentPolicy(keep=True)
+    assert stored_attributes({"a": 1}, said, policy) == {"a": 1}
+    events: list[tuple[Event, Attributes]] = [
+        (Event("plain", 1, {"b": 2}), {}),
+        (Event("choice", 2, {}), {"gen_ai.completion": "z"}),
+    ]
+    text = kept_text(said, events, ["a body"], policy)
+    assert text is not None
+    assert text == Text(said, [(1, "choice", {"gen_ai.completion": "z"})], ["a body"])
+    assert with_count({"a": 1}, text) == {"a": 1, CONTENT_KEPT: 4}
+
+
+def test_nothing_is_no_text() -> None:
+    assert kept_text({}, [(Event("plain", 1, {"b": 2}), {})], None, ContentPolicy(keep=True)) is None
 
 
 @pytest.mark.parametrize(
@@ -71,13 +101,13 @@ def test_redaction(text: str, redacted: str) -> None:
 
 
 def test_redaction_spares_identities_but_not_credentials_outside_content() -> None:
-    kept = kept_attributes(
-        {"user.id": "a@b.example", "url.full": "https://h/?key=AIza" + "x" * 35},
-        {"gen_ai.input.messages": [{"content": "from a@b.example"}]},
-        ContentPolicy(keep=True, redact=True),
+    policy = ContentPolicy(keep=True, redact=True)
+    content: Attributes = {"gen_ai.input.messages": [{"content": "from a@b.example"}]}
+    attributes: Attributes = {"user.id": "a@b.example", "url.full": "https://h/?key=AIza" + "x" * 35}
+    assert stored_attributes(attributes, content, policy) == {"user.id": "a@b.example", "url.full": "https://h/?key=[secret]"}
+    events: list[tuple[Event, Attributes]] = [(Event("choice", 1, {}), {"gen_ai.completion": "to c@d.example"})]
+    assert kept_text(content, events, {"said": "a@b.example"}, policy) == Text(
+        {"gen_ai.input.messages": [{"content": "from [e-mail]"}]},
+        [(0, "choice", {"gen_ai.completion": "to [e-mail]"})],
+        {"said": "[e-mail]"},
     )
-    assert kept == {
-        "user.id": "a@b.example",
-        "url.full": "https://h/?key=[secret]",
-        "gen_ai.input.messages": [{"content": "from [e-mail]"}],
-    }

@@ -8,12 +8,12 @@ import orjson
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from collector.content import CONTENT_DROPPED, ContentPolicy
+from collector.content import CONTENT_DROPPED, CONTENT_KEPT, ContentPolicy
 from collector.decode import Undecodable, decode_logs, decode_metrics, decode_traces
 from collector.decode.spans import SKEWED, TIME_MAX_NS
 from collector.decode.values import DEPTH_MAX, VALUES_MAX
 from collector.errors import TooDeep
-from collector.record import Record
+from collector.record import Record, Text
 from tests.unit.collector.traffic import SPAN, START_NS, TRACE, export, json_export, json_span, put, span
 
 PLAIN: dict[str, Any] = {
@@ -262,12 +262,32 @@ def test_content_is_kept_when_the_operator_says_so() -> None:
     record = one(
         export(span({"gen_ai.input.messages": "key sk-abcdefghijklmnopqrstuvwx", "a": 1})), policy=ContentPolicy(keep=True)
     )
-    assert record.attributes == {"gen_ai.input.messages": "key sk-abcdefghijklmnopqrstuvwx", "a": 1}
+    assert record.attributes == {"a": 1, CONTENT_KEPT: 1}
+    assert record.text == Text({"gen_ai.input.messages": "key sk-abcdefghijklmnopqrstuvwx"}, [], None)
     redacted = one(
         export(span({"gen_ai.input.messages": "key sk-abcdefghijklmnopqrstuvwx of a@b.example"})),
         policy=ContentPolicy(keep=True, redact=True),
     )
-    assert redacted.attributes == {"gen_ai.input.messages": "key [secret] of [e-mail]"}
+    assert redacted.text == Text({"gen_ai.input.messages": "key [secret] of [e-mail]"}, [], None)
+
+
+def test_content_of_events_is_kept_by_their_place() -> None:
+    wire = span({"a": 1})
+    wire.events.add(name="tick", time_unix_nano=START_NS)
+    said = wire.events.add(name="choice", time_unix_nano=START_NS)
+    put(said.attributes.add(key="gen_ai.completion").value, "x")
+    put(said.attributes.add(key="b").value, 2)
+    kept, dropped = one(export(wire), policy=ContentPolicy(keep=True)), one(export(wire))
+    assert kept.text == Text({}, [(1, "choice", {"gen_ai.completion": "x"})], None)
+    assert kept.attributes == {"a": 1, CONTENT_KEPT: 1}
+    assert [event.attributes for event in kept.events] == [{}, {"b": 2}]
+    assert dropped.text is None
+    assert [event.attributes for event in dropped.events] == [{}, {"b": 2, CONTENT_DROPPED: 1}]
+
+
+def test_a_sender_does_not_say_what_we_keep() -> None:
+    record = one(export(span({CONTENT_KEPT: 7, "a": 1})))
+    assert record.attributes == {"a": 1, CONTENT_DROPPED: 1}
 
 
 def log_body(**fields: Any) -> bytes:
@@ -323,6 +343,24 @@ def test_a_logs_text_is_content() -> None:
     assert record.body is None
     assert record.attributes == {CONTENT_DROPPED: 1}
     assert record.status_code == 2
+
+
+def test_a_logs_text_is_kept_as_text_and_a_name_is_none() -> None:
+    def kept(body: Any) -> Record:
+        [record] = decode_logs(log_body(body=body), "json", ContentPolicy(keep=True)).records
+        return record
+
+    said, named = kept({"stringValue": "my secret prompt"}), kept({"stringValue": "something.happened"})
+    assert (said.attributes, said.body, said.text) == ({CONTENT_KEPT: 1}, None, Text({}, [], "my secret prompt"))
+    assert (named.attributes, named.body, named.text) == ({}, "something.happened", None)
+
+
+def test_content_of_metrics_is_never_kept() -> None:
+    """It would be part of what tells series apart, and stay as long as these."""
+    point = {"timeUnixNano": str(START_NS), "asInt": "3", "attributes": [{"key": "prompt", "value": {"stringValue": "x"}}]}
+    metrics = {"metrics": [{"name": "queue", "gauge": {"dataPoints": [point]}}]}
+    body = orjson.dumps({"resourceMetrics": [{"scopeMetrics": [metrics]}]})
+    assert [p.attributes for p in decode_metrics(body, "json", ContentPolicy(keep=True)).points] == [{CONTENT_DROPPED: 1}]
 
 
 def test_metrics_become_points() -> None:

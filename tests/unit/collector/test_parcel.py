@@ -15,15 +15,15 @@ from ledger.draft import EarlyDraft, draft_early
 from ledger.memory import Told, WriterMemory
 from ledger.packed import PackedRecords
 from ledger.terms import CallKind, LeafTerms, Rate, Terms, kind_of
-from tests.books import agent, chat, export, tool
+from tests.books import agent, chat, export, plain, tool
 
 POLICY = ReadingPolicy(64 * 1024 * 1024, "default", keep_content=False)
 TRACE = export(agent(1, 1, input=30, output=3), chat(1, 2, 1, cached=7, id="r1", prompt="x\ty\\"), tool(1, 3, 1))
 CENTS = "0.010000000000000000000000000000000001"  # more digits than a machine's number has
 
 
-def read(sent: Export = TRACE) -> Prepared:
-    result = prepare(sent, POLICY, Rules.default())
+def read(sent: Export = TRACE, policy: ReadingPolicy = POLICY) -> Prepared:
+    result = prepare(sent, policy, Rules.default())
     assert isinstance(result, Prepared)
     return result
 
@@ -43,8 +43,8 @@ def told(rate_usd: str = CENTS) -> ToldBasis:
     return basis
 
 
-def sent(basis: ToldBasis, what: Export = TRACE) -> Arrivals:
-    result = unpacked(packed(read(what), basis))
+def sent(basis: ToldBasis, what: Export = TRACE, policy: ReadingPolicy = POLICY) -> Arrivals:
+    result = unpacked(packed(read(what, policy), basis))
     assert isinstance(result, Prepared)
     [arrivals] = result.arrivals
     return arrivals
@@ -68,6 +68,23 @@ def test_records_are_the_same_with_their_rows_in_the_draft_and_without() -> None
         assert len(arrivals.records) == 3
         assert list(arrivals.records) == expected
         assert arrivals.records[1:] == expected[1:]
+
+
+def test_text_that_is_kept_travels_once_and_stays_its_records() -> None:
+    """Of three records two have text; of what is not kept nothing travels."""
+    policy = msgspec.structs.replace(POLICY, keep_content=True)
+    trace = export(agent(1, 1), chat(1, 2, 1, cached=7, id="r1", prompt="what?" * 99), plain(1, 3, 1, input__value="that"))
+    expected = read(trace, policy).arrivals[0].records
+    assert [record.text_row is None for record in expected] == [True, False, False]
+    drafted, whole = sent(told(), trace, policy), sent(ToldBasis(), trace, policy)
+    assert isinstance(drafted.draft, EarlyDraft)
+    assert whole.draft is None
+    assert list(drafted.records) == list(whole.records) == expected
+    assert packed(read(trace, policy), told()).count(b"what?" * 99) == 1
+    assert [record.text_row for record in read(trace).arrivals[0].records] == [None] * 3
+    dropped = sent(told(), trace)
+    assert isinstance(dropped.draft, EarlyDraft)
+    assert len(dropped.draft.draft.texts) == 0
 
 
 def test_a_draft_is_the_one_that_the_writer_would_make() -> None:

@@ -11,15 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.arrivals import NewCall, NewRecord
+from ledger.arrivals import NewCall, NewRecord, NewText
 from ledger.copy_binary import (
     CALL_COLUMNS,
+    KEPT_TEXT_COLUMNS,
     RECORD_COLUMNS,
     columns_of,
     decimal_field,
+    kept_text_row,
+    kept_text_start,
     numeric_field,
     pico_field,
     record_row,
+    row_end,
     row_start,
     whole_field,
 )
@@ -68,6 +72,28 @@ def test_a_row_that_is_cut_or_followed_by_more_is_refused() -> None:
 
 def test_a_row_is_begun_by_the_number_of_its_columns_and_its_tenant() -> None:
     assert row_start(258) == (1 + len(RECORD_COLUMNS.split(","))).to_bytes(2, "big") + b"\0\0\0\x04" + b"\0\0\x01\x02"
+
+
+@pytest.mark.parametrize("text", [NewText(b'{"a":"b"}', None, None), NewText(None, b"[]", b'"said"')])
+def test_text_is_read_back_as_it_was_written(text: NewText) -> None:
+    told = columns_of(kept_text_row(RECORD, text), KEPT_TEXT_COLUMNS)
+    assert list(told) == KEPT_TEXT_COLUMNS.split(", ")
+    assert (told["trace_id"], told["span_id"]) == (f"\\x{RECORD.trace_id.hex()}", f"\\x{RECORD.span_id.hex()}")
+    assert told["started_at"] == "1970-01-01 00:00:01.000000+00"
+    for column, document in (
+        ("attributes", text.attributes_json), ("events", text.events_json), ("body", text.body_json),
+    ):  # fmt: skip
+        assert told[column] == (None if document is None else document.decode())
+
+
+def test_rows_are_found_among_others_by_their_ends() -> None:
+    texts = [NewText(b'{"a":"b"}', None, None), NewText(None, None, b'"x"'), NewText(b"{}", b"[]", b"1")]
+    rows = [kept_text_start(7) + kept_text_row(RECORD, text) for text in texts]
+    together, found, at = memoryview(b"".join(rows)), list[bytes](), 0
+    while at < len(together):
+        begin, at = at, row_end(together, at)
+        found.append(bytes(together[begin:at]))
+    assert found == rows
 
 
 def call(
