@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
@@ -74,6 +74,21 @@ DashboardFlag: TypeAlias = Annotated[
     bool,
     typer.Option("--dashboard/--no-dashboard", envvar="PIGOU_DASHBOARD", help="Whether to serve the page."),
 ]
+KeepContentFlag: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-content/--drop-content",
+        envvar="PIGOU_KEEP_CONTENT",
+        help="Whether prompts, completions and tools' text are stored.",
+    ),
+]
+RedactFlag: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--redact/--no-redact", envvar="PIGOU_REDACT",
+        help="Whether well-known credentials are replaced in all values, and e-mail addresses in stored text.",
+    ),
+]  # fmt: skip
 
 
 def up(
@@ -83,13 +98,17 @@ def up(
     dashboard_port: DashboardPort = 4320,
     host: HostOption = "127.0.0.1",
     dashboard: DashboardFlag = True,
+    keep_content: KeepContentFlag = False,
+    redact: RedactFlag = False,
 ) -> None:
     """Run everything in the foreground: database, collector, analyzers and dashboard.
 
     Prints a line with `ready` and the addresses once every part answers. Ctrl-C or SIGTERM stops it cleanly.
     """
     addresses = Addresses(host, http_port, grpc_port, dashboard_port if dashboard else None)
-    run(home_at(home), addresses, os.environ.get(DATABASE_VARIABLE), lambda running: say(ready_line(running)))
+    content = [option for option, is_on in (("--keep-content", keep_content), ("--redact", redact)) if is_on]
+    url = os.environ.get(DATABASE_VARIABLE)
+    run(home_at(home), addresses, url, lambda running: say(ready_line(running)), content=content)
 
 
 def ready_line(running: Running) -> str:
@@ -107,9 +126,10 @@ def run(
     *,
     first: Callable[[Supervisor, Running], None] = lambda _supervisor, _running: None,
     appraises_after_s: float | None = None,
+    content: Sequence[str] = (),
 ) -> None:
     """Run an installation until a signal stops it. `first` runs when all parts answer, before `when_ready`; the clock appraises
-    after `appraises_after_s` for the first time, if not as usual.
+    after `appraises_after_s` for the first time, if not as usual. `content`: the collector's options of what becomes of text.
 
     The books are in the database at `url`, or in the home's embedded one.
     Raises CommandError when a part cannot be run, or the home or a port is taken (exit code 2).
@@ -121,7 +141,8 @@ def run(
         with contextlib.nullcontext() if url else home.server_alone(), supervisor.signals():
             try:
                 dsn = url or home.cluster.dsn()
-                _start(supervisor, home, addresses, dsn, embedded=not url, appraises_after_s=appraises_after_s)
+                parts = parts_of(addresses, dsn, home, appraises_after_s, content)
+                _start(supervisor, home, parts, dsn, embedded=not url)
                 running = _running(supervisor, addresses, dsn)
                 home.write_run_file(running)
                 first(supervisor, running)
@@ -189,12 +210,9 @@ def _bound(host: str, port: int, option: str) -> socket.socket:
     return bound
 
 
-def _start(
-    supervisor: Supervisor, home: Home, addresses: Addresses, dsn: str, *, embedded: bool, appraises_after_s: float | None
-) -> None:
+def _start(supervisor: Supervisor, home: Home, parts: Sequence[Part], dsn: str, *, embedded: bool) -> None:
     """Start every part: all import while the database comes up; then the schema, then the parts proper."""
     prepare = module_part("prepare", "cli.prepare", ["--dsn", dsn], once=True)
-    parts = parts_of(addresses, dsn, home, appraises_after_s)
     for part in (prepare, *parts):
         supervisor.start(part, held=True)
     if embedded:
@@ -210,8 +228,11 @@ def _start(
     supervisor.wait_for([part.name for part in parts], READY_WITHIN_S)
 
 
-def parts_of(addresses: Addresses, dsn: str, home: Home, appraises_after_s: float | None = None) -> list[Part]:
-    """The parts that work on the database. `appraises_after_s`: when the clock appraises for the first time, if not as usual."""
+def parts_of(
+    addresses: Addresses, dsn: str, home: Home, appraises_after_s: float | None = None, content: Sequence[str] = ()
+) -> list[Part]:
+    """The parts that work on the database. `appraises_after_s`: when the clock appraises for the first time, if not as usual.
+    `content`: the collector's options of what becomes of text."""
     waits = [] if appraises_after_s is None else ["--appraises-after-s", str(appraises_after_s)]
     host, reach = addresses.host, addresses.reach_host
     http, grpc = answers_http(reach, addresses.http_port), answers_tcp(reach, addresses.grpc_port)
@@ -220,7 +241,7 @@ def parts_of(addresses: Addresses, dsn: str, home: Home, appraises_after_s: floa
         module_part(
             "collector",
             "collector",
-            ["--dsn", dsn, "--host", host, *ports, "--spool", str(home.spool)],
+            ["--dsn", dsn, "--host", host, *ports, "--spool", str(home.spool), *content],
             answers=lambda: http() and grpc(),
         ),
         module_part("analyzers", "analyzers", ["--dsn", dsn, *waits]),

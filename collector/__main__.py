@@ -93,6 +93,7 @@ def _settings() -> CollectorSettings:
     parser.add_argument("--spool", type=Path, help="folder that keeps exports while the database is away; default: refuse them")
     parser.add_argument("--spool-limit-bytes", type=int, default=1024 * MIB, help="largest size of the spool, default 1 GiB")
     parser.add_argument("--keep-content", action="store_true", help="store prompt and completion text")
+    parser.add_argument("--redact", action="store_true", help="replace credentials in all values, and e-mail addresses in text")
     parser.add_argument("--default-tenant", default="default")
     arguments = parser.parse_args()
     if not arguments.dsn:

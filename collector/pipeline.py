@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 import psycopg
 
+from collector.content import ContentPolicy
 from collector.export import Answer, Export, Prepared
 from collector.inbox import Inbox, Waiting
 from collector.infer import BadRule, Rules
@@ -72,7 +73,9 @@ class Pipeline:
 
     def __init__(self, settings: CollectorSettings) -> None:
         self._settings = settings
-        self._policy = ReadingPolicy(settings.decoded_limit_bytes, settings.default_tenant, settings.keep_content)
+        self._policy = ReadingPolicy(
+            settings.decoded_limit_bytes, settings.default_tenant, ContentPolicy(settings.keep_content, settings.redact)
+        )
         self.rules = Rules.default()
         self._rules_at = -_RULES_REFRESH_S
         self._rule_rows: list[dict[str, object]] = []

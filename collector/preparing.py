@@ -26,7 +26,7 @@ class ReadingPolicy(msgspec.Struct, frozen=True):
 
     decoded_limit_bytes: int
     default_tenant: str
-    keep_content: bool
+    content: ContentPolicy
 
 
 def prepare(export: Export, policy: ReadingPolicy, rules: Rules) -> Prepared | Answer:
@@ -52,7 +52,7 @@ def reasons(problems: list[Problem]) -> str:
 
 def _stage(export: Export, body: bytes, policy: ReadingPolicy, rules: Rules) -> Prepared:
     staging = Staging(export.signal, len(export.body), policy.default_tenant, export.credential_tenant)
-    content = ContentPolicy(keep=policy.keep_content)
+    content = policy.content
     problems: list[Problem]
     if export.signal == "metric":
         metrics = decode_metrics(body, export.encoding, content)

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from collector.content import ContentPolicy
 from collector.export import Export
 from collector.infer import Rules, UseRule
 from collector.parcel import packed
@@ -45,7 +46,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     decode = msgspec.msgpack.Decoder(Message).decode
-    policy, rules, basis = ReadingPolicy(0, "default", keep_content=False), Rules.default(), ToldBasis()
+    policy, rules, basis = ReadingPolicy(0, "default", ContentPolicy()), Rules.default(), ToldBasis()
     while (body := read_frame(sys.stdin.buffer)) is not None:
         message = decode(body)
         if isinstance(message, Instructions):

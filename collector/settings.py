@@ -34,4 +34,5 @@ class CollectorSettings(msgspec.Struct, frozen=True):
     spool_limit_bytes: int = 1024 * MIB
     """How large the spool may grow; beyond this the answer is 503 with Retry-After."""
     keep_content: bool = False
+    redact: bool = False
     """Whether prompt and completion text is stored."""

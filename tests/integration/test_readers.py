@@ -11,6 +11,7 @@ import pytest
 
 from collector import inbox as inbox_module
 from collector import readers as readers_module
+from collector.content import ContentPolicy
 from collector.export import Answer, Export, Prepared
 from collector.infer import Rules
 from collector.preparing import ReadingPolicy, prepare
@@ -20,7 +21,7 @@ from ledger.database import connect
 from tests.books import agent, chat, export, one, price, tool
 from tests.desk import collecting
 
-POLICY = ReadingPolicy(64 * 1024 * 1024, "default", keep_content=False)
+POLICY = ReadingPolicy(64 * 1024 * 1024, "default", ContentPolicy())
 RULES = Rules.default()
 TRACE = export(agent(1, 1, input=30, output=3), chat(1, 2, 1, cached=7, id="r1", prompt="x\ty\\"), tool(1, 3, 1))
 

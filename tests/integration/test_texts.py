@@ -73,6 +73,16 @@ def test_text_stands_beside_its_record(priced: str, reader: psycopg.Connection, 
     assert sound(writer)
 
 
+def test_credentials_are_replaced_and_addresses_in_text(priced: str, reader: psycopg.Connection) -> None:
+    secret, address = "sk-ant-api03-" + "a" * 40, "ann@example.org"
+    said: dict[str, Any] = {"gen_ai__input__messages": f"{address} has {secret}", "note": secret, "user__id": address}
+    with keeping(priced, redact=True) as collector:
+        collector.book(export(chat(1, 1, **said)))
+    assert [row[2] for row in rows(reader, TEXTS)] == [{"gen_ai.input.messages": "[e-mail] has [secret]"}]
+    told = "select attributes ->> 'note', attributes ->> 'user.id' from ledger.spans"
+    assert rows(reader, told) == [("[secret]", address)]  # books are grouped by users
+
+
 def test_the_body_of_a_log_is_text(priced: str, reader: psycopg.Connection) -> None:
     said = log("x.y", 1, 1)
     said.body.CopyFrom(any_value("tell me more"))

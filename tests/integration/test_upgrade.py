@@ -101,7 +101,7 @@ def test_the_upgraded_books_say_the_same_and_go_on(old: str, dsn: str, writer: p
         assert [result for result in check.run(upgraded) if not result.ok] == []
 
 
-def test_books_of_the_version_before_get_a_table_of_text_and_keep_what_they_have(dsn: str, owner: psycopg.Connection) -> None:
+def test_books_of_before_get_a_table_of_text_and_keep_what_they_have(dsn: str, owner: psycopg.Connection) -> None:
     """Text that was kept among attributes stays there and is not missed; what comes afterwards is kept apart."""
     said: dict[str, Any] = {"gen_ai__input__messages": "what?"}
     with connect(dsn, "writer") as writer:
@@ -127,7 +127,9 @@ def test_books_of_the_version_before_get_a_table_of_text_and_keep_what_they_have
 
 
 def _take_back(owner: psycopg.Connection) -> None:
-    """Make of these books what the version before this one's table of text left."""
+    """Make of these books what the version before the table of text left."""
+    run(owner, "drop table pigou.serving_hour, pigou.queue_hour cascade")
+    run(owner, "drop function pigou.sum_served(), pigou.queue_edges(), pigou.as_served(jsonb, text) cascade")
     run(owner, "drop table pigou.kept_text, pigou.month_dropped cascade")
     run(owner, "drop function pigou.delete_deliveries(integer)")
     run(owner, "drop index pigou.delivery_settled, pigou.delivery_message_settled")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from collector.content import ContentPolicy
 from collector.export import Answer, Export, Prepared
 from collector.infer import Rules
 from collector.parcel import packed, unpacked
@@ -17,7 +18,7 @@ from ledger.packed import PackedRecords
 from ledger.terms import CallKind, LeafTerms, Rate, Terms, kind_of
 from tests.books import agent, chat, export, plain, tool
 
-POLICY = ReadingPolicy(64 * 1024 * 1024, "default", keep_content=False)
+POLICY = ReadingPolicy(64 * 1024 * 1024, "default", ContentPolicy())
 TRACE = export(agent(1, 1, input=30, output=3), chat(1, 2, 1, cached=7, id="r1", prompt="x\ty\\"), tool(1, 3, 1))
 CENTS = "0.010000000000000000000000000000000001"  # more digits than a machine's number has
 
@@ -72,7 +73,7 @@ def test_records_are_the_same_with_their_rows_in_the_draft_and_without() -> None
 
 def test_text_that_is_kept_travels_once_and_stays_its_records() -> None:
     """Of three records two have text; of what is not kept nothing travels."""
-    policy = msgspec.structs.replace(POLICY, keep_content=True)
+    policy = msgspec.structs.replace(POLICY, content=ContentPolicy(keep=True))
     trace = export(agent(1, 1), chat(1, 2, 1, cached=7, id="r1", prompt="what?" * 99), plain(1, 3, 1, input__value="that"))
     expected = read(trace, policy).arrivals[0].records
     assert [record.text_row is None for record in expected] == [True, False, False]
