@@ -92,6 +92,11 @@ class ContentPolicy(msgspec.Struct, frozen=True):
     keep: bool = False
     redact: bool = False
 
+    @property
+    def dropping(self) -> ContentPolicy:
+        """The policy of what never keeps content: resources, links, metric points."""
+        return ContentPolicy(redact=self.redact)
+
 
 # Keys met so far that hold no content. Bounded in number and length, since senders choose the keys.
 NO_CONTENT: set[str] = set()

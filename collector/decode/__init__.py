@@ -55,7 +55,7 @@ def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_
     decoded = Decoded([], [])
     request = _parse_shallow(body, encoding, ExportTraceServiceRequest, decoded.problems)
     for group in request.resource_spans:
-        resource = read_resource(group.resource)
+        resource = read_resource(group.resource, policy)
         for scoped in group.scope_spans:
             scope = read_scope(scoped.scope)
             _collect(decoded, scoped.spans, read_span, resource, scope, policy)
@@ -67,7 +67,7 @@ def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CO
     decoded = Decoded([], [])
     request = _parse_shallow(body, encoding, ExportLogsServiceRequest, decoded.problems)
     for group in request.resource_logs:
-        resource = read_resource(group.resource)
+        resource = read_resource(group.resource, policy)
         for scoped in group.scope_logs:
             scope = read_scope(scoped.scope)
             _collect(decoded, scoped.log_records, read_log, resource, scope, policy)
@@ -79,7 +79,7 @@ def decode_metrics(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP
     decoded = DecodedMetrics([], [])
     request = _parse(body, encoding, ExportMetricsServiceRequest, decoded.problems)
     for group in request.resource_metrics:
-        resource = read_resource(group.resource)
+        resource = read_resource(group.resource, policy)
         for scoped in group.scope_metrics:
             scope = read_scope(scoped.scope)
             for metric in scoped.metrics:

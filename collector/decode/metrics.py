@@ -39,7 +39,7 @@ def read_metric(metric: Metric, resource: Resource, scope: Scope, policy: Conten
 def _attributes(point: Any, policy: ContentPolicy) -> Attributes:
     """What tells the point's series from others: content does not, and is dropped also where that of spans and logs is kept."""
     attributes, content = read_attributes(point.attributes, Budget())
-    return clean_map(stored_attributes(attributes, content, ContentPolicy(redact=policy.redact)))
+    return clean_map(stored_attributes(attributes, content, policy.dropping))
 
 
 def _number(point: NumberDataPoint) -> float | None:

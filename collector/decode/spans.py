@@ -32,13 +32,13 @@ _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 
 
-def read_resource(wire: WireResource) -> Resource:
+def read_resource(wire: WireResource, policy: ContentPolicy) -> Resource:
     """The resource; one that breaks a limit loses its attributes rather than its records."""
     try:
         attributes, content = read_attributes(wire.attributes, Budget())
     except Refused as refused:
         return Resource({"pigou.resource_refused": refused.detail}, None)
-    attributes = clean_map({**attributes, **content})
+    attributes = clean_map(stored_attributes(attributes, content, policy.dropping))
     service = attributes.get("service.name")
     return Resource(attributes, service if isinstance(service, str) and service else None)
 
@@ -64,7 +64,7 @@ def read_span(span: Span, resource: Resource, scope: Scope, policy: ContentPolic
     attributes, content, pairs_spelled = read_and_spell(pairs, budget)
     wire_events, wire_links, wire_status = span.events, span.links, span.status
     events = [_event(event, budget) for event in wire_events] if wire_events else []
-    links = [_link(link, budget) for link in wire_links] if wire_links else []
+    links = [_link(link, budget, policy) for link in wire_links] if wire_links else []
     name, message = span.name, wire_status.message
     kind, status = span.kind, wire_status.code
     spelling = canonical(
@@ -134,7 +134,7 @@ def _stored_event(event: Event, content: Attributes, policy: ContentPolicy) -> E
     return Event(event.name, event.at_ns, stored_attributes(event.attributes, content, policy))
 
 
-def _link(link: Span.Link, budget: Budget) -> Link:
+def _link(link: Span.Link, budget: Budget, policy: ContentPolicy) -> Link:
     budget.spend(1)
     attributes, content = read_encoded(encoded(link), budget)
-    return Link(link.trace_id, link.span_id, {**attributes, **content})
+    return Link(link.trace_id, link.span_id, stored_attributes(attributes, content, policy.dropping))

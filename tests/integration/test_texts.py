@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector import inbox as inbox_module
 from dashboard.books import Books
@@ -73,6 +74,19 @@ def test_text_stands_beside_its_record(priced: str, reader: psycopg.Connection, 
     assert sound(writer)
 
 
+def test_resources_and_links_keep_no_text(priced: str, reader: psycopg.Connection) -> None:
+    sent = ExportTraceServiceRequest.FromString(export(chat(1, 1)).body)
+    resource, span = sent.resource_spans[0].resource, sent.resource_spans[0].scope_spans[0].spans[0]
+    link = span.links.add(trace_id=bytes(15) + b"\7", span_id=bytes(7) + b"\7")
+    for attributes in (resource.attributes, link.attributes):
+        attributes.add(key="gen_ai.prompt").value.CopyFrom(any_value("what is it?"))
+    with keeping(priced) as collector:
+        collector.book(as_export(sent))
+    assert one(reader, "select links -> 0 -> 'attributes' from ledger.spans") == {"pigou.content_dropped": 1}
+    assert one(reader, "select resource_attributes ->> 'pigou.content_dropped' from ledger.spans") == "1"
+    assert rows(reader, TEXTS) == []
+
+
 def test_credentials_are_replaced_and_addresses_in_text(priced: str, reader: psycopg.Connection) -> None:
     secret, address = "sk-ant-api03-" + "a" * 40, "ann@example.org"
     said: dict[str, Any] = {"gen_ai__input__messages": f"{address} has {secret}", "note": secret, "user__id": address}
@@ -97,7 +111,8 @@ def test_nothing_is_stored_again_and_nothing_of_what_contradicts(
 ) -> None:
     first, other = export(chat(1, 1, **SAID), chat(1, 2, 1)), export(chat(1, 1, gen_ai__input__messages="something else"))
     with keeping(priced) as collector:
-        collector.book(first, first, other)
+        collector.book(first, first)
+        collector.book(other)
         collector.book(first)
     assert [row[2] for row in rows(reader, TEXTS)] == [
         {"gen_ai.input.messages": "what is it?", "gen_ai.output.messages": ["a", "thing"]}
