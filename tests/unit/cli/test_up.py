@@ -23,5 +23,6 @@ def test_the_collector_is_told_what_becomes_of_text(
     with pytest.raises(SystemExit):
         main(["up", "--home", str(tmp_path), *arguments])
     assert given == [told]
-    collector = up.parts_of(up.Addresses("127.0.0.1", 1, 2, 3), "dsn", Home(tmp_path), content=given[0])[0]
-    assert list(collector.arguments[collector.arguments.index("--spool") + 2 :]) == told
+    arguments_given = up.parts_of(up.Addresses("127.0.0.1", 1, 2, 3), "dsn", Home(tmp_path), content=given[0])[0].arguments
+    assert arguments_given is not None
+    assert list(arguments_given[arguments_given.index("--spool") + 2 :]) == told
