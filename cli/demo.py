@@ -126,8 +126,8 @@ def _play(supervisor: Supervisor, running: Running, home: Home, wanted: Played) 
     arguments += ["--seed", str(wanted.seed), "--days", str(wanted.days), "--until", wanted.until]
     arguments += ["--truth", str(home.path / "truth.json"), "--progress", str(progress_file)]
     console = Console(stderr=True)
-    if not console.is_terminal:
-        remark(f"playing {wanted.days:g} days of a simulated fleet")
+    meanwhile = f"; its spend can be watched coming in at {running.dashboard_url}" if running.dashboard_url else ""
+    remark(f"playing {wanted.days:g} days of a simulated fleet{meanwhile}")
     # Drawn by hand from our own loop: this process keeps to one thread.
     with Progress(console=console, auto_refresh=False, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"playing {wanted.days:g} days of a simulated fleet", total=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -142,6 +143,35 @@ def unseen(prices: Sequence[Numbers], variances: Sequence[float], decisions: Seq
         inside = sum((float(price[i]) - mean) ** 2 for i in decisions)
         total += variance * (inside + (measured - len(decisions)) * mean**2)
     return total
+
+
+def tails(outcome: Numbers, misses: Sequence[float], chosen: Wholes, options: int) -> tuple[list[float], float]:
+    """Variance of one decision's miss under each option with everyone's tail, and how many outcomes that counts as."""
+    centred, scales = [0.0] * len(misses), list[float]()
+    for option in range(options):
+        mine = [i for i in range(len(misses)) if chosen[i] == option]
+        mean = sum(misses[i] for i in mine) / len(mine)
+        for i in mine:
+            centred[i] = misses[i] - mean
+        middle = statistics.median(float(outcome[i]) for i in mine)
+        scales.append(statistics.median(abs(float(outcome[i]) - middle) for i in mine))
+    if min(scales) == 0:
+        scales = [1.0] * options
+    squares = [(miss / scales[int(option)]) ** 2 for miss, option in zip(centred, chosen, strict=True)]
+    spread = sum(squares) / len(squares)
+    return [scale**2 * spread for scale in scales], sum(square**2 for square in squares) / len(squares) / spread**2 - 1
+
+
+def rare(outcome: Numbers, fitted: Numbers, chosen: Wholes, rows: Sequence[int], weights: Sequence[float], took: int) -> float:
+    """Variance of an arm's mean miss beyond its own spread: of what `tails` would have, as far as n outcomes tell less of a
+    variance than all do. Every task has one decision and every outcome is known."""
+    misses = [float(outcome[i] - fitted[i, chosen[i]]) for i in range(len(chosen))]
+    variances, worth = tails(outcome, misses, chosen, fitted.shape[1])
+    shares = [weight / sum(weights) for weight in weights]
+    mean = sum(share * misses[i] for share, i in zip(shares, rows, strict=True))
+    own = sum((share * (misses[i] - mean)) ** 2 for share, i in zip(shares, rows, strict=True))
+    size = 1 / sum(share**2 for share in shares)
+    return max(variances[took] / size - own, 0.0) * worth / (size + worth)
 
 
 def expectations(features: Numbers, chosen: Wholes, outcome: Numbers, fold: Wholes, options: int) -> Numbers:

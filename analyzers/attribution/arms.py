@@ -21,7 +21,8 @@ class Arm:
 
     `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
     of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,)
-    behind each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds.
+    behind each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds. `rare`
+    (P,): variance of `missed` beyond that of `pulls`, for large misses that so few decisions may not have met (`rare.tails`).
     """
 
     rows: Ints
@@ -33,6 +34,7 @@ class Arm:
     counts: Ints
     by_fold: Floats
     shares: Floats
+    rare: Floats
 
     def deviation(self, place: int) -> float:
         """Standard deviation of what the model missed of one decision in a term, in its unit."""
@@ -72,12 +74,12 @@ class Arm:
         return np.where(weighed[:, 1] > 0, weighed[:, 0] / np.maximum(weighed[:, 1], 1e-300), self.missed)
 
 
-def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
-    """The arm of `rows` under each term's weights (rows,), whose tasks are numbered as `tasks` says. Terms that no option moves
-    are not measured."""
+def arm(fit: Fit, rows: Ints, took: int, weights: Sequence[Floats], tasks: Ints) -> Arm:
+    """The arm of `rows`, in which `took` was chosen, under each term's weights (rows,), whose tasks are numbered as `tasks` says.
+    Terms that no option moves are not measured."""
     pulls, missed = np.zeros((len(fit.parts), len(rows))), np.zeros(len(fit.parts))
     by_fold, sizes = np.zeros((len(fit.parts), 2, FOLDS)), np.zeros(len(fit.parts))
-    counts, shares = np.zeros(len(fit.parts), dtype=np.int64), np.zeros(pulls.shape)
+    counts, shares, rare = np.zeros(len(fit.parts), dtype=np.int64), np.zeros(pulls.shape), np.zeros(len(fit.parts))
     for place, part in enumerate(fit.parts):
         if not part.moves:
             continue
@@ -93,8 +95,10 @@ def arm(fit: Fit, rows: Ints, weights: Sequence[Floats], tasks: Ints) -> Arm:
         by_fold[place, 1] = np.bincount(fit.fold[rows], weights=weighed, minlength=FOLDS)
         counts[place] = int((weighed > 0).sum()) if fit.alone else distinct(tasks[weighed > 0])
         sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
+        wanted = float(part.tail[took]) / sizes[place] - float((pulls[place] ** 2).sum())
+        rare[place] = max(wanted, 0.0) * part.tail_worth / (sizes[place] + part.tail_worth)
     priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
-    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold, shares)
+    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold, shares, rare)
 
 
 def asked(fit: Fit, pool: Ints, option: int, base: int) -> Ints:
@@ -127,8 +131,8 @@ def measured(fit: Fit, pool: Ints, option: int, base: int, loan: Loan | None) ->
     else:
         codes = ranks(fit.tasks[np.concatenate([others, owners])])
         other_tasks, own_tasks, tasks = codes[: len(others)], codes[len(others) :], int(codes.max()) + 1
-    one = arm(fit, others, _weights(fit, pool, others, option, base, loan), other_tasks)
-    other = arm(fit, owners, _weights(fit, pool, owners, base, base, loan), own_tasks)
+    one = arm(fit, others, option, _weights(fit, pool, others, option, base, loan), other_tasks)
+    other = arm(fit, owners, base, _weights(fit, pool, owners, base, base, loan), own_tasks)
     return one, other, tasks
 
 

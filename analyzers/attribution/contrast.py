@@ -55,7 +55,7 @@ class Contrast:
     def covariance(self) -> Floats:
         """Shape (P, P): of the mean misses' difference, with tasks as the unit."""
         parts = len(self.fit.parts)
-        known = np.diag(self._by_value)
+        known = np.diag(self._by_value + self._rare)
         if self.fit.alone:
             return sum((each.pulls @ each.pulls.T for each in self.arms), known)
         sums = np.stack([self._sums(0, place) - self._sums(1, place) for place in range(parts)])
@@ -81,6 +81,11 @@ class Contrast:
         if not self.slopes:
             return np.zeros(len(self.fit.parts))
         return np.array([slope.variance * away**2 for slope, away in zip(self.slopes, self.away, strict=True)])
+
+    @property
+    def _rare(self) -> Floats:
+        """Shape (P,): variance of the mean misses' difference for large misses that either arm may not have met."""
+        return self.arms[0].rare + self.arms[1].rare
 
     @property
     def effective(self) -> float:
@@ -157,16 +162,16 @@ class Contrast:
 
     def unseen(self, prices: Floats | None = None) -> float:
         """Variance of the total, in USD², that comes from these decisions being others than those that were measured, and some of
-        them dearer, where effects differ in ways that the models do not tell.
+        them dearer, where effects differ in ways that the models do not tell; and from what was measured without what is rare.
 
         Formula: g·(Σ_t p_t² − (Σp)²/N) over tasks t, with the variance g of unseen effects and N decisions in the base's arm;
         g·(Σp)² where context picked the decisions out of those that were measured, since then they may all differ alike.
         """
         priced = self.prices() if prices is None else prices
-        variance, by_value = 0.0, self._by_value
+        variance, by_all = 0.0, self._by_value + self._rare
         for place, part in enumerate(self.fit.parts):
             left = float(part.unseen[self.option] + part.unseen[self.base])
-            variance += float(by_value[place]) * float(priced[place].sum()) ** 2
+            variance += float(by_all[place]) * float(priced[place].sum()) ** 2
             if left == 0 or not part.moves:
                 continue
             if self.elsewhere:

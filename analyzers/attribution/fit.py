@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from analyzers.attribution.choices import Choices
 from analyzers.attribution.menus import completed
+from analyzers.attribution.rare import tails
 from analyzers.attribution.steadiness import averaged, is_steady
 from analyzers.effects import nuisance, observational, propensity
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, own_clusters
@@ -40,6 +41,8 @@ class Part:
     (`Choices.unmoved`); where not, every option is expected to bring the same and nothing is measured. `worth`: passes or
     fails that one outcome in [0, 1] tells as much as (`intervals.bounded`). `unseen` (K,): variance over
     decisions of what an option brings over the most frequent one, beyond what `fitted` tells apart, in the term's unit squared.
+    `tail` (K,) and `tail_worth`: variance of one decision's miss with everyone's tail, and how many outcomes it counts as
+    (`rare.tails`).
     """
 
     name: Name
@@ -50,6 +53,8 @@ class Part:
     moves: bool
     worth: float
     unseen: Floats
+    tail: Floats
+    tail_worth: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +275,15 @@ def _part(
         weight = known / np.maximum(seen, 0.01)
     own = np.arange(n), chosen
     residual = np.where(known, outcome - fitted[own], 0.0)
-    part = Part(name, price, fitted, residual, weight, moves, _worth(fitted[own], residual, known), np.zeros(options))
-    return _shrunk(part, chosen, chance) if moves else part
+    none = np.zeros(options)
+    part = Part(name, price, fitted, residual, weight, moves, _worth(fitted[own], residual, known), none, none, 0.0)
+    if not moves:
+        return part
+    part = _shrunk(part, chosen, chance)
+    if name == "quality":  # has an interval of its own for few outcomes that are all alike
+        return part
+    tail, tail_worth = tails(outcome, part.residual, known, chosen, options)
+    return replace(part, tail=tail, tail_worth=tail_worth)
 
 
 def _worth(expected: Floats, residual: Floats, known: Bools) -> float:

@@ -18,11 +18,13 @@ insert into pigou.setting (setting, value) values ('decided_through:' || %(tenan
 on conflict (setting) do update set value = excluded.value
 
 -- name: take_tasks
--- The tasks that decisions are now derived of.
+-- The tasks that decisions are now derived of. Where records are past their retention nothing can be seen anew: what was derived stands.
 create temp table taken on commit drop as
 select t.trace_id, t.root_span_id, t.started_at, t.ended_at, t.task_class, t.agent
   from pigou.task t
  where t.tenant_id = %(tenant_id)s and t.trace_id = any (%(trace_ids)s)
+   and exists (select from pigou.record r
+                where r.tenant_id = t.tenant_id and r.trace_id = t.trace_id and r.started_at = t.started_at)
 
 -- name: take_spans
 -- Their spans, with what decisions are read from; one look at the records for all kinds.
@@ -92,14 +94,17 @@ create temp table observed (
     features double precision[], feature_names text[], own_cost_usd numeric, provenance jsonb) on commit drop
 
 -- name: take_context
--- What was known of a task early on: the prompt of its first own call, the model that call was sent to, and what a router predicted.
+-- What was known of a task early on: the prompt of its first own call, the model that call was sent to and how long it took, and what a
+-- router predicted.
 create temp table context on commit drop as
 select t.trace_id, t.root_span_id, t.started_at, t.ended_at, t.task_class, t.agent,
-       f.span_id as call_span_id, f.started_at as call_started_at, f.model, ln(1 + f.prompt_tokens)::double precision as log_prompt_tokens,
+       f.span_id as call_span_id, f.started_at as call_started_at, f.ended_at as call_ended_at, f.model,
+       ln(1 + f.prompt_tokens)::double precision as log_prompt_tokens,
+       extract(epoch from f.ended_at - f.started_at)::double precision as first_call_s,
        q.predicted_quality
   from taken t
   left join lateral (
-       select u.span_id, u.started_at, u.model, u.prompt_tokens
+       select u.span_id, u.started_at, u.ended_at, u.model, u.prompt_tokens
          from used u
         where u.trace_id = t.trace_id and u.layer is not distinct from 'action' and u.use is distinct from 'verify'
           and u.use is distinct from 'route' and u.operation not like 'embed%%'

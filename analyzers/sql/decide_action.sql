@@ -41,12 +41,14 @@ analyze action
 
 -- name: observe_verification
 -- How often a task was verified: 0, 1, or 2 times and more. None is a decision too, but nobody sees when it is taken: so the context is
--- what was known when work began, and failures since are not in it.
+-- what was known when work began, and failures since are not in it. How long the first call took is, as no check moves it: where an
+-- engine is crowded most of a task's waiting is told by it.
 insert into observed
 select 'verify', 'action', c.trace_id, coalesce(c.root_span_id, c.call_span_id), coalesce(v.first_at, w.last_at), '',
        least(coalesce(v.passes, 0), 2)::text, array['0', '1', '2'], null, null, null,
-       array[c.log_prompt_tokens, -cos(2 * pi() * extract(epoch from c.started_at)::double precision / 86400), c.predicted_quality],
-       array['log_prompt_tokens', 'daytime', 'predicted_quality'], v.cost_usd,
+       array[c.log_prompt_tokens, -cos(2 * pi() * extract(epoch from c.started_at)::double precision / 86400), c.predicted_quality,
+             case when c.call_ended_at <= coalesce(v.first_at, w.last_at) then c.first_call_s end],
+       array['log_prompt_tokens', 'daytime', 'predicted_quality', 'first_call_s'], v.cost_usd,
        '{"chosen": "the passes of verification that were seen"}'
   from context c
   left join lateral (

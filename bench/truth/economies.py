@@ -27,6 +27,7 @@ _OVER = Economy(
 )
 _NOTHING = Economy(quality=(0.0,) * 3, cost=(1.0,) * 3, latency=(0.0,) * 3, loss=(1.0,) * 3)
 _UNDER = replace(_GOOD, how="explored", policy=0)
+_CROWDED = replace(_NOTHING, how="explored", exploration=0.05, n=2_000, lam=0.005, crowded=0.02)
 _CONFOUNDED = replace(_GOOD, how="confounded")
 
 ECONOMIES: tuple[tuple[str, Economy, str], ...] = (
@@ -42,10 +43,12 @@ ECONOMIES: tuple[tuple[str, Economy, str], ...] = (
     ("explored, 30 % of outcomes missing", replace(_UNDER, missing=0.3), "found"),
     ("heavy tails of V (Pareto 1.5) and losses", replace(_GOOD, tail=1.5, loss_spread=1.0), "found"),
     ("four decisions a task", replace(_UNDER, tasks_of=4, n=6_000), "found"),
+    ("5 % explored, few wait long", replace(_CROWDED, quality=_GOOD.quality, scale_usd=2.0), "found"),
     ("effects grow with V", replace(_UNDER, by_value=0.8), "found"),
     ("effects grow with V, small", replace(_GOOD, by_value=0.8, n=600), "found"),
     ("nothing better, randomised", _NOTHING, "nothing"),
     ("nothing better, 15 % explored", replace(_NOTHING, how="explored"), "nothing"),
+    ("nothing better, 5 % explored, few wait long", _CROWDED, "nothing"),
     ("nothing better, confounded", replace(_NOTHING, how="confounded"), "nothing"),
     ("a fixed rule chooses", replace(_GOOD, how="deterministic"), "refuse"),
     ("hidden cause, assignment unknown", replace(_GOOD, how="hidden"), "refuse"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class Economy:
     by default. `drift`: by how much logits of quality and of choice move over the period. `tail`: Pareto index of V (smaller:
     heavier). `tasks_of`: decisions per task. `loss_spread`: of the
     logarithm of an incident's loss. `by_value`: by how much effects on quality grow, in logits, with the logarithm of V.
+    `crowded`: share of decisions that wait `wait_s` longer, whatever was chosen.
     """
 
     n: int = 5_000
@@ -45,6 +46,8 @@ class Economy:
     base: float = 0.4
     loss_spread: float = 0.4
     by_value: float = 0.0
+    crowded: float = 0.0
+    wait_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,10 @@ def play(economy: Economy, rng: np.random.Generator) -> Drawn:
         x,
         ("length", "files", "hour"),
     )
+    if economy.crowded:
+        waits = economy.wait_s * (rng.random(n) < economy.crowded) * rng.exponential(1.0, size=n)
+        choices = replace(choices, latency_s=choices.latency_s + waits)
+        latency = latency + economy.wait_s * economy.crowded
     net = v[:, None] * quality - cost - economy.lam * latency - economy.rho * loss
     return Drawn(choices, net, quality, cost)
 

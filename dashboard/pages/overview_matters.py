@@ -128,7 +128,8 @@ def _judged(looked: Row | None) -> str:
 def _without_findings(view: View) -> Children:
     places = view.ask("regret_by_place", limit=_PLACES_SHOWN)
     if not len(places):
-        return [nothing("No loss is found that stands out from chance.")]
+        is_looked_at = bool(len(view.ask("looks_by_mode")))
+        return [nothing("No loss is found that stands out from chance." if is_looked_at else "Nothing has been looked at yet.")]
     return [html.Ol([_place(view, row) for row in places], className="matters")]
 
 

@@ -66,7 +66,8 @@ def test_without_findings_the_overview_says_what_regret_stands(books: Books) -> 
     assert "No calls from 1 Jan 2020" in drawn["overview_headline"]
     drawn = said(overview.PAGE, view(books, "?agent=nobody"))
     assert "recoverable" not in drawn["overview_headline"]
-    assert "No loss is found" in drawn["matters"]
+    assert "Nothing has been looked at yet" in drawn["matters"]
+    assert "No loss is found" in said(overview.PAGE, view(books, "?layer=supply"))["matters"], "looked at, and nothing is lost"
 
 
 def test_the_flow_holds_what_was_spent(books: Books) -> None:

@@ -181,6 +181,15 @@ def test_passes_of_verification_are_counted_once(
     assert (verify["chosen"], verify["options"], verify["layer"]) == (passes, ["0", "1", "2"], "action")
 
 
+@pytest.mark.parametrize(("checked_at", "seconds"), [(6.0, 4.0), (3.0, None)], ids=["afterwards", "meanwhile"])
+def test_how_long_the_first_call_took_is_known_to_a_check_that_came_after_it(
+    dsn: str, writer: psycopg.Connection, reader: psycopg.Connection, checked_at: float, seconds: float | None
+) -> None:
+    first = chat(1, 2, 1, at=1.0, seconds=4.0, allocation__use="act")
+    decided(dsn, writer, agent(1, 1, task="fix"), first, chat(1, 3, 1, at=checked_at, allocation__use="verify"))
+    assert decision(reader, "verify")["context"].get("first_call_s") == seconds
+
+
 def test_confirmation_is_stated_or_seen_just_before(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
     asked = plain(
         2, 3, 1, name="execute_tool ask_human", at=2.0, gen_ai__operation__name="execute_tool", gen_ai__tool__name="ask_human"

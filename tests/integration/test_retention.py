@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from analyzers.decisions.derive import derive
 from analyzers.pipeline import run_round
 from dashboard.books import Books
 from dashboard.components.panel import View
@@ -16,6 +17,7 @@ from ledger import check, retention
 from ledger.errors import RetentionError
 from tests.books import AT, agent, books, chat, export, one, price, rows, run
 from tests.desk import book, collecting
+from tests.settled import settle_all
 
 NOW = datetime.now(UTC)
 OLD = (NOW.replace(day=1) - timedelta(days=200)).replace(hour=12)
@@ -144,6 +146,34 @@ def test_what_came_late_is_kept_as_long_as_what_came_in_time(dsn: str, writer: p
     book(dsn, [export(*trace(1, OLD))])  # pyright: ignore[reportArgumentType]
     assert not [gone for kind, gone in retention.drop_expired(writer) if kind == "records"]
     assert one(writer, "select count(*) from ledger.spans") == 3
+
+
+def test_decisions_of_tasks_whose_records_are_gone_stay_as_they_are(
+    dsn: str, writer: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    """A model that is new in the menu has older tasks looked at again, of which nothing is left to be seen."""
+    price(writer)
+    keep_the_clock_from_it(writer)
+    old, new = seconds(OLD), seconds(NOW - timedelta(hours=1))
+    checked = chat(1, 3, 1, model="m1", at=old + 2, allocation__use="verify")
+    book(dsn, [export(agent(1, 1, task="fix", at=old), chat(1, 2, 1, model="m1", at=old + 1), checked)])
+    book(dsn, [export(agent(2, 1, task="fix", at=new), chat(2, 2, 1, model="m2", at=new + 1))])
+    came_in_time(owner)
+    settle_all(writer)
+    derive(writer)
+    told = "select kind, chosen, options, context from ledger.decisions where trace_id = %s order by kind"
+    before = rows(writer, told, f"{1:032x}")
+    assert [(kind, chosen) for kind, chosen, _, _ in before] == [("route", "m1"), ("verify", "1")]
+    assert [gone for kind, gone in retention.drop_expired(writer) if kind == "records"]
+    book(dsn, [export(agent(3, 1, task="fix", at=new), chat(3, 2, 1, model="m3", at=new + 1))])
+    settle_all(writer)
+    derive(writer)
+    assert one(writer, "select options from ledger.decisions where kind = 'route' and trace_id = %s", f"{2:032x}") == [
+        "m1",
+        "m2",
+        "m3",
+    ]
+    assert rows(writer, told, f"{1:032x}") == before
 
 
 def test_the_pages_say_that_a_trace_is_gone(aged: str, writer: psycopg.Connection) -> None:

@@ -65,7 +65,15 @@ def test_a_contrast_is_the_sum_of_its_formula() -> None:
         [part.price for part in made.parts], [float(part.unseen[2] + part.unseen[0]) for part in made.parts], own, len(own)
     )
     assert unseen > 0
-    assert found.gain.standard_error == pytest.approx(math.hypot(error, math.sqrt(unseen)), rel=1e-6)
+    rare = 0.0
+    for part in made.parts[1:]:
+        paid = sum(float(part.price[i]) for i in own) ** 2
+        for took in (2, 0):
+            rows = [int(i) for i in pool if chosen[i] == took]
+            weights = [float(made.propensity[i, 0] / made.propensity[i, took]) for i in rows]
+            rare += paid * naive.rare(outcomes[part.name], part.fitted, chosen, rows, weights, took)
+    assert rare > 0
+    assert found.gain.standard_error == pytest.approx(math.sqrt(error**2 + unseen + rare), rel=1e-6)
 
 
 def test_what_changed_with_time_or_value_alone_is_seen() -> None:

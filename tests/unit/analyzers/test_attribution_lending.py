@@ -46,6 +46,11 @@ def test_a_band_is_told_by_all_tasks_that_are_like_its_own() -> None:
         whole = sum(float(price[i]) for i in decisions)
         expected += whole * slope.mean * away
         counted += whole**2 * slope.variance * away**2
+    for part, outcome in list(zip(made.parts, outcomes, strict=True))[1:]:
+        whole = sum(float(part.price[i]) for i in decisions)
+        for rows, took in ((others, 2), (owners, 0)):
+            weights = [float(max(tilt[i], 0.02 * asked.mean()) / made.shared[i, took]) for i in rows]
+            counted += whole**2 * naive.rare(outcome, part.fitted, chosen, rows, weights, took)
     assert all(slope.variance for slope in varies.slopes)
     assert found.gain.value == pytest.approx(expected, rel=1e-9)
     assert found.unseen() == pytest.approx(counted, rel=1e-9)
