@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Someone
 from ledger import alerts
+from ledger.errors import LedgerError
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The maintenance's number, of its tenant or of all tenants.")]
 _YEAR_S = 366 * 24 * 3600
@@ -56,8 +57,8 @@ class PlanRequest(ActRequest):
 
 def maintenance_router(dsn: str) -> APIRouter:
     """The routes of maintenance over a database."""
-    refusals = {alerts.UnknownRule: 404, alerts.UnknownMaintenance: 404, alerts.AlertError: 409}
-    ask = Asking(dsn, application="pigou-maintenance", refusals=refusals)
+    unknown: dict[type[LedgerError], int] = {alerts.UnknownRule: 404, alerts.UnknownMaintenance: 404}
+    ask = Asking(dsn, application="pigou-maintenance", refusals=unknown | {alerts.AlertError: 409})
     router = ask.router("/v1/maintenance", "maintenance")
 
     def listed(connection: psycopg.Connection, tenant: str | None = None) -> MaintenancesAnswer:
