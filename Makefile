@@ -17,7 +17,7 @@ SECONDS ?= 60
 PEERS ?=
 BIN := .venv/bin
 
-.PHONY: help setup examples chromium demo up test test-pages test-faults check bench bench-ingest fuzz peers lock clean python
+.PHONY: help setup examples chromium demo up test test-pages test-faults check bench bench-ingest bench-scale bench-soak fuzz peers lock clean python
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ fuzz: setup  ## Feed the collector's reading what nobody would send, for SECONDS
 
 bench-ingest: setup $(if $(PEERS),peers)  ## Measure ingestion beside COPY (PEERS=1: beside Arize Phoenix and MLflow too)
 	@$(BIN)/python -m bench ingest $(if $(PEERS),--peers) $(ARGS)
+
+bench-scale: setup  ## Measure ingestion and every panel of the pages while the books grow to ten million calls
+	@$(BIN)/python -m bench scale $(ARGS)
+
+bench-soak: setup  ## Measure memory, latency and disk over half an hour of steady load
+	@$(BIN)/python -m bench soak $(ARGS)
 
 peers: .venv-peers/.installed  ## Install what PEERS=1 measures beside Pigou into .venv-peers
 

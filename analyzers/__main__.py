@@ -15,6 +15,7 @@ import psycopg
 from analyzers.appraising import FIRST_AFTER_S, Appraising, appraise_once
 from analyzers.delivery.deliverer import WITHIN_S, Deliverer
 from analyzers.delivery.outbox import has_news
+from analyzers.pace import rounds_pause
 from analyzers.pipeline import Round, run_round
 from ledger.database import connect
 from ledger.errors import LedgerError
@@ -53,7 +54,7 @@ def main() -> int:
 
 
 def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: Deliverer, appraising: Appraising) -> None:
-    """Rounds at an interval that stretches with their length, so that the clock takes at most a tenth of a core.
+    """Rounds at an interval that stretches with their length, so that the clock takes a tenth of a core while they are short.
 
     Each has a connection of its own: between rounds the server keeps no backend, with all that it has read, for us.
     """
@@ -66,7 +67,7 @@ def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: De
                 if has_news(connection):
                     deliverer.wake()
                 appraising.turn(connection)
-            pause_s = max(interval_s, 10 * (time.monotonic() - began))
+            pause_s = rounds_pause(time.monotonic() - began, interval_s)
             if done.rerated_calls:
                 log.info("%s", _summary(done))
         except (psycopg.Error, LedgerError) as error:

@@ -15,6 +15,7 @@ REST_S = 8.0 + GRACE_S
 """Of these, what is around the work: the grace of a task's trace, the clock's interval (2 s, more under load) before a run, and
 the alert after it."""
 PAUSE_MIN_S = 2.0
+ROUNDS_PAUSE_MAX_S = 15.0
 _SHARE = 10.0
 _EASES_FROM_S, _EASES_S = 25.0, 40.0
 
@@ -31,6 +32,16 @@ def pause_after(took_s: float, worked_s: float | None = None) -> float:
     kept = PROMISED_S - REST_S - 2 * took_s
     eased = PAUSE_MIN_S + (worked**2 - _EASES_FROM_S**2) / _EASES_S
     return max(PAUSE_MIN_S, min(_SHARE * worked, max(kept, eased)))
+
+
+def rounds_pause(took_s: float, interval_s: float) -> float:
+    """Seconds between rounds of the clock after one that took so long: ten times that, for a tenth of a core, but no more than
+    `ROUNDS_PAUSE_MAX_S`.
+
+    A round that works off what was loaded takes minutes. To rest ten times that would leave all that comes meanwhile unsettled,
+    and nobody told of anything, for most of an hour.
+    """
+    return max(interval_s, min(_SHARE * took_s, ROUNDS_PAUSE_MAX_S))
 
 
 def waits_at_most(took_s: float) -> float:

@@ -1,4 +1,4 @@
-"""`pigou autonomy`: who should confirm which class of action, as a table to adopt, and whether what was done complied."""
+"""`pigou autonomy`: who should confirm which class of action, as a table to adopt, and whether what is done complies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOpt
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
-    from analyzers.modes.autonomy_policy import Compliance
+    from analyzers.modes.autonomy_policy import Compliance, Required
     from analyzers.modes.autonomy_schedule import Borne, Row
     from analyzers.modes.look import Window
 
@@ -55,7 +55,7 @@ def show_schedule(
         return
     write_text(_SHOWN, rows, chosen, [name in ("actions", "gain_usd") for name in _SHOWN])
     if chosen is Format.TABLE:
-        remark(f"of {window.since:%Y-%m-%d} to {window.until:%Y-%m-%d}; losses are USD with their 95 % interval")
+        remark(f"of {_days(window)}; losses are USD with their 95 % interval")
 
 
 @autonomy_app.command("export")
@@ -71,7 +71,7 @@ def export_schedule(
     from analyzers.modes.autonomy_policy import written
 
     window, found = _schedules(home, tenant, since, until, rho_irreversible)
-    header = f"Who confirms which class of action; by what was done from {window.since:%Y-%m-%d} to {window.until:%Y-%m-%d}."
+    header = f"Who confirms which class of action; by what was done from {_days(window)}."
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(written(found, header))
@@ -79,28 +79,91 @@ def export_schedule(
         raise CommandError(f"{file} is there already", "name another file", exit_code=2) from None
     except OSError as error:
         raise CommandError(f"{file} cannot be written ({error.strerror})", "check the name and its permissions") from error
-    say(f"{sum(map(len, found.values()))} classes of action written to {file}: read, change, adopt; then `pigou autonomy check`")
+    say(f"{sum(map(len, found.values()))} classes of action written to {file}: read, change, then `pigou autonomy adopt {file}`")
 
 
-@autonomy_app.command("check")
-def check_schedule(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The adopted schedule, YAML or CSV.")],
+@autonomy_app.command("adopt")
+def adopt_schedule(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The schedule, YAML or CSV.")],
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Adopt a schedule in the place of the one that held: what is done against it from now on is an alert.
+
+    With `--tenant`, in the place of that tenant's own; else of everybody's.
+    """
+    from analyzers.modes.autonomy_adopted import adopt
+    from analyzers.modes.autonomy_policy import AutonomyError, read_schedule
+
+    try:
+        stated = read_schedule(file)
+        with open_database("writer", home) as books:
+            changed = adopt(books, tenant, stated, f"pigou autonomy adopt {file.name}")
+    except AutonomyError as error:
+        raise CommandError(error.message, error.mend, exit_code=2) from error
+    as_before = len(stated) - changed.stated
+    say(f"adopted: {changed.stated} statements say something new, {as_before} as before, {changed.withdrawn} taken off")
+
+
+@autonomy_app.command("list")
+def list_adopted(
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    history: Annotated[bool, typer.Option("--history", help="With what no longer holds.")] = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List what is adopted: who must confirm which class of action at least."""
+    from cli.rows import write_cursor
+
+    query = """select tenant, action_class, task_class, confirmation, revision, source, recorded_at, is_in_force
+                 from ledger.autonomy_requirements
+                where (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s) and (%(history)s or is_in_force)
+                order by tenant nulls first, action_class, task_class, revision"""
+    with open_database("reader", home) as books:
+        write_cursor(books.execute(query, {"tenant": tenant, "history": history}), chosen)
+
+
+@autonomy_app.command("breaches")
+def list_breaches(
     home: HomeOption = None,
     tenant: TenantOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Hold what was done against an adopted schedule; exit code 1 when something was done with less confirmation."""
+    """List actions that were done with less confirmation than the adopted schedule required, or did not state theirs."""
+    from cli.rows import write_cursor
+
+    window = _window(since, until)
+    query = """select tenant, done_at, action_class, task_class, confirmation, required, trace_id, span_id
+                 from ledger.autonomy_breaches
+                where (%(tenant)s::text is null or tenant = %(tenant)s) and done_at >= %(since)s and done_at < %(until)s
+                order by done_at desc, tenant, trace_id, span_id"""
+    with open_database("reader", home) as books:
+        write_cursor(books.execute(query, {"tenant": tenant, "since": window.since, "until": window.until}), chosen)
+
+
+@autonomy_app.command("check")
+def check_schedule(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A schedule, YAML or CSV; by default the one that is adopted.")
+    ] = None,
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Hold what was done against a schedule, also before it was adopted; exit code 1 when something had less confirmation."""
     from analyzers.modes.autonomy_policy import AutonomyError, compliance, read_schedule
     from cli.rows import write_text
 
     try:
-        adopted = read_schedule(file)
+        against = read_schedule(file) if file is not None else _adopted(home)
     except AutonomyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
     _, found = _schedules(home, tenant, since, until)
-    held = [one for name, rows in found.items() for one in compliance(name, rows, adopted)]
+    held = [one for name, rows in found.items() for one in compliance(name, rows, against)]
     rows = [_checked(one) for one in held]
     if chosen is Format.JSON:
         _write_json(_CHECKED, rows)
@@ -108,10 +171,38 @@ def check_schedule(
         write_text(_CHECKED, rows, chosen, [name in ("actions", "complied", "weaker", "unstated") for name in _CHECKED])
     weaker, unstated = sum(one.weaker for one in held), sum(one.unstated for one in held)
     if weaker or unstated:
+        schedule = "the adopted schedule" if file is None else file.name
         raise CommandError(
-            f"{weaker} actions were done with less confirmation than {file.name} requires, and {unstated} do not state theirs",
+            f"{weaker} actions were done with less confirmation than {schedule} requires, and {unstated} do not state theirs",
             "`pigou autonomy show` says what is borne by it",
         )
+
+
+def _adopted(home: Path | None) -> list[Required]:
+    """What is adopted. Raises CommandError where nothing is."""
+    from analyzers.modes.autonomy_adopted import adopted
+
+    with open_database("writer", home) as books:
+        held = adopted(books)
+    if not held:
+        raise CommandError("no schedule is adopted", "name a file, or `pigou autonomy export` one and adopt it", exit_code=2)
+    return held
+
+
+def _days(window: Window) -> str:
+    """The first day of a window and the last, which it includes."""
+    return f"{window.since:%Y-%m-%d} to {window.until - timedelta(days=1):%Y-%m-%d}"
+
+
+def _window(since: date | None, until: date | None) -> Window:
+    """The days asked for, both included; the last thirty by default. Raises CommandError where they are none."""
+    from analyzers.modes.look import Window
+
+    last = until or datetime.now(UTC).date()
+    first = since or last - timedelta(days=_DAYS - 1)
+    if last < first:
+        raise CommandError(f"--until {last} is before --since {first}", "name the first day and the last", exit_code=2)
+    return Window(datetime.combine(first, time.min, UTC), datetime.combine(last + timedelta(days=1), time.min, UTC))
 
 
 def _schedules(
@@ -119,14 +210,8 @@ def _schedules(
 ) -> tuple[Window, dict[str, list[Row]]]:
     """The schedule of the tenant, or of all that did anything. Raises CommandError for a tenant that is not there."""
     from analyzers.modes.autonomy_schedule import schedule
-    from analyzers.modes.look import Window
 
-    today = datetime.now(UTC).date()
-    last = until or today
-    first = since or last - timedelta(days=_DAYS - 1)
-    if last < first:
-        raise CommandError(f"--until {last} is before --since {first}", "name the first day and the last", exit_code=2)
-    window = Window(datetime.combine(first, time.min, UTC), datetime.combine(last + timedelta(days=1), time.min, UTC))
+    window = _window(since, until)
     with open_database("writer", home) as books:
         query = "select tenant_id, tenant from pigou.tenant where %(tenant)s::text is null or tenant = %(tenant)s order by tenant"
         known = books.execute(query, {"tenant": tenant}).fetchall()

@@ -87,8 +87,13 @@ def _show(books: psycopg.Connection, decision: str, chosen: Format) -> None:
     write_cursor(books.execute(query), chosen)
     if chosen is Format.TABLE:
         _say_reasons(told, segment)
+        entries = sql.SQL(_ENTRIES).format(tenant=sql.Literal(told["tenant"]), trace=sql.Literal(told["trace_id"]))
+        say(f"\nwhat its task was booked as: {entries.as_string(books)};")
         say(f"\nsql: {query.as_string(books)};")
 
+
+_ENTRIES = """select book, account, commodity, quantity, rate_usd, amount_usd, span_id, entry_id
+  from ledger.postings where tenant = {tenant} and trace_id = {trace} order by occurred_at, recorded_at, entry_id, line"""
 
 _SEGMENT = """
 select s.* from ledger.segments s

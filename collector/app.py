@@ -17,6 +17,7 @@ from collector.decompress import COMPRESSIONS
 from collector.export import Answer, Encoding, Export
 from collector.finding_api import finding_router
 from collector.inbox import Overloaded
+from collector.maintenance_api import maintenance_router
 from collector.outcome_api import outcome_router
 from collector.pipeline import Pipeline
 from collector.price_api import price_router
@@ -75,6 +76,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     app.include_router(finding_router(settings.dsn, settings.default_tenant))
     app.include_router(rule_router(settings.dsn))
     app.include_router(channel_router(settings.dsn))
+    app.include_router(maintenance_router(settings.dsn))
     app.include_router(view_router(settings.dsn))
     for path in _PATHS:
         app.add_api_route(

@@ -31,6 +31,10 @@ class UnknownAlert(AlertError):
     """There is no such alert."""
 
 
+class UnknownMaintenance(AlertError):
+    """There is no such maintenance that is not over."""
+
+
 class UnknownRule(AlertError):
     """There is no such rule."""
 
@@ -200,12 +204,18 @@ def plan_maintenance(connection: psycopg.Connection, window: Window, *, who: str
     return planned[0]
 
 
+def list_maintenance(connection: psycopg.Connection, tenant: str | None) -> list[dict[str, Any]]:
+    """What is planned and goes on, as `ledger.maintenance` has it: everybody's, or what is of a tenant's alerts."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL["list_maintenance"], {"tenant": tenant}).fetchall()
+
+
 def end_maintenance(connection: psycopg.Connection, number: int, tenant: str | None, *, who: str) -> None:
-    """End a maintenance early. Raises AlertError when there is none of that number that goes on or is to come."""
+    """End a maintenance early. Raises UnknownMaintenance when there is none of that number that goes on or is to come."""
     ended = connection.execute(_SQL["end_maintenance"], {"number": number, "tenant": tenant, "who": who})
     if ended.rowcount == 0:
         whose = f"of {tenant}" if tenant else "of all tenants"
-        raise AlertError(f"there is no maintenance {number} {whose} that is not over", "see `pigou maintenance list`")
+        raise UnknownMaintenance(f"there is no maintenance {number} {whose} that is not over", "see `pigou maintenance list`")
 
 
 def _unknown_rule(rule: str) -> UnknownRule:

@@ -27,6 +27,7 @@ _EVERY_S = {
     "books_check": 300,
     "delivery": 30,
     "misallocation": 5,
+    "autonomy_breach": 30,
     "spend_anomaly": 300,
 }
 
@@ -65,6 +66,8 @@ def evaluate(connection: psycopg.Connection, now: datetime | None = None) -> Eva
         due = [row[0] for row in connection.execute(_SQL["due"], {"now": at, **_due_parameters()}).fetchall()]
         if not due:
             return Evaluated(0, 0, 0, 0)
+        if "autonomy_breach" in due:
+            connection.execute(_SQL["note_breaches"], {"now": at})
         if "books_check" in due:  # as seldom as that
             connection.execute(_SQL["forget_arrivals"], {"now": at})
         rules = _rules(connection, due)

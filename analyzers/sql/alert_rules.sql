@@ -141,6 +141,20 @@ select f.tenant_id, f.mode || ': ' || f.segment, f.usd_per_day, greatest(f.n, 1)
   from pigou.finding f join pigou.tenant t using (tenant_id)
  where f.status <> 'resolved' and not exists (select from pigou.dismissal_at(f.tenant_id, f.mode, f.segment, %(now)s))
 
+-- name: autonomy_breach
+-- Actions of the past day that were done with less confirmation than the adopted schedule requires, or do not state theirs.
+select b.tenant_id, b.action_class || coalesce(' in ' || b.task_class, ''), count(*), count(*),
+       format('%%s did %%s%%s %%s in the past day with less confirmation than the adopted schedule requires (%%s)%%s; the last at %%s in trace %%s',
+              t.tenant, b.action_class, coalesce(' in ' || b.task_class, ''), case count(*) when 1 then 'once' else count(*) || ' times' end,
+              string_agg(distinct b.required, ', '),
+              case when count(b.confirmation) < count(*) then format(', of which %%s without stating any', count(*) - count(b.confirmation)) else '' end,
+              to_char(max(b.done_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+              (array_agg(encode(b.trace_id, 'hex') order by b.done_at desc))[1]),
+       format('pigou autonomy breaches --tenant %%s', quote_literal(t.tenant))
+  from pigou.autonomy_breach b join pigou.tenant t using (tenant_id)
+ where b.done_at > %(now)s - interval '1 day'
+ group by b.tenant_id, t.tenant, b.action_class, b.task_class
+
 -- name: spend_anomaly
 -- By how many of its usual spreads the spend of a layer or an agent, in the past whole hour and in the past 24, lies above what is usual
 -- at that time of the week: the median of the five weeks before, as far as the subject goes back. The spread is the median deviation of

@@ -115,3 +115,47 @@ on conflict (setting) do update set value = excluded.value
 -- name: forget_arrivals
 -- Arrivals of more weeks ago than a rhythm is made of.
 delete from pigou.arrival where arrived_at < %(now)s::timestamptz - interval '32 days'
+
+-- name: note_breaches
+-- Actions with less confirmation than the schedule adopted when they were done requires, or without any stated, of tasks settled since a
+-- little before the last time this was asked; a task that is settled again is looked at again.
+with mark as (
+    select coalesce((select least(value::timestamptz, %(now)s) - interval '2 minutes' from pigou.setting where setting = 'breaches_noted'),
+                    %(now)s::timestamptz - interval '1 day') as since
+),
+settled as materialized (
+    select t.tenant_id, t.trace_id, t.task_class from pigou.task t
+     where t.settled_at >= (select since from mark)
+       and exists (select from pigou.autonomy_requirement r where r.tenant_id in (0, t.tenant_id))
+),
+done as (
+    select s.tenant_id, s.trace_id, r.span_id, r.started_at, s.task_class,
+           coalesce(r.attributes->>'allocation.action.class',
+                    case when r.role <> 'control'
+                         then pigou.action_class_of(coalesce(r.attributes->>'gen_ai.tool.name', r.attributes->>'tool.name',
+                                                             substring(r.name from '^execute_tool (.+)$'), r.name)) end) as action_class,
+           r.attributes->>'allocation.action.confirmation' as confirmation
+      from settled s
+      join pigou.record r on r.tenant_id = s.tenant_id and r.trace_id = s.trace_id
+     where r.role in ('tool', 'agent', 'control') and (r.use = 'act' or r.attributes ? 'allocation.action.class')
+),
+breach as materialized (
+    select d.tenant_id, d.trace_id, d.span_id, d.started_at, d.action_class, d.task_class,
+           case when pigou.confirmation_rank(d.confirmation) is not null then d.confirmation end as confirmation, q.required
+      from done d
+     cross join lateral (select pigou.required_confirmation(d.tenant_id, d.action_class, d.task_class, d.started_at) as required) q
+     where q.required <> 'none' and coalesce(pigou.confirmation_rank(d.confirmation), 0) < pigou.confirmation_rank(q.required)
+),
+none_after_all as (
+    delete from pigou.autonomy_breach b using settled s
+     where b.tenant_id = s.tenant_id and b.trace_id = s.trace_id
+       and not exists (select from breach n where n.tenant_id = b.tenant_id and n.trace_id = b.trace_id and n.span_id = b.span_id)
+),
+noted as (
+    insert into pigou.autonomy_breach as b (tenant_id, trace_id, span_id, done_at, action_class, task_class, confirmation, required, noted_at)
+    select tenant_id, trace_id, span_id, started_at, action_class, task_class, confirmation, required, %(now)s from breach
+    on conflict (tenant_id, trace_id, span_id) do update set task_class = excluded.task_class, required = excluded.required
+     where (b.task_class, b.required) is distinct from (excluded.task_class, excluded.required)
+)
+insert into pigou.setting (setting, value) values ('breaches_noted', %(now)s::text)
+on conflict (setting) do update set value = excluded.value

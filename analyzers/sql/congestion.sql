@@ -54,14 +54,20 @@ select task_class, lambda_usd_per_s::float8
  where lambda_source = 'dual' and lambda_usd_per_s is not null
 
 -- name: pressure
--- How long queues were and how full the KV cache was, by what an engine's own metrics say, where it sends any. Whose requests they were
--- no metric tells.
-select coalesce(m.attributes->>'engine', '') as engine, coalesce(m.attributes->>'model_name', s.attributes->>'service.name', '') as model,
-       m.name, count(*), avg(m.value), percentile_cont(0.95) within group (order by m.value), min(m.at), max(m.at)
+-- How long queues were and how full the KV cache was, by what an engine's own metrics say, where it sends any: vLLM, SGLang and TGI. Whose
+-- requests they were no metric tells.
+with told (name, tells) as (values
+    ('vllm:num_requests_waiting', 'waiting'), ('vllm:num_requests_running', 'running'),
+    ('vllm:kv_cache_usage_perc', 'kv_share'), ('vllm:gpu_cache_usage_perc', 'kv_share'),
+    ('sglang:num_queue_reqs', 'waiting'), ('sglang:num_running_reqs', 'running'), ('sglang:token_usage', 'kv_share'),
+    ('tgi_queue_size', 'waiting'), ('tgi_batch_current_size', 'running'))
+select coalesce(m.attributes->>'engine', '') as engine,
+       coalesce(m.attributes->>'model_name', s.attributes->>'service.name', '') as model,
+       w.tells, count(*), avg(m.value), percentile_cont(0.95) within group (order by m.value)
   from pigou.metric_point m
+  join told w using (name)
   left join pigou.resource s on s.tenant_id = m.tenant_id and s.resource_id = m.resource_id
  where m.tenant_id = %(tenant_id)s and m.at >= %(since)s and m.at < %(until)s and m.value is not null
-   and m.name in ('vllm:num_requests_waiting', 'vllm:num_requests_running', 'vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc')
  group by 1, 2, 3 order by 1, 2, 3
 
 -- name: last_priced

@@ -139,12 +139,7 @@ with named as (
        and r.role in ('tool', 'agent') and not r.attributes ? 'allocation.action.class'
 ),
 classed as materialized (
-    select n.tool, (select u.action_class from pigou.use_rule u
-                     where u.tenant_id = 0 and u.field = 'tool'
-                       and trim('_' from regexp_replace(lower(regexp_replace(regexp_replace(n.tool, '([a-z0-9])([A-Z])', '\1_\2', 'g'),
-                                                                             '([A-Z])([A-Z][a-z])', '\1_\2', 'g')), '[^a-z0-9]+', '_', 'g'))
-                           ~* ('(?<![a-z0-9])(?:' || u.pattern || ')(?![a-z0-9])')
-                     order by u.ordinal limit 1) as action_class
+    select n.tool, pigou.action_class_of(n.tool) as action_class
       from named n
 ),
 done as (

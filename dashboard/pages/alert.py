@@ -27,6 +27,7 @@ _PAGES = {  # where more is to be seen of what a rule looks at
     "spend_anomaly": ("/spend", "over_time", "What was spent"),
     "misallocation": ("/findings", "findings", "The finding"),
     "delivery": ("/alerts", "alert_channels", "Who is told"),
+    "autonomy_breach": ("/layers", "autonomy", "How actions are confirmed"),
 }
 
 
@@ -93,6 +94,8 @@ def _see(row: Row) -> Children:
         path, panel, label = _PAGES[str(row["rule"])]
         if row["rule"] == "misallocation":
             tenant = tenant.only("mode", str(row["subject"]).partition(":")[0])
+        if path == "/layers":
+            tenant = tenant.only("layer", "action")
         said.append(dcc.Link(label, href=f"{path}{tenant.search()}#section-{panel}", className="act"))
     if row["former_alert_id"] is not None:
         before = replace(tenant, alert=cast(int, row["former_alert_id"])).search()

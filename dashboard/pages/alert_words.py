@@ -42,6 +42,7 @@ _SAID: dict[str, Callable[[Decimal], str]] = {
     "misallocation": lambda value: f"{formats.usd(value)} a day",
     "spend_anomaly": lambda value: f"{_plain(value)} × its usual spread",
     "delivery": _counted("minute"),
+    "autonomy_breach": _counted("action"),
 }
 
 
@@ -56,6 +57,8 @@ RULES = {
     "delivery": "Minutes that something has waited to be told through a channel that fails. Evidence: attempts.",
     "misallocation": "Dollars a day that a finding loses. It was held against what is material before it became a finding, so "
     "that 0 means: every finding. Evidence: cases.",
+    "autonomy_breach": "Actions of the past day with less confirmation than the adopted schedule requires, or none stated. "
+    "Evidence: actions.",
     "spend_anomaly": "How many of its usual spreads spend lies above what is usual at that time of the week. Evidence: weeks.",
 }
 

@@ -78,6 +78,12 @@ select %(tenant_id)s, coalesce(max(maintenance_id), 0) + 1, %(rule)s, %(subject)
   from pigou.maintenance where tenant_id = %(tenant_id)s
 returning maintenance_id
 
+-- name: list_maintenance
+-- What is planned and goes on: of a tenant's alerts, which those of all cover too, or everybody's.
+select * from ledger.maintenance
+ where state <> 'over' and (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s)
+ order by begins_at, tenant nulls first, maintenance_id
+
 -- name: end_maintenance
 -- A maintenance that is not over ends now.
 update pigou.maintenance m set ended_at = clock_timestamp(), ended_by = %(who)s

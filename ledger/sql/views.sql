@@ -1115,6 +1115,20 @@ select t.tenant, a.comparison, a.place, nullif(a.task_class, '') as task_class, 
   join pigou.tenant t using (tenant_id)
  cross join lateral (select sum(n) as decisions from unnest(a.chosen) n) s;
 
+-- Who must confirm a class of action at least, with its history; it holds of what is done from recorded_at on.
+create or replace view ledger.autonomy_requirements as
+select case when r.tenant_id = 0 then null else t.tenant end as tenant,   -- null: of all
+       r.action_class, r.task_class, r.revision, r.confirmation, r.source, r.recorded_at,
+       r.confirmation is not null
+         and r.revision = max(r.revision) over (partition by r.tenant_id, r.action_class, r.task_class) as is_in_force
+  from pigou.autonomy_requirement r left join pigou.tenant t using (tenant_id);
+
+-- Actions of settled tasks that were done with less confirmation than was required of them, or do not state theirs.
+create or replace view ledger.autonomy_breaches as
+select t.tenant, b.done_at, encode(b.trace_id, 'hex') as trace_id, encode(b.span_id, 'hex') as span_id, b.action_class, b.task_class,
+       b.confirmation, b.required, b.noted_at
+  from pigou.autonomy_breach b join pigou.tenant t using (tenant_id);
+
 -- Limits on latency and expected losses, with their history; of one tenant and class the highest revision is in force.
 create or replace view ledger.price_constraints as
 select t.tenant, c.task_class, c.revision, c.latency_s, c.risk_usd_per_day, c.source, c.recorded_at,

@@ -59,7 +59,7 @@ def test_nothing_is_wrong(priced: str, writer: psycopg.Connection) -> None:
     set_budget(writer, TENANT, "b", Terms(amount_usd=Decimal(1000), valid_from=AT), "test")
     unpriced(priced, 0, 60)
     evaluated = evaluate(writer, NOON)
-    assert (evaluated.rules, evaluated.opened, evaluated.resolved) == (10, 0, 0)
+    assert (evaluated.rules, evaluated.opened, evaluated.resolved) == (11, 0, 0)
     look(writer, 20, NOON + timedelta(hours=1))
     assert alerts(writer) == []
     assert rows(writer, "select * from pigou.alert_pending") == []
@@ -209,10 +209,10 @@ def test_many_evaluations_of_one_condition_are_one_alert(priced: str, writer: ps
 
 
 def test_a_rule_that_is_not_due_is_not_evaluated(priced: str, writer: psycopg.Connection) -> None:
-    assert evaluate(writer, NOON).rules == 10
+    assert evaluate(writer, NOON).rules == 11
     assert evaluate(writer, NOON).rules == 0
     assert evaluate(writer, NOON + timedelta(seconds=10)).rules == 2
-    assert evaluate(writer, NOON + timedelta(seconds=61)).rules == 8
+    assert evaluate(writer, NOON + timedelta(seconds=61)).rules == 9
 
 
 def test_several_clocks_at_once_open_one_alert(priced: str, writer: psycopg.Connection) -> None:

@@ -370,11 +370,14 @@ def test_explain_tells_every_term_and_the_sql_that_gives_it(typed: Typed, apprai
             assert word in told
         shown = told.split("\nsql: ")[1].rstrip().rstrip(";")
         assert len(rows(reader, shown)) == 3
+        trace = one(reader, "select trace_id from ledger.decisions where decision_id = %s::uuid", decision)
+        booked = told.split("\nwhat its task was booked as: ")[1].partition(";")[0]
+        assert f"trace_id = '{trace}'" in booked
+        assert rows(reader, booked) == []  # these tasks were made without entries
         _, document, _ = typed("explain", decision, "--format", "json")
         read = json.loads(document)
         assert [option["option"] for option in read["options"]] == ["large", "medium", "small"]
         assert read["decision_id"] == decision
-        trace = one(reader, "select trace_id from ledger.decisions where decision_id = %s::uuid", decision)
         _, listed, _ = typed("explain", trace)
         assert all(kind in listed for kind in ("route", "verify", "cache"))
 

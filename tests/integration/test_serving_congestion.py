@@ -221,10 +221,18 @@ def test_an_engine_of_which_only_a_sample_is_seen_is_not_judged(dsn: str, writer
         assert "only a sample is kept" in look_at.sentence
 
 
-def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg.Connection) -> None:
+@pytest.mark.parametrize(
+    ("waiting", "kv_share"),
+    [
+        ("vllm:num_requests_waiting", "vllm:kv_cache_usage_perc"),
+        ("vllm:num_requests_waiting", "vllm:gpu_cache_usage_perc"),
+        ("sglang:num_queue_reqs", "sglang:token_usage"),
+    ],
+)
+def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg.Connection, waiting: str, kv_share: str) -> None:
     with writer.transaction():
         tenant_id = open_tenants(writer, ["metered"])["metered"]
-    for name, values in (("vllm:num_requests_waiting", (2, 4)), ("vllm:kv_cache_usage_perc", (0.5, 0.9))):
+    for name, values in ((waiting, (2, 4)), (kv_share, (0.5, 0.9))):
         for minute, value in enumerate(values):
             writer.execute(
                 "insert into pigou.metric_point (tenant_id, name, at, series_id, kind, value, attributes, resource_id)"

@@ -128,6 +128,12 @@ def test_books_of_before_get_a_table_of_text_and_keep_what_they_have(dsn: str, o
 
 def _take_back(owner: psycopg.Connection) -> None:
     """Make of these books what the version before the table of text left."""
+    run(owner, "drop table pigou.autonomy_requirement, pigou.autonomy_breach cascade")
+    run(owner, "drop function pigou.required_confirmation(integer, text, text, timestamptz)")
+    run(owner, "drop function pigou.confirmation_rank(text), pigou.action_class_of(text)")
+    run(owner, "alter table pigou.alert_rule disable trigger alert_rule_is_append_only")
+    run(owner, "delete from pigou.alert_rule where rule = 'autonomy_breach'")
+    run(owner, "alter table pigou.alert_rule enable trigger alert_rule_is_append_only")
     run(owner, "drop table pigou.serving_hour, pigou.queue_hour cascade")
     run(owner, "drop function pigou.sum_served(), pigou.queue_edges(), pigou.as_served(jsonb, text) cascade")
     run(owner, "drop table pigou.kept_text, pigou.month_dropped cascade")

@@ -114,12 +114,12 @@ def pressure(connection: psycopg.Connection, tenant_id: int, window: Window) -> 
     points: dict[str, int] = {}
     waiting: dict[str, float] = {}
     kv: dict[str, float] = {}
-    for engine, model, name, count, mean, high, _first, _last in connection.execute(_SQL["pressure"], given).fetchall():
+    for engine, model, tells, count, mean, high in connection.execute(_SQL["pressure"], given).fetchall():
         key = " ".join(word for word in (model, engine) if word)
         points[key] = points.get(key, 0) + count
-        if name == "vllm:num_requests_waiting":
+        if tells == "waiting":
             waiting[key] = mean
-        elif name.endswith("cache_usage_perc"):
+        elif tells == "kv_share":
             kv[key] = high
     return [Pressure(key, n, waiting.get(key), kv.get(key)) for key, n in points.items()]
 

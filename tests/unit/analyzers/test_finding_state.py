@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from analyzers.findings.state import STAY_FOR, Finding, step, verdict
 from analyzers.findings.store import Refused, check
 from analyzers.modes.look import Day, Look, Place
-from analyzers.pace import PROMISED_S, pause_after, waits_at_most
+from analyzers.pace import PROMISED_S, pause_after, rounds_pause, waits_at_most
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -247,3 +247,9 @@ def test_who_waited_for_a_busy_machine_rests_for_its_work_only() -> None:
     assert pause_after(100.0, worked_s=27.0) == pytest.approx(4.6)
     assert pause_after(10.0, worked_s=1.0) == 10.0
     assert pause_after(10.0, worked_s=99.0) == pause_after(10.0), "no more was worked than it took"
+
+
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.01, 2.0), (0.5, 5.0), (1.5, 15.0), (5.0, 15.0), (300.0, 15.0)])
+def test_the_clock_does_not_rest_for_long_after_a_long_round(took_s: float, pause_s: float) -> None:
+    """Five minutes of settling what was loaded were followed by fifty in which nobody was told of anything."""
+    assert rounds_pause(took_s, interval_s=2.0) == pause_s

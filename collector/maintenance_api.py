@@ -1,0 +1,103 @@
+"""Maintenance over HTTP: times in which nothing is told of some alerts, as a deployment's script plans them before it begins.
+
+    GET  /v1/maintenance               what is planned and goes on
+    POST /v1/maintenance               plan one
+    POST /v1/maintenance/{number}/end  end one now
+
+They go through `ledger/alerts.py`, as the command line does.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import psycopg
+from fastapi import APIRouter, HTTPException, Path, Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Someone
+from ledger import alerts
+from ledger.errors import LedgerError
+
+Number = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The maintenance's number, of its tenant or of all tenants.")]
+_YEAR_S = 366 * 24 * 3600
+
+
+class MaintenanceAnswer(BaseModel):
+    """A maintenance as `ledger.maintenance` has it; `tenant`, `rule` and `subject` null: of any."""
+
+    tenant: str | None
+    maintenance_id: int
+    rule: str | None
+    subject: str | None
+    begins_at: datetime
+    ends_at: datetime
+    state: str
+    who: str
+    note: str | None
+    recorded_at: datetime
+
+
+class MaintenancesAnswer(BaseModel):
+    """Those that are not over, in the order in which they begin."""
+
+    maintenance: list[MaintenanceAnswer]
+
+
+class PlanRequest(ActRequest):
+    """Of which alerts nothing is told, and how long; `tenant` null: of all tenants. One of `until` and `for_s`."""
+
+    rule: Name | None = Field(None, description="Only alerts of this rule.")
+    subject: Name | None = Field(None, description="Only alerts about this.")
+    begins_at: AwareDatetime | None = Field(None, description="When it begins; now by default.")
+    until: AwareDatetime | None = Field(None, description="When it ends.")
+    for_s: int | None = Field(None, ge=1, le=_YEAR_S, description="Seconds from its beginning to its end.")
+
+
+def maintenance_router(dsn: str) -> APIRouter:
+    """The routes of maintenance over a database."""
+    unknown: dict[type[LedgerError], int] = {alerts.UnknownRule: 404, alerts.UnknownMaintenance: 404}
+    ask = Asking(dsn, application="pigou-maintenance", refusals=unknown | {alerts.AlertError: 409})
+    router = ask.router("/v1/maintenance", "maintenance")
+
+    def listed(connection: psycopg.Connection, tenant: str | None = None) -> MaintenancesAnswer:
+        found = alerts.list_maintenance(connection, tenant)
+        return MaintenancesAnswer(maintenance=[MaintenanceAnswer(**row) for row in found])
+
+    @router.get("", responses={503: {}})
+    async def list_maintenance(
+        tenant: Annotated[Name | None, Query(description="What is of this tenant's alerts; by default everybody's.")] = None,
+    ) -> MaintenancesAnswer:
+        """List what is planned and what goes on."""
+        return await ask(lambda connection: listed(connection, tenant))
+
+    @router.post("", responses=PROBLEMS)
+    async def plan_maintenance(asked: PlanRequest) -> MaintenancesAnswer:
+        """Plan a time in which nothing is told; a summary follows it. Answers what is planned and goes on."""
+        if (asked.until is None) == (asked.for_s is None):
+            raise HTTPException(422, "body: give one of until and for_s")
+        begins_at = asked.begins_at or datetime.now(UTC)
+        try:
+            ends_at = asked.until or begins_at + timedelta(seconds=asked.for_s or 0)
+        except OverflowError:
+            raise HTTPException(422, "body.begins_at: it would end after the last year") from None
+        window = alerts.Window(begins_at, ends_at, asked.tenant, asked.rule, asked.subject)
+
+        def work(connection: psycopg.Connection) -> MaintenancesAnswer:
+            alerts.plan_maintenance(connection, window, who=asked.who, note=asked.note)
+            return listed(connection)
+
+        return await ask(work)
+
+    @router.post("/{number}/end", responses=PROBLEMS)
+    async def end_maintenance(number: Number, asked: Someone) -> MaintenancesAnswer:
+        """End one now, whether it goes on or is planned; `tenant` as it was planned. Answers the others."""
+
+        def work(connection: psycopg.Connection) -> MaintenancesAnswer:
+            alerts.end_maintenance(connection, number, asked.tenant, who=asked.who)
+            return listed(connection)
+
+        return await ask(work)
+
+    return router
