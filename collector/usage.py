@@ -25,6 +25,8 @@ Counts: TypeAlias = dict[str, int]
 COUNT_MAX = 10**12
 
 _MODALITIES = ("audio", "image", "video")
+# What is left of a count when other modalities are taken off; of use only where the whole is not reported.
+_TEXT = frozenset({"input_text_tokens", "cache_text_read_tokens", "output_text_tokens"})
 _SIMPLE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
 _READS_BY_MODALITY = tuple(f"cache_{modality}_read_tokens" for modality in _MODALITIES)
 _WRITES_BY_LIFETIME = ("cache_write_5m_tokens", "cache_write_1h_tokens")
@@ -116,9 +118,10 @@ def read_counts(values: Mapping[str, AttributeValue], table: CountTable) -> Coun
     """The counts that a table of attribute names finds among the values.
 
     Of several names for one count the most trusted wins, so that a current name is believed before a deprecated one. An absent
-    (null) value is no count; an unreadable one is the Problem.
+    (null) value is no count; one that cannot be read is the Problem, unless a more trusted name can.
     """
     counts: Counts = {}
+    unread: list[str] = []
     for name in table.found.of(values):
         value = values[name]
         if type(value) is int and 0 <= value <= COUNT_MAX:
@@ -126,9 +129,21 @@ def read_counts(values: Mapping[str, AttributeValue], table: CountTable) -> Coun
         elif value is not None:
             count = read_count(value)
             if count is None:
-                return Problem("read", "count_unreadable", f"{name} is {_shown(value)}, not a whole number of tokens")
-            counts[table[name][1]] = count
+                unread.append(name)
+            else:
+                counts[table[name][1]] = count
+    for name in unread:
+        if not _has_better(name, values, table):
+            detail = f"{name} is {_shown(values[name])}, no whole number from 0 to {COUNT_MAX:,}"
+            return Problem("read", "count_unreadable", detail)
     return counts
+
+
+def _has_better(name: str, values: Mapping[str, AttributeValue], table: CountTable) -> bool:
+    """Whether a more trusted name has the same count, and can be read."""
+    preference, count = table[name]
+    better = [other for other in table.found.of(values) if table[other][1] == count and table[other][0] < preference]
+    return any(read_count(values[other]) is not None for other in better)
 
 
 def count_table(**names: str | tuple[str, ...]) -> CountTable:
@@ -146,6 +161,8 @@ def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = Fa
         return Problem("read", "usage_missing", "the call reports no usage")
     if counts.keys() <= _SIMPLE:
         return _simple_leaves(counts, is_embedding)
+    if not _TEXT.isdisjoint(counts):
+        return to_leaves(_with_wholes(counts), convention, is_embedding=is_embedding)
     candidates = _candidates(counts, convention)
     readings = [_leaves_under(counts, candidate) for candidate in candidates]
     fits = [reading for reading in readings if isinstance(reading, Leaves)]
@@ -175,6 +192,19 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
         quantities["output_tokens"] = made
     whole = used is not None and (made is not None or is_embedding)
     return Leaves(quantities, used, made, "explicit" if whole else "low")
+
+
+def _with_wholes(counts: Counts) -> Counts:
+    """The counts without those of text, and with the wholes that these and the other modalities add up to, if not reported."""
+    whole = {name: count for name, count in counts.items() if name not in _TEXT}
+    for total, text, others in (
+        ("input_tokens", "input_text_tokens", [f"input_{modality}_tokens" for modality in _MODALITIES]),
+        ("cache_read_tokens", "cache_text_read_tokens", _READS_BY_MODALITY),
+        ("output_tokens", "output_text_tokens", [f"output_{modality}_tokens" for modality in _MODALITIES]),
+    ):
+        if text in counts and total not in counts:
+            whole[total] = counts[text] + sum([counts.get(other, 0) for other in others])
+    return whole
 
 
 def _candidates(counts: Counts, convention: Convention) -> Sequence[Convention]:

@@ -11,12 +11,13 @@ import pytest
 
 from collector.dialects import dialect_of, dialects
 from tests.unit.collector.emitters import BEEAI, CASES, CHAT, USED, Case, log
+from tests.unit.collector.emitters_mixed import MIXED_CASES
 from tests.unit.collector.emitters_of_agents import AGENT_CASES
 from tests.unit.collector.test_usage import counts
 from tests.unit.collector.traffic import call, reading, record
 
 
-@pytest.mark.parametrize("case", CASES + AGENT_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES + AGENT_CASES + MIXED_CASES, ids=lambda case: case.name)
 def test_calls(case: Case) -> None:
     found = reading(case.attributes, **case.given)
     assert (found.dialect, found.role) == (case.dialect, "call")
@@ -40,6 +41,7 @@ OI = {"llm.token_count.prompt": 10, "llm.token_count.completion": 5}
         ({**CHAT, "gen_ai.operation.name": "invoke_agent"}, {}, "agent"),
         ({**CHAT, **USED, "gen_ai.operation.name": "fetch_response"}, {}, "control"),
         ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "run_tests"}, {}, "tool"),
+        ({"gen_ai.operation.name": "upsert_memory"}, {}, "tool"),
         ({"gen_ai.tool.name": "ByeTool"}, {"scope": "ai.koog"}, "tool"),
         ({**CHAT}, {"status": 2}, "plain"),
         ({**CHAT, "error.type": "openai.NotFoundError"}, {"status": 2}, "plain"),

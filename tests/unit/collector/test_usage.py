@@ -158,10 +158,12 @@ def test_the_current_name_is_believed_before_the_deprecated() -> None:
     table = count_table(input_tokens=("now", "before"), output_tokens="out")
     assert read_counts({"before": 1, "now": 2, "out": 3, "other": "x"}, table) == {"input_tokens": 2, "output_tokens": 3}
     assert read_counts({"before": 1, "now": None}, table) == {"input_tokens": 1}
+    assert read_counts({"before": "n/a", "now": 2}, table) == {"input_tokens": 2}
+    assert isinstance(read_counts({"before": 1, "now": "n/a"}, table), Problem), "what the current name says is not known"
 
 
 def test_an_unreadable_count_is_named() -> None:
     problem = read_counts({"now": -4}, count_table(input_tokens="now"))
     assert isinstance(problem, Problem)
     assert (problem.code, problem.stage) == ("count_unreadable", "read")
-    assert "now is -4" in problem.detail
+    assert problem.detail == "now is -4, no whole number from 0 to 1,000,000,000,000"
