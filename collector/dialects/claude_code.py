@@ -39,6 +39,7 @@ def read(record: Record) -> Reading:
     facts = shared.facts_of(record)
     facts.setdefault("agent", "claude-code")
     facts.setdefault("provider", "anthropic")
+    facts["request"] = record.attributes.get("request_id")
     if record.attributes.get("speed") == "fast":
         facts["tier"] = "fast"
     read = shared.reading(facts, NAME)

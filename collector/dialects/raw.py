@@ -22,7 +22,7 @@ SCOPES: tuple[str, ...] = ()
 _PREFIXES = ("", "usage.", "llm.usage.", "response.usage.", "llm.response.usage.", "openai.usage.", "anthropic.usage.")
 _MARKERS = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_token_count")
 _MARKED = frozenset(prefix + marker for prefix in _PREFIXES for marker in _MARKERS)
-_OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata")
+_OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata", "mlflow.chat.tokenUsage")
 MARKERS = _MARKED | frozenset(_OBJECTS)
 
 

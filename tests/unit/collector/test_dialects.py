@@ -149,7 +149,8 @@ def test_more_detail_is_stronger_and_then_nearness_to_the_caller() -> None:
     server = call({**USED, "gen_ai.latency.e2e": 1.0})
     detailed = call({**CHAT, **USED, "litellm.call_id": "c", "gen_ai.usage.cache_read.input_tokens": 60})
     unreadable = call({**CHAT, **USED, "gen_ai.usage.cache_read.input_tokens": "many"})
-    order = [detailed, sdk, gateway, server, unreadable]
+    tiered = call({**CHAT, **USED, "litellm.call_id": "c", "openai.response.service_tier": "batch"})
+    order = [detailed, tiered, sdk, gateway, server, unreadable]
     assert order == sorted(order, key=lambda one: one.strength, reverse=True)
     assert len({one.strength for one in order}) == len(order)
 
@@ -158,6 +159,16 @@ def test_ollamas_three_digit_ids_are_no_identity() -> None:
     ollama = {**CHAT, **USED, "gen_ai.response.id": "chatcmpl-123", "server.port": 11434}
     assert call(ollama).keys == ()
     assert call({**ollama, "server.port": 443}).keys == ("response:chatcmpl-123",)
+
+
+def test_what_stands_for_no_id_is_no_identity() -> None:
+    for nothing in ("None", "null", "undefined"):
+        found = call({**CHAT, **USED, "gen_ai.response.id": nothing, "gen_ai.request.id": nothing, "litellm.call_id": nothing})
+        assert (found.keys, found.response_id) == ((), None)
+
+
+def test_an_applications_request_is_not_a_calls() -> None:
+    assert call({**CHAT, **USED, "request_id": "web-1"}).keys == ()
 
 
 def test_the_scope_decides_before_the_keys() -> None:
