@@ -25,6 +25,7 @@ Counts: TypeAlias = dict[str, int]
 COUNT_MAX = 10**12
 
 _MODALITIES = ("audio", "image", "video")
+_NO_USAGE = "the call reports no usage; of a streamed one many providers want to be asked for it (OpenAI: stream_options.include_usage)"
 # What is left of a count when other modalities are taken off; of use only where the whole is not reported.
 _TEXT = frozenset({"input_text_tokens", "cache_text_read_tokens", "output_text_tokens"})
 _SIMPLE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
@@ -158,7 +159,7 @@ def count_table(**names: str | tuple[str, ...]) -> CountTable:
 def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = False) -> Leaves | Problem:
     """Disjoint leaves of one call. A Problem when nothing was reported, or when the counts contradict each other."""
     if not counts:
-        return Problem("read", "usage_missing", "the call reports no usage")
+        return Problem("read", "usage_missing", _NO_USAGE)
     if counts.keys() <= _SIMPLE:
         return _simple_leaves(counts, is_embedding)
     if not _TEXT.isdisjoint(counts):

@@ -239,12 +239,9 @@ def _keys(record: Record, facts: Facts, response: str | None) -> tuple[str, ...]
     keys: list[str] = []
     if response is not None and not _is_weak(record, response):
         keys.append("response:" + response)
-    gateway = _identity(facts.get("gateway"))
-    if gateway is not None:
-        keys.append("gateway:" + gateway)
-    request = _identity(facts.get("request"))
-    if request is not None:
-        keys.append("request:" + request)
+    for fact in ("gateway", "request"):
+        if fact in facts and (told := _identity(facts[fact])) is not None:
+            keys.append(f"{fact}:{told}")
     return tuple(keys)
 
 
