@@ -25,7 +25,7 @@ Counts: TypeAlias = dict[str, int]
 COUNT_MAX = 10**12
 
 _MODALITIES = ("audio", "image", "video")
-_NO_USAGE = "the call reports no usage; of a streamed one many providers want to be asked for it (OpenAI: stream_options.include_usage)"
+_NO_USAGE = "the call reports no usage; that of a streamed one may have to be asked for (OpenAI: stream_options.include_usage)"
 # What is left of a count when other modalities are taken off; of use only where the whole is not reported.
 _TEXT = frozenset({"input_text_tokens", "cache_text_read_tokens", "output_text_tokens"})
 _SIMPLE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
@@ -119,10 +119,9 @@ def read_counts(values: Mapping[str, AttributeValue], table: CountTable) -> Coun
     """The counts that a table of attribute names finds among the values.
 
     Of several names for one count the most trusted wins, so that a current name is believed before a deprecated one. An absent
-    (null) value is no count; one that cannot be read is the Problem, unless a more trusted name can.
+    (null) value is no count; an unreadable one is the Problem.
     """
     counts: Counts = {}
-    unread: list[str] = []
     for name in table.found.of(values):
         value = values[name]
         if type(value) is int and 0 <= value <= COUNT_MAX:
@@ -130,21 +129,9 @@ def read_counts(values: Mapping[str, AttributeValue], table: CountTable) -> Coun
         elif value is not None:
             count = read_count(value)
             if count is None:
-                unread.append(name)
-            else:
-                counts[table[name][1]] = count
-    for name in unread:
-        if not _has_better(name, values, table):
-            detail = f"{name} is {_shown(values[name])}, no whole number from 0 to {COUNT_MAX:,}"
-            return Problem("read", "count_unreadable", detail)
+                return Problem("read", "count_unreadable", f"{name} is {_shown(value)}, no whole number from 0 to {COUNT_MAX:,}")
+            counts[table[name][1]] = count
     return counts
-
-
-def _has_better(name: str, values: Mapping[str, AttributeValue], table: CountTable) -> bool:
-    """Whether a more trusted name has the same count, and can be read."""
-    preference, count = table[name]
-    better = [other for other in table.found.of(values) if table[other][1] == count and table[other][0] < preference]
-    return any(read_count(values[other]) is not None for other in better)
 
 
 def count_table(**names: str | tuple[str, ...]) -> CountTable:

@@ -239,9 +239,10 @@ def _keys(record: Record, facts: Facts, response: str | None) -> tuple[str, ...]
     keys: list[str] = []
     if response is not None and not _is_weak(record, response):
         keys.append("response:" + response)
-    for fact in ("gateway", "request"):
-        if fact in facts and (told := _identity(facts[fact])) is not None:
-            keys.append(f"{fact}:{told}")
+    if "gateway" in facts and (gateway := _identity(facts["gateway"])) is not None:
+        keys.append("gateway:" + gateway)
+    if "request" in facts and (request := _identity(facts["request"])) is not None:
+        keys.append("request:" + request)
     return tuple(keys)
 
 

@@ -47,12 +47,6 @@ MIXED_CASES: list[Case] = [
         "input=10 read=40 audio=30 audio_read=20 output=50",
     ),
     Case(
-        "otel, a deprecated name that nothing can be read from",
-        {**CHAT, **USED, "gen_ai.usage.prompt_tokens": "n/a"},
-        "otel_genai",
-        "input=100 output=50",
-    ),
-    Case(
         "otel's context, the provider's own counts",
         {**CONTEXT, "prompt_tokens": 100, "completion_tokens": 50},
         "otel_genai",
