@@ -123,7 +123,9 @@ def check_marked(call: Call, marked: Mapping[str, int], values: Mapping[str, Any
         assert set(used.values()) <= {1, -1}, f"{leaf} holds a count twice"
 
 
-ALL_CASES = [case for case in (*CASES, *AGENT_CASES, *MIXED_CASES) if not (case.attributes.keys() & set(CARRIERS)) and case.leaves]
+ALL_CASES = [
+    case for case in (*CASES, *AGENT_CASES, *MIXED_CASES) if not (case.attributes.keys() & set(CARRIERS)) and case.leaves
+]
 
 
 def _table(case: Case) -> dict[str, tuple[int, str]]:

@@ -9,7 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.books import agent, chat, export, plain, price, rows
 from tests.desk import book
 
-COMPARED = "select input_difference, output_difference, booked_calls, status from ledger.control_totals order by trace_id, span_id"
+COMPARED = "select input_difference, output_difference, booked_calls, status from ledger.control_totals order by span_id"
 
 
 def fetched(trace: int, span: int, response: str, tokens: int = 100) -> Span:
