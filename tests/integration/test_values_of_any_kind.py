@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -37,12 +39,12 @@ def test_no_value_stops_what_is_made_of_the_others(dsn: str, writer: psycopg.Con
 def _trace(number: int, name: str, value: Value) -> list[Span]:
     """A task that is routed, served and learned from, every span of which says this."""
     at = number * 20.0
-    said = {name: value}
-    route = {"candidates": ["a", "m1"], "chosen": "m1", "propensity": 0.9, "predicted_quality": [0.5, 0.7]}
+    said: dict[str, Any] = {name: value}
+    route: dict[str, Any] = {"candidates": ["a", "m1"], "chosen": "m1", "propensity": 0.9, "predicted_quality": [0.5, 0.7]}
     stated = {f"allocation__route__{key}": told for key, told in route.items()}
-    engine = {"allocation__engine": "e1", "allocation__use": "decode", "gen_ai__usage__prompt_tokens": 100}
+    engine: dict[str, Any] = {"allocation__engine": "e1", "allocation__use": "decode", "gen_ai__usage__prompt_tokens": 100}
     engine |= {f"allocation__engine__{key}": 0.1 for key in ("queue_s", "prefill_s", "decode_s")}
-    update = {"allocation__policy__version": number - 3, "allocation__policy__trained_version": number}
+    update: dict[str, Any] = {"allocation__policy__version": number - 3, "allocation__policy__trained_version": number}
     update |= {"allocation__use": "update", "allocation__training__gain": 0.1}
     return [
         agent(number, 1, at=at, task="fix", **said),
