@@ -41,7 +41,7 @@ def _trace(number: int, name: str, value: Value) -> list[Span]:
     at = number * 20.0
     said: dict[str, Any] = {name: value}
     route: dict[str, Any] = {"candidates": ["a", "m1"], "chosen": "m1", "propensity": 0.9, "predicted_quality": [0.5, 0.7]}
-    stated = {f"allocation__route__{key}": told for key, told in route.items()}
+    stated: dict[str, Any] = {f"allocation__route__{key}": told for key, told in route.items()}
     engine: dict[str, Any] = {"allocation__engine": "e1", "allocation__use": "decode", "gen_ai__usage__prompt_tokens": 100}
     engine |= {f"allocation__engine__{key}": 0.1 for key in ("queue_s", "prefill_s", "decode_s")}
     update: dict[str, Any] = {"allocation__policy__version": number - 3, "allocation__policy__trained_version": number}
