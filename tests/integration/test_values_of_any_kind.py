@@ -41,14 +41,14 @@ def _trace(number: int, name: str, value: Value) -> list[Span]:
     at = number * 20.0
     said: dict[str, Any] = {name: value}
     route: dict[str, Any] = {"candidates": ["a", "m1"], "chosen": "m1", "propensity": 0.9, "predicted_quality": [0.5, 0.7]}
-    stated: dict[str, Any] = {f"allocation__route__{key}": told for key, told in route.items()}
+    stated: dict[str, Any] = {f"allocation__route__{key}": told for key, told in route.items()} | {"allocation__use": "route"}
     engine: dict[str, Any] = {"allocation__engine": "e1", "allocation__use": "decode", "gen_ai__usage__prompt_tokens": 100}
     engine |= {f"allocation__engine__{key}": 0.1 for key in ("queue_s", "prefill_s", "decode_s")}
     update: dict[str, Any] = {"allocation__policy__version": number - 3, "allocation__policy__trained_version": number}
     update |= {"allocation__use": "update", "allocation__training__gain": 0.1}
     return [
         agent(number, 1, at=at, task="fix", **said),
-        plain(number, 2, 1, name="route", at=at, **{"allocation__use": "route", **stated, **said}),
+        plain(number, 2, 1, name="route", at=at, **{**stated, **said}),
         chat(number, 3, 1, at=at + 1, id=f"r{number}", **said),
         plain(number, 4, 3, name="llm_request", at=at + 1, **{**engine, **said}),
         plain(number, 5, 1, name="execute_tool run_tests", at=at + 3, gen_ai__tool__name="run_tests", **said),
