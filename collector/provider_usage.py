@@ -38,8 +38,13 @@ _CHAT = count_table(
         "prompt_cache_hit_tokens",
         "cached_tokens",
         "cached_prompt_text_tokens",
+        "cache_read_tokens",
     ),
-    cache_write_tokens=("prompt_tokens_details.cache_write_tokens", "prompt_tokens_details.cache_creation_tokens"),
+    cache_write_tokens=(
+        "prompt_tokens_details.cache_write_tokens",
+        "prompt_tokens_details.cache_creation_tokens",
+        "cache_write_tokens",
+    ),
     output_reasoning_tokens=("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
     input_audio_tokens="prompt_tokens_details.audio_tokens",
     output_audio_tokens="completion_tokens_details.audio_tokens",
@@ -69,9 +74,15 @@ _RESPONSES = count_table(
     input_tokens="input_tokens",
     output_tokens="output_tokens",
     total_tokens="total_tokens",
-    cache_read_tokens=("input_tokens_details.cached_tokens", "input_tokens_details.cache_read_input_tokens"),
-    cache_write_tokens="input_tokens_details.cache_write_tokens",
-    output_reasoning_tokens="output_tokens_details.reasoning_tokens",
+    cache_read_tokens=(
+        "input_tokens_details.cached_tokens",
+        "input_tokens_details.cache_read_input_tokens",
+        "cached_input_tokens",
+        "cached_tokens",
+        "cache_read_tokens",
+    ),
+    cache_write_tokens=("input_tokens_details.cache_write_tokens", "cache_write_tokens"),
+    output_reasoning_tokens=("output_tokens_details.reasoning_tokens", "reasoning_output_tokens", "reasoning_tokens"),
     input_image_tokens="input_tokens_details.image_tokens",
     output_image_tokens="output_tokens_details.image_tokens",
     web_searches="tool_calls_details.search_web.invocation",
@@ -92,8 +103,8 @@ _REALTIME = count_table(
 _ANTHROPIC = count_table(
     input_tokens="input_tokens",
     output_tokens="output_tokens",
-    cache_read_tokens="cache_read_input_tokens",
-    cache_write_tokens="cache_creation_input_tokens",
+    cache_read_tokens=("cache_read_input_tokens", "cache_read_tokens"),
+    cache_write_tokens=("cache_creation_input_tokens", "cache_creation_tokens"),
     cache_write_5m_tokens="cache_creation.ephemeral_5m_input_tokens",
     cache_write_1h_tokens="cache_creation.ephemeral_1h_input_tokens",
     output_reasoning_tokens="output_tokens_details.thinking_tokens",
@@ -190,6 +201,9 @@ _ROOTS = (
     ("tokenUsage",),
 )
 _DEPTH_MAX = 6
+_ANTHROPIC_ALONE = frozenset(
+    {"cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation_tokens", "cache_creation", "server_tool_use"}
+)
 
 
 def leaves_of(usage_body: Mapping[str, AttributeValue], flavor: str) -> Leaves | Problem:
@@ -234,7 +248,7 @@ def flavor_of(usage: Mapping[str, AttributeValue]) -> str | None:
     if "input_tokens" in keys:
         if keys & {"input_token_details", "output_token_details"}:
             return "openai_realtime"
-        if keys & {"cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation", "server_tool_use"}:
+        if keys & _ANTHROPIC_ALONE:
             return "anthropic"
         return "openai_responses"
     return None

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
+from collector.dialects.shared import text_of
 from collector.record import (
     Attributes,
     AttributeValue,
@@ -26,7 +27,6 @@ from ledger.ready import ready
 from ledger.resolve import member_of, resolve
 
 TENANT_ATTRIBUTE = "tenant.id"
-_TENANT_LENGTH_MAX = 200
 _NAME_LENGTH_MAX = 2000
 # What stands in an index may not exceed a third of its page (2,704 bytes).
 _INDEXED_LENGTH_MAX = 500
@@ -113,8 +113,12 @@ class Staging:
     def _tenant(self, attributes: Attributes, resource: Resource) -> str:
         if self._credential_tenant is not None:
             return self._credential_tenant
-        named = attributes.get(TENANT_ATTRIBUTE) or resource.attributes.get(TENANT_ATTRIBUTE)
-        return named[:_TENANT_LENGTH_MAX] if isinstance(named, str) else self._default
+        named = attributes.get(TENANT_ATTRIBUTE)
+        if named is None or named == "":
+            named = resource.attributes.get(TENANT_ATTRIBUTE)
+        if named is None:
+            return self._default
+        return grouped(text_of(named) or text_of(resource.attributes.get(TENANT_ATTRIBUTE))) or self._default
 
     def _resource(self, resource: Resource) -> tuple[str, str]:
         known = self._resources.get(id(resource))

@@ -25,6 +25,9 @@ Counts: TypeAlias = dict[str, int]
 COUNT_MAX = 10**12
 
 _MODALITIES = ("audio", "image", "video")
+_NO_USAGE = "the call reports no usage; that of a streamed one may have to be asked for (OpenAI: stream_options.include_usage)"
+# What is left of a count when other modalities are taken off; of use only where the whole is not reported.
+_TEXT = frozenset({"input_text_tokens", "cache_text_read_tokens", "output_text_tokens"})
 _SIMPLE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
 _READS_BY_MODALITY = tuple(f"cache_{modality}_read_tokens" for modality in _MODALITIES)
 _WRITES_BY_LIFETIME = ("cache_write_5m_tokens", "cache_write_1h_tokens")
@@ -126,7 +129,7 @@ def read_counts(values: Mapping[str, AttributeValue], table: CountTable) -> Coun
         elif value is not None:
             count = read_count(value)
             if count is None:
-                return Problem("read", "count_unreadable", f"{name} is {_shown(value)}, not a whole number of tokens")
+                return Problem("read", "count_unreadable", f"{name} is {_shown(value)}, no whole number from 0 to {COUNT_MAX:,}")
             counts[table[name][1]] = count
     return counts
 
@@ -143,9 +146,11 @@ def count_table(**names: str | tuple[str, ...]) -> CountTable:
 def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = False) -> Leaves | Problem:
     """Disjoint leaves of one call. A Problem when nothing was reported, or when the counts contradict each other."""
     if not counts:
-        return Problem("read", "usage_missing", "the call reports no usage")
+        return Problem("read", "usage_missing", _NO_USAGE)
     if counts.keys() <= _SIMPLE:
         return _simple_leaves(counts, is_embedding)
+    if not _TEXT.isdisjoint(counts):
+        return to_leaves(_with_wholes(counts), convention, is_embedding=is_embedding)
     candidates = _candidates(counts, convention)
     readings = [_leaves_under(counts, candidate) for candidate in candidates]
     fits = [reading for reading in readings if isinstance(reading, Leaves)]
@@ -175,6 +180,19 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
         quantities["output_tokens"] = made
     whole = used is not None and (made is not None or is_embedding)
     return Leaves(quantities, used, made, "explicit" if whole else "low")
+
+
+def _with_wholes(counts: Counts) -> Counts:
+    """The counts without those of text, and with the wholes that these and the other modalities add up to, if not reported."""
+    whole = {name: count for name, count in counts.items() if name not in _TEXT}
+    for total, text, others in (
+        ("input_tokens", "input_text_tokens", [f"input_{modality}_tokens" for modality in _MODALITIES]),
+        ("cache_read_tokens", "cache_text_read_tokens", _READS_BY_MODALITY),
+        ("output_tokens", "output_text_tokens", [f"output_{modality}_tokens" for modality in _MODALITIES]),
+    ):
+        if text in counts and total not in counts:
+            whole[total] = counts[text] + sum([counts.get(other, 0) for other in others])
+    return whole
 
 
 def _candidates(counts: Counts, convention: Convention) -> Sequence[Convention]:

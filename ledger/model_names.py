@@ -188,12 +188,18 @@ def _prefixes(model: str) -> Iterator[tuple[str, Provider, str]]:
 
 
 def _by_model(model: str, *, anyone: bool) -> RateName | None:
-    """The seller whose naming rule the model fits. A gateway we do not know may serve open weights itself, at its own price."""
+    """The seller whose naming rule the model fits, else the only seller of closed models that lists it.
+
+    A gateway we do not know may serve open weights itself, at its own price.
+    """
     for name in _spellings(model):
         for seller in providers:
             if seller.model_match is not None and seller.model_match.is_match(name):
                 trusted = _is_closed(seller, name) or (anyone and seller.id not in _CLOSED)
                 return _sold_by(seller, name) if trusted else None
+        owners = [seller for seller in providers if _is_closed(seller, name) and seller.find_model(name, all_providers=providers)]
+        if len(owners) == 1:
+            return _sold_by(owners[0], name)
     return None
 
 

@@ -162,9 +162,28 @@ def _nesting(calls: Mapping[Key, Member], inside: Mapping[Key, list[Key]]) -> tu
 
 
 def _told_apart(outer: Member, inner: Member) -> bool:
-    """Two calls that both carry a response id, and a different one, are two calls even when nested."""
-    a, b = _evidence(outer).response_id, _evidence(inner).response_id
-    return bool(a and b) and a != b
+    """Two calls that both carry a response id, and a different one, are two calls even when nested.
+
+    So are an answer and an embedding inside it: that has no output, and another input.
+    """
+    a, b = _evidence(outer), _evidence(inner)
+    if a.response_id and b.response_id:
+        return a.response_id != b.response_id
+    return _output(a) > 0 and b.readable and not any(map(_is_output, b.usage)) and _input(b) not in (_input(a), 0)
+
+
+def _is_output(leaf: str) -> bool:
+    return leaf.startswith("output_")
+
+
+def _output(call: Evidence) -> int:
+    return sum([count for leaf, count in call.usage.items() if _is_output(leaf)])
+
+
+def _input(call: Evidence) -> int:
+    return sum(
+        [count for leaf, count in call.usage.items() if leaf.startswith(("input_", "cache_")) and leaf.endswith("_tokens")]
+    )
 
 
 def _repeats(outer: Member, inner: Member) -> bool:

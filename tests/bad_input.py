@@ -54,6 +54,7 @@ REFUSED = {
     "a span id of zeros": Case(_changed(span_id=bytes(8)), "bad_span_id"),
     "a parent id of wrong length": Case(_changed(parent_span_id=b"\1\2"), "bad_parent_id"),
     "no start": Case(_changed(start_time_unix_nano=0), "missing_time"),
+    "a start in milliseconds": Case(_changed(start_time_unix_nano=1_793_610_000_000), "bad_time"),
     "a start in the year 2500": Case(_changed(start_time_unix_nano=16_725_225_600 * 10**9), "bad_time"),
     "lists inside lists": Case(_nested(40), "too_deep"),
     "seventy thousand values": Case(_many_values, "too_many_values"),

@@ -30,7 +30,8 @@ select %(tenant_id)s, coalesce(c.copy_of_trace_id, r.trace_id) as call_trace_id,
               nullif(coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0), 0)::float8 as output_tokens,
               max(v.number) filter (where v.name = 'kv_tokens') as kv_tokens, max(v.number) filter (where v.name = 'prefill_s') as prefill_s,
               max(v.number) filter (where v.name = 'decode_s') as decode_s
-         from (select n.name, case when jsonb_typeof(n.said) = 'number' then (n.said#>>'{}')::float8 end as number
+         from (select n.name, case when jsonb_typeof(n.said) = 'number' and abs(n.said::numeric) <= 1e12
+                                   then n.said::float8 end as number
                  from (values ('prefill_s', coalesce(r.attributes->'allocation.engine.prefill_s',
                                                      r.attributes->'gen_ai.latency.time_in_model_prefill')),
                               ('decode_s', coalesce(r.attributes->'allocation.engine.decode_s',

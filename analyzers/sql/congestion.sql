@@ -30,7 +30,8 @@ select r.trace_id, r.span_id, coalesce(k.task_class, r.task_class, ''), extract(
               max(v.number) filter (where v.name = 'batch') as batch, max(v.number) filter (where v.name = 'proposed') as proposed,
               max(v.number) filter (where v.name = 'accepted') as accepted,
               nullif(coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0), 0) as output_tokens
-         from (select n.name, case when jsonb_typeof(n.said) = 'number' then (n.said#>>'{}')::float8 end as number
+         from (select n.name, case when jsonb_typeof(n.said) = 'number' and abs(n.said::numeric) <= 1e12
+                                   then n.said::float8 end as number
                  from (values ('queue_s', coalesce(r.attributes->'allocation.engine.queue_s', r.attributes->'gen_ai.latency.time_in_queue')),
                               ('prefill_s', coalesce(r.attributes->'allocation.engine.prefill_s',
                                                      r.attributes->'gen_ai.latency.time_in_model_prefill')),

@@ -110,11 +110,11 @@ select t.trace_id, t.root_span_id, t.started_at, t.ended_at, t.task_class, t.age
           and u.use is distinct from 'route' and u.operation not like 'embed%%'
         order by (u.agent is distinct from t.agent and t.agent is not null), u.started_at, u.span_id limit 1) f on true
   left join lateral (
-       select (s.predicted->>(p.place::integer - 1))::double precision as predicted_quality
+       select pigou.number_of(s.predicted->(p.place::integer - 1), 1)::double precision as predicted_quality
          from span s
         cross join lateral jsonb_array_elements_text(s.candidates) with ordinality p (option, place)
         where s.trace_id = t.trace_id and jsonb_typeof(s.candidates) = 'array' and jsonb_typeof(s.predicted) = 'array'
-          and p.option = s.route_chosen and jsonb_typeof(s.predicted->(p.place::integer - 1)) = 'number'
+          and p.option = s.route_chosen and pigou.number_of(s.predicted->(p.place::integer - 1), 1) is not null
         order by s.started_at limit 1) q on true
 
 -- name: index_context

@@ -40,8 +40,9 @@ select 'update', 'capital', s.trace_id, s.span_id, s.started_at, '',
             when s.staleness < 8 then '4-7' else '8+' end,
        array['0', '1', '2-3', '4-7', '8+'], null, null, null, array[s.trained], array['version'], null,
        '{"chosen": "trained version less the version that generated"}'
-  from (select b.trace_id, b.span_id, b.started_at, (b.trained_version#>>'{}')::double precision as trained,
-               (b.trained_version#>>'{}')::double precision - (b.policy_version#>>'{}')::double precision as staleness
+  from (select b.trace_id, b.span_id, b.started_at, v.trained, v.trained - v.generated as staleness
           from span b
-         where jsonb_typeof(b.policy_version) = 'number' and jsonb_typeof(b.trained_version) = 'number') s
+         cross join lateral (
+               select pigou.number_of(b.trained_version, 1e15)::double precision as trained,
+                      pigou.number_of(b.policy_version, 1e15)::double precision as generated) v) s
  where s.staleness >= 0

@@ -9,7 +9,7 @@ with stated as (
      where jsonb_typeof(s.candidates) = 'array' and s.route_chosen is not null
 )
 select 'route', 'demand', s.trace_id, s.span_id, s.started_at, '', s.route_chosen, m.options,
-       case when p.propensity > 0 and p.propensity <= 1 then p.propensity end, p.propensities, m.predicted,
+       nullif(p.propensity, 0), p.propensities, m.predicted,
        array[ln(1 + f.prompt_tokens)::double precision, -cos(2 * pi() * extract(epoch from s.started_at)::double precision / 86400),
              e.retries::double precision, (select avg(q) from unnest(m.predicted) q)],
        array['log_prompt_tokens', 'daytime', 'retries', 'predicted_quality'], f.cost_usd,
@@ -23,9 +23,8 @@ select 'route', 'demand', s.trace_id, s.span_id, s.started_at, '', s.route_chose
               case when count(o.propensity) > 0 then array_agg(o.propensity order by o.option) end as propensities,
               bool_and(o.is_stated) as is_among
          from (select distinct on (c.option) c.option, c.is_stated,
-                      case when jsonb_typeof(s.predicted->c.place) = 'number' then (s.predicted->>c.place)::double precision end as predicted,
-                      case when jsonb_typeof(s.route_propensity->c.place) = 'number'
-                           then (s.route_propensity->>c.place)::double precision end as propensity
+                      pigou.number_of(s.predicted->c.place, 1)::double precision as predicted,
+                      pigou.number_of(s.route_propensity->c.place, 1)::double precision as propensity
                  from (select e.option, e.place::integer - 1 as place, true as is_stated
                          from jsonb_array_elements_text(s.candidates) with ordinality e (option, place)
                        union all
@@ -33,8 +32,8 @@ select 'route', 'demand', s.trace_id, s.span_id, s.started_at, '', s.route_chose
                 where c.option is not null
                 order by c.option, c.is_stated desc, c.place) o) m
  cross join lateral (
-       select case jsonb_typeof(s.route_propensity) when 'number' then (s.route_propensity#>>'{}')::double precision
-                   when 'array' then m.propensities[array_position(m.options, s.route_chosen)] end as propensity,
+       select case when jsonb_typeof(s.route_propensity) = 'array' then m.propensities[array_position(m.options, s.route_chosen)]
+                   else pigou.number_of(s.route_propensity, 1)::double precision end as propensity,
               case when jsonb_typeof(s.route_propensity) = 'array' and not m.propensities && array[null::double precision]
                    then m.propensities end as propensities) p
   left join lateral (

@@ -6,10 +6,8 @@ select 'serve', 'supply', s.trace_id, s.span_id, s.started_at, s.subject,
        array[ln(1 + s.prompt_tokens), s.batch, s.queue_s, -cos(2 * pi() * extract(epoch from s.started_at)::double precision / 86400)],
        array['log_prompt_tokens', 'batch', 'queue_s', 'daytime'], s.cost_usd, '{}'
   from (select b.trace_id, b.span_id, b.started_at, b.engine, coalesce(c.model, '') as subject, c.cost_usd,
-               case when jsonb_typeof(b.proposed) = 'number' then (b.proposed#>>'{}')::double precision end as proposed,
-               case when jsonb_typeof(b.prompt_tokens) = 'number' then (b.prompt_tokens#>>'{}')::double precision end as prompt_tokens,
-               case when jsonb_typeof(b.batch) = 'number' then (b.batch#>>'{}')::double precision end as batch,
-               case when jsonb_typeof(b.queue_s) = 'number' then (b.queue_s#>>'{}')::double precision end as queue_s
+               pigou.number_of(b.proposed, 1e12) as proposed, pigou.number_of(b.prompt_tokens, 1e12)::double precision as prompt_tokens,
+               pigou.number_of(b.batch, 1e12)::double precision as batch, pigou.number_of(b.queue_s, 1e12)::double precision as queue_s
           from span b
           left join pigou.call c on c.tenant_id = %(tenant_id)s and c.trace_id = b.trace_id and c.span_id = b.span_id
                 and c.started_at = b.started_at

@@ -12,8 +12,9 @@ select distinct k.tenant_id, k.trace_id
  order by k.tenant_id, k.trace_id
 
 -- name: reconcile
--- The control totals of some traces of a tenant, compared with what was booked below them. A duplicate below a parent counts as the
--- copy that was booked for it, wherever that stands; each booked call counts once.
+-- The control totals of some traces of a tenant, compared with what was booked below them, and that of a response which was fetched with
+-- the call that it answers. A duplicate below a parent counts as the copy that was booked for it, wherever that stands; each booked call
+-- counts once.
 with recursive shape as materialized (
     select trace_id, span_id, parent_span_id
       from pigou.record where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s) and parent_span_id is not null
@@ -32,9 +33,20 @@ reported as materialized (
     select trace_id, span_id, coalesce(copy_of_trace_id, trace_id) as call_trace_id, coalesce(copy_of_span_id, span_id) as call_span_id
       from pigou.call where tenant_id = %(tenant_id)s and trace_id = any(%(trace_ids)s)
 ),
+fetched as (
+    select t.trace_id, t.span_id, t.started_at, 'response:' || (r.attributes->>'gen_ai.response.id') as key
+      from control t
+      join pigou.record r on r.tenant_id = %(tenant_id)s and r.trace_id = t.trace_id and r.span_id = t.span_id and r.started_at = t.started_at
+     where r.attributes->>'gen_ai.operation.name' = 'fetch_response'
+),
 booked as (
-    select distinct b.trace_id, b.control_id, b.started_at, c.call_trace_id, c.call_span_id
+    select b.trace_id, b.control_id, b.started_at, c.call_trace_id, c.call_span_id
       from below b join reported c on c.trace_id = b.trace_id and c.span_id = b.span_id
+    union
+    select f.trace_id, f.span_id, f.started_at, coalesce(c.copy_of_trace_id, c.trace_id), coalesce(c.copy_of_span_id, c.span_id)
+      from fetched f
+      join pigou.call_key k on k.tenant_id = %(tenant_id)s and hashtext(k.key) = hashtext(f.key) and k.key = f.key
+      join pigou.call c on c.tenant_id = %(tenant_id)s and c.trace_id = k.trace_id and c.span_id = k.span_id
 ),
 summed as (
     select b.trace_id, b.control_id, b.started_at, count(*) as calls,

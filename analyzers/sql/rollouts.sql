@@ -15,7 +15,8 @@ select encode(r.trace_id, 'hex'), encode(r.span_id, 'hex'), extract(epoch from r
               max(v.number) filter (where v.name = 'gain') as gain, max(v.number) filter (where v.name = 'capability') as capability,
               max(v.number) filter (where v.name = 'ratio') as ratio, max(v.number) filter (where v.name = 'kl') as kl,
               max(v.number) filter (where v.name = 'error') as error
-         from (select n.name, case when jsonb_typeof(n.said) = 'number' then (n.said#>>'{}')::double precision end as number
+         from (select n.name, case when jsonb_typeof(n.said) = 'number' and abs(n.said::numeric) <= 1e15
+                                   then n.said::double precision end as number
                  from (values ('generated', r.attributes->'allocation.policy.version'),
                               ('trained', r.attributes->'allocation.policy.trained_version'),
                               ('gain', r.attributes->'allocation.training.gain'),

@@ -115,9 +115,8 @@ def _evaluation(record: Evidence, place: str, attributes: Attributes, span_id: b
     label = _text(attributes.get(_LABEL))
     if score is None and label is None:
         error = _text(attributes.get("error.type"))
-        yield Refused(
-            "outcome_unsaid", f"evaluation {name!r} of {_where(record)} has neither score nor label{error and f' ({error})'}"
-        )
+        why = f" ({error})" if error else ""
+        yield Refused("outcome_unsaid", f"evaluation {name!r} of {_where(record)} has neither score nor label{why}")
         return
     if score is None:
         score = _LABELS.get((label or "").strip().lower())

@@ -159,7 +159,7 @@ def _converter(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.type == FieldDescriptor.TYPE_ENUM:
         enum: Any = field.enum_type
         numbers = {value.name: value.number for value in enum.values}
-        return lambda value: numbers[value] if value in numbers else _integer(value)
+        return lambda value: numbers[value] if isinstance(value, str) and value in numbers else _integer(value)
     return {
         FieldDescriptor.CPPTYPE_STRING: _text,
         FieldDescriptor.CPPTYPE_BOOL: _boolean,

@@ -26,6 +26,9 @@ from collector.record import Attributes, Event, Link, Record, Resource, Scope
 
 # A record outside 1970..2200 would also overflow partitions and timestamptz arithmetic; clocks that are merely skewed pass.
 TIME_MAX_NS = 7_258_118_400 * 10**9
+# No agent ran before; what is earlier has another unit, and would be booked where nobody looks.
+TIME_MIN_NS = 946_684_800 * 10**9
+_TOO_COARSE = (("seconds", 10**11), ("milliseconds", 10**14), ("microseconds", TIME_MIN_NS))
 SKEWED = "pigou.ended_before_started_ns"
 
 _NO_TRACE = bytes(16)
@@ -102,11 +105,14 @@ def check_ids(trace_id: bytes, span_id: bytes) -> None:
 
 
 def check_time(at_ns: int, what: str) -> None:
-    """Raises: Refused for a missing time or one after the year 2200."""
+    """Raises: Refused for a missing time, or one before the year 2000 or after 2200."""
     if at_ns <= 0:
         raise Refused("missing_time", f"{what} is missing")
     if at_ns > TIME_MAX_NS:
         raise Refused("bad_time", f"{what} {at_ns} ns is after the year 2200")
+    if at_ns < TIME_MIN_NS:
+        unit = next(unit for unit, below in _TOO_COARSE if at_ns < below)
+        raise Refused("bad_time", f"{what} {at_ns} ns is before the year 2000; is it in {unit}? OTLP's times are in nanoseconds")
 
 
 def encoded(message: Span | Span.Event | Span.Link | LogRecord) -> Iterable[bytes]:

@@ -2,7 +2,7 @@
 
 Read from Claude Code 2.1 (monitoring documentation and recorded names). The money is in the log
 `claude_code.api_request`; spans have tokens and no cost. Both carry the request id, so a call is booked once. Counts
-are Anthropic's: three disjoint input buckets.
+are Anthropic's: three disjoint input buckets. Fast mode (`speed`) is a tier of its own.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ COUNTS = count_table(
     cache_write_5m_tokens="cache_creation_5m_tokens",
     cache_write_1h_tokens="cache_creation_1h_tokens",
 )
-MARKERS = frozenset({"cache_creation_tokens", "span.type"})
+MARKERS = frozenset({"event.name", "span.type"})
+_REQUEST = frozenset({"cost_usd", "cache_read_tokens", "cache_creation_tokens"})
 
 
 def claims(attributes: Attributes) -> bool:
     """Whether the keys are Claude Code's."""
-    return "cache_creation_tokens" in attributes or attributes.get("span.type") in ("llm_request", "interaction")
+    if attributes.get("event.name") == "api_request":
+        return not _REQUEST.isdisjoint(attributes)
+    return attributes.get("span.type") in ("llm_request", "interaction")
 
 
 def read(record: Record) -> Reading:
@@ -36,6 +39,9 @@ def read(record: Record) -> Reading:
     facts = shared.facts_of(record)
     facts.setdefault("agent", "claude-code")
     facts.setdefault("provider", "anthropic")
+    facts["request"] = record.attributes.get("request_id")
+    if record.attributes.get("speed") == "fast":
+        facts["tier"] = "fast"
     read = shared.reading(facts, NAME)
     event = record.name.removeprefix("claude_code.")
     if event in ("api_request", "llm_request"):

@@ -53,23 +53,33 @@ def read(record: Record) -> Reading:
         return otel_genai.read_as(record, NAME, UNSURE, shared.RANK_SDK)
     facts = shared.facts_of(record)
     facts.setdefault("model", attributes.get("langfuse.observation.model.name"))
-    facts.setdefault("claim", (mapping_of(attributes.get(_COST)) or {}).get("total"))
+    facts.setdefault("claim", _claim(attributes.get(_COST)))
     read = shared.reading(facts, NAME)
     if kind in ("tool", "retriever"):
         return shared.as_tool(read, shared.text_of(facts.get("tool")) or record.name)
-    usage = _usage(attributes.get(_USAGE))
+    is_embedding = kind == "embedding"
+    usage = _usage(attributes.get(_USAGE), is_embedding)
     if kind in _PARENTS:
         read.agent = read.agent or (record.name if kind == "agent" else None)
         return shared.as_agent(read, facts, usage or {}, ADDITIVE)
     operation = _CALLS.get(kind) if kind else None
     if operation is None and (usage is None or facts["model"] is None):
         return read
-    is_embedding = kind == "embedding"
     found = usage if usage is not None else read_counts(attributes, otel_genai.COUNTS)
     return shared.as_call(record, read, facts, found, INCLUSIVE, shared.RANK_SDK, operation or "chat", is_embedding=is_embedding)
 
 
-def _usage(value: AttributeValue) -> Leaves | Problem | None:
+def _claim(value: AttributeValue) -> AttributeValue:
+    """The total of `cost_details`; where it has none, the sum of its parts, all of which must be amounts."""
+    details = mapping_of(value) or {}
+    if "total" in details:
+        return details["total"]
+    parts = [shared.claimed_usd(part) for part in details.values()]
+    known = [part for part in parts if part is not None]
+    return str(sum(known)) if known and len(known) == len(parts) else None
+
+
+def _usage(value: AttributeValue, is_embedding: bool) -> Leaves | Problem | None:
     """The leaves of `usage_details`; None when there are none."""
     details = mapping_of(value)
     if not details:
@@ -88,7 +98,7 @@ def _usage(value: AttributeValue) -> Leaves | Problem | None:
         if total is not None and total == counts.get("input_tokens", 0) + counts.get("output_tokens", 0):
             return to_leaves(counts, UNSURE)
         return disjoint_leaves(counts)
-    return to_leaves(counts, INCLUSIVE)
+    return to_leaves(counts, INCLUSIVE, is_embedding=is_embedding)
 
 
 def _passed_through(details: Mapping) -> str | None:

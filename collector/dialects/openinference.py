@@ -9,7 +9,7 @@ pass on what their provider says, so Bedrock's and Anthropic's exclusive counts 
 
 from __future__ import annotations
 
-from collector.dialects import shared
+from collector.dialects import otel_genai, shared
 from collector.dialects.embedded import read_response
 from collector.record import Attributes, Problem, Reading, Record
 from collector.usage import UNSURE, Counts, Leaves, count_table, read_counts
@@ -22,7 +22,7 @@ COUNTS = count_table(
     input_tokens="llm.token_count.prompt",
     output_tokens="llm.token_count.completion",
     total_tokens="llm.token_count.total",
-    cache_read_tokens="llm.token_count.prompt_details.cache_read",
+    cache_read_tokens=("llm.token_count.prompt_details.cache_read", "llm.token_count.prompt_details.cache_input"),
     cache_write_tokens="llm.token_count.prompt_details.cache_write",
     input_audio_tokens="llm.token_count.prompt_details.audio",
     output_audio_tokens="llm.token_count.completion_details.audio",
@@ -49,7 +49,9 @@ def read_as(record: Record, dialect: str) -> Reading:
     read = shared.reading(facts, dialect)
     kind = (shared.text_of(attributes.get(_KIND)) or "").upper()
     counts = read_counts(attributes, COUNTS)
-    if not kind and counts:
+    if not kind:
+        if not counts:  # an instrumentation told to write OTel's names
+            return otel_genai.read_as(record, dialect, UNSURE, shared.RANK_SDK)
         kind = "LLM"
     if kind == "LLM":
         return read_llm(record, read, facts, counts)

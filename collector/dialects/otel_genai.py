@@ -8,9 +8,9 @@ Cached and reasoning tokens are part of the input and output counts.
 
 from __future__ import annotations
 
-from collector.dialects import shared
+from collector.dialects import raw, shared
 from collector.record import Attributes, Problem, Reading, Record
-from collector.usage import INCLUSIVE, UNSURE, Convention, count_table, read_counts
+from collector.usage import INCLUSIVE, UNSURE, Convention, Counts, Leaves, count_table, read_counts
 
 NAME = "otel_genai"
 VERSION = "semantic-conventions-genai 0.1.0"
@@ -24,8 +24,8 @@ SCOPES: tuple[str, ...] = (
 )
 
 COUNTS = count_table(
-    input_tokens=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
-    output_tokens=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    input_tokens=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens"),
+    output_tokens=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens"),
     total_tokens=("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     cache_read_tokens=(
         "gen_ai.usage.cache_read.input_tokens",
@@ -50,6 +50,9 @@ COUNTS = count_table(
         "gen_ai.usage.output_tokens.reasoning",
         "gen_ai.usage.details.reasoning_tokens",
     ),
+    input_text_tokens="gen_ai.usage.text.input_tokens",
+    cache_text_read_tokens="gen_ai.usage.text.cache_read.input_tokens",
+    output_text_tokens="gen_ai.usage.text.output_tokens",
     input_audio_tokens=("gen_ai.usage.audio.input_tokens", "gen_ai.usage.input_audio_tokens"),
     cache_audio_read_tokens="gen_ai.usage.audio.cache_read.input_tokens",
     output_audio_tokens=("gen_ai.usage.audio.output_tokens", "gen_ai.usage.output_audio_tokens"),
@@ -74,7 +77,12 @@ AGENTS = frozenset(
         "execute_event_loop_cycle", "fetch_response", "agent_step", "plan", "run",
     }
 )  # fmt: skip
-TOOLS = frozenset({"execute_tool", "tool", "retrieval", "search_memory", "create_memory", "update_memory", "delete_memory"})
+TOOLS = frozenset(
+    {
+        "execute_tool", "tool", "retrieval", "search_memory", "create_memory", "update_memory", "upsert_memory", "delete_memory",
+        "create_memory_store", "delete_memory_store",
+    }
+)  # fmt: skip
 _FOREIGN_CACHE_COUNTS = frozenset(
     {
         "gen_ai.usage.cache_read_input_tokens",
@@ -107,7 +115,8 @@ def read(record: Record) -> Reading:
 def read_as(record: Record, dialect: str, convention: Convention, rank: int, operation: str | None = None) -> Reading:
     """The record by these conventions, for dialects that use their names with counts of another convention.
 
-    `operation` is what the record does where it does not say so by OTel's name.
+    `operation` is what the record does where it does not say so by OTel's name. Where there is no usage by OTel's names, that
+    under a provider's own counts.
     """
     facts = shared.facts_of(record)
     read = shared.reading(facts, dialect)
@@ -116,14 +125,14 @@ def read_as(record: Record, dialect: str, convention: Convention, rank: int, ope
         return _read_log(record, read, facts, operation, rank)
     if operation in TOOLS:
         return shared.as_tool(read, shared.text_of(facts.get("tool")) or operation)
-    counts = read_counts(record.attributes, COUNTS)
+    counts: Counts | Leaves | Problem = read_counts(record.attributes, COUNTS) or raw.read_usage(record.attributes) or {}
     if operation in AGENTS:
         return shared.as_agent(read, facts, counts, convention)
     if operation in CALLS:
         return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in EMBEDDINGS)
     if "tool" in facts and not counts:
         return shared.as_tool(read, shared.text_of(facts["tool"]))
-    if counts and "model" in facts and (isinstance(counts, Problem) or any(counts.values())):
+    if counts and "model" in facts and (not isinstance(counts, dict) or any(counts.values())):
         # An operation of the emitter's own, with usage and a model: a model call.
         return shared.as_call(record, read, facts, counts, convention, rank, operation or "chat")
     if "agent" in facts and operation is None:

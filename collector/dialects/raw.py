@@ -13,7 +13,7 @@ from collector.dialects import shared
 from collector.dialects.embedded import mapping_of
 from collector.provider_usage import counts_of, flavor_of
 from collector.record import Attributes, AttributeValue, Problem, Reading, Record
-from collector.usage import to_leaves
+from collector.usage import UNSURE, Counts, Leaves, to_leaves
 
 NAME = "raw"
 VERSION = "1"
@@ -22,7 +22,7 @@ SCOPES: tuple[str, ...] = ()
 _PREFIXES = ("", "usage.", "llm.usage.", "response.usage.", "llm.response.usage.", "openai.usage.", "anthropic.usage.")
 _MARKERS = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_token_count")
 _MARKED = frozenset(prefix + marker for prefix in _PREFIXES for marker in _MARKERS)
-_OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata")
+_OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata", "mlflow.chat.tokenUsage")
 MARKERS = _MARKED | frozenset(_OBJECTS)
 
 
@@ -35,16 +35,26 @@ def read(record: Record) -> Reading:
     """A call when usage and a model are there."""
     facts = shared.facts_of(record)
     read = shared.reading(facts, NAME)
-    for name in ("llm.model", "llm.request.model", "request.model", "response.model"):
+    for name in ("llm.model", "request.model", "response.model"):
         facts.setdefault("model", record.attributes.get(name))
-    usage = _usage(record.attributes)
-    flavor = flavor_of(usage) if usage else None
-    if usage is None or flavor is None or facts["model"] is None:
+    usage = read_usage(record.attributes)
+    if usage is None or facts["model"] is None:
         return read
+    return shared.as_call(record, read, facts, usage, UNSURE, shared.RANK_SDK, shared.text_of(facts.get("operation")) or "chat")
+
+
+def read_usage(attributes: Attributes) -> Counts | Leaves | Problem | None:
+    """A provider's usage among the attributes; None where there is none, no counts where its object holds none."""
+    if MARKERS.isdisjoint(attributes):
+        return None
+    usage = _usage(attributes)
+    flavor = flavor_of(usage) if usage else None
+    if usage is None or flavor is None:
+        return None
     counts, convention = counts_of(usage, flavor)
-    unsure = msgspec.structs.replace(convention, cache_sure=False, reasoning_sure=False)
-    found = counts if isinstance(counts, Problem) or not counts else to_leaves(counts, unsure)
-    return shared.as_call(record, read, facts, found, unsure, shared.RANK_SDK, shared.text_of(facts.get("operation")) or "chat")
+    if isinstance(counts, Problem) or not counts:
+        return counts
+    return to_leaves(counts, msgspec.structs.replace(convention, cache_sure=False, reasoning_sure=False))
 
 
 def _usage(attributes: Attributes) -> dict[str, AttributeValue] | None:

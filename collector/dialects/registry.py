@@ -47,7 +47,7 @@ class Dialect(Protocol):
 
     @property
     def SCOPES(self) -> tuple[str, ...]:  # noqa: N802
-        """Prefixes of instrumentation scope names that only it writes."""
+        """Prefixes of instrumentation scope names that only it writes; one that ends with a dot is whole parts of a name."""
         ...
 
     @property
@@ -84,6 +84,14 @@ _DIALECTS: tuple[Dialect, ...] = (
     openinference,
     raw,
 )
+# Agents whose logs are named after them; not every exporter sends the scope, or the event's name as an attribute.
+_BY_NAME: dict[str, Dialect] = {
+    "claude_code": claude_code,
+    "codex": codex,
+    "gemini_cli": gemini_cli,
+    "qwen-code": gemini_cli,
+    "qwen_code": gemini_cli,
+}
 _BY_SCOPE: dict[str, Dialect | None] = {}
 # The dialects that one of the names is a marker of, in order.
 _CANDIDATES = ByShape(lambda names: tuple(dialect for dialect in _DIALECTS if not dialect.MARKERS.isdisjoint(names)))
@@ -104,12 +112,14 @@ def read(record: Record, rules: Rules) -> Reading:
 
 
 def dialect_of(record: Record) -> Dialect | None:
-    """The dialect of a record: by its scope, else by its keys."""
+    """The dialect of a record: by its scope, a log's else by its name, else by its keys."""
     name = record.scope.name
     if name not in _BY_SCOPE:
         name = name[:_SCOPE_LENGTH_MAX]  # what is remembered must stay small, and senders choose the names
         _remember(name)
     dialect = _BY_SCOPE[name]
+    if dialect is None and record.signal == "log":
+        dialect = _BY_NAME.get(record.name.partition(".")[0])
     if dialect is not None:
         return dialect
     attributes = record.attributes
@@ -123,5 +133,6 @@ def _remember(name: str) -> None:
     """The dialect whose scope prefix is the longest that fits."""
     if len(_BY_SCOPE) >= _SCOPES_MAX:  # senders choose the names
         _BY_SCOPE.clear()
-    fitting = [(len(prefix), dialect) for dialect in _DIALECTS for prefix in dialect.SCOPES if name.startswith(prefix)]
+    whole = name + "."
+    fitting = [(len(prefix), dialect) for dialect in _DIALECTS for prefix in dialect.SCOPES if whole.startswith(prefix)]
     _BY_SCOPE[name] = max(fitting, key=lambda pair: pair[0])[1] if fitting else None

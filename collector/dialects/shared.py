@@ -21,6 +21,9 @@ RANK_FRAMEWORK = 4
 RANK_LOG = 3
 RANK_GATEWAY = 2
 RANK_SERVER = 1
+_STRENGTH_OF_TIER = (
+    6  # a service tier changes every price: of copies alike otherwise, the one that tells it goes before all others
+)
 _STRENGTH_PER_LEAF = 10
 
 _FACTS = count_table(
@@ -55,16 +58,18 @@ _FACTS = count_table(
         "ai.response.model",
         "llm.model_name",
         "gen_ai.request.model",
+        "llm.response.model",
+        "llm.request.model",
         "embedding.model_name",
         "reranker.model_name",
         "ai.model.id",
         "model",
         "model_name",
     ),
-    provider=("gen_ai.provider.name", "llm.provider", "gen_ai.system", "llm.system", "ai.model.provider"),
+    provider=("gen_ai.provider.name", "llm.provider", "gen_ai.system", "llm.system", "llm.vendor", "ai.model.provider"),
     response=("gen_ai.response.id", "ai.response.id"),
     gateway=("litellm.call_id", "http.response.header.x-litellm-call-id"),
-    request=("anthropic.request.id", "gen_ai.request.id", "request_id", "http.response.header.x-request-id"),
+    request=("anthropic.request.id", "gen_ai.request.id", "http.response.header.x-request-id"),
     tier=(
         "openai.response.service_tier",
         "gen_ai.openai.response.service_tier",
@@ -93,6 +98,9 @@ _RESOURCE_FACT_NAMES = frozenset(
 
 _Plan: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
+_STANDARD = "standard"
+# What programs write where there is no id: calls would all be copies of one.
+_NO_IDS = frozenset({"None", "none", "null", "NULL", "nil", "undefined", "unknown", "N/A", "n/a", "-"})
 _STANDARD_TIERS = frozenset({"", "default", "auto", "standard", "on_demand", "standard_only", "unspecified", "none"})
 _TIER_ALIASES = {"on_demand_flex": "flex", "on_demand_priority": "priority", "batches": "batch"}
 
@@ -203,11 +211,12 @@ def as_call(
     A call that succeeded, or began to answer, without usage is a call whose usage is missing: it goes to suspense, so that the
     number of calls agrees with the provider's.
     """
-    response = text_of(facts.get("response"))
+    response = _identity(facts.get("response"))
     if counts == {} and record.status_code == STATUS_ERROR and response is None:
         return read
     leaves = to_leaves(counts, convention, is_embedding=is_embedding) if isinstance(counts, dict) else counts
     quantities = leaves.quantities if isinstance(leaves, Leaves) else {}
+    tier = service_tier(facts.get("tier"))
     read.role = "call"
     read.call = Call(
         operation,
@@ -216,12 +225,12 @@ def as_call(
         quantities,
         leaves.total_input_tokens if isinstance(leaves, Leaves) else None,
         leaves.confidence if isinstance(leaves, Leaves) else "low",
-        service_tier=service_tier(facts.get("tier")),
+        service_tier=tier,
         problem=leaves if isinstance(leaves, Problem) else None,
         claimed_cost_usd=claimed_usd(facts["claim"]) if "claim" in facts else None,
         response_id=response,
         keys=_keys(record, facts, response) + keys,
-        strength=rank + _STRENGTH_PER_LEAF * len(quantities),
+        strength=rank + _STRENGTH_PER_LEAF * len(quantities) + (_STRENGTH_OF_TIER if tier != _STANDARD else 0),
     )
     return read
 
@@ -230,13 +239,16 @@ def _keys(record: Record, facts: Facts, response: str | None) -> tuple[str, ...]
     keys: list[str] = []
     if response is not None and not _is_weak(record, response):
         keys.append("response:" + response)
-    gateway = text_of(facts.get("gateway"))
-    if gateway is not None:
+    if "gateway" in facts and (gateway := _identity(facts["gateway"])) is not None:
         keys.append("gateway:" + gateway)
-    request = text_of(facts.get("request"))
-    if request is not None:
+    if "request" in facts and (request := _identity(facts["request"])) is not None:
         keys.append("request:" + request)
     return tuple(keys)
+
+
+def _identity(value: AttributeValue) -> str | None:
+    told = text_of(value)
+    return None if told in _NO_IDS else told
 
 
 def _is_weak(record: Record, response: str) -> bool:
@@ -248,7 +260,7 @@ def service_tier(value: AttributeValue) -> str:
     """The tier a call was billed at; the providers' names for the usual one are `standard`."""
     tier = (text_of(value) or "").lower()
     if tier in _STANDARD_TIERS:
-        return "standard"
+        return _STANDARD
     return _TIER_ALIASES.get(tier, tier)
 
 

@@ -19,7 +19,7 @@ from collector.usage import INCLUSIVE, UNSURE, UNSURE_EXCLUSIVE, Convention, Cou
 
 NAME = "vercel_ai"
 VERSION = "ai 6.0"
-SCOPES: tuple[str, ...] = ("ai",)
+SCOPES: tuple[str, ...] = ("ai.",)
 
 _OPERATION = "ai.operationId"
 _EMBED_INPUT = "ai.usage.tokens"

@@ -25,6 +25,7 @@ from tests.fuzz.oracle import COUNT_MAX, Broken, check_leaves, check_reading, co
 from tests.fuzz.to_json import document
 from tests.fuzz.words import CARRIERS, PROVIDER_PATHS, nested
 from tests.unit.collector.emitters import CASES, Case
+from tests.unit.collector.emitters_mixed import MIXED_CASES
 from tests.unit.collector.emitters_of_agents import AGENT_CASES
 from tests.unit.collector.traffic import record
 
@@ -122,7 +123,9 @@ def check_marked(call: Call, marked: Mapping[str, int], values: Mapping[str, Any
         assert set(used.values()) <= {1, -1}, f"{leaf} holds a count twice"
 
 
-ALL_CASES = [case for case in (*CASES, *AGENT_CASES) if not (case.attributes.keys() & set(CARRIERS)) and case.leaves]
+ALL_CASES = [
+    case for case in (*CASES, *AGENT_CASES, *MIXED_CASES) if not (case.attributes.keys() & set(CARRIERS)) and case.leaves
+]
 
 
 def _table(case: Case) -> dict[str, tuple[int, str]]:

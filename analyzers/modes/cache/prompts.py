@@ -100,7 +100,8 @@ def resends(prompts: Prompts) -> Resends:
         if len(keys) == 1:
             (key,) = keys
             if known:
-                tokens[index] = cached[key]
+                last = held[key]  # perhaps one piece of several then
+                tokens[index] = cached.get(key, float(prompts.whole[last]) / len(prompts.keys[last]))
             cached[key] = max(float(prompts.read[index] + prompts.written[index]), cached.get(key, 0.0))
         held.update(dict.fromkeys(keys, index))
     age = np.where(previous >= 0, prompts.at_s - prompts.at_s[previous], np.nan)

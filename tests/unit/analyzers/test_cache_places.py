@@ -92,3 +92,10 @@ def test_prompts_that_grow_tell_what_repeats() -> None:
     assert one.usd == pytest.approx(n / 3 * (9_000 * 2.7e-6 - 6_000 * 0.75e-6))
     apart = replace(prompts, whole=np.tile([6_000.0, 5_000.0, 4_000.0], n // 3))
     assert look(apart, 0.0, 10_000.0).judged[0].usd is None
+
+
+def test_a_piece_of_several_that_is_sent_alone_is_as_long_as_it_was() -> None:
+    prompts = made(3, whole=[9_000.0, 4_000.0, 4_000.0], keys=((1, 2, 3), (1,), (1,)), read=[0.0, 2_500.0, 2_500.0])
+    sent = resends(prompts)
+    assert sent.previous.tolist() == [-1, 0, 1]
+    assert sent.tokens[1:].tolist() == [3_000.0, 2_500.0]

@@ -139,3 +139,12 @@ def test_a_span_elsewhere_speaks_of_what_it_links_to() -> None:
         [word] = read_outcomes(record(name, attributes, links=[{"trace_id": "zz", "span_id": ""}]))
         assert isinstance(word, Outcome)
         assert word.subject_id == TRACE.hex()
+
+
+def test_an_evaluation_without_a_word_says_why_only_if_it_knows() -> None:
+    [silent] = read_outcomes(record("gen_ai.evaluation.result", {NAME: "grade"}))
+    [failed] = read_outcomes(record("gen_ai.evaluation.result", {NAME: "grade", "error.type": "timeout"}))
+    assert isinstance(silent, Refused)
+    assert isinstance(failed, Refused)
+    assert silent.detail.endswith("has neither score nor label")
+    assert failed.detail.endswith("has neither score nor label (timeout)")

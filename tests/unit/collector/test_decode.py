@@ -89,6 +89,7 @@ def test_the_hash_is_not_of_the_resource_nor_of_the_content_policy() -> None:
         ({"span_id": b"far too long"}, "bad_span_id"),
         ({"parent_span_id": b"abc"}, "bad_parent_id"),
         ({"start_time_unix_nano": 0}, "missing_time"),
+        ({"start_time_unix_nano": 1_793_610_000}, "bad_time"),
         ({"start_time_unix_nano": TIME_MAX_NS + 1}, "bad_time"),
         ({"end_time_unix_nano": 2**64 - 1}, "bad_time"),
     ],

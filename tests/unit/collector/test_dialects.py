@@ -11,12 +11,13 @@ import pytest
 
 from collector.dialects import dialect_of, dialects
 from tests.unit.collector.emitters import BEEAI, CASES, CHAT, USED, Case, log
+from tests.unit.collector.emitters_mixed import MIXED_CASES
 from tests.unit.collector.emitters_of_agents import AGENT_CASES
 from tests.unit.collector.test_usage import counts
 from tests.unit.collector.traffic import call, reading, record
 
 
-@pytest.mark.parametrize("case", CASES + AGENT_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES + AGENT_CASES + MIXED_CASES, ids=lambda case: case.name)
 def test_calls(case: Case) -> None:
     found = reading(case.attributes, **case.given)
     assert (found.dialect, found.role) == (case.dialect, "call")
@@ -40,6 +41,7 @@ OI = {"llm.token_count.prompt": 10, "llm.token_count.completion": 5}
         ({**CHAT, "gen_ai.operation.name": "invoke_agent"}, {}, "agent"),
         ({**CHAT, **USED, "gen_ai.operation.name": "fetch_response"}, {}, "control"),
         ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "run_tests"}, {}, "tool"),
+        ({"gen_ai.operation.name": "upsert_memory"}, {}, "tool"),
         ({"gen_ai.tool.name": "ByeTool"}, {"scope": "ai.koog"}, "tool"),
         ({**CHAT}, {"status": 2}, "plain"),
         ({**CHAT, "error.type": "openai.NotFoundError"}, {"status": 2}, "plain"),
@@ -147,7 +149,8 @@ def test_more_detail_is_stronger_and_then_nearness_to_the_caller() -> None:
     server = call({**USED, "gen_ai.latency.e2e": 1.0})
     detailed = call({**CHAT, **USED, "litellm.call_id": "c", "gen_ai.usage.cache_read.input_tokens": 60})
     unreadable = call({**CHAT, **USED, "gen_ai.usage.cache_read.input_tokens": "many"})
-    order = [detailed, sdk, gateway, server, unreadable]
+    tiered = call({**CHAT, **USED, "litellm.call_id": "c", "openai.response.service_tier": "batch"})
+    order = [detailed, tiered, sdk, gateway, server, unreadable]
     assert order == sorted(order, key=lambda one: one.strength, reverse=True)
     assert len({one.strength for one in order}) == len(order)
 
@@ -156,6 +159,16 @@ def test_ollamas_three_digit_ids_are_no_identity() -> None:
     ollama = {**CHAT, **USED, "gen_ai.response.id": "chatcmpl-123", "server.port": 11434}
     assert call(ollama).keys == ()
     assert call({**ollama, "server.port": 443}).keys == ("response:chatcmpl-123",)
+
+
+def test_what_stands_for_no_id_is_no_identity() -> None:
+    for nothing in ("None", "null", "undefined"):
+        found = call({**CHAT, **USED, "gen_ai.response.id": nothing, "gen_ai.request.id": nothing, "litellm.call_id": nothing})
+        assert (found.keys, found.response_id) == ((), None)
+
+
+def test_an_applications_request_is_not_a_calls() -> None:
+    assert call({**CHAT, **USED, "request_id": "web-1"}).keys == ()
 
 
 def test_the_scope_decides_before_the_keys() -> None:

@@ -1,7 +1,15 @@
-"""What is stored of records: names of options are as bounded as the names that calls are grouped by."""
+"""What is stored of records, and for whom: names of options and tenants are as bounded as those that calls are grouped by."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from collector.dialects import read
 from collector.record import Attributes
-from collector.stage import grouped, with_options_cut
+from collector.stage import Staging, grouped, with_options_cut
+from tests.unit.collector.traffic import RULES, record
 
 LONG = "m" * 100_000
 
@@ -31,3 +39,36 @@ def test_short_names_are_left_alone() -> None:
         "allocation.action.class": 3,
     }
     assert with_options_cut(attributes) is attributes
+
+
+@pytest.mark.parametrize(
+    ("of_record", "of_resource", "tenant"),
+    [
+        ("a", "b", "a"),
+        (None, "b", "b"),
+        ("", "b", "b"),
+        (42, None, "42"),
+        (None, 42, "42"),
+        (0, "b", "0"),
+        ({"id": "a"}, "b", "b"),
+        (1.5, None, "default"),
+        (True, None, "default"),
+        (None, None, "default"),
+    ],
+)
+def test_the_tenant_of_a_record(of_record: Any, of_resource: Any, tenant: str) -> None:
+    assert staged(of_record, of_resource) == [tenant]
+
+
+def test_tenants_whose_long_names_begin_alike_are_two() -> None:
+    one, other = staged(LONG + "a", None), staged(LONG + "b", None)
+    assert one != other
+    assert max(map(len, one + other)) == 200
+
+
+def staged(of_record: Any, of_resource: Any) -> list[str]:
+    """The tenants that a record with such an attribute, and such a resource, is stored for."""
+    found = record({"tenant.id": of_record}, resource={"tenant.id": of_resource})
+    staging = Staging("span", 1, "default")
+    staging.add(found, read(found, RULES))
+    return [arrivals.tenant for arrivals in staging.arrivals()]

@@ -164,4 +164,4 @@ def test_an_unreadable_count_is_named() -> None:
     problem = read_counts({"now": -4}, count_table(input_tokens="now"))
     assert isinstance(problem, Problem)
     assert (problem.code, problem.stage) == ("count_unreadable", "read")
-    assert "now is -4" in problem.detail
+    assert problem.detail == "now is -4, no whole number from 0 to 1,000,000,000,000"

@@ -50,6 +50,8 @@ def test_providers(reported: str | None, provider: str) -> None:
     [
         ("openai", "gpt-4o-2024-08-06", ("openai", "gpt-4o")),
         ("openai", "GPT-4o-mini", ("openai", "gpt-4o-mini")),
+        (None, "text-embedding-3-small", ("openai", "text-embedding-3-small")),
+        ("our-gateway", "text-embedding-3-small", ("openai", "text-embedding-3-small")),
         ("openai", "ft:gpt-4o-mini-2024-07-18:org::id", ("openai", "ft:gpt-4o-mini")),
         ("azure.ai.openai", "gpt-4o-2024-11-20", ("azure", "gpt-4o")),
         ("gcp.gemini", "models/gemini-2.5-flash", ("google", "gemini-2.5-flash")),
@@ -90,6 +92,7 @@ def test_models_that_the_list_knows(provider: str | None, model: str, stands_und
         ("openai", "google/gemma-3-27b-it", ("openai", "google/gemma-3-27b-it")),
         ("openai", "mistralai/Mistral-7B-Instruct-v0.3", ("openai", "mistralai/mistral-7b-instruct-v0.3")),
         (None, "gpt-oss-120b", ("unknown", "gpt-oss-120b")),
+        (None, "gemma-3-27b-it", ("unknown", "gemma-3-27b-it")),
         (None, None, ("unknown", "unknown")),
     ],
 )

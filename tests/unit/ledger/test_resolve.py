@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterable, Mapping
 
+import msgspec
 import pytest
 
 from ledger.resolve import Evidence, Key, Member, Verdict, resolve
@@ -254,3 +255,18 @@ def test_side_by_side_calls_that_differ_stay_two() -> None:
 def test_with_two_candidates_nothing_is_joined() -> None:
     members = [_reported("a", "framework", 0, 100), _reported("b", "sdk", 1, 99), _reported("c", "sdk", 2, 98)]
     assert _booked(members) == 3
+
+
+def with_usage(member: Member, **usage: int) -> Member:
+    """The same with these leaves."""
+    assert member.call is not None
+    evidence = msgspec.structs.replace(member.call, usage=usage, tokens=sum(usage.values()))
+    return msgspec.structs.replace(member, call=evidence)
+
+
+def test_an_embedding_inside_an_answer_is_a_call_of_its_own() -> None:
+    answer = with_usage(call("answer"), input_tokens=1000, output_tokens=50)
+    embedding = with_usage(call("embedding", "answer", kinds=1), input_tokens=20)
+    assert booked([answer, embedding]) == {"answer": None, "embedding": None}
+    begun = with_usage(call("begun", "answer", kinds=1), input_tokens=400, cache_read_tokens=600)
+    assert booked([answer, begun]) == {"answer": None, "begun": "answer"}, "a copy that has not heard of the output yet"

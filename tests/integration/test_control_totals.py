@@ -1,0 +1,38 @@
+"""What parents and fetched responses say was used, compared with what was booked."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.books import agent, chat, export, plain, price, rows
+from tests.desk import book
+
+COMPARED = "select input_difference, output_difference, booked_calls, status from ledger.control_totals order by span_id"
+
+
+def fetched(trace: int, span: int, response: str, tokens: int = 100) -> Span:
+    """A look at a response that was asked for before, which tells the usage once more."""
+    return plain(
+        trace, span, name="fetch_response", at=5, gen_ai__operation__name="fetch_response", gen_ai__response__id=response,
+        gen_ai__request__model="m1", gen_ai__usage__input_tokens=tokens, gen_ai__usage__output_tokens=10,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("trace", [1, 2], ids=["in its trace", "in another"])
+def test_a_fetched_response_is_compared_with_the_call_it_answers(
+    dsn: str, writer: psycopg.Connection, reader: psycopg.Connection, trace: int
+) -> None:
+    price(writer)
+    book(dsn, [export(agent(1, 1), chat(1, 2, 1, id="r1"), chat(1, 3, 1, id="r2", at=2))])
+    book(dsn, [export(fetched(trace, 4, "r1"), fetched(trace, 5, "r2", tokens=90))])
+    assert rows(reader, COMPARED) == [(0, 0, 1, "equal"), (10, 0, 1, "differs")]
+    assert rows(reader, "select count(*), sum(cost_usd) from ledger.calls") == rows(
+        reader, "select 2::bigint, 2 * (100 * 2 + 10 * 10) / 1e6"
+    )
+
+
+def test_a_fetched_response_that_nobody_reports_differs(dsn: str, reader: psycopg.Connection) -> None:
+    book(dsn, [export(fetched(1, 4, "r9"))])
+    assert rows(reader, COMPARED) == [(-100, -10, 0, "differs")]

@@ -1,0 +1,157 @@
+"""What emitters write that mix conventions, name a thing in their own way, or look like others."""
+
+from __future__ import annotations
+
+from tests.unit.collector.emitters import CHAT, USED, Case, log
+
+OI = {"openinference.span.kind": "LLM", "llm.model_name": "m", "llm.token_count.prompt": 100, "llm.token_count.completion": 50}
+CONTEXT = {"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "m"}
+BARE = {"model": "m", "input_tokens": 100, "output_tokens": 50}
+REQUEST = {"model": "c", "input_tokens": 2, "output_tokens": 50, "cache_read_tokens": 60}
+
+MIXED_CASES: list[Case] = [
+    Case(
+        "otel, text beside images, and the wholes",
+        {**CHAT, **USED, "gen_ai.usage.text.input_tokens": 70, "gen_ai.usage.image.input_tokens": 30},
+        "otel_genai",
+        "input=70 image=30 output=50",
+    ),
+    Case(
+        "otel, modalities without the wholes",
+        {
+            **CHAT,
+            "gen_ai.usage.text.input_tokens": 70,
+            "gen_ai.usage.image.input_tokens": 30,
+            "gen_ai.usage.text.output_tokens": 40,
+            "gen_ai.usage.audio.output_tokens": 10,
+        },
+        "otel_genai",
+        "input=70 image=30 output=40 audio_out=10",
+    ),
+    Case(
+        "otel, text alone",
+        {**CHAT, "gen_ai.usage.text.input_tokens": 100, "gen_ai.usage.text.output_tokens": 50},
+        "otel_genai",
+        "input=100 output=50",
+    ),
+    Case(
+        "otel, what was read from the cache by modality only",
+        {
+            **CHAT,
+            **USED,
+            "gen_ai.usage.text.cache_read.input_tokens": 40,
+            "gen_ai.usage.audio.input_tokens": 50,
+            "gen_ai.usage.audio.cache_read.input_tokens": 20,
+        },
+        "otel_genai",
+        "input=10 read=40 audio=30 audio_read=20 output=50",
+    ),
+    Case(
+        "otel's context, the provider's own counts",
+        {**CONTEXT, "prompt_tokens": 100, "completion_tokens": 50},
+        "otel_genai",
+        "input=100 output=50",
+    ),
+    Case(
+        "otel's context, the provider's usage as one object",
+        {**CONTEXT, "usage": '{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":60}}'},
+        "otel_genai",
+        "input=40 read=60 output=50",
+    ),
+    Case(
+        "openinference's scope, told to write otel's names",
+        {**CHAT, **USED, "gen_ai.usage.cache_read.input_tokens": 60},
+        "openinference",
+        "input=40 read=60 output=50",
+        given={"scope": "openinference.instrumentation.openai"},
+    ),
+    Case(
+        "openinference, the other name of what was cached",
+        {**OI, "llm.token_count.prompt_details.cache_input": 60},
+        "openinference",
+        "input=40 read=60 output=50",
+    ),
+    Case("a scope that begins like the ai sdk's: aider", OI, "openinference", "input=100 output=50", given={"scope": "aider"}),
+    Case("a scope that begins like the ai sdk's: airflow", BARE, "raw", "input=100 output=50", given={"scope": "airflow"}),
+    Case(
+        "traceloop's first names",
+        {
+            "llm.request.type": "chat",
+            "llm.request.model": "m",
+            "llm.vendor": "OpenAI",
+            "llm.usage.prompt_tokens": 100,
+            "llm.usage.completion_tokens": 50,
+            "llm.usage.total_tokens": 150,
+        },
+        "openllmetry",
+        "input=100 output=50",
+    ),
+    Case(
+        "raw, claude code's names in somebody else's span",
+        {"model": "c", "input_tokens": 10, "output_tokens": 50, "cache_read_tokens": 60, "cache_creation_tokens": 30},
+        "raw",
+        "input=10 read=60 write=30 output=50",
+    ),
+    Case(
+        "raw, caches and reasoning under plain names",
+        {**BARE, "cache_read_tokens": 60, "cache_write_tokens": 30, "reasoning_tokens": 20, "total_tokens": 150},
+        "raw",
+        "input=10 read=60 write=30 output=30 thought=20",
+    ),
+    Case(
+        "claude code by the log's name alone, nothing written",
+        REQUEST,
+        "claude_code",
+        "input=2 read=60 output=50",
+        given=log("claude_code.api_request"),
+    ),
+    Case(
+        "claude code by the event's short name",
+        {**REQUEST, "event.name": "api_request"},
+        "claude_code",
+        "input=2 read=60 output=50",
+        given=log("api_request"),
+    ),
+    Case(
+        "claude code in fast mode",
+        {**REQUEST, "speed": "fast"},
+        "claude_code",
+        "input=2 read=60 output=50",
+        given=log("claude_code.api_request"),
+        tier="fast",
+    ),
+    Case(
+        "claude code as fast as usual",
+        {**REQUEST, "speed": "normal"},
+        "claude_code",
+        "input=2 read=60 output=50",
+        given=log("claude_code.api_request"),
+    ),
+    Case(
+        "codex by the log's name alone",
+        {"event.kind": "response.completed", "model": "m", "input_token_count": "100", "output_token_count": "50"},
+        "codex",
+        "input=100 output=50",
+        given=log("codex.sse_event"),
+    ),
+    Case(
+        "gemini cli by the log's name alone",
+        {"model": "g", "input_token_count": 100, "output_token_count": 50, "thoughts_token_count": 20},
+        "gemini_cli",
+        "input=100 output=50 thought=20",
+        given=log("gemini_cli.api_response"),
+    ),
+    Case(
+        "langfuse, what an embedding used is all there is",
+        {
+            "langfuse.observation.type": "embedding",
+            "langfuse.observation.model.name": "m",
+            "langfuse.observation.usage_details": '{"total":77}',
+            "langfuse.observation.cost_details": '{"input":0.1,"output":0.2}',
+        },
+        "langfuse",
+        "input=77",
+        claim="0.3",
+        given={"scope": "langfuse-sdk"},
+    ),
+]
