@@ -1,4 +1,4 @@
-"""One table turns the pipeline's answers, and refusals at the door, into OTLP's: HTTP status, gRPC code, and the response message of each signal."""
+"""One table turns the pipeline's answers, and the door's, into OTLP's: HTTP status, gRPC code, each signal's response message."""
 
 from __future__ import annotations
 

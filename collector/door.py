@@ -1,6 +1,6 @@
 """The collector's HTTP door: nothing but `/health` is answered without a credential once one was made.
 
-It stands before everything else, so that nothing of a request is read whose sender may not make it, and no route can be forgotten.
+It stands before everything else: of a request that may not be made nothing is read, and no route can be forgotten.
 Whose rows a request may be about, its route asks of `whose`: a tenant's credential is for that tenant's.
 """
 
@@ -23,7 +23,7 @@ from ledger.credentials import ANYBODY, Credential, Refused, Right, bearer, tena
 
 OPEN_PATHS = ("/health",)
 _INGESTING = re.compile(r"/v1/(traces|logs|metrics|outcomes|budgets/[^/]+/holds(/[^/]+/release)?)")
-"""What those need who make calls: they report them, say how tasks went, and hold a budget's money for a call before they make it."""
+"""What those ask who make calls: they report them, say how tasks went, and hold a budget's money before they make one."""
 _READING = ("/v1/quote",)
 _DEFAULT = TypeVar("_DEFAULT", str, str | None)
 

@@ -41,7 +41,7 @@ _OPTION_NAMES = (
 
 
 class Staging:
-    """Arrivals of one request in the making. With a `credential_tenant` all are that tenant's; records that name another are refused."""
+    """Arrivals of one request in the making. With a `credential_tenant` all of them are that tenant's."""
 
     def __init__(self, signal: str, size_bytes: int, default_tenant: str, credential_tenant: str | None = None) -> None:
         self._signal = signal

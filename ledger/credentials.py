@@ -1,8 +1,8 @@
 """Credentials: who may send, read and act, for all tenants or for one; and the decision whether somebody is let in.
 
 As long as no credential was made, everybody who reaches a port is. From the first on nobody is without one, until the last is
-revoked on purpose; one whose time is over lets nobody in and opens nothing. A token is 256 random bits, told once and kept nowhere:
-the books hold its SHA-256, which so many bits cannot be guessed from, so that no slow hash is needed.
+revoked on purpose; one whose time is over lets nobody in and opens nothing. A token is 256 random bits, told once and kept
+nowhere: the books hold its SHA-256, which so many bits cannot be guessed from, so that no slow hash is needed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ledger.queries import queries
 _SQL = queries("ledger", "credentials")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FOUND_BY_BYTES = 8
-TOKEN_BEGINS = "pigou_"
-"""What every token begins with, so that it is known for one where it must not be."""
+_BEGINS = "pigou_"
+"""What every token begins with, so that it is known for one where it must not be, and can be redacted."""
 
 Right: TypeAlias = Literal["ingest", "read", "operate"]
 RIGHTS: tuple[Right, ...] = ("ingest", "read", "operate")
@@ -123,12 +123,12 @@ def create(
         raise CredentialError(f"credential {name!r} is no name", "use letters, digits, '.', '_' and '-', at most 100")
     if valid_until is not None and valid_until <= datetime.now(UTC):
         raise CredentialError(f"{valid_until:%Y-%m-%d %H:%M} UTC is over", "name a later time")
-    token = TOKEN_BEGINS + secrets.token_urlsafe(32)
+    token = _BEGINS + secrets.token_urlsafe(32)
     with connection.transaction():
         tenant_id = None if tenant is None else open_tenants(connection, [tenant])[tenant]
         stated = {
-            "token_hash": hash_of(token), "name": name, "tenant_id": tenant_id, "may": [right for right in RIGHTS if right in may],
-            "valid_until": valid_until, "who": who,
+            "token_hash": hash_of(token), "name": name, "tenant_id": tenant_id, "valid_until": valid_until, "who": who,
+            "may": [right for right in RIGHTS if right in may],
         }  # fmt: skip
         try:
             connection.execute(_SQL["add"], stated)

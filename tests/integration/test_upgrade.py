@@ -128,6 +128,8 @@ def test_books_of_before_get_a_table_of_text_and_keep_what_they_have(dsn: str, o
 
 def _take_back(owner: psycopg.Connection) -> None:
     """Make of these books what the version before the table of text left."""
+    run(owner, "drop table pigou.credential cascade")
+    run(owner, "drop function pigou.refuse_credential_change()")
     run(owner, "drop table pigou.serving_hour, pigou.queue_hour cascade")
     run(owner, "drop function pigou.sum_served(), pigou.queue_edges(), pigou.as_served(jsonb, text) cascade")
     run(owner, "drop table pigou.kept_text, pigou.month_dropped cascade")
