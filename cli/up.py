@@ -144,7 +144,7 @@ def run(
                 dsn = url or home.cluster.dsn()
                 parts = parts_of(addresses, dsn, home, appraises_after_s, content)
                 _start(supervisor, home, parts, dsn, embedded=not url)
-                _warn_of_open_doors(addresses.host, dsn)
+                warn_of_open_doors(addresses.host, dsn)
                 running = _running(supervisor, addresses, dsn)
                 home.write_run_file(running)
                 first(supervisor, running)
@@ -230,7 +230,7 @@ def _start(supervisor: Supervisor, home: Home, parts: Sequence[Part], dsn: str, 
     supervisor.wait_for([part.name for part in parts], READY_WITHIN_S)
 
 
-def _warn_of_open_doors(host: str, dsn: str) -> None:
+def warn_of_open_doors(host: str, dsn: str) -> None:
     """Say so when others than this machine reach the ports and no credential was made."""
     from ledger.credentials import read_credentials
 

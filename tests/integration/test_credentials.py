@@ -5,11 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 import psycopg
@@ -20,75 +19,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from collector import guard
-from collector.app import build_app
-from collector.settings import CollectorSettings
 from ledger import credentials
-from ledger.credentials import RIGHTS, Right
+from ledger.credentials import RIGHTS
 from ledger.database import connect
-from tests.books import Served, chat, export, one, price, request, rows, run, serving
-from tests.integration.delivering import channel, open_alert, state
-
-PROTOBUF = "application/x-protobuf"
-OTLP = ("/v1/traces", "/v1/logs", "/v1/metrics")
-SOON_S = 10.0
-
-
-class Reply(NamedTuple):
-    """An HTTP answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def reason(self) -> str:
-        """Why something was refused, as the API says it."""
-        return json.loads(self.body)["detail"]
-
-
-def ask(
-    served: Served,
-    method: str,
-    path: str,
-    token: str | None = None,
-    body: object = None,
-    content_type: str = "application/json",
-) -> Reply:
-    """Ask with a token, or without one; bytes are sent as they are, all else as JSON."""
-    connection = http.client.HTTPConnection(served.http, timeout=60)
-    try:
-        headers = {"Content-Type": content_type} | ({"Authorization": f"Bearer {token}"} if token else {})
-        sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
-        connection.request(method, path, sent, headers)
-        answer = connection.getresponse()
-        return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
-    finally:
-        connection.close()
-
-
-def send(served: Served, token: str | None, *spans: Any, tenant: str | None = None) -> Reply:
-    """Export spans in protobuf."""
-    return ask(served, "POST", "/v1/traces", token, request(*spans, tenant=tenant).SerializeToString(), PROTOBUF)
-
-
-def make(dsn: str, name: str, *may: Right, tenant: str | None = None, until: datetime | None = None) -> str:
-    """A credential's token."""
-    with connect(dsn, "owner") as owner:
-        return credentials.create(owner, name, may or RIGHTS, tenant=tenant, valid_until=until, who="test")
-
-
-def revoke(dsn: str, name: str, *, is_last: bool = False) -> None:
-    """Let it in no more."""
-    with connect(dsn, "owner") as owner:
-        credentials.revoke(owner, name, who="test", is_last=is_last)
-
-
-def comes(served: Served, token: str | None, status: int) -> None:
-    """Wait until whoever shows this token is answered so."""
-    deadline = time.monotonic() + SOON_S
-    while (found := ask(served, "GET", "/v1/rules", token).status) != status:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
+from tests.books import Served, chat, one, price, request, rows, run, serving
+from tests.doors import OTLP, PROTOBUF, ask, away, comes, filled, make, revoke, routes, send
 
 
 @pytest.fixture(autouse=True)
@@ -101,36 +36,6 @@ def served(dsn: str, writer: psycopg.Connection) -> Iterator[Served]:
     price(writer)
     with serving(dsn) as collector:
         yield collector
-
-
-def routes() -> list[tuple[str, str]]:
-    """Method and path of everything that a collector answers, documented or not."""
-    from collector.pipeline import Pipeline
-
-    settings = CollectorSettings("host=nowhere", workers=0)
-    app = build_app(Pipeline(settings), settings)
-    found = [(method, path) for path, methods in flat(app.routes) for method in methods]
-    assert len(found) > 35
-    return sorted(found)
-
-
-def flat(listed: Sequence[Any]) -> Iterator[tuple[str, set[str]]]:
-    """Path and methods of routes, and of those that they include."""
-    for route in listed:
-        if (router := getattr(route, "original_router", None)) is not None:
-            yield from flat(router.routes)
-        else:
-            yield route.path, route.methods
-
-
-def filled(path: str) -> str:
-    """A path with something in each of its places."""
-    for place in ("budget", "rule", "channel", "hold_id"):
-        path = path.replace("{" + place + "}", "unpriced_share")
-    for place in ("alert_id", "finding_id", "view_id", "test_id"):
-        path = path.replace("{" + place + "}", "1")
-    assert "{" not in path, "say what stands in its place"
-    return path
 
 
 # ── who is let in ────────────────────────────────────────────────────────────────────────────────────
@@ -235,18 +140,6 @@ def test_time_runs_out_without_anybody_asking_the_database(dsn: str) -> None:
         assert ask(served, "GET", "/v1/rules").status == 401  # it opens nothing
 
 
-@contextmanager
-def away(dsn: str) -> Generator[None]:
-    """Nobody can connect to the database, and who was connected no longer is."""
-    with psycopg.connect(dsn.replace("/pigou_test?", "/postgres?"), autocommit=True) as server:
-        server.execute("alter database pigou_test with allow_connections false")
-        server.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'pigou_test'")
-        try:
-            yield
-        finally:
-            server.execute("alter database pigou_test with allow_connections true")
-
-
 def test_what_was_known_last_holds_while_the_database_is_away(dsn: str, writer: psycopg.Connection, tmp_path: Path) -> None:
     price(writer)
     token = make(dsn, "agent", "ingest", tenant="acme")
@@ -298,128 +191,6 @@ def test_an_open_collector_stays_so_through_a_start_without_the_database(dsn: st
         pass
     with away(dsn), serving(dsn, spool=tmp_path / "spool") as served:
         assert send(served, None, chat(1, 1)).status == 200
-
-
-# ── whose ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_tenants_records_are_its_own(dsn: str, reader: psycopg.Connection, writer: psycopg.Connection) -> None:
-    price(writer)
-    acme = make(dsn, "acme", "ingest", tenant="acme")
-    make(dsn, "globex", "ingest", tenant="globex")
-    with serving(dsn) as served:
-        reply = send(served, acme, chat(1, 1), chat(1, 2, tenant__id="acme"), chat(1, 3, tenant__id="globex"))
-        partial = ExportTraceServiceResponse.FromString(reply.body).partial_success
-        assert (reply.status, partial.rejected_spans) == (200, 1)
-        assert partial.error_message == "other_tenant: tenant.id is globex, and the credential is of tenant acme alone"
-        whole = ExportTraceServiceResponse.FromString(send(served, acme, chat(2, 1), tenant="globex").body).partial_success
-        assert whole.rejected_spans == 1
-    assert rows(reader, "select tenant, span_id from ledger.calls order by 2") == [
-        ("acme", "0000000000000001"),
-        ("acme", "0000000000000002"),
-    ]
-    assert rows(reader, "select distinct tenant, code from ledger.rejections") == [("acme", "other_tenant")]
-
-
-def test_a_reading_process_heeds_whose_records_are_sent(dsn: str, reader: psycopg.Connection) -> None:
-    """Under load exports are read by processes of their own."""
-    from collector.export import Export
-    from tests.desk import collecting
-
-    sent = export(chat(1, 1), chat(1, 2, tenant__id="globex"))
-    with collecting(dsn, workers=1) as collector:
-        credited = [Export("span", sent.body, "protobuf", "identity", f"t{number}") for number in range(30)]
-        assert {answer.rejected for answer in collector.send(*credited)} == {1}
-    assert one(reader, "select count(distinct tenant) from ledger.spans") == 30
-    assert one(reader, "select count(*) from ledger.spans where tenant = 'globex'") == 0
-
-
-TENANT = "tenant=globex"
-SOMEONE = {"who": "ann", "tenant": "globex"}
-RATE = {"provider": "p", "model": "m", "commodity": "input_tokens", "price_usd": "1"}
-WEBHOOK = {"kind": "webhook", "url": "http://127.0.0.1:9", "secret": "env:S"}
-OTHER_TENANTS: dict[tuple[str, str], object] = {
-    ("POST", "/v1/budgets/{budget}/holds"): {"hold_id": "h", "amount_usd": "1", "tenant": "globex"},
-    ("POST", "/v1/budgets/{budget}/holds/{hold_id}/release"): {"tenant": "globex"},
-    ("POST", "/v1/outcomes"): {"tenant": "globex", "outcomes": [{"key": "k", "trace_id": "1" * 32, "quality": 1}]},
-    ("GET", "/v1/prices"): TENANT,
-    ("POST", "/v1/quote"): {"tenant": "globex", "options": [{"option": "a", "quality": 1, "cost_usd": 1}]},
-    ("GET", "/v1/prices/clearing"): f"engine=e&{TENANT}",
-    ("POST", "/v1/rates"): {"tenant": "globex", "source": "s", "rates": [RATE]},
-    ("GET", "/v1/alerts"): TENANT,
-    ("GET", "/v1/alerts/{alert_id}"): TENANT,
-    ("POST", "/v1/alerts/{alert_id}/acknowledge"): SOMEONE,
-    ("POST", "/v1/alerts/{alert_id}/mute"): SOMEONE | {"for_s": 9},
-    ("POST", "/v1/alerts/{alert_id}/resolve"): SOMEONE,
-    ("POST", "/v1/alerts/{alert_id}/reopen"): SOMEONE,
-    ("POST", "/v1/alerts/{alert_id}/note"): SOMEONE | {"note": "n"},
-    ("GET", "/v1/findings"): TENANT,
-    ("GET", "/v1/findings/{finding_id}"): TENANT,
-    ("POST", "/v1/findings/{finding_id}/acknowledge"): SOMEONE,
-    ("POST", "/v1/findings/{finding_id}/note"): SOMEONE | {"note": "n"},
-    ("POST", "/v1/findings/{finding_id}/dismiss"): SOMEONE | {"note": "n", "ground": "intended"},
-    ("POST", "/v1/findings/{finding_id}/restore"): SOMEONE,
-    ("GET", "/v1/rules"): TENANT,
-    ("POST", "/v1/rules/{rule}"): SOMEONE | {"open_at": "0.5"},
-    ("POST", "/v1/rules/{rule}/withdraw"): SOMEONE,
-    ("GET", "/v1/channels"): TENANT,
-    ("POST", "/v1/channels/{channel}"): SOMEONE | {"channel": WEBHOOK},
-    ("POST", "/v1/channels/{channel}/pause"): SOMEONE,
-    ("POST", "/v1/channels/{channel}/resume"): SOMEONE,
-    ("POST", "/v1/channels/{channel}/resend"): SOMEONE,
-    ("POST", "/v1/channels/{channel}/remove"): SOMEONE,
-    ("POST", "/v1/channels/{channel}/test"): SOMEONE,
-    ("GET", "/v1/channels/{channel}/tests/{test_id}"): TENANT,
-    # Shared by all tenants: refused to a credential of one, whatever it names.
-    ("GET", "/v1/views"): "",
-    ("POST", "/v1/views"): {"who": "ann", "name": "n", "address": "/"},
-    ("POST", "/v1/views/{view_id}/rename"): {"who": "ann", "name": "n"},
-    ("POST", "/v1/views/{view_id}/remove"): {"who": "ann"},
-}  # fmt: skip
-OF_NO_TENANT = {("GET", "/openapi.json"), ("HEAD", "/openapi.json"), ("GET", "/health"), *(("POST", path) for path in OTLP)}
-"""Exports say in each record whose it is."""
-
-
-def test_no_route_answers_a_tenant_about_another(dsn: str, writer: psycopg.Connection) -> None:
-    """Each route of the application stands in the table above: a new one is not forgotten."""
-    assert set(OTHER_TENANTS) == set(routes()) - OF_NO_TENANT
-    open_alert(writer, tenant="globex")
-    acme, everybody = make(dsn, "acme", tenant="acme"), make(dsn, "everybody")
-    with serving(dsn) as served:
-        for (method, path), said in OTHER_TENANTS.items():
-            reply = ask(served, method, *asked(path, said, acme))
-            assert reply.status == 403, (method, path, reply)
-            assert "tenant acme" in reply.reason, (method, path)
-        assert one(writer, "select state from ledger.alerts") == "open"
-        for (method, path), said in OTHER_TENANTS.items():  # what was refused is the tenant, not the request
-            assert ask(served, method, *asked(path, said, everybody)).status not in (401, 403, 405, 422), (method, path)
-
-
-def asked(path: str, said: object, token: str) -> tuple[str, str, object]:
-    """Path, token and body of what is asked: a text is a query."""
-    return (f"{filled(path)}?{said}", token, None) if isinstance(said, str) else (filled(path), token, said)
-
-
-def test_what_names_no_tenant_is_the_credentials_own(dsn: str, writer: psycopg.Connection) -> None:
-    for tenant in ("acme", "globex", "default"):
-        open_alert(writer, tenant=tenant)
-        state(writer, channel(f"of-{tenant}", tenant=tenant, url="http://127.0.0.1:9/"))
-    state(writer, channel("of-all", url="http://127.0.0.1:9/", tenants=["globex"]))
-    acme = make(dsn, "acme", tenant="acme")
-    with serving(dsn) as served:
-        alerts = json.loads(ask(served, "GET", "/v1/alerts", acme).body)["alerts"]
-        assert [alert["tenant"] for alert in alerts] == ["acme"]
-        listed = json.loads(ask(served, "GET", "/v1/channels", acme).body)["channels"]
-        assert [one["channel"] for one in listed] == ["of-acme"]
-        stated = ask(served, "POST", "/v1/rules/unpriced_share", acme, {"who": "ann", "open_at": "0.9"})
-        assert {rule["tenant"] for rule in json.loads(stated.body)["rules"]} == {None, "acme"}
-        assert ask(served, "POST", "/v1/channels/of-acme/pause", acme, {"who": "ann"}).status == 200
-        assert ask(served, "POST", "/v1/channels/of-all/pause", acme, {"who": "ann"}).status == 404
-        told = {"outcomes": [{"key": "k", "trace_id": "1" * 32, "quality": 1}]}
-        assert json.loads(ask(served, "POST", "/v1/outcomes", acme, told).body)["tenant"] == "acme"
-    assert rows(writer, "select tenant from ledger.alert_rules where rule = 'unpriced_share' and open_at = 0.9") == [("acme",)]
-    paused = rows(writer, "select channel from ledger.channels where state = 'paused'")
-    assert paused == [("of-acme",)]
 
 
 # ── gRPC ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ import io
 import psycopg
 import pytest
 
+from cli.up import warn_of_open_doors
 from ledger.credentials import read_credentials
 from ledger.database import connect
 from tests.books import one
@@ -51,10 +52,8 @@ def test_a_credential_is_made_listed_and_revoked(pigou: Typed, dsn: str) -> None
 def test_the_last_is_revoked_on_purpose_only(pigou: Typed, writer: psycopg.Connection) -> None:
     pigou(*CREATE, "only", "--until", "2099-01-01")
     code, _, said = pigou("credentials", "revoke", "only")
-    assert (code, said) == (
-        2,
-        "pigou: only is the last credential: without one everybody who reaches a port may do everything; make another first, or say --last\n",
-    )
+    what = "only is the last credential: without one everybody who reaches a port may do everything"
+    assert (code, said) == (2, f"pigou: {what}; make another first, or say --last\n")
     assert read_credentials(writer).is_closed
     assert pigou("credentials", "revoke", "only", "--last") == (
         0,
@@ -86,3 +85,17 @@ def test_what_it_may_do_is_one_of_three(pigou: Typed) -> None:
 def test_a_name_is_used_once_at_a_time(pigou: Typed) -> None:
     pigou(*CREATE, "agent")
     assert pigou(*CREATE, "agent")[2] == "pigou: there is a credential agent already; revoke it first, or choose another name\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_open"), [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("::", True)]
+)
+def test_an_installation_that_others_reach_is_told_that_it_is_open(
+    pigou: Typed, dsn: str, capsys: pytest.CaptureFixture[str], host: str, is_open: bool
+) -> None:
+    warn_of_open_doors(host, dsn)
+    said = capsys.readouterr().err
+    assert said.startswith(f"pigou: listening on {host} without any credential: whoever reaches") if is_open else said == ""
+    pigou(*CREATE, "agent")
+    warn_of_open_doors(host, dsn)
+    assert capsys.readouterr().err == ""

@@ -17,8 +17,8 @@ from dashboard.app import Settings, create_app
 from dashboard.books import Books
 from ledger.database import connect
 from tests.books import one, serving
+from tests.doors import away, comes, make, revoke
 from tests.integration.delivering import open_alert
-from tests.integration.test_credentials import away, comes, make, revoke
 
 HTML = {"Accept": "text/html"}
 
