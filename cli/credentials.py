@@ -48,7 +48,7 @@ def create_credential(
     """Make a credential and print its token, once. From the first on, nobody is answered without one."""
     from ledger import credentials
 
-    rights = [right.value for right in may or [RightName.INGEST]]
+    rights = [right for right in credentials.RIGHTS if right in (may or [RightName.INGEST])]
     with open_database("owner", home) as books:
         is_first = not credentials.read_credentials(books).is_closed
         try:
@@ -56,7 +56,7 @@ def create_credential(
         except credentials.CredentialError as error:
             raise CommandError(error.message, error.mend, exit_code=2) from error
     say(token)
-    held = f"{name} may {' and '.join(dict.fromkeys(rights))}, {f'for {tenant}' if tenant else 'for all tenants'}"
+    held = f"{name} may {' and '.join(rights)}, {f'for {tenant}' if tenant else 'for all tenants'}"
     remark(f"{held}, from some seconds on; the token is shown only now, only its hash is kept")
     if is_first:
         remark("it is the first: whoever sends, reads or looks at the page without one is refused from now on")

@@ -128,7 +128,7 @@ def create(
         tenant_id = None if tenant is None else open_tenants(connection, [tenant])[tenant]
         stated = {
             "token_hash": hash_of(token), "name": name, "tenant_id": tenant_id, "valid_until": valid_until, "who": who,
-            "may": [right for right in RIGHTS if right in may],
+            "may": list(may),
         }  # fmt: skip
         try:
             connection.execute(_SQL["add"], stated)

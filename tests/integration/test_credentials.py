@@ -83,7 +83,7 @@ def test_openapi_says_so(dsn: str) -> None:
     token = make(dsn, "reader", "read")
     with serving(dsn) as served:
         told = json.loads(ask(served, "GET", "/openapi.json", token).body)
-    assert told["security"] == [{"credential": []}]
+    assert told["security"] == [{"credential": []}, {}]
     assert told["components"]["securitySchemes"]["credential"]["scheme"] == "bearer"
     for path, operations in told["paths"].items():
         for operation in operations.values():
