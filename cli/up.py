@@ -232,10 +232,10 @@ def _start(supervisor: Supervisor, home: Home, parts: Sequence[Part], dsn: str, 
 
 def warn_of_open_doors(host: str, dsn: str) -> None:
     """Say so when others than this machine reach the ports and no credential was made."""
-    from ledger.credentials import read_credentials
-
     if _is_loopback(host):
         return
+    from ledger.credentials import read_credentials  # not before: the supervisor is to stay small
+
     with connected(dsn, "writer") as books:
         if not read_credentials(books).is_closed:
             remark(
