@@ -6,6 +6,7 @@ left beside the spool; where there is nothing, it lets nobody in until the datab
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -45,7 +46,8 @@ class Guard:
         """Know what this connection tells, or without one what was known last; then follow it."""
         self._known = self._kept()
         if connection is not None:
-            self._take(read_credentials(connection))
+            with contextlib.suppress(psycopg.OperationalError):  # it went away just now: the thread asks on
+                self._take(read_credentials(connection))
         self._thread.start()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The door of the pages in a real browser: a token is typed once, no script sees it, and it is asked for again once it was revoked."""
+"""The door of the pages in a real browser: a token is typed once, no script sees it, and it is asked for again once revoked."""
 
 from __future__ import annotations
 
