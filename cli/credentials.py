@@ -48,7 +48,7 @@ def create_credential(
     """Make a credential and print its token, once. From the first on, nobody is answered without one."""
     from ledger import credentials
 
-    rights = [right for right in credentials.RIGHTS if right in (may or [RightName.INGEST])]
+    rights: list[credentials.Right] = [right for right in credentials.RIGHTS if right in (may or [RightName.INGEST])]
     with open_database("owner", home) as books:
         is_first = not credentials.read_credentials(books).is_closed
         try:
