@@ -15,7 +15,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Say what tokens, time, risk and tasks are worth": (
         "rates", "rerate", "budgets", "prices", "quote", "policy", "tasks", "outcomes", "assignments", "uses",
     ),
-    "Say who is told, and what is kept": ("channels", "maintenance", "periods", "retention"),
+    "Say who is told, who is let in, and what is kept": ("channels", "maintenance", "credentials", "periods", "retention"),
 }  # fmt: skip
 
 

@@ -11,19 +11,22 @@ import sys
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import typer
 
 from cli.errors import CommandError
-from cli.home import DATABASE_VARIABLE, Home, Running, home_to_read, open_database, without_password
+from cli.home import CREDENTIAL_VARIABLE, DATABASE_VARIABLE, Home, Running, home_to_read, open_database, without_password
 from cli.options import HomeOption
 from cli.supervise import answers_http, answers_tcp
 from cli.terminal import one_line, say
 
 if TYPE_CHECKING:
     import psycopg
+
+    from ledger.credentials import Credential, Refused
 
 Verdict: TypeAlias = Literal["ok", "note", "FAIL"]
 DOCTOR_TENANT = "pigou-doctor"
@@ -177,29 +180,43 @@ def _clock(report: Report, books: psycopg.Connection) -> None:
 
 
 def _span(report: Report, books: psycopg.Connection, running: Running) -> None:
-    """Send one span that is no model call, under a tenant of its own: it is stored and read back, and books nothing."""
+    """Send one span that is no model call, under a tenant of its own or our credential's: it is stored and read back, and books
+    nothing."""
     from cli.exports import JSON, Export
-    from cli.replay import Sender
+    from cli.replay import Sender, credential_headers
+    from ledger.credentials import Refused
 
+    found = _credential(books)
+    if isinstance(found, Refused):
+        report.add("note", "span", f"not sent: {found.reason}; set {CREDENTIAL_VARIABLE} to one that may ingest")
+        return
+    tenant = found.tenant or DOCTOR_TENANT
     trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
     began = time.monotonic()
     try:
-        with contextlib.closing(Sender(running.http_url, {}, _SPAN_WITHIN_S)) as sender:
-            reply = sender.send(Export("traces", _export(trace_id, span_id), JSON, 1, 0))
+        with contextlib.closing(Sender(running.http_url, credential_headers(), _SPAN_WITHIN_S)) as sender:
+            reply = sender.send(Export("traces", _export(trace_id, span_id, tenant), JSON, 1, 0))
     except CommandError as error:
         report.add("FAIL", "span", str(error))
         return
     acknowledged_ms = (time.monotonic() - began) * 1000
     query = "select count(*) from ledger.trace_spans(%s) where tenant = %s"
-    found = books.execute(query, (trace_id, DOCTOR_TENANT)).fetchone()
-    if reply.reason or found != (1,):
+    read_back = books.execute(query, (trace_id, tenant)).fetchone()
+    if reply.reason or read_back != (1,):
         report.add("FAIL", "span", f"sent, but not in the books' spans: {reply.reason or 'no reason was given'}")
         return
     total_ms = (time.monotonic() - began) * 1000
     report.add("ok", "span", f"stored and acknowledged in {acknowledged_ms:.0f} ms, read back in SQL after {total_ms:.0f} ms")
 
 
-def _export(trace_id: str, span_id: str) -> bytes:
+def _credential(books: psycopg.Connection) -> Credential | Refused:
+    """Who we are to the collector, by the token of the environment, or why it would not take our span."""
+    from ledger.credentials import admit, read_credentials
+
+    return admit(read_credentials(books), os.environ.get(CREDENTIAL_VARIABLE), "ingest", datetime.now(UTC))
+
+
+def _export(trace_id: str, span_id: str, tenant: str) -> bytes:
     now_ns = time.time_ns()
     span = {
         "traceId": trace_id,
@@ -211,7 +228,7 @@ def _export(trace_id: str, span_id: str) -> bytes:
     }
     attributes = [
         {"key": "service.name", "value": {"stringValue": "pigou-doctor"}},
-        {"key": "tenant.id", "value": {"stringValue": DOCTOR_TENANT}},
+        {"key": "tenant.id", "value": {"stringValue": tenant}},
     ]
     scope = {"scope": {"name": "pigou.doctor"}, "spans": [span]}
     return json.dumps({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [scope]}]}).encode()

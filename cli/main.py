@@ -21,6 +21,7 @@ from cli.books import accounts, assets, check, migrate, rerate, statement, trial
 from cli.budgets import budgets_app
 from cli.channels import channels_app
 from cli.contents import Contents
+from cli.credentials import credentials_app
 from cli.demo import demo
 from cli.doctor import doctor, version
 from cli.errors import CommandError
@@ -48,7 +49,7 @@ COMMANDS = (
 )  # fmt: skip
 GROUPS = (
     rates_app, periods_app, retention_app, uses_app, budgets_app, alerts_app, findings_app, prices_app, assignments_app,
-    autonomy_app, tasks_app, outcomes_app, policy_app, channels_app, maintenance_app,
+    autonomy_app, tasks_app, outcomes_app, policy_app, channels_app, maintenance_app, credentials_app,
 )  # fmt: skip
 HELP = "Where AI agents waste tokens and how many dollars a day that costs, from double-entry books of what they spend."
 _BY_NAME = {command.__name__.replace("_", "-"): command for command in COMMANDS} | {

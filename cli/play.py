@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from analyzers.decisions.derive import DOSE, state_assignment
+from cli.replay import credential_headers
 from cli.terminal import one_line
 from economy.emit import EmissionError
 from economy.play import EconomySettings, play
@@ -55,7 +56,9 @@ def main(
     """
     options = _parser().parse_args(arguments)
     progress: Path = options.progress
-    settings = EconomySettings(endpoint=options.endpoint, seed=options.seed, until=options.until, days=options.days)
+    settings = EconomySettings(
+        endpoint=options.endpoint, seed=options.seed, until=options.until, days=options.days, headers=credential_headers()
+    )
     try:
         with (
             connect(options.dsn, "writer", application="pigou-demo") as books,

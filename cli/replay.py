@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import http.client
+import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 import typer
 
 from cli.errors import CommandError
-from cli.home import home_to_read
+from cli.home import CREDENTIAL_VARIABLE, home_to_read
 from cli.options import HomeOption, SignalName
 from cli.terminal import nearest, one_line, remark, say
 
@@ -89,6 +90,8 @@ def replay(
             hint = nearest(path.name, here) or "name files that exist"
             raise CommandError(f"there is no file {path}", hint, exit_code=2)
     headers = _headers(header or [])
+    if "authorization" not in {name.lower() for name in headers}:
+        headers |= credential_headers()
     sender = Sender(_endpoint(endpoint, home), headers, patience_s)
     totals = Totals()
     try:
@@ -280,6 +283,12 @@ def _endpoint(endpoint: str | None, home: Path | None) -> str:
     if not running:
         raise CommandError(f"nothing runs on {found.path}", "start `pigou up`, or name a collector with --endpoint")
     return running.http_url
+
+
+def credential_headers(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What shows the collector our credential; nothing where none is named."""
+    token = environment.get(CREDENTIAL_VARIABLE)
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _headers(given: list[str]) -> dict[str, str]:

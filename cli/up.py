@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from cli.errors import CommandError
-from cli.home import DATABASE_VARIABLE, Home, Running, home_at, without_password
+from cli.home import DATABASE_VARIABLE, Home, Running, connected, home_at, without_password
 from cli.options import HomeOption
 from cli.supervise import Part, Stopped, Supervisor, answers_http, answers_tcp, module_part
 from cli.terminal import remark, say
@@ -143,6 +144,7 @@ def run(
                 dsn = url or home.cluster.dsn()
                 parts = parts_of(addresses, dsn, home, appraises_after_s, content)
                 _start(supervisor, home, parts, dsn, embedded=not url)
+                warn_of_open_doors(addresses.host, dsn)
                 running = _running(supervisor, addresses, dsn)
                 home.write_run_file(running)
                 first(supervisor, running)
@@ -226,6 +228,25 @@ def _start(supervisor: Supervisor, home: Home, parts: Sequence[Part], dsn: str, 
     for part in parts:
         supervisor.release(part.name)
     supervisor.wait_for([part.name for part in parts], READY_WITHIN_S)
+
+
+def warn_of_open_doors(host: str, dsn: str) -> None:
+    """Say so when others than this machine reach the ports and no credential was made."""
+    if _is_loopback(host):
+        return
+    from ledger.credentials import read_credentials  # not before: the supervisor is to stay small
+
+    with connected(dsn, "writer") as books:
+        if not read_credentials(books).is_closed:
+            remark(
+                f"listening on {host} without any credential: whoever reaches these ports may send, read and change everything;"
+                " make one with `pigou credentials create`"
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def parts_of(

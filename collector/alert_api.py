@@ -21,6 +21,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number
+from collector.door import whose
 from ledger import alerts
 
 _YEAR_S = 366 * 86_400
@@ -95,7 +96,7 @@ def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     async def done(
         alert_id: int, asked: ActRequest | NoteRequest, event: alerts.Act, until: datetime | None = None
     ) -> AlertWithHistory:
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
 
         def work(connection: psycopg.Connection) -> AlertWithHistory:
             alerts.act(connection, alert_id, event, who=asked.who, note=asked.note, tenant=tenant, until=until)
@@ -145,9 +146,10 @@ def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
     ) -> AlertsAnswer:
         """List a tenant's alerts, newest first."""
         states: list[str] = [*state] if state else ["open", "acknowledged", "muted"]
+        owner = whose(tenant, default_tenant)
 
         def work(connection: psycopg.Connection) -> AlertsAnswer:
-            found = alerts.list_alerts(connection, tenant or default_tenant, states=states, rule=rule, before=before, limit=limit)
+            found = alerts.list_alerts(connection, owner, states=states, rule=rule, before=before, limit=limit)
             more = found[-1]["alert_id"] if len(found) == limit else None
             return AlertsAnswer(alerts=[AlertAnswer(**row) for row in found], next_before=more)
 
@@ -158,11 +160,8 @@ def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
         alert_id: AlertId, tenant: Annotated[Name | None, Query(description="Whose.")] = None
     ) -> AlertWithHistory:
         """Show an alert and its history."""
-
-        def work(connection: psycopg.Connection) -> AlertWithHistory:
-            return _shown(connection, tenant or default_tenant, alert_id)
-
-        return await ask(work)
+        owner = whose(tenant, default_tenant)
+        return await ask(lambda connection: _shown(connection, owner, alert_id))
 
 
 def _shown(connection: psycopg.Connection, tenant: str, alert_id: int) -> AlertWithHistory:

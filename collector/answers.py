@@ -1,4 +1,4 @@
-"""One table turns the pipeline's answers into OTLP's: HTTP status, gRPC code, and the response message of each signal."""
+"""One table turns the pipeline's answers, and the door's, into OTLP's: HTTP status, gRPC code, each signal's response message."""
 
 from __future__ import annotations
 
@@ -22,13 +22,28 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from collector.export import Answer, Encoding
+from ledger.credentials import Refused
 
 RETRY_AFTER_S = 1
 
-HTTP_STATUS = {"stored": 200, "undecodable": 400, "too_large": 413, "unsupported": 415, "unavailable": 503}
+HTTP_STATUS = {
+    "stored": 200,
+    "undecodable": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "too_large": 413,
+    "unsupported": 415,
+    "unavailable": 503,
+}
+HTTP_HEADERS = {
+    "unauthenticated": {"WWW-Authenticate": 'Bearer realm="Pigou"'},
+    "unavailable": {"Retry-After": str(RETRY_AFTER_S)},
+}
 GRPC_CODE = {
     "stored": grpc.StatusCode.OK,
     "undecodable": grpc.StatusCode.INVALID_ARGUMENT,
+    "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
+    "forbidden": grpc.StatusCode.PERMISSION_DENIED,
     "too_large": grpc.StatusCode.INVALID_ARGUMENT,  # RESOURCE_EXHAUSTED without RetryInfo would be dropped all the same
     "unsupported": grpc.StatusCode.UNIMPLEMENTED,
     "unavailable": grpc.StatusCode.UNAVAILABLE,
@@ -40,6 +55,13 @@ _SUCCESS: dict[str, tuple[type[Message], type[Message], str]] = {
     "log": (ExportLogsServiceResponse, ExportLogsPartialSuccess, "rejected_log_records"),
     "metric": (ExportMetricsServiceResponse, ExportMetricsPartialSuccess, "rejected_data_points"),
 }
+
+
+def refusal(refused: Refused) -> Answer:
+    """What somebody is told who is not let in. What is not known yet is asked again, like all that is away."""
+    if refused.kind == "unknown":
+        return Answer("unavailable", message=refused.reason)
+    return Answer("unauthenticated" if refused.kind == "nobody" else "forbidden", message=refused.reason)
 
 
 def success(signal: str, answer: Answer) -> Any:

@@ -7,6 +7,9 @@ from typing import Literal
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from collector import answers
 from collector.alert_api import alert_router
@@ -14,6 +17,7 @@ from collector.budget_api import budget_router
 from collector.channel_api import channel_router
 from collector.clearing_api import clearing_router
 from collector.decompress import COMPRESSIONS
+from collector.door import Door, asking, describe
 from collector.export import Answer, Encoding, Export
 from collector.finding_api import finding_router
 from collector.inbox import Overloaded
@@ -31,6 +35,8 @@ _ENCODINGS: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "applic
 _REASONS = {
     200: "Stored; `partial_success` tells what was refused",
     400: "It cannot be read, and must not be sent again as it is",
+    401: "A credential is wanted, and none that is valid was shown",
+    403: "The credential may not send",
     413: "It is too large: send smaller batches",
     415: "It is of a kind that is not read",
     503: "Nothing was stored: send it again after `Retry-After` seconds",
@@ -40,10 +46,11 @@ _REASONS = {
 def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
     """The collector's HTTP side over a running pipeline."""
     app = FastAPI(title="Pigou collector", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app.add_middleware(Door, pipeline=pipeline, write=_refused)
 
     async def export(request: Request) -> Response:
         """Take in one OTLP export; the answer follows the commit."""
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = _content_type(request.headers)
         encoding = _ENCODINGS.get(content_type)
         compression = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
         if encoding is None:
@@ -58,7 +65,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
             return _failed(Answer("too_large", message=reason), encoding)
         signal = _PATHS[request.url.path]
         try:
-            reply = pipeline.submit(Export(signal, body, encoding, compression))
+            reply = pipeline.submit(Export(signal, body, encoding, compression, asking().tenant))
         except Overloaded:
             return _failed(Answer("unavailable", message="too much is waiting to be stored; send it again"), encoding)
         answer = await asyncio.wrap_future(reply)
@@ -93,6 +100,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
         content = orjson.dumps({key: value for key, value in told.items() if value is not None})
         return Response(content, status_code=503 if found.status == "unavailable" else 200, media_type="application/json")
 
+    describe(app)
     return app
 
 
@@ -116,11 +124,22 @@ async def _read(request: Request, limit_bytes: int) -> bytes | None:
     return b"".join(parts)
 
 
+def _content_type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _refused(answer: Answer, scope: Scope) -> Response:
+    """What somebody is told who is not let in: of an export as OTLP says it, else as the API says everything."""
+    if scope["path"] in _PATHS:
+        return _failed(answer, _ENCODINGS.get(_content_type(Headers(scope=scope)), "json"))
+    status, headers = answers.HTTP_STATUS[answer.outcome], answers.HTTP_HEADERS.get(answer.outcome)
+    return JSONResponse({"detail": answer.message}, status, headers)
+
+
 def _failed(answer: Answer, encoding: Encoding) -> Response:
-    headers = {"Retry-After": str(answers.RETRY_AFTER_S)} if answer.outcome == "unavailable" else {}
     return Response(
         answers.body(answers.failure(answer), encoding),
         status_code=answers.HTTP_STATUS[answer.outcome],
         media_type=answers.CONTENT_TYPE[encoding],
-        headers=headers,
+        headers=answers.HTTP_HEADERS.get(answer.outcome),
     )

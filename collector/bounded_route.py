@@ -31,7 +31,9 @@ class Refusal(BaseModel):
 
 
 _REASONS = {
+    401: "A credential is wanted, and none that is valid was shown",
     402: "There is no room for it",
+    403: "The credential may not do this, or not for this tenant",
     404: "There is no such thing",
     409: "It is in the way of what was said or done before",
     413: "The request is too large",
@@ -99,7 +101,7 @@ def _unreadable(error: AnyHTTPException) -> str:
 
 def _described(responses: Mapping[int | str, Mapping[str, Any]]) -> dict[int | str, dict[str, Any]]:
     """The answers of a route as OpenAPI tells them: all that are refusals have one shape, where nothing else is said."""
-    told: dict[int | str, dict[str, Any]] = {413: {}, 422: {}}
+    told: dict[int | str, dict[str, Any]] = {401: {}, 403: {}, 413: {}, 422: {}}
     told |= {status: dict(one) for status, one in responses.items()}
     for status, one in told.items():
         if isinstance(status, int) and status >= 400:

@@ -19,6 +19,7 @@ from fastapi import APIRouter, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.door import whose
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
@@ -99,7 +100,7 @@ def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     @router.post("/{budget}/holds", responses=problems)
     async def hold(budget: BudgetName, asked: HoldRequest, response: Response) -> HoldAnswer:
         """Set an amount of a budget aside for a call, if there is room for it."""
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
 
         def decide() -> budgets.Held:
             with _answered(), connections.connection() as connection:
@@ -114,7 +115,7 @@ def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         budget: BudgetName, hold_id: Annotated[str, Path(pattern=_HOLD_ID)], asked: ReleaseRequest | None = None
     ) -> ReleaseAnswer:
         """Give a hold back that is not needed: its call failed, or was not made."""
-        tenant = (asked and asked.tenant) or default_tenant
+        tenant = whose(asked and asked.tenant, default_tenant)
 
         def give_back() -> str:
             with _answered(), connections.connection() as connection:

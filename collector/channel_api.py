@@ -9,7 +9,8 @@
     GET  /v1/channels/{channel}/tests/{id}    what came of it
 
 They go through `ledger/channels.py` and `ledger/stated_channels.py`, as the command line does. Secrets are neither taken nor
-told: a channel says where they are read from.
+told: a channel says where they are read from. Since it may say any place of this installation, a tenant's credential states none;
+it sees its tenant's own, and acts on them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pydantic import BaseModel, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name, Someone
 from collector.bounded_route import NO_NUL
+from collector.door import asking, for_all_tenants, whose
 from ledger import stated_channels
 from ledger.channels import ChannelError, UnknownChannel, read_channel
 
@@ -94,18 +96,20 @@ def channel_router(dsn: str) -> APIRouter:
 
     def listed(connection: psycopg.Connection, tenant: str | None) -> ChannelsAnswer:
         found = stated_channels.list_channels(connection, tenant)
-        return ChannelsAnswer(channels=[ChannelAnswer(**row) for row in found])
+        return ChannelsAnswer(channels=[ChannelAnswer(**row) for row in found if asking().tenant in (None, row["tenant"])])
 
     @router.get("", responses={503: {}})
     async def list_channels(
         tenant: Annotated[Name | None, Query(description="A tenant's with those of all; by default every one.")] = None,
     ) -> ChannelsAnswer:
         """List the channels in force, and how delivery through each goes."""
-        return await ask(lambda connection: listed(connection, tenant))
+        owner = whose(tenant, None)
+        return await ask(lambda connection: listed(connection, owner))
 
     @router.post("/{channel}", responses=PROBLEMS)
     async def state_channel(channel: ChannelName, asked: ChannelRequest) -> ChannelsAnswer:
         """State a channel. Nothing is edited: a change is a further revision, and what waits is tried anew."""
+        for_all_tenants("a channel names where secrets of the installation are read from")
 
         def work(connection: psycopg.Connection) -> ChannelsAnswer:
             stated = read_channel({**asked.channel, "name": channel, "tenant": asked.tenant})
@@ -133,27 +137,31 @@ def _add_acts(router: APIRouter, ask: Asking, listed: Any) -> None:
     @router.post("/{channel}/resend", responses=PROBLEMS)
     async def resend(channel: ChannelName, asked: ChannelActRequest) -> ChannelsAnswer:
         """Send what was given up after all, from now on."""
+        owner = whose(asked.tenant, None)
 
         def work(connection: psycopg.Connection) -> ChannelsAnswer:
-            stated_channels.send_again(connection, channel, asked.tenant, _source(asked))
-            return listed(connection, asked.tenant)
+            stated_channels.send_again(connection, channel, owner, _source(asked))
+            return listed(connection, owner)
 
         return await ask(work)
 
     @router.post("/{channel}/remove", responses=PROBLEMS)
     async def remove_channel(channel: ChannelName, asked: ChannelActRequest) -> ChannelsAnswer:
         """Tell nothing through it any more; what waits is dropped, and said to be."""
+        owner = whose(asked.tenant, None)
 
         def work(connection: psycopg.Connection) -> ChannelsAnswer:
-            stated_channels.remove_channel(connection, channel, asked.tenant, _source(asked))
-            return listed(connection, asked.tenant)
+            stated_channels.remove_channel(connection, channel, owner, _source(asked))
+            return listed(connection, owner)
 
         return await ask(work)
 
     async def done(channel: str, asked: ChannelActRequest, *, is_paused: bool) -> ChannelsAnswer:
+        owner = whose(asked.tenant, None)
+
         def work(connection: psycopg.Connection) -> ChannelsAnswer:
-            stated_channels.pause_channel(connection, channel, asked.tenant, _source(asked), is_paused=is_paused)
-            return listed(connection, asked.tenant)
+            stated_channels.pause_channel(connection, channel, owner, _source(asked), is_paused=is_paused)
+            return listed(connection, owner)
 
         return await ask(work)
 
@@ -162,10 +170,11 @@ def _add_tests(router: APIRouter, ask: Asking) -> None:
     @router.post("/{channel}/test", responses=PROBLEMS, status_code=202)
     async def test_channel(channel: ChannelName, asked: ChannelActRequest) -> ChannelTestAnswer:
         """Ask whoever delivers to send a test at once, with the secrets that it has."""
+        owner = whose(asked.tenant, None)
 
         def work(connection: psycopg.Connection) -> ChannelTestAnswer:
-            number = stated_channels.ask_test(connection, channel, asked.tenant, asked.who)
-            return ChannelTestAnswer(**stated_channels.show_test(connection, channel, asked.tenant, number))
+            number = stated_channels.ask_test(connection, channel, owner, asked.who)
+            return ChannelTestAnswer(**stated_channels.show_test(connection, channel, owner, number))
 
         return await ask(work)
 
@@ -176,9 +185,10 @@ def _add_tests(router: APIRouter, ask: Asking) -> None:
         tenant: Annotated[Name | None, Query(description="Whose channel; by default one of all tenants.")] = None,
     ) -> ChannelTestAnswer:
         """What came of a test."""
+        owner = whose(tenant, None)
 
         def work(connection: psycopg.Connection) -> ChannelTestAnswer:
-            return ChannelTestAnswer(**stated_channels.show_test(connection, channel, tenant, test_id))
+            return ChannelTestAnswer(**stated_channels.show_test(connection, channel, owner, test_id))
 
         return await ask(work)
 

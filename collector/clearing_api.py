@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from collector.asked import Asking
 from collector.bounded_route import NO_NUL
+from collector.door import whose
 from ledger.clearing import InMarket, read_clearing
 from ledger.errors import UnknownTenant
 
@@ -85,9 +86,10 @@ def clearing_router(dsn: str) -> APIRouter:
     @router.get("/clearing", responses={404: {}, 503: {}})
     async def clearing(engine: EngineName, tenant: Whose = None) -> ClearingAnswer:
         """The price at which what tenants take of the engine fits its stated capacity, and what each takes at it."""
+        owner = whose(tenant, None)
 
         def work(connection: psycopg.Connection) -> ClearingAnswer:
-            rows = read_clearing(connection, engine, tenant)
+            rows = read_clearing(connection, engine, owner)
             markets = [_market(list(of)) for _, of in groupby(rows, key=lambda row: row.resource)]
             return ClearingAnswer(engine=engine, markets=markets, why="" if markets else _NONE_YET)
 

@@ -25,7 +25,7 @@ class Export(msgspec.Struct, tag=True):
 class Answer(msgspec.Struct, frozen=True, tag=True):
     """What the sender is told. `rejected` counts records that were refused while the rest was booked."""
 
-    outcome: Literal["stored", "undecodable", "too_large", "unsupported", "unavailable"]
+    outcome: Literal["stored", "undecodable", "unauthenticated", "forbidden", "too_large", "unsupported", "unavailable"]
     rejected: int = 0
     message: str = ""
 

@@ -22,6 +22,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Note, NoteRequest, Number, Someone
+from collector.door import whose
 from ledger import findings
 from ledger.findings import Ground
 
@@ -161,7 +162,7 @@ def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     _add_reading(router, ask, default_tenant)
 
     async def done(finding_id: int, asked: ActRequest | NoteRequest, event: findings.Act) -> FindingWithHistory:
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
 
         def work(connection: psycopg.Connection) -> FindingWithHistory:
             findings.act(connection, finding_id, event, who=asked.who, note=asked.note, tenant=tenant)
@@ -182,7 +183,7 @@ def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     @router.post("/{finding_id}/dismiss", responses=PROBLEMS)
     async def dismiss_finding(finding_id: FindingId, asked: DismissRequest) -> FindingWithHistory:
         """Leave it as it is: it neither alerts nor counts, and its alert is resolved. Looks at it go on."""
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
         dismissal = findings.Dismissal(asked.ground, asked.until, asked.grown_by)
 
         def work(connection: psycopg.Connection) -> FindingWithHistory:
@@ -194,7 +195,7 @@ def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     @router.post("/{finding_id}/restore", responses=PROBLEMS)
     async def restore_finding(finding_id: FindingId, asked: ActRequest) -> FindingWithHistory:
         """End its dismissal: it counts and alerts again."""
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
 
         def work(connection: psycopg.Connection) -> FindingWithHistory:
             findings.restore(connection, finding_id, who=asked.who, note=asked.note, tenant=tenant)
@@ -216,11 +217,10 @@ def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
     ) -> FindingsAnswer:
         """List a tenant's findings, newest first."""
         statuses: list[str] = [*status] if status else ["open", "acknowledged"]
+        owner = whose(tenant, default_tenant)
 
         def work(connection: psycopg.Connection) -> FindingsAnswer:
-            found = findings.list_findings(
-                connection, tenant or default_tenant, statuses=statuses, mode=mode, before=before, limit=limit
-            )
+            found = findings.list_findings(connection, owner, statuses=statuses, mode=mode, before=before, limit=limit)
             more = found[-1]["finding_id"] if len(found) == limit else None
             return FindingsAnswer(findings=[FindingAnswer(**row) for row in found], next_before=more)
 
@@ -231,11 +231,8 @@ def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
         finding_id: FindingId, tenant: Annotated[Name | None, Query(description="Whose.")] = None
     ) -> FindingWithHistory:
         """Show a finding and its history."""
-
-        def work(connection: psycopg.Connection) -> FindingWithHistory:
-            return _shown(connection, tenant or default_tenant, finding_id)
-
-        return await ask(work)
+        owner = whose(tenant, default_tenant)
+        return await ask(lambda connection: _shown(connection, owner, finding_id))
 
 
 def _shown(connection: psycopg.Connection, tenant: str, finding_id: int) -> FindingWithHistory:

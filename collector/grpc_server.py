@@ -14,6 +14,7 @@ from collector.export import Answer, Export
 from collector.inbox import Overloaded
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
+from ledger.credentials import Refused, bearer
 
 _SERVICES: dict[str, Literal["span", "log", "metric"]] = {
     "opentelemetry.proto.collector.trace.v1.TraceService": "span",
@@ -42,10 +43,22 @@ async def start_grpc(pipeline: Pipeline, settings: CollectorSettings) -> tuple[g
     return server, port
 
 
+def _token(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:
+    """The token of the call's metadata; None where it has none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization":
+            return bearer(value if isinstance(value, str) else value.decode("utf-8", "replace"))
+    return None
+
+
 def _handler(pipeline: Pipeline, signal: Literal["span", "log", "metric"]) -> _Handler:
     async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        found = pipeline.guard.admit(_token(context), "ingest")
+        if isinstance(found, Refused):
+            refused = answers.refusal(found)
+            await context.abort(answers.GRPC_CODE[refused.outcome], refused.message)
         try:
-            reply = pipeline.submit(Export(signal, body, "protobuf", "identity"))
+            reply = pipeline.submit(Export(signal, body, "protobuf", "identity", found.tenant))
         except Overloaded:
             answer = Answer("unavailable", message="too much is waiting to be stored; send it again")
         else:

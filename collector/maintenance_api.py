@@ -17,6 +17,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Someone
+from collector.door import whose
 from ledger import alerts
 from ledger.errors import LedgerError
 
@@ -61,7 +62,7 @@ def maintenance_router(dsn: str) -> APIRouter:
     ask = Asking(dsn, application="pigou-maintenance", refusals=unknown | {alerts.AlertError: 409})
     router = ask.router("/v1/maintenance", "maintenance")
 
-    def listed(connection: psycopg.Connection, tenant: str | None = None) -> MaintenancesAnswer:
+    def listed(connection: psycopg.Connection, tenant: str | None) -> MaintenancesAnswer:
         found = alerts.list_maintenance(connection, tenant)
         return MaintenancesAnswer(maintenance=[MaintenanceAnswer(**row) for row in found])
 
@@ -70,7 +71,8 @@ def maintenance_router(dsn: str) -> APIRouter:
         tenant: Annotated[Name | None, Query(description="What is of this tenant's alerts; by default everybody's.")] = None,
     ) -> MaintenancesAnswer:
         """List what is planned and what goes on."""
-        return await ask(lambda connection: listed(connection, tenant))
+        owner = whose(tenant, None)
+        return await ask(lambda connection: listed(connection, owner))
 
     @router.post("", responses=PROBLEMS)
     async def plan_maintenance(asked: PlanRequest) -> MaintenancesAnswer:
@@ -82,21 +84,22 @@ def maintenance_router(dsn: str) -> APIRouter:
             ends_at = asked.until or begins_at + timedelta(seconds=asked.for_s or 0)
         except OverflowError:
             raise HTTPException(422, "body.begins_at: it would end after the last year") from None
-        window = alerts.Window(begins_at, ends_at, asked.tenant, asked.rule, asked.subject)
+        window, seen = alerts.Window(begins_at, ends_at, whose(asked.tenant, None), asked.rule, asked.subject), whose(None, None)
 
         def work(connection: psycopg.Connection) -> MaintenancesAnswer:
             alerts.plan_maintenance(connection, window, who=asked.who, note=asked.note)
-            return listed(connection)
+            return listed(connection, seen)
 
         return await ask(work)
 
     @router.post("/{number}/end", responses=PROBLEMS)
     async def end_maintenance(number: Number, asked: Someone) -> MaintenancesAnswer:
         """End one now, whether it goes on or is planned; `tenant` as it was planned. Answers the others."""
+        owner, seen = whose(asked.tenant, None), whose(None, None)
 
         def work(connection: psycopg.Connection) -> MaintenancesAnswer:
-            alerts.end_maintenance(connection, number, asked.tenant, who=asked.who)
-            return listed(connection)
+            alerts.end_maintenance(connection, number, owner, who=asked.who)
+            return listed(connection, seen)
 
         return await ask(work)
 

@@ -18,6 +18,7 @@ from fastapi import APIRouter, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from collector.bounded_route import NO_NUL, bounded_route, faults, while_serving
+from collector.door import whose
 from ledger.errors import DatabaseUnavailable
 from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
@@ -100,7 +101,7 @@ def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     @router.post("", responses=problems)
     async def outcomes(asked: OutcomesRequest, response: Response) -> OutcomesAnswer:
         """Say how tasks went."""
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
 
         def write() -> OutcomesAnswer:
             try:

@@ -17,6 +17,7 @@ import psycopg
 
 from collector.content import ContentPolicy
 from collector.export import Answer, Export, Prepared
+from collector.guard import Guard
 from collector.inbox import Inbox, Waiting
 from collector.infer import BadRule, Rules
 from collector.preparing import ReadingPolicy, prepare, reasons
@@ -89,6 +90,7 @@ class Pipeline:
             settings.group_limit_records,
             [_Reader(self, self._policy) for _ in range(reader_count(settings.workers))],
         )
+        self.guard = Guard(settings.dsn, settings.spool)
         self._away_until = 0.0
         self._spooling: Spooling | None = None
         if settings.spool is not None:
@@ -111,6 +113,7 @@ class Pipeline:
             if self._spooling is None:
                 raise
             self._is_away(error)
+        self.guard.start(self._connection)
         self._inbox.start()
         if self._spooling is not None:
             self._spooling.start()
@@ -124,6 +127,7 @@ class Pipeline:
         self._inbox.drain(timeout_s)
         if self._spooling is not None:
             self._spooling.stop()
+        self.guard.stop()
         if self._connection is not None:
             self._connection.close()
 

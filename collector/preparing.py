@@ -56,15 +56,23 @@ def _stage(export: Export, body: bytes, policy: ReadingPolicy, rules: Rules) -> 
     problems: list[Problem]
     if export.signal == "metric":
         metrics = decode_metrics(body, export.encoding, content)
+        problems = metrics.problems
         for point in metrics.points:
-            staging.add_point(point)
-        count, problems = len(metrics.points), metrics.problems
+            if (problem := staging.other_tenant(point)) is not None:
+                problems.append(problem)
+            else:
+                staging.add_point(point)
+        count = len(metrics.points)
     else:
         decode = decode_traces if export.signal == "span" else decode_logs
         decoded = decode(body, export.encoding, content)
+        problems = decoded.problems
         for record in decoded.records:
-            staging.add(record, read(record, rules))
-        count, problems = len(decoded.records), decoded.problems
+            if (problem := staging.other_tenant(record)) is not None:
+                problems.append(problem)
+            else:
+                staging.add(record, read(record, rules))
+        count = len(decoded.records)
     for problem in problems:
         staging.reject(problem)
     return Prepared(staging.arrivals(), count, len(problems), reasons(problems))

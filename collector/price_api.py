@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from allocation.errors import AllocationError
 from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.door import whose
 from collector.price_text import PROMETHEUS, prometheus
 from collector.quote import QuoteAnswer, QuoteRequest, quote
 from ledger.errors import DatabaseUnavailable, UnknownTenant
@@ -129,7 +130,7 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         chosen: Annotated[Literal["json", "prometheus"] | None, Query(alias="format", description="How it is written.")] = None,
     ) -> Response:
         """The prices that hold now: V, λ and ρ by task class, each with its source, interval and constraints."""
-        found = await listed(tenant or default_tenant)
+        found = await listed(whose(tenant, default_tenant))
         if chosen == "prometheus" or (chosen is None and _prefers_text(request.headers.get("accept", ""))):
             return PlainTextResponse(written.text(found, task_class), media_type=PROMETHEUS)
         return Response(written.json(found, task_class, datetime.now(UTC)), media_type="application/json")
@@ -137,7 +138,7 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     @router.post("/v1/quote", response_model=QuoteAnswer, responses={404: {}, 503: {}})
     async def quoted(asked: QuoteRequest) -> Response:
         """Eq. 1 on a menu at the prices that hold now: best option, surpluses, crossovers, and whether users choose as meant."""
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
         found = await listed(tenant)
         try:
             answer = quote(asked, tenant, found.of(asked.task_class), datetime.now(UTC))

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collector.alert_api import Name, Number
 from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.door import whose
 from ledger import rates
 from ledger.errors import DatabaseUnavailable
 from ledger.pool import Connections
@@ -104,7 +105,7 @@ def rate_router(dsn: str, default_tenant: str = "default") -> APIRouter:
     @router.post("", responses={503: {}})
     async def add(asked: RatesRequest) -> RatesAnswer:
         """Add prices, or say what they would change."""
-        tenant = asked.tenant or default_tenant
+        tenant = whose(asked.tenant, default_tenant)
 
         def work() -> RatesAnswer:
             try:

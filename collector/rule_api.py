@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collector.asked import PROBLEMS, Asking, Name, Number
 from collector.bounded_route import NO_NUL
+from collector.door import whose
 from ledger import alerts
 
 RuleName = Annotated[str, Path(pattern=NO_NUL, max_length=200, description="The rule, as the list has it.")]
@@ -98,28 +99,31 @@ def rule_router(dsn: str) -> APIRouter:
         tenant: Annotated[Name | None, Query(description="With this tenant's own; by default everybody's own.")] = None,
     ) -> RulesAnswer:
         """List the thresholds in force."""
-        return await ask(lambda connection: listed(connection, tenant))
+        owner = whose(tenant, None)
+        return await ask(lambda connection: listed(connection, owner))
 
     @router.post("/{rule}", responses=PROBLEMS)
     async def change_rule(rule: RuleName, asked: RuleRequest) -> RulesAnswer:
         """Change a rule for a tenant, or for all: a further revision. Answers what is in force."""
+        owner = whose(asked.tenant, None)
 
         def work(connection: psycopg.Connection) -> RulesAnswer:
             texts = {name: text for name in _TEXTS if (text := getattr(asked, name)) is not None}
             changes = alerts.read_rule_changes(texts)
             source = f"{asked.who}, over HTTP"
-            alerts.set_rule(connection, rule, asked.tenant, source, **changes, is_on=asked.is_on, severity=asked.severity)
-            return listed(connection, asked.tenant)
+            alerts.set_rule(connection, rule, owner, source, **changes, is_on=asked.is_on, severity=asked.severity)
+            return listed(connection, owner)
 
         return await ask(work)
 
     @router.post("/{rule}/withdraw", responses=PROBLEMS)
     async def withdraw_rule(rule: RuleName, asked: WithdrawRequest) -> RulesAnswer:
         """Take back a tenant's own thresholds: those for all hold for it again."""
+        owner = whose(asked.tenant, asked.tenant)
 
         def work(connection: psycopg.Connection) -> RulesAnswer:
-            alerts.withdraw_rule(connection, rule, asked.tenant, f"{asked.who}, over HTTP")
-            return listed(connection, asked.tenant)
+            alerts.withdraw_rule(connection, rule, owner, f"{asked.who}, over HTTP")
+            return listed(connection, owner)
 
         return await ask(work)
 

@@ -41,7 +41,7 @@ _OPTION_NAMES = (
 
 
 class Staging:
-    """Arrivals of one request in the making. `credential_tenant`, when known, wins over what the records say."""
+    """Arrivals of one request in the making. With a `credential_tenant` all of them are that tenant's."""
 
     def __init__(self, signal: str, size_bytes: int, default_tenant: str, credential_tenant: str | None = None) -> None:
         self._signal = signal
@@ -50,6 +50,16 @@ class Staging:
         self._credential_tenant = credential_tenant
         self._by_tenant: dict[str, tuple[Arrivals, list[ReadyRecord]]] = {}
         self._resources: dict[int, tuple[Resource, str, str]] = {}
+
+    def other_tenant(self, record: Record | Point) -> Problem | None:
+        """What is wrong with a record, or a metric data point, that names another tenant than the credential's; None: nothing."""
+        if self._credential_tenant is None:
+            return None
+        named = self._named(record.attributes, record.resource)
+        if not named or named == self._credential_tenant:
+            return None
+        told = f"{TENANT_ATTRIBUTE} is {storable(named)}, and the credential is of tenant {self._credential_tenant} alone"
+        return Problem("read", "other_tenant", told)
 
     def add(self, record: Record, reading: Reading) -> None:
         """Take in one record and what was read from it."""
@@ -113,12 +123,15 @@ class Staging:
     def _tenant(self, attributes: Attributes, resource: Resource) -> str:
         if self._credential_tenant is not None:
             return self._credential_tenant
+        return self._named(attributes, resource) or self._default
+
+    def _named(self, attributes: Attributes, resource: Resource) -> str | None:
         named = attributes.get(TENANT_ATTRIBUTE)
         if named is None or named == "":
             named = resource.attributes.get(TENANT_ATTRIBUTE)
         if named is None:
-            return self._default
-        return grouped(text_of(named) or text_of(resource.attributes.get(TENANT_ATTRIBUTE))) or self._default
+            return None
+        return grouped(text_of(named) or text_of(resource.attributes.get(TENANT_ATTRIBUTE)))
 
     def _resource(self, resource: Resource) -> tuple[str, str]:
         known = self._resources.get(id(resource))

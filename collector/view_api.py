@@ -4,6 +4,8 @@ GET  /v1/views                    all of them, by name
 POST /v1/views                    save one
 POST /v1/views/{view_id}/rename   call it something else
 POST /v1/views/{view_id}/remove   list it no more
+
+An address may name any tenant, so that no tenant's credential has them.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from datetime import datetime
 from typing import Annotated
 
 import psycopg
-from fastapi import Path
+from fastapi import Depends, Path
 from fastapi.routing import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name
 from collector.bounded_route import NO_NUL
+from collector.door import for_all_tenants
 from ledger import saved_views
 
 ViewId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The view's number.")]
@@ -65,10 +68,15 @@ class RemoveViewRequest(_Person):
     """Who removes it."""
 
 
+async def _for_all() -> None:
+    for_all_tenants("views are shared by all of the installation")
+
+
 def view_router(dsn: str) -> APIRouter:
     """The routes of saved views over a database."""
     ask = Asking(dsn, application="pigou-views", refusals={saved_views.UnknownView: 404, saved_views.ViewError: 409})
     router = ask.router("/v1/views", "views")
+    router.dependencies = [Depends(_for_all)]
 
     def listed(connection: psycopg.Connection) -> ViewsAnswer:
         return ViewsAnswer(views=[ViewAnswer(**row) for row in saved_views.list_views(connection)])

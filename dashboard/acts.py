@@ -1,9 +1,10 @@
 """What people do on a page: asked of the collector over HTTP, since the pages themselves only ever read.
 
 The process that draws what anybody's telemetry says holds no connection that may write. What is done to alerts, findings, rules,
-channels and views goes the way that it goes for everybody, `POST /v1/…` of the collector, with its checks. There is no
-authentication yet, so the pages ask it only on behalf of a browser that reached them by a name of this machine's own: another
-site's page that points its own name at the loopback interface is refused, and so is one that sends a request across sites.
+channels and views goes the way that it goes for everybody, `POST /v1/…` of the collector, with its checks and with the token
+that the browser showed. While no credential was made, the pages ask it only on behalf of a browser that reached them by a name of
+this machine's own: another site's page that points its own name at the loopback interface is refused. A request that another
+site sends always is.
 """
 
 import json
@@ -13,6 +14,10 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Literal, TypeAlias
 from urllib.parse import quote, urlsplit
+
+from flask import request
+
+from dashboard.door import is_named, token_shown
 
 Act: TypeAlias = Literal["acknowledge", "mute", "resolve", "reopen", "note", "dismiss", "restore"]
 
@@ -39,11 +44,19 @@ class Refused:
     field: str | None = None
 
 
-def refusal(host: str, site: str | None) -> str | None:
-    """Why a browser's request must not act, from its headers Host and Sec-Fetch-Site; None where it may."""
-    if not _LOOPBACK.fullmatch(host):
+def refused_here() -> str | None:
+    """Why the request that is being answered must not act; None where it may."""
+    return refusal(request.host, request.headers.get("Sec-Fetch-Site"), is_named=is_named())
+
+
+def refusal(host: str, site: str | None, *, is_named: bool = False) -> str | None:
+    """Why a browser's request must not act, from its headers Host and Sec-Fetch-Site; None where it may.
+
+    `is_named`: it was let in by a credential.
+    """
+    if not is_named and not _LOOPBACK.fullmatch(host):
         return (
-            "Nothing was done: there is no authentication yet, so the page acts only for this machine "
+            "Nothing was done: no credential was made yet, so the page acts only for this machine "
             "(http://127.0.0.1 or http://localhost). Use `pigou alerts` there."
         )
     if site not in (None, "same-origin"):
@@ -90,7 +103,10 @@ def _post(collector: str, path: str, body: bytes, within_s: float = WITHIN_S) ->
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=within_s)
     try:
-        connection.request("POST", parts.path.rstrip("/") + path, body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        if is_named():
+            headers["Authorization"] = f"Bearer {token_shown()}"
+        connection.request("POST", parts.path.rstrip("/") + path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read(ANSWER_BYTES_MAX), answer.headers["Pigou-Field"]
     finally:

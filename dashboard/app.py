@@ -12,7 +12,7 @@ import dash_mantine_components as dmc
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from dashboard import downloads, navigation, saved_views, theme
+from dashboard import door, downloads, navigation, saved_views, theme
 from dashboard.books import Books
 from dashboard.components.filter_bar import filter_bar
 from dashboard.components.labelled import labelled
@@ -78,6 +78,7 @@ def create_app(books: Books, settings: Settings | None = None, clock: Clock = _u
             {"name": "color-scheme", "content": "light dark"},
         ],
     )
+    door.register(app.server, books)
     app.layout = _shell()
     navigation.register(app, PAGES, books, settings.endpoint, settings.collector, clock)
     saved_views.register(app, books, settings.collector, clock)

@@ -6,7 +6,6 @@ from typing import cast
 
 from dash import ALL, Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
-from flask import request
 
 from dashboard import acts
 from dashboard.acts import Refused
@@ -62,7 +61,7 @@ def register(app: Dash, books: Books, collector: str, clock: Callable[[], dateti
         if pressed is None or not ctx.triggered[0]["value"]:
             return (no_update,) * 5
         act, person = pressed["act"], (who or "").strip()
-        refusal = acts.refusal(request.host, request.headers.get("Sec-Fetch-Site"))
+        refusal = acts.refused_here()
         asked = wanted(act, name, new_name, chosen, (pathname or "/") + (search or ""))
         if refusal or not person or isinstance(asked, Refused):
             missing = asked.reason if isinstance(asked, Refused) and person else "write your name, it is kept with the view"

@@ -37,3 +37,7 @@ class RetentionError(LedgerError):
 
 class PriceError(LedgerError):
     """A price or a constraint on prices cannot be as asked."""
+
+
+class CredentialError(LedgerError):
+    """A credential cannot be made or revoked as asked."""

@@ -189,11 +189,12 @@ def run_pigou(
     *arguments: str | Path,
     home: Path | None = None,
     url: str | None = None,
+    token: str | None = None,
     stdin: str = "",
     timeout_s: float = 60.0,
 ) -> subprocess.CompletedProcess[str]:
-    """One command run to its end, on a home or on another database."""
-    named = {"PIGOU_HOME": str(home) if home else None, "PIGOU_DATABASE_URL": url}
+    """One command run to its end, on a home or on another database, with a credential or without."""
+    named = {"PIGOU_HOME": str(home) if home else None, "PIGOU_DATABASE_URL": url, "PIGOU_TOKEN": token}
     environment = clean_environment() | {name: value for name, value in named.items() if value}
     return run_forked(_commands(), "cli", [str(word) for word in arguments], environment, Path.cwd(), timeout_s, stdin)
 

@@ -111,6 +111,14 @@
       link.click();
     }
   };
+  // A token that was revoked, or whose time is over: the page asks for another.
+  const fetched = window.fetch;
+  window.fetch = async (...asked) => {
+    const answer = await fetched(...asked);
+    if (answer.status === 401) window.location.reload();
+    return answer;
+  };
+
   // The second click of a double click is not another act.
   const isRepeated = (event) => event.detail > 1 && event.target.closest && event.target.closest(".act-button");
   document.addEventListener("click", (event) => isRepeated(event) && event.stopPropagation(), true);

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import cast
 
 from dash import ALL, Input, Output, State, ctx, no_update, set_props
-from flask import request
 
 from dashboard import acts, formats
 from dashboard import filters as views
@@ -87,7 +86,7 @@ def _act(shell: Shell) -> None:
             targets = _targets(shell, views.parse(search), _ticked(selected))
         except BooksUnavailable as error:
             return str(error), no_update, no_update
-        missing = acts.refusal(request.host, request.headers.get("Sec-Fetch-Site")) or _missing(what, targets, name, note)
+        missing = acts.refused_here() or _missing(what, targets, name, note)
         if missing:
             return missing, no_update, no_update
         more = asked_with(what, shell.clock(), length=length, ground=ground, lasts=lasts, day=day)

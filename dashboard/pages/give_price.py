@@ -6,7 +6,6 @@ from typing import Any, cast
 import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
-from flask import request
 
 from dashboard import acts, formats
 from dashboard.components.labelled import labelled
@@ -165,7 +164,7 @@ def register(shell: Shell) -> None:
             body = body_of(what or "", prices, (since, until), who or "", source or "", is_trial=is_trial)
         except ValueError as error:
             return _refused(f"Nothing was done: {error}."), no_update
-        if refused := acts.refusal(request.host, request.headers.get("Sec-Fetch-Site")):
+        if refused := acts.refused_here():
             return _refused(refused.replace("pigou alerts", "pigou rates add")), no_update
         answer, reason = acts.give_prices(shell.collector, body)
         shell.books.recent.forget()  # what was given must be seen at once

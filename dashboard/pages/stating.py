@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import cast
 
 from dash import ALL, Input, Output, State, ctx, no_update
-from flask import request
 
 from dashboard import acts
 from dashboard import filters as views
@@ -83,7 +82,7 @@ def register_form(shell: Shell, form: str, path: str, perform: Perform) -> None:
 
 
 def _performed(collector: str, asked: Asked, perform: Perform) -> Done | Refused:
-    refusal = acts.refusal(request.host, request.headers.get("Sec-Fetch-Site"))
+    refusal = acts.refused_here()
     if refusal:
         return Refused(refusal)
     if not asked.who:

@@ -1249,13 +1249,29 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.revisi
        m.revision = max(m.revision) over (partition by m.tenant_id) as is_in_force
   from pigou.materiality m left join pigou.tenant t on t.tenant_id = m.tenant_id;
 
+-- Who may send, read and act, revoked ones too; what is kept of their tokens is not shown.
+create or replace view ledger.credentials as
+select t.tenant, c.name, c.may,
+       case when c.revoked_at is not null then 'revoked' when c.valid_until <= now() then 'over' else 'valid' end as state,
+       c.valid_until, c.created_at, c.created_by, c.revoked_at, c.revoked_by
+  from pigou.credential c left join pigou.tenant t on t.tenant_id = c.tenant_id;
+
+-- The credential of a token, by the hash that whoever was shown the token makes of it; no row: there is none, or it was revoked.
+create or replace function ledger.credential_of(token_hash bytea)
+returns table (name text, tenant text, may text[], valid_until timestamptz)
+language sql stable security definer set search_path = pigou, pg_temp as $$
+    select c.name, t.tenant, c.may, c.valid_until
+      from credential c left join tenant t on t.tenant_id = c.tenant_id
+     where c.token_hash = credential_of.token_hash and c.revoked_at is null
+$$;
+
 grant select on all tables in schema ledger to pigou_reader, pigou_writer;
 revoke all on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
     ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
     ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_texts(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
     ledger.decisions_of(text, timestamptz, timestamptz), ledger.decisions_lost(timestamptz, timestamptz, bigint, text[], text[], text[], text[], text[], text[], text[]),
     ledger.regret_within(timestamptz, timestamptz),
-    ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz) from public;
+    ledger.decided_through(timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz), ledger.credential_of(bytea) from public;
 grant execute on function ledger.calls_named(text, timestamptz, timestamptz, text[], bigint),
     ledger.account_postings(text, text, timestamptz, timestamptz, date, text[], bigint),
     ledger.appraisal_version(), ledger.trace_spans(text), ledger.trace_texts(text), ledger.trace_calls(text), ledger.trace_decisions(text), ledger.trace_tasks(text), ledger.decisions_near(uuid, integer),
@@ -1263,5 +1279,5 @@ grant execute on function ledger.calls_named(text, timestamptz, timestamptz, tex
     ledger.spend(timestamptz, timestamptz),
     ledger.statuses(timestamptz, timestamptz), ledger.usual_share(text, timestamptz, timestamptz, timestamptz),
     ledger.regret(timestamptz, timestamptz), ledger.regret_within(timestamptz, timestamptz), ledger.decided_through(timestamptz),
-    ledger.tasks_between(timestamptz, timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz)
+    ledger.tasks_between(timestamptz, timestamptz), ledger.tasks_within(timestamptz, timestamptz), ledger.begun_through(timestamptz), ledger.credential_of(bytea)
     to pigou_reader, pigou_writer;

@@ -16,6 +16,7 @@ from dashboard.app import create_app
 from dashboard.books import Books
 from dashboard.pages import PAGES
 from ledger.database import connect
+from tests.books import cloned
 from tests.found import JUDGED_AT
 
 
@@ -68,10 +69,15 @@ def test_every_page_answers(judged: str, books: Books) -> None:
     assert sent_again < sent / 4
 
 
-def test_panels_that_cannot_be_drawn_are_told() -> None:
-    books = Books("host=/nowhere")
-    opened = list(viewer(books).open("/prices"))
-    assert [each.failed for each in opened] == [False, False, *[True] * (len(opened) - 2)]
+def test_panels_that_cannot_be_drawn_are_told(server: str, template: str) -> None:
+    with cloned(server, template, "pigou_viewer_away") as dsn:
+        books = Books(dsn)
+        looking = viewer(books)
+        opened = list(looking.open("/prices"))
+        assert [each.what for each in opened if each.failed] == []
+    again = list(looking.refresh())  # the database is gone; that nobody needs a credential was told before
+    assert len(again) == len(opened) - 2
+    assert all(each.failed for each in again)
     books.close()
 
 

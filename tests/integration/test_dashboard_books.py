@@ -91,7 +91,13 @@ def a_call(filled: str) -> dict[str, object]:
 )
 def test_every_query_runs_as_the_reader(filled: str, books: Books, search: str) -> None:
     values = cast("dict[str, str | datetime]", a_call(filled))
-    values |= {"decision_id": "00000000-0000-0000-0000-000000000000", "alert_id": "1", "finding_id": "1", "q": "u-17"}
+    values |= {
+        "decision_id": "00000000-0000-0000-0000-000000000000",
+        "alert_id": "1",
+        "finding_id": "1",
+        "q": "u-17",
+        "token_hash": "00",
+    }
     values |= {"rule": "budget", "channel": "ops", "whose": "acme"}
 
     def runs(name: str) -> None:

@@ -134,6 +134,8 @@ def _take_back(owner: psycopg.Connection) -> None:
     run(owner, "alter table pigou.alert_rule disable trigger alert_rule_is_append_only")
     run(owner, "delete from pigou.alert_rule where rule = 'autonomy_breach'")
     run(owner, "alter table pigou.alert_rule enable trigger alert_rule_is_append_only")
+    run(owner, "drop table pigou.credential cascade")
+    run(owner, "drop function pigou.refuse_credential_change()")
     run(owner, "drop table pigou.serving_hour, pigou.queue_hour cascade")
     run(owner, "drop function pigou.sum_served(), pigou.queue_edges(), pigou.as_served(jsonb, text) cascade")
     run(owner, "drop table pigou.kept_text, pigou.month_dropped cascade")

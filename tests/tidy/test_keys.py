@@ -21,6 +21,7 @@ REFERENCE_TABLES = [
     "month_dropped",
     "saved_view",
     "engine_capacity",
+    "credential",
     "alembic_version",
 ]
 

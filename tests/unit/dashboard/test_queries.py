@@ -14,7 +14,7 @@ from tests.every import every
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 VALUES: dict[str, str | datetime] = {
     "trace_id": "ab", "span_id": "cd", "tenant": "t", "started_at": NOW, "decision_id": "ef", "alert_id": "1",
-    "finding_id": "1", "q": "u", "rule": "delivery", "channel": "ops", "whose": "t",
+    "finding_id": "1", "token_hash": "", "q": "u", "rule": "delivery", "channel": "ops", "whose": "t",
 }  # fmt: skip
 _SOURCE = re.compile(r"\b(?:from|join)\s+(?!lateral\b|\(|max\b|min\b)([a-z_.]+)")
 _WITH = re.compile(r"^(?:with )?([a-z_]+) as (?:materialized )?\($", re.MULTILINE)
