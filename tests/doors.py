@@ -105,7 +105,7 @@ def filled(path: str) -> str:
     """A path with something in each of its places."""
     for place in ("budget", "rule", "channel", "hold_id"):
         path = path.replace("{" + place + "}", "unpriced_share")
-    for place in ("alert_id", "finding_id", "view_id", "test_id"):
+    for place in ("alert_id", "finding_id", "view_id", "test_id", "number"):
         path = path.replace("{" + place + "}", "1")
     assert "{" not in path, "say what stands in its place"
     return path

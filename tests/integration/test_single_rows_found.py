@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -163,20 +164,35 @@ def test_what_moved_on_an_account_is_what_its_postings_say(mixed: str) -> None:
 # ── what is read for it ──────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture(scope="module")
-def even(server: str, template: str) -> Iterator[str]:
-    """Forty days of twelve calls each, of which one names an id, and one alone is of another model."""
-    with cloned(server, template, "even_days") as dsn, connect(dsn, "owner") as owner:
+@contextmanager
+def days_alike(server: str, template: str, name: str, calls: int) -> Iterator[str]:
+    """Forty days of so many calls each, all day long, of which one names an id, and one alone is of another model."""
+    with cloned(server, template, name) as dsn, connect(dsn, "owner") as owner:
         price(owner)
         price(owner, model="rare")
         spans = [
-            chat(100 * day + call, 1, at=LAST - day * DAY_S + call * 60.0, model="rare" if (day, call) == (20, 1) else "m1",
-                 id=f"resp-{day}-{call}-of-many", gen_ai__conversation__id=f"c-{day}-{call}", user__id="everybody")
+            chat(100 * day + call, 1, at=LAST + (call / (calls + 1) - day) * DAY_S,
+                 model="rare" if (day, call) == (20, 1) else "m1", id=f"resp-{day}-{call}-of-many",
+                 gen_ai__conversation__id=f"c-{day}-{call}", user__id="everybody")
             for day in range(40)
-            for call in range(1, 13)
+            for call in range(1, calls + 1)
         ]  # fmt: skip
         book(dsn, [export(*spans)])
         run(owner, "vacuum analyze")
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def even(server: str, template: str) -> Iterator[str]:
+    """Days of twelve calls."""
+    with days_alike(server, template, "even_days", 12) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def busy(server: str, template: str) -> Iterator[str]:
+    """Days of so many calls that to read one whole is dearer than to look the id up in it, whatever the day of the month is."""
+    with days_alike(server, template, "busy_days", 60) as dsn:
         yield dsn
 
 
@@ -191,13 +207,13 @@ def read(dsn: str, text: str, table: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("sought", "answered", "most"),
-    [("c-17-3", 1, 12), ("resp-30-4-of-many", 1, 12), ("nobody", 0, 8), (f"{100 * 5 + 2:032x}", 1, 12), ("everybody", 5, 60)],
+    [("c-17-3", 1, 12), ("resp-30-4-of-many", 1, 12), ("nobody", 0, 8), (f"{100 * 5 + 2:032x}", 1, 12), ("everybody", 5, 130)],
 )
-def test_no_other_call_is_read_for_one_that_is_sought(even: str, sought: str, answered: int, most: int) -> None:
+def test_no_other_call_is_read_for_one_that_is_sought(busy: str, sought: str, answered: int, most: int) -> None:
     text = statement("found", parse("?range=all"), NOW, values={"q": sought}, limit=5).text
-    came, looked_at = read(even, text, "call")
+    came, looked_at = read(busy, text, "call")
     assert came == answered
-    assert looked_at <= most, "of 480"
+    assert looked_at <= most, "of 2,400"
 
 
 @pytest.mark.parametrize(
