@@ -49,6 +49,9 @@ input {{ width: 100%; margin: .3rem 0 .8rem; }}
 </body>
 </html>
 """
+_WANTED = (
+    "These books are shown to whoever has a credential: `pigou credentials create NAME --may read` makes one and tells its token."
+)
 _FORM = """<form method="post" action="/login">
 <label>Token of a credential that may read
 <input name="token" type="password" autocomplete="current-password" required autofocus></label>
@@ -153,8 +156,10 @@ def _refused(refused: Refused, after: str) -> Response:
     else:
         # A link from elsewhere comes without the cookie; the page itself then asks with it.
         from_elsewhere = request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site"
+        is_asked_first = request.method == "GET" and not token_shown()
+        reason = _WANTED if is_asked_first else refused.reason
         answer = _page(
-            refused.reason, _FORM.format(after=escape(after)), status, again_s=0 if from_elsewhere and not token_shown() else None
+            reason, _FORM.format(after=escape(after)), status, again_s=0 if from_elsewhere and is_asked_first else None
         )
     if status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="Pigou"'

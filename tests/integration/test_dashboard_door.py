@@ -72,6 +72,7 @@ def test_a_browser_is_asked_for_a_token_and_keeps_it(dsn: str, client: FlaskClie
     page = client.get("/alerts?range=7d", headers=HTML)
     assert (page.status_code, page.headers["Cache-Control"]) == (401, "no-store")
     assert 'name="next" type="hidden" value="/alerts?range=7d"' in page.text
+    assert "pigou credentials create" in page.text
     assert enter(client, "wrong") == 401
     answer = client.post("/login", data={"token": f" {token} ", "next": "/alerts?range=7d"}, headers=HTML)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/alerts?range=7d")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -165,7 +165,7 @@ def test_what_moved_on_an_account_is_what_its_postings_say(mixed: str) -> None:
 
 
 @contextmanager
-def days_alike(server: str, template: str, name: str, calls: int) -> Iterator[str]:
+def days_alike(server: str, template: str, name: str, calls: int) -> Generator[str]:
     """Forty days of so many calls each, all day long, of which one names an id, and one alone is of another model."""
     with cloned(server, template, name) as dsn, connect(dsn, "owner") as owner:
         price(owner)
