@@ -29,7 +29,7 @@ SHOW_SINGLE_ROWS = {
     "found", "alert", "alert_history", "alert_deliveries", "alert_deliveries_gone", "alert_finding", "alert_terms", "alert_cases",
     "alert_budget", "alert_share", "alert_spend", "alert_rule", "rule_history", "alert_channel", "channel_history",
     "channel_tests", "statement_entries", "entry", "entry_transfers", "claims", "price_alternatives",
-    "finding", "finding_terms", "finding_days", "finding_examples", "finding_events",
+    "finding", "finding_terms", "finding_days", "finding_examples", "finding_events", "credential",
 }  # fmt: skip
 RAW = (
     "call", "record", "kept_text", "entry", "transfer", "metric_point", "call_key", "rejection", "decision", "appraisal", "task",
@@ -223,6 +223,7 @@ def test_those_that_show_single_rows_are_bounded(name: str) -> None:
         "{entry}",
         "{whose}",
         "{started_at}",
+        "{token_hash}",
     )
     assert any(bound in named()[name] for bound in bounds)
 
