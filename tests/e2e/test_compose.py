@@ -35,7 +35,7 @@ BIN = Path(sys.executable).parent
 DATABASE_IN_COMPOSE = "postgresql://pigou@postgres:5432/pigou"
 SPOOL_IN_COMPOSE = "/home/pigou/spool"
 PARTS = ("collector", "analyzers", "dashboard")
-START_S = 40.0
+START_S = 180.0
 STOP_S = 20.0
 
 

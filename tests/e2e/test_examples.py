@@ -40,11 +40,11 @@ from tests.forked import Elsewhere
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 PYTHON = ROOT / ".venv-examples" / "bin" / "python"
-EXAMPLE_S_MAX = 150
+EXAMPLE_S_MAX = 400
 BOOKED_S_MAX = 20
 
 pytestmark = [
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-examples: `make examples` installs the agents' packages"),
 ]
 
