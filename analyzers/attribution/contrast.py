@@ -137,14 +137,14 @@ class Contrast:
         """Σ over the decisions, in USD, at their own prices or at others (P, decisions).
 
         Interval: quality's part of each arm by Wilson's formula with the observations its weighted variance is worth, money's
-        by Hall's, joined limit by limit (MOVER) with the correlations between the terms of one task. What is believed of the
+        by a gamma's, joined limit by limit (MOVER) with the correlations between the terms of one task. What is believed of the
         slope along log V that matters most is added as it is distributed, what else is not known by its variance.
         """
         priced = self.prices() if prices is None else prices
         sums = priced.sum(axis=1)
         value = float((priced * self.expected).sum() + sums @ (self.arms[0].missed - self.arms[1].missed))
         joint = intervals.of_sums(value, self._joint(sums))
-        low, high = self._limits(sums, intervals.hall_share_of(joint), level)
+        low, high = self._limits(sums, intervals.skew_share_of(joint), level)
         basis = Basis(len(self.decisions), self.tasks, self.fit.method, "these decisions", level)
         unseen, reach = self.unseen(priced), intervals.quantile(math.inf, level)
         error = math.sqrt(joint.standard_error**2 + unseen)
@@ -199,9 +199,9 @@ class Contrast:
             return np.concatenate([sums @ self.arms[0].pulls, -(sums @ self.arms[1].pulls)])
         return np.asarray(sum(sums[k] * (self._sums(0, k) - self._sums(1, k)) for k in range(len(sums)) if sums[k]))
 
-    def _limits(self, sums: Floats, hall_share: float, level: float) -> tuple[float, float]:
+    def _limits(self, sums: Floats, skew_share: float, level: float) -> tuple[float, float]:
         """Distances of the total's limits below and above."""
-        pieces = [(side, *piece) for side in (0, 1) for piece in self._pieces(side, sums, hall_share, level)]
+        pieces = [(side, *piece) for side in (0, 1) for piece in self._pieces(side, sums, skew_share, level)]
         below = np.array([b.value - b.low if side == 0 else b.high - b.value for side, b, _ in pieces])
         above = np.array([b.high - b.value if side == 0 else b.value - b.low for side, b, _ in pieces])
         relation = np.eye(len(pieces))
@@ -214,7 +214,7 @@ class Contrast:
         one, other = (math.sqrt(max(0.0, float(distance @ relation @ distance))) for distance in (below, above))
         return one, other
 
-    def _pieces(self, side: int, sums: Floats, hall_share: float, level: float) -> list[tuple[intervals.Bounds, Floats]]:
+    def _pieces(self, side: int, sums: Floats, skew_share: float, level: float) -> list[tuple[intervals.Bounds, Floats]]:
         """Quality in one arm, if it is known, and money: what each contributes to the total, and its pulls by task."""
         parts, each = self.fit.parts, self.arms[side]
         asked = [place for place, part in enumerate(parts) if sums[place] and part.moves]
@@ -231,7 +231,7 @@ class Contrast:
         if money:
             pulls = sums[money] @ each.pulls[money] if self.fit.alone else sum(sums[k] * self._sums(side, k) for k in money)
             of = intervals.of_sums(0.0, self._own(side, np.asarray(pulls)))
-            found.append((intervals.skewed(of, level, hall_share=hall_share), np.asarray(pulls)))
+            found.append((intervals.skewed(of, level, skew_share=skew_share), np.asarray(pulls)))
         return found
 
     def _own(self, side: int, pulls: Floats) -> Floats:

@@ -295,9 +295,9 @@ def _total(sums: Sequence[_Sum], pulls: Floats, n: int, level: float) -> Estimat
     if len(present) < 2:
         return basis.found(value, 0.0, learnt, learnt + gap)
     of = intervals.of_sums(learnt, present)
-    bounds = intervals.skewed(of, level, hall_share=0.5)
+    bounds = intervals.skewed(of, level, skew_share=0.5)
     strict = 1 - (1 - level) * _LOW_SHARE
-    low = intervals.skewed(of, strict, hall_share=0.5).low
+    low = intervals.skewed(of, strict, skew_share=0.5).low
     apart = math.sqrt(sum(one.error for one in sums))
     if apart > 0:  # arms in which every outcome was alike look certain to their spread, not to their segments' own limits
         scale = of.standard_error / apart * intervals.quantile(math.inf, strict) / intervals.quantile(math.inf, level)

@@ -167,8 +167,8 @@ def _gap(kept: Scores, option: int, level: float) -> intervals.Bounds:
     """What always taking `option` would have gained over the choices as made: the interval joins those of both means."""
     own = intervals.spread(kept.values(option), kept.clusters)
     made = intervals.spread(kept.made, kept.clusters)
-    share = intervals.hall_share_of(intervals.spread(kept.values(option) - kept.made, kept.clusters))
-    upper, lower = intervals.skewed(own, level, hall_share=share), intervals.skewed(made, level, hall_share=share)
+    share = intervals.skew_share_of(intervals.spread(kept.values(option) - kept.made, kept.clusters))
+    upper, lower = intervals.skewed(own, level, skew_share=share), intervals.skewed(made, level, skew_share=share)
     return intervals.difference(upper, lower, intervals.correlation(own, made))
 
 

@@ -148,7 +148,7 @@ def contrast(scores: Scores, option: int, base: int, *, tilt: Floats | None = No
         return answer
     kept, tilted = scores.take(rows), None if tilt is None else tilt[rows]
     joint = intervals.spread(kept.values(option, tilted) - kept.values(base, tilted), kept.clusters, tilted)
-    share = intervals.hall_share_of(joint)
+    share = intervals.skew_share_of(joint)
     one, upper = _arm(kept, option, tilted, level, share)
     other, lower = _arm(kept, base, tilted, level, share)
     bounds = intervals.difference(upper, lower, intervals.correlation(one, other))
@@ -190,14 +190,14 @@ def shifted(scores: Scores, weights: Floats) -> Scores:
 
 
 def _arm(
-    scores: Scores, option: int, tilt: Floats | None, level: float, hall_share: float = 1.0
+    scores: Scores, option: int, tilt: Floats | None, level: float, skew_share: float = 1.0
 ) -> tuple[intervals.Spread, intervals.Bounds]:
     weights = scores.weights[:, option]
     spread = intervals.spread(scores.values(option, tilt), scores.clusters, tilt)
     if scores.bounded:
         effective = intervals.kish(weights if tilt is None else weights * tilt, scores.clusters)
         return spread, intervals.bounded(spread, effective, level)
-    return spread, intervals.skewed(spread, level, hall_share=hall_share)
+    return spread, intervals.skewed(spread, level, skew_share=skew_share)
 
 
 def _refusal(scores: Scores, rows: Bools, options: tuple[int, ...], tilt: Floats | None, level: float) -> Estimate | None:

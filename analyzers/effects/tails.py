@@ -31,9 +31,9 @@ def cvar(loss_usd: ArrayLike, share: float, *, consequence_max_usd: float | None
 
     Shapes: loss_usd (n,) ≥ 0, one independent task each (sum a task's losses before); 0 where nothing went wrong.
     Where losses are rarer than `share`, CVaR = E[loss]/share and `risk.expected_loss` answers. For a share above a tenth with
-    50 actions in it: the empirical mean, with Hall's interval. With 50 exceedances of a threshold or more: peaks over threshold,
-    generalised Pareto tail, interval by profile likelihood. Else with a stated worst case: the empirical CVaR within its
-    distribution-free bound. Else `not_enough_evidence`.
+    50 actions in it: the empirical mean, with a gamma's interval. With 50 exceedances of a threshold or more: peaks over
+    threshold, generalised Pareto tail, interval by profile likelihood. Else with a stated worst case: the empirical CVaR within
+    its distribution-free bound. Else `not_enough_evidence`.
     Formula: CVaR = u + σ·[(ζ^{−ξ} − 1)/ξ + ζ^{−ξ}/(1 − ξ)], ζ = share/P(loss > u). Source: Rockafellar & Uryasev 2000; McNeil,
     Frey & Embrechts, Quantitative Risk Management, §7.2; Dvoretzky, Kiefer & Wolfowitz with Massart's constant for the bound.
     Raises: InputError for a share outside (0, 1) or losses below 0.
