@@ -95,10 +95,13 @@ def show_finding(
                 books.execute("select * from ledger.findings where tenant = %(tenant)s and finding_id = %(finding)s", key), chosen
             )
             return
-        _tell(shown(books, owner, finding)[0])
+        row = shown(books, owner, finding)[0]
+        _tell(row)
+        _tell_parts(row["mode"], row["evidence"].get("detail") or {})
         examples = """
             select trace_id, decision_id, round(usd, 4) as usd from ledger.finding_examples
              where tenant = %(tenant)s and finding_id = %(finding)s order by example"""
+        say("cases:")
         write_cursor(books.execute(examples, key), chosen)
     remark(f"`pigou explain TRACE` tells a case; `pigou findings history {finding} --tenant {owner}` what became of it")
 
@@ -118,6 +121,16 @@ def _tell(row: dict[str, Any]) -> None:
     say(f"evidence: {row['n']} in {row['tasks']} tasks; {row['method']}")
     for weakness in evidence["weaknesses"]:
         say(f"  weakness: {weakness}")
+
+
+def _tell_parts(mode: str, detail: dict[str, Any]) -> None:
+    from cli.finding_evidence import parts_of
+    from cli.rows import write_text
+
+    for part in parts_of(mode, detail):
+        say(part.said + (":" if part.rows else ""))
+        if part.rows:
+            write_text(part.columns, part.rows, Format.TABLE, [place >= part.words for place in range(len(part.columns))])
 
 
 def _dollars(term: dict[str, Any]) -> str:
