@@ -17,8 +17,9 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collector.bounded_route import NO_NUL, bounded_route, faults, while_serving
+from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
+from collector.faults import HEX_16, HEX_32, NO_NUL, faults
 from ledger.errors import DatabaseUnavailable
 from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
@@ -34,8 +35,8 @@ class ToldOutcome(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     key: Name = Field(description="Given by the caller; the same key is the same outcome.")
-    trace_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{32}$", description="The task's trace, in hexadecimal.")
-    span_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{16}$", description="A step of it, if it is not of the whole.")
+    trace_id: str | None = Field(None, pattern=HEX_32, description="The task's trace, in hexadecimal.")
+    span_id: str | None = Field(None, pattern=HEX_16, description="A step of it, if it is not of the whole.")
     response_id: Name | None = Field(None, description="Instead of a trace: the id of one of its model responses.")
     conversation_id: Name | None = Field(None, description="Instead of a trace: its conversation or session.")
     quality: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="From 0, worthless, to 1, all it could be.")
@@ -137,7 +138,7 @@ def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:
     try:
         return ToldOutcome.model_validate(item)
     except ValidationError as error:
-        why = faults(error.errors())
+        why = faults(error.errors(), ToldOutcome)
         key = cast("dict[str, Any]", item).get("key") if isinstance(item, dict) else None
         shown = key.encode("utf-8", "replace").decode() if isinstance(key, str) else None  # it may hold half a character
         return OutcomeAnswer(index=index, key=shown, status="refused", why=why)
