@@ -11,6 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def add_outcome(
         None if quality is None else share(quality), loss_usd,
         at or datetime.now(UTC), {"note": note} if note else {},
     )  # fmt: skip
-    with open_database("writer", home) as books:
+    with open_database("writer", home) as books, telling_new(books, [tenant]):
         [became] = tell(books, tenant, [outcome])
     if became == "conflict":
         mend = "give a --key of its own to say something new; of several the latest counts"
@@ -74,6 +75,7 @@ def list_outcomes(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, trace_id, span_id, source, name, quality, loss_usd, occurred_at, status, detail
               from ledger.outcomes
