@@ -57,6 +57,14 @@ def test_outcomes_of_traces_responses_and_conversations(
     assert settle(writer).changed == 0
 
 
+def test_a_tenant_that_nobody_has_heard_of_is_told_once(served: Served) -> None:
+    sent = {"key": "a", "trace_id": TRACE, "quality": 1}
+    wrong = ask(served, PATH, {"tenant": "acmee", "outcomes": [{**sent, "quality": 2}]})[1]
+    assert wrong["why"] is None
+    said = [ask(served, PATH, {"tenant": "acmee", "outcomes": [sent]})[1]["why"] for _ in range(2)]
+    assert said == ["acmee is a new tenant: nothing was received of it before", None]
+
+
 def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(served: Served, reader: psycopg.Connection) -> None:
     wrong: list[tuple[Any, str]] = [
         ({"key": "b", "trace_id": TRACE, "quality": 1.5}, "quality: it is to be at most 1, and is 1.5"),
@@ -74,6 +82,10 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
         (
             {"key": "j", "trace_id": TRACE, "quality": 1, "occurred_at": "2026-11-02T10:00:00"},
             "occurred_at: a time with its offset, as in 2026-01-31T12:00:00Z, is wanted",
+        ),
+        (
+            {"key": "z", "trace_id": TRACE, "quality": 1, "occurred_at": "2999-01-01T00:00:00Z"},
+            "occurred_at 2999-01-01T00:00:00+00:00 lies in the future; say when this was known",
         ),
         ({"key": "k\0", "trace_id": TRACE, "quality": 1}, "key: text is wanted that is not empty and holds no NUL"),
         ({"key": "\ud800", "trace_id": TRACE, "quality": 1}, "key: text is wanted"),

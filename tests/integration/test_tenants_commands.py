@@ -54,6 +54,12 @@ def test_what_is_stated_of_a_new_tenant_says_so_once(pigou: Typed) -> None:
 
 
 @pytest.mark.usefixtures("acme")
+def test_an_outcome_of_the_future_is_refused(pigou: Typed) -> None:
+    told = pigou("outcomes", "add", "--tenant", "acme", "--trace", TRACE, "--quality", "1", "--at", "2999-01-01")
+    assert told == (2, "", "pigou: --at 2999-01-01 23:59 lies in the future; say when this was known\n")
+
+
+@pytest.mark.usefixtures("acme")
 def test_files_tell_new_tenants_too(pigou: Typed, tmp_path: Path) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text("policies:\n- {tenant: beta, task_class: a, v_usd: 1}\n- {tenant: acme, task_class: a, v_usd: 1}\n")
