@@ -15,6 +15,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, SeverityName, TenantOption, WhoOption, parse_duration
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def list_alerts(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, alert_id, rule, subject, severity, state, opened_at, last_seen_at, quiet_since, resolved_at,
                    round(value, 4) as value, threshold, message
@@ -62,6 +64,7 @@ def show_alert(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         key = {"tenant": tenant, "alert": alert}
         said = """
             select tenant, rule, subject, state, message, mend from ledger.alerts
@@ -165,7 +168,7 @@ def set_rule(
     """Change a rule's thresholds for a tenant, or for all. Nothing is edited: a change is a further revision."""
     from ledger.alerts import set_rule as state_rule
 
-    with _refusals(), open_database("writer", home) as books:
+    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
         revision = state_rule(
             books, rule, tenant, "pigou alerts set", open_at=open_at, close_at=close_at, evidence_min=evidence,
             renotify_every=renotify, open_for=open_for, close_for=close_for, stay_for=stay_for, is_on=on,

@@ -9,6 +9,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption
+from cli.tenants import refuse_unknown
 from cli.terminal import nearest, say
 
 assignments_app = typer.Typer(name="assignments", help="What is known of how decisions are made.", no_args_is_help=True)
@@ -49,10 +50,8 @@ def set_assignment(
     with open_database("writer", home) as books:
         tenant_id = 0
         if tenant is not None:
-            row = books.execute("select tenant_id from pigou.tenant where tenant = %s", (tenant,)).fetchone()
-            if row is None:
-                raise CommandError(f"there is no tenant {tenant!r}", "see `pigou periods list`", exit_code=2)
-            tenant_id = row[0]
+            refuse_unknown(books, tenant)
+            [(tenant_id,)] = books.execute("select tenant_id from pigou.tenant where tenant = %s", (tenant,)).fetchall()
         state_assignment(books, tenant_id, kind, task_class, assignment, "pigou assignments set")
     shown = "pigou production" if kind == DOSE else "pigou appraise"
     say(f"{kind} of {'every class' if task_class == '*' else task_class}: {assignment}; run `{shown}` to see what follows")

@@ -12,6 +12,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def adopt_schedule(
 
     try:
         stated = read_schedule(file)
-        with open_database("writer", home) as books:
+        with open_database("writer", home) as books, telling_new(books, [tenant, *(each.tenant for each in stated)]):
             changed = adopt(books, tenant, stated, f"pigou autonomy adopt {file.name}")
     except AutonomyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
@@ -120,6 +121,7 @@ def list_adopted(
                 where (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s) and (%(history)s or is_in_force)
                 order by tenant nulls first, action_class, task_class, revision"""
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         write_cursor(books.execute(query, {"tenant": tenant, "history": history}), chosen)
 
 
@@ -140,6 +142,7 @@ def list_breaches(
                 where (%(tenant)s::text is null or tenant = %(tenant)s) and done_at >= %(since)s and done_at < %(until)s
                 order by done_at desc, tenant, trace_id, span_id"""
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         write_cursor(books.execute(query, {"tenant": tenant, "since": window.since, "until": window.until}), chosen)
 
 
@@ -214,9 +217,8 @@ def _schedules(
     window = _window(since, until)
     with open_database("writer", home) as books:
         query = "select tenant_id, tenant from pigou.tenant where %(tenant)s::text is null or tenant = %(tenant)s order by tenant"
+        refuse_unknown(books, tenant)
         known = books.execute(query, {"tenant": tenant}).fetchall()
-        if tenant is not None and not known:
-            raise CommandError(f"there is no tenant {tenant!r}", "see `pigou accounts`", exit_code=2)
         found = {name: schedule(books, tenant_id, window, rho_irreversible) for tenant_id, name in known}
     return window, {name: rows for name, rows in found.items() if rows}
 

@@ -13,6 +13,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 budgets_app = typer.Typer(name="budgets", help="What may be spent in a period, and what is held of it.", no_args_is_help=True)
@@ -56,7 +57,7 @@ def set_budget(
         task_class=task_class, valid_from=valid_from, is_endless=until == _NEVER,
         valid_until=parse_moment(until) if until not in (None, _NEVER) else None,
     )  # fmt: skip
-    with open_database("writer", home) as books, _refusals():
+    with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
         revision = budgets.set_budget(books, tenant, budget, terms, "pigou budgets set")
     say(f"{tenant}: budget {budget} stated" if revision == 1 else f"{tenant}: budget {budget} changed, revision {revision}")
 
@@ -67,6 +68,7 @@ def list_budgets(home: HomeOption = None, tenant: TenantOption = None, chosen: F
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, budget, period, period_from, period_until, amount_usd, spent_usd, held_usd, left_usd, unpriced_calls,
                    pace, forecast_usd, usual_forecast_usd
@@ -82,6 +84,7 @@ def show_budget(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, revision, period, time_zone, period_from, period_until, layer, use, agent, model, task_class,
                    amount_usd, spent_usd, calls, unpriced_calls, suspense_calls, source
@@ -103,6 +106,7 @@ def list_holds(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, budget, hold_id, amount_usd, state, held_at, expires_at, ended_at, cost_usd, trace_id
               from ledger.budget_holds

@@ -13,6 +13,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 channels_app = typer.Typer(name="channels", help="Who is told of alerts, and whether they were.", no_args_is_help=True)
@@ -31,7 +32,7 @@ def import_channels(
 
     with _refusals():
         channels = read_channels(file)
-        with open_database("writer", home) as books:
+        with open_database("writer", home) as books, telling_new(books, (each.tenant for each in channels)):
             stated = state_channels(books, channels, file.name)
     say(f"channels: {stated.added} added, {stated.changed} changed, {stated.unchanged} as before")
 
@@ -42,6 +43,7 @@ def list_channels(home: HomeOption = None, tenant: TenantOption = None, chosen: 
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, channel, kind, state, failing_since, failures, last_error, last_sent_at, waiting, oldest_at, dead,
                    severity_min, rules, tenants, escalate_after, revision
@@ -62,6 +64,7 @@ def list_deliveries(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, alert_id, rule, subject, event, channel, state, made_at, attempts, tried_at, next_at, settled_at,
                    answer

@@ -12,6 +12,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
 
 credentials_app = typer.Typer(
@@ -49,7 +50,7 @@ def create_credential(
     from ledger import credentials
 
     rights: list[credentials.Right] = [right for right in credentials.RIGHTS if right in (may or [RightName.INGEST])]
-    with open_database("owner", home) as books:
+    with open_database("owner", home) as books, telling_new(books, [tenant]):
         is_first = not credentials.read_credentials(books).is_closed
         try:
             token = credentials.create(books, name, rights, tenant=tenant, valid_until=until, who=who or getpass.getuser())
@@ -68,6 +69,7 @@ def list_credentials(home: HomeOption = None, tenant: TenantOption = None, chose
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select name, tenant, array_to_string(may, ' ') as may, state, valid_until, created_at, created_by,
                    revoked_at, revoked_by

@@ -10,7 +10,7 @@ class CommandError(Exception):
     """
 
     def __init__(self, message: str, mend: str = "", *, exit_code: int = 1) -> None:
-        super().__init__(f"{message}; {mend}" if mend else message)
+        super().__init__(f"{message}{'' if message.endswith('?') else ';'} {mend}" if mend else message)
         self.message = message
         self.mend = mend
         self.exit_code = exit_code

@@ -16,6 +16,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import home_to_read, open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def list_findings(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         key = {"tenant": tenant, "mode": mode, "every": every}
         write_cursor(books.execute(_DISMISSED if dismissed else _LIST, key), chosen)
         problems = books.execute(_PROBLEMS, key).fetchall()
@@ -88,6 +90,7 @@ def show_finding(
     from ledger.findings import show_finding as shown
 
     with _refusals(), open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         owner = owner_of(books, finding, tenant)
         key = {"tenant": owner, "finding": finding}
         if chosen is not Format.TABLE:
@@ -95,10 +98,13 @@ def show_finding(
                 books.execute("select * from ledger.findings where tenant = %(tenant)s and finding_id = %(finding)s", key), chosen
             )
             return
-        _tell(shown(books, owner, finding)[0])
+        row = shown(books, owner, finding)[0]
+        _tell(row)
+        _tell_parts(row["mode"], row["evidence"].get("detail") or {})
         examples = """
             select trace_id, decision_id, round(usd, 4) as usd from ledger.finding_examples
              where tenant = %(tenant)s and finding_id = %(finding)s order by example"""
+        say("cases:")
         write_cursor(books.execute(examples, key), chosen)
     remark(f"`pigou explain TRACE` tells a case; `pigou findings history {finding} --tenant {owner}` what became of it")
 
@@ -120,6 +126,16 @@ def _tell(row: dict[str, Any]) -> None:
         say(f"  weakness: {weakness}")
 
 
+def _tell_parts(mode: str, detail: dict[str, Any]) -> None:
+    from cli.finding_evidence import parts_of
+    from cli.rows import write_text
+
+    for part in parts_of(mode, detail):
+        say(part.said + (":" if part.rows else ""))
+        if part.rows:
+            write_text(part.columns, part.rows, Format.TABLE, [place >= part.words for place in range(len(part.columns))])
+
+
 def _dollars(term: dict[str, Any]) -> str:
     if term["usd_per_day"] is None:
         return "not known"
@@ -137,6 +153,7 @@ def show_history(
     from ledger.findings import owner_of
 
     with _refusals(), open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         key = {"tenant": owner_of(books, finding, tenant), "finding": finding}
         query = """
             select tenant, at, event, who, note, round(usd_per_day, 2) as usd_per_day, round(low, 2) as low,
@@ -156,6 +173,7 @@ def list_looks(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, mode, segment, status, round(usd_per_day, 2) as usd_per_day, round(low, 2) as low,
                    round(high, 2) as high, is_discovery, finding_id, n, sentence
@@ -251,6 +269,7 @@ def materiality(
 
     if usd_per_day is None:
         with open_database("reader", home) as books:
+            refuse_unknown(books, tenant)
             query = """
                 select tenant, usd_per_day, revision, source, recorded_at from ledger.materiality
                  where is_in_force and (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s)
@@ -259,7 +278,7 @@ def materiality(
         return
     from ledger.findings import set_materiality
 
-    with _refusals(), open_database("writer", home) as books:
+    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
         revision = set_materiality(books, usd_per_day, tenant, "pigou findings materiality")
     say(f"{usd_per_day} USD a day for {tenant or 'all'}: revision {revision}")
 

@@ -13,6 +13,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_duration, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 maintenance_app = typer.Typer(name="maintenance", help="Times in which nothing is told of some alerts.", no_args_is_help=True)
@@ -42,7 +43,7 @@ def plan_maintenance(
         raise CommandError("when does it end?", "give one of --until and --for", exit_code=2)
     begins_at = begins or datetime.now(UTC)
     ends_at = until or begins_at + (lasting or timedelta())
-    with _refusals(), open_database("writer", home) as books:
+    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
         window = Window(begins_at, ends_at, tenant, rule, subject)
         number = plan_maintenance(books, window, who=who or getpass.getuser(), note=note)
     say(f"maintenance {number} of {tenant or 'all tenants'}, {begins_at:%Y-%m-%d %H:%M} to {ends_at:%Y-%m-%d %H:%M} UTC")
@@ -59,6 +60,7 @@ def list_maintenance(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, maintenance_id, state, rule, subject, begins_at, ends_at, who, note, ended_at, ended_by
               from ledger.maintenance

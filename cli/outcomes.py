@@ -11,6 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def add_outcome(
     note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Kept beside it.")] = None,
 ) -> None:
     """Say how a task went. Its trace need not be known yet."""
-    from ledger.outcomes import Outcome, share, tell
+    from ledger.outcomes import AHEAD_MAX, LATE, Outcome, share, tell
 
     subject, subject_id = _subject(trace, response, conversation)
     loss_usd = _usd(loss)
@@ -47,17 +48,24 @@ def add_outcome(
         raise CommandError("nothing is said", "give --quality, --loss, or both", exit_code=2)
     if quality is not None and not 0 <= quality <= 1:
         raise CommandError(f"--quality {quality} is not in [0, 1]", "scale it to a share of all it could be", exit_code=2)
+    if at is not None and at > datetime.now(UTC) + AHEAD_MAX:
+        raise CommandError(f"--at {at:%Y-%m-%d %H:%M} lies in the future", "say when this was known", exit_code=2)
     outcome = Outcome(
         "feedback", key or f"{subject} {subject_id} {name}", subject, subject_id, None, name,
         None if quality is None else share(quality), loss_usd,
         at or datetime.now(UTC), {"note": note} if note else {},
     )  # fmt: skip
-    with open_database("writer", home) as books:
+    with open_database("writer", home) as books, telling_new(books, [tenant]):
         [became] = tell(books, tenant, [outcome])
     if became == "conflict":
         mend = "give a --key of its own to say something new; of several the latest counts"
         raise CommandError(f"another outcome of {subject} {subject_id} was told under this key, and stands", mend, exit_code=1)
-    said = {"taken": "taken", "known": "known already", "waiting": f"taken; it waits until the {subject} is reported"}
+    said = {
+        "taken": "taken",
+        "known": "known already",
+        "late": f"taken; {LATE}",
+        "waiting": f"taken; it waits until the {subject} is reported",
+    }
     say(f"{tenant}: {said[became]}")
 
 
@@ -74,6 +82,7 @@ def list_outcomes(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, trace_id, span_id, source, name, quality, loss_usd, occurred_at, status, detail
               from ledger.outcomes

@@ -11,6 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 policy_app = typer.Typer(name="policy", help="V, λ, ρ, deadlines and outcomes by task class.", no_args_is_help=True)
@@ -27,7 +28,7 @@ def import_policy(
 
     try:
         stated = read_policies(file)
-        with open_database("writer", home) as books:
+        with open_database("writer", home) as books, telling_new(books, [tenant, *(each.tenant for each in stated)]):
             added = add_policies(books, tenant, stated, file.name)
     except PolicyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
@@ -45,6 +46,7 @@ def list_policy(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, task_class, revision, valid_from, valid_until, v_usd, lambda_usd_per_s, rho, deadline_s, grace_s,
                    outcome_sources, source, lambda_is_dual, rho_is_dual
@@ -75,9 +77,8 @@ def show_policy(
     from cli.rows import write_text
 
     with open_database("writer", home) as books:
+        refuse_unknown(books, tenant)
         found = books.execute("select tenant_id from pigou.tenant where tenant = %s", (tenant or "",)).fetchone()
-        if tenant is not None and found is None:
-            raise CommandError(f"there is no tenant {tenant!r}", "see `pigou accounts`", exit_code=2)
         book = judges_of(books, found[0] if found else 0).book
     moment = at or datetime.now(UTC)
     held, prices = book.stated_by(task_class, moment), book.prices_of(task_class, moment)

@@ -15,6 +15,7 @@ from cli import clearing
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def prices(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, task_class, v_usd, v_source, lambda_usd_per_s, lambda_source, rho, rho_source, source, "constraint",
                    slack, budget_worth, valid, v_low_usd, v_high_usd, lambda_low, lambda_high, rho_low, rho_high, why
@@ -75,7 +77,7 @@ def constrain(
         name for name, text in (("latency_s", sla), ("risk_usd_per_day", risk)) if text is not None and text.lower() == _NONE
     )
     limits = Limits(latency_s=_amount(sla, "--sla-s"), risk_usd_per_day=_amount(risk, "--risk-usd-per-day"), lifted=lifted)
-    with open_database("writer", home) as books, _refusals():
+    with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
         revision = state(books, tenant, task_class, limits, "pigou prices constrain")
     say(f"{tenant}: constraint on {task_class} stated, revision {revision}; `pigou prices solve` finds its prices")
 
@@ -91,6 +93,7 @@ def list_constraints(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, task_class, latency_s, risk_usd_per_day, revision, source, recorded_at
               from ledger.price_constraints
@@ -156,7 +159,10 @@ def quote(
     tenant: TenantOption = None,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Apply eq. 1 to a menu at the prices that hold: the best option, surpluses, crossovers, and what users choose."""
+    """Apply eq. 1 to a menu at the prices that hold: the best option, surpluses, crossovers, and what users choose.
+
+    A menu: {task_class: code.fix, options: [{option: small, quality: 0.7, cost_usd: 1, latency_s: 4, risk_usd: 0.05}]}
+    """
     from collector.quote import quote as quoted
     from ledger.price_vector import read_prices
 
@@ -175,6 +181,7 @@ def _menu(path: Path) -> QuoteRequest:
     import yaml
     from pydantic import ValidationError
 
+    from collector.faults import faults
     from collector.quote import QuoteRequest
 
     try:
@@ -185,8 +192,8 @@ def _menu(path: Path) -> QuoteRequest:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} is neither YAML nor JSON: {str(error).splitlines()[0]}", exit_code=2) from error
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
-        raise CommandError(f"{path} is no menu: {wrong}", "see docs/price-vector.md", exit_code=2) from error
+        wrong = faults(error.errors(), QuoteRequest)
+        raise CommandError(f"{path} is no menu: {wrong}", "`pigou quote --help` shows one", exit_code=2) from error
 
 
 def _write_quote(answer: QuoteAnswer, chosen: Format) -> None:

@@ -13,6 +13,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_day, parse_moment
+from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def list_rates(
     at = datetime.combine(on, time.max, UTC) if on else None
     wanted = rates.RateFilter(tenant, provider, model, commodity, tier, at, with_list=not own)
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         write_cursor(rates.list_rates(books, wanted), chosen)
 
 
@@ -119,7 +121,7 @@ def add_rate(
         "context_above": context_above, "valid_from": valid_from, "valid_until": valid_until, "daily_from": daily_from,
         "daily_until": daily_until,
     }  # fmt: skip
-    with _refusals(), open_database("writer", home) as books:
+    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
         rate = stated_rate({column: text for column, text in cells.items() if text is not None})
         _report(books, rates.add_rates(books, _whose(books, tenant), [rate], "pigou rates add"))
 
@@ -136,7 +138,7 @@ def import_rates(
 
     with _refusals():
         stated = read_rates(file)
-        with open_database("writer", home) as books:
+        with open_database("writer", home) as books, telling_new(books, [tenant, *(rate.tenant for rate in stated)]):
             whose = tenant if all(rate.tenant for rate in stated) else _whose(books, tenant)
             _report(books, rates.add_rates(books, whose, stated, file.name))
 

@@ -15,7 +15,8 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
-from cli.terminal import nearest, remark, say
+from cli.tenants import refuse_unknown
+from cli.terminal import remark, say
 
 if TYPE_CHECKING:
     import psycopg
@@ -126,11 +127,8 @@ def _reading(home: Path | None, tenant: str | None) -> Generator[tuple[psycopg.C
     from analyzers.reports.books import tenants, unchanging
 
     with open_database("writer", home) as books, unchanging(books):
-        owners = tenants(books, None)
-        names = [name for _, name in owners]
-        if tenant is not None and tenant not in names:
-            raise CommandError(f"there is no tenant {tenant!r}", nearest(tenant, names) or "see `pigou accounts`", exit_code=2)
-        yield books, [owner for owner in owners if tenant in (None, owner[1])]
+        refuse_unknown(books, tenant)
+        yield books, [owner for owner in tenants(books, None) if tenant in (None, owner[1])]
 
 
 def _window(since: date | None, until: date | None) -> Window:

@@ -22,6 +22,7 @@ from collector.export import Answer, Encoding, Export
 from collector.finding_api import finding_router
 from collector.inbox import Overloaded
 from collector.maintenance_api import maintenance_router
+from collector.nowhere import answer_nowhere
 from collector.outcome_api import outcome_router
 from collector.pipeline import Pipeline
 from collector.price_api import price_router
@@ -101,6 +102,7 @@ def build_app(pipeline: Pipeline, settings: CollectorSettings) -> FastAPI:
         return Response(content, status_code=503 if found.status == "unavailable" else 200, media_type="application/json")
 
     describe(app)
+    answer_nowhere(app)
     return app
 
 

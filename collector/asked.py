@@ -11,7 +11,8 @@ import psycopg
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded_route import FIELD_HEADER, NO_NUL, bounded_route, while_serving
+from collector.bounded_route import FIELD_HEADER, bounded_route, while_serving
+from collector.faults import NO_NUL
 from ledger.errors import DatabaseUnavailable, LedgerError
 from ledger.pool import Connections
 

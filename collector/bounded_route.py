@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import Message
 
+from collector.faults import faults, nearest
 from ledger.pool import Connections
 
 FIELD_HEADER = "Pigou-Field"
 """Says which field of a request an answer of 4xx is about, where it is about one."""
-NO_NUL = r"^[^\x00]+$"
-"""Text without the character that PostgreSQL cannot hold."""
-_PLAINLY = {NO_NUL: "Text is wanted that is not empty and holds no NUL"}
-"""What patterns ask for, in words."""
 
 
 class Refusal(BaseModel):
@@ -51,9 +49,14 @@ def bounded_route(limit_bytes: int) -> type[APIRoute]:
 
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             answer = super().get_route_handler()
+            asked = self.body_field.field_info.annotation if self.body_field is not None else None
+            parameters = _parameters(self.dependant)
 
             async def bounded(request: Request) -> Response:
                 taken = 0
+                unknown = sorted(set(request.query_params) - parameters)
+                if unknown:
+                    raise HTTPException(422, f"query.{unknown[0]}: {_no_such(unknown[0], parameters)}")
 
                 async def receive() -> Message:
                     nonlocal taken
@@ -66,7 +69,7 @@ def bounded_route(limit_bytes: int) -> type[APIRoute]:
                 try:
                     return await answer(Request(request.scope, receive))
                 except RequestValidationError as error:
-                    said = faults(error.errors())
+                    said = faults(error.errors(), asked, ("body",))
                     field = next((str(one["loc"][1]) for one in error.errors() if len(one["loc"]) > 1), "")
                     raise HTTPException(422, said, {FIELD_HEADER: field} if field.isidentifier() else None) from error
                 except AnyHTTPException as error:
@@ -79,17 +82,13 @@ def bounded_route(limit_bytes: int) -> type[APIRoute]:
     return Bounded
 
 
-def faults(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Pydantic's errors in one line: where each is, and what is wrong there."""
-    told = [f"{'.'.join(str(part) for part in one['loc'])}: {_fault(one)}".removeprefix(": ") for one in errors]
-    return "; ".join(told).encode("utf-8", "replace").decode()  # it may quote half a character
+def _parameters(of: Dependant) -> frozenset[str]:
+    """What an address may ask, by name."""
+    return frozenset(one.alias for one in of.query_params).union(*map(_parameters, of.dependencies))
 
 
-def _fault(error: Mapping[str, Any]) -> str:
-    of = error.get("ctx", {})
-    if error["type"] == "json_invalid":
-        return f"it is no JSON: {of['error']}"
-    return _PLAINLY.get(of.get("pattern", ""), str(error["msg"]))
+def _no_such(name: str, parameters: frozenset[str]) -> str:
+    return "there is no such parameter; " + (nearest(name, sorted(parameters)) if parameters else "the address takes none")
 
 
 def _unreadable(error: AnyHTTPException) -> str:

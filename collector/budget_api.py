@@ -18,8 +18,9 @@ import anyio.to_thread
 from fastapi import APIRouter, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
+from collector.faults import NO_NUL
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections

@@ -23,8 +23,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name, Someone
-from collector.bounded_route import NO_NUL
 from collector.door import asking, for_all_tenants, whose
+from collector.faults import NO_NUL
 from ledger import stated_channels
 from ledger.channels import ChannelError, UnknownChannel, read_channel
 

@@ -16,8 +16,8 @@ from fastapi.routing import APIRouter
 from pydantic import BaseModel
 
 from collector.asked import Asking
-from collector.bounded_route import NO_NUL
 from collector.door import whose
+from collector.faults import NO_NUL
 from ledger.clearing import InMarket, read_clearing
 from ledger.errors import UnknownTenant
 

@@ -17,14 +17,8 @@ import yaml
 
 from collector.errors import CollectorError
 from collector.record import Attributes, AttributeValue, Reading, Record
+from ledger.accounts import LAYER_OF_USE, LAYERS
 
-LAYERS = frozenset({"demand", "action", "supply", "capital"})
-LAYER_OF_USE = {
-    "route": "demand",
-    **dict.fromkeys(("read", "plan", "act", "verify", "delegate", "defer"), "action"),
-    **dict.fromkeys(("prefill", "decode", "kv", "store"), "supply"),
-    **dict.fromkeys(("rollout", "reward", "update"), "capital"),
-}
 _SAID = frozenset({"allocation.layer", "allocation.use"})
 FIELDS = ("operation", "tool", "agent", "name", "scope", "kind")
 

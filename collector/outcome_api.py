@@ -17,10 +17,11 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collector.bounded_route import NO_NUL, bounded_route, faults, while_serving
+from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
+from collector.faults import HEX_16, HEX_32, NO_NUL, faults
 from ledger.errors import DatabaseUnavailable
-from ledger.outcomes import LOSS_MAX_USD, Outcome, Subject, share, tell
+from ledger.outcomes import AHEAD_MAX, LATE, LOSS_MAX_USD, Outcome, Subject, is_known, share, tell
 from ledger.pool import Connections
 
 _BODY_LIMIT_BYTES = 1024 * 1024
@@ -34,14 +35,14 @@ class ToldOutcome(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     key: Name = Field(description="Given by the caller; the same key is the same outcome.")
-    trace_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{32}$", description="The task's trace, in hexadecimal.")
-    span_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{16}$", description="A step of it, if it is not of the whole.")
+    trace_id: str | None = Field(None, pattern=HEX_32, description="The task's trace, in hexadecimal.")
+    span_id: str | None = Field(None, pattern=HEX_16, description="A step of it, if it is not of the whole.")
     response_id: Name | None = Field(None, description="Instead of a trace: the id of one of its model responses.")
     conversation_id: Name | None = Field(None, description="Instead of a trace: its conversation or session.")
     quality: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="From 0, worthless, to 1, all it could be.")
     loss_usd: Decimal | None = Field(None, ge=0, lt=LOSS_MAX_USD, decimal_places=12, description="What it cost somebody, in USD.")
     name: Name = Field("feedback", description="What was measured.")
-    occurred_at: AwareDatetime | None = Field(None, description="When it was known; now by default.")
+    occurred_at: AwareDatetime | None = Field(None, description="When it was known, not in the future; now by default.")
     note: str | None = Field(None, pattern=NO_NUL, max_length=2_000, description="Kept beside it.")
 
     @model_validator(mode="after")
@@ -52,6 +53,8 @@ class ToldOutcome(BaseModel):
             raise ValueError("a span_id needs its trace_id")
         if self.quality is None and self.loss_usd is None:
             raise ValueError("say quality, loss_usd, or both")
+        if self.occurred_at is not None and self.occurred_at > datetime.now(UTC) + AHEAD_MAX:
+            raise ValueError(f"occurred_at {self.occurred_at.isoformat()} lies in the future; say when this was known")
         return self
 
 
@@ -68,7 +71,8 @@ class OutcomesRequest(BaseModel):
 class OutcomeAnswer(BaseModel):
     """What became of one outcome.
 
-    taken: it is written down; waiting: until its response or conversation is reported; known: told before; refused: see `why`.
+    taken: it is written down, and its task settled again, unless `why` says otherwise; waiting: until its response or
+    conversation is reported; known: told before; refused: see `why`.
     """
 
     index: int
@@ -83,6 +87,7 @@ class OutcomesAnswer(BaseModel):
     tenant: str
     refused: int
     outcomes: list[OutcomeAnswer]
+    why: str | None = Field(None, description="What is to be known of the whole, such as that nobody had heard of the tenant.")
 
 
 def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
@@ -121,15 +126,18 @@ def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> Outc
     read = [_read(index, item) for index, item in enumerate(items)]
     good = [(index, item) for index, item in enumerate(read) if isinstance(item, ToldOutcome)]
     answers = {answer.index: answer for answer in read if isinstance(answer, OutcomeAnswer)}
+    why = None if not good or is_known(connection, tenant) else f"{tenant} is a new tenant: nothing was received of it before"
     told = tell(connection, tenant, [_outcome(item) for _, item in good]) if good else []
     for (index, item), status in zip(good, told, strict=True):
         if status == "conflict":
-            why = "its key was used for another outcome before, which stands; use a new key for a new outcome"
-            answers[index] = OutcomeAnswer(index=index, key=item.key, status="refused", why=why)
+            other = "its key was used for another outcome before, which stands; use a new key for a new outcome"
+            answers[index] = OutcomeAnswer(index=index, key=item.key, status="refused", why=other)
+        elif status == "late":
+            answers[index] = OutcomeAnswer(index=index, key=item.key, status="taken", why=LATE)
         else:
             answers[index] = OutcomeAnswer(index=index, key=item.key, status=status)
     ordered = [answers[index] for index in range(len(items))]
-    return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered)
+    return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered, why=why)
 
 
 def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:
@@ -137,7 +145,7 @@ def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:
     try:
         return ToldOutcome.model_validate(item)
     except ValidationError as error:
-        why = faults(error.errors())
+        why = faults(error.errors(), ToldOutcome)
         key = cast("dict[str, Any]", item).get("key") if isinstance(item, dict) else None
         shown = key.encode("utf-8", "replace").decode() if isinstance(key, str) else None  # it may hold half a character
         return OutcomeAnswer(index=index, key=shown, status="refused", why=why)

@@ -20,8 +20,9 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from allocation.errors import AllocationError
-from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
+from collector.faults import NO_NUL
 from collector.price_text import PROMETHEUS, prometheus
 from collector.quote import QuoteAnswer, QuoteRequest, quote
 from ledger.errors import DatabaseUnavailable, UnknownTenant

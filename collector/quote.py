@@ -16,7 +16,7 @@ from allocation import menu
 from allocation.errors import AllocationError
 from allocation.rule import Option, Prices, Terms, choose, crossovers
 from collector.advice import Advice, UsedPrice, UsedPrices, advise
-from collector.bounded_route import NO_NUL
+from collector.faults import NO_NUL
 from ledger.price_vector import Vector
 
 """Text without the character that PostgreSQL cannot hold."""

@@ -18,8 +18,9 @@ from psycopg.errors import QueryCanceled
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.alert_api import Name, Number
-from collector.bounded_route import NO_NUL, bounded_route, while_serving
+from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
+from collector.faults import NO_NUL
 from ledger import rates
 from ledger.errors import DatabaseUnavailable
 from ledger.pool import Connections

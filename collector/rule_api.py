@@ -17,8 +17,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.asked import PROBLEMS, Asking, Name, Number
-from collector.bounded_route import NO_NUL
 from collector.door import whose
+from collector.faults import NO_NUL
 from ledger import alerts
 
 RuleName = Annotated[str, Path(pattern=NO_NUL, max_length=200, description="The rule, as the list has it.")]

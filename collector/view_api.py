@@ -19,8 +19,8 @@ from fastapi.routing import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name
-from collector.bounded_route import NO_NUL
 from collector.door import for_all_tenants
+from collector.faults import NO_NUL
 from ledger import saved_views
 
 ViewId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The view's number.")]

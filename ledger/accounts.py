@@ -17,6 +17,13 @@ import psycopg
 from ledger.errors import LedgerError
 from ledger.queries import queries
 
+LAYERS = frozenset({"demand", "action", "supply", "capital"})
+LAYER_OF_USE = {
+    "route": "demand",
+    **dict.fromkeys(("read", "plan", "act", "verify", "delegate", "defer"), "action"),
+    **dict.fromkeys(("prefill", "decode", "kv", "store"), "supply"),
+    **dict.fromkeys(("rollout", "reward", "update"), "capital"),
+}
 UNPRICED = "suspense:unpriced"
 UNREADABLE = "suspense:unreadable"
 UNCLASSIFIED = "unclassified"

@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from ledger.accounts import LAYER_OF_USE, LAYERS
 from ledger.errors import BudgetError, UnknownTenant
 from ledger.post import lock_tenants, open_tenants
 from ledger.queries import queries
@@ -140,6 +141,9 @@ def _stated(connection: psycopg.Connection, budget: str, terms: Terms, before: d
     row |= dict.fromkeys(SCOPE)
     row |= {name: value for name, value in (before or {}).items() if name not in ("revision", "valid_from")} | given
     row |= {name: None for name in SCOPE if row[name] == ANY}
+    for scope, known in (("layer", sorted(LAYERS)), ("use", list(LAYER_OF_USE))):
+        if given.get(scope) not in (None, ANY, *known):
+            raise BudgetError(f"there is no {scope} {given[scope]!r}", f"name one of {', '.join(known)}, or * for any")
     if row["amount_usd"] is None:
         raise BudgetError(f"budget {budget} has no amount yet", "give one, in USD")
     _refuse_amount(cast(Decimal, row["amount_usd"]), f"budget {budget}")

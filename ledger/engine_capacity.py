@@ -14,6 +14,7 @@ Resource: TypeAlias = Literal["prefill", "decode", "kv"]
 """What an engine has only so much of: fresh prompt tokens, output tokens, token seconds of context held in KV."""
 RESOURCES: tuple[Resource, ...] = get_args(Resource)
 _SQL = queries("ledger", "engine_capacity")
+_PER_S_MAX = 10**15
 _NAME_MAX = 200
 
 
@@ -26,8 +27,10 @@ def state_capacity(connection: psycopg.Connection, engine: str, resource: str, p
         raise PriceError(f"{engine[:_NAME_MAX]!r} is no engine's name", "name it as its spans do")
     if resource not in RESOURCES:
         raise PriceError(f"{resource!r} is no resource of an engine", f"name one of {', '.join(RESOURCES)}")
-    if per_s is not None and not (per_s.is_finite() and per_s > 0):
-        raise PriceError(f"a capacity of {per_s} a second", "give a number above 0, or `none` to take it off")
+    if per_s is not None and not (per_s.is_finite() and 0 < per_s <= _PER_S_MAX):
+        raise PriceError(
+            f"a capacity of {per_s} a second", f"give a number above 0, {_PER_S_MAX:,} at most, or `none` to take it off"
+        )
     given = {"engine": engine, "resource": resource, "per_s": per_s, "source": source}
     with connection.transaction():
         connection.execute(_SQL["lock_capacities"])

@@ -5,7 +5,7 @@ class LedgerError(Exception):
     """Base of all errors of the books. `mend` is what the person reading it can do, `field` what of a statement it is about."""
 
     def __init__(self, message: str, mend: str = "", field: str | None = None) -> None:
-        super().__init__(f"{message}; {mend}" if mend else message)
+        super().__init__(f"{message}{'' if message.endswith('?') else ';'} {mend}" if mend else message)
         self.message = message
         self.mend = mend
         self.field = field

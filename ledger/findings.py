@@ -16,6 +16,7 @@ from ledger.post import open_tenants
 from ledger.queries import queries
 
 _SQL = queries("ledger", "findings")
+_MATERIAL_MAX_USD = 10**9
 _FOR_ALL = 0
 
 Act: TypeAlias = Literal["acknowledged", "noted"]
@@ -130,8 +131,9 @@ def set_materiality(connection: psycopg.Connection, usd_per_day: Decimal, tenant
 
     Findings are held against it from the next detection on. Raises FindingError unless it is a number above 0.
     """
-    if not usd_per_day.is_finite() or usd_per_day <= 0:
-        raise FindingError(f"{usd_per_day} USD a day is not material", "state a number above 0, such as 0.50")
+    if not usd_per_day.is_finite() or not 0 < usd_per_day <= _MATERIAL_MAX_USD:
+        mend = f"state a number above 0, such as 0.50, and at most {_MATERIAL_MAX_USD:,}"
+        raise FindingError(f"{usd_per_day} USD a day is not material", mend)
     with connection.transaction():
         connection.execute(_SQL["lock_materiality"])
         tenant_id = open_tenants(connection, [tenant])[tenant] if tenant else _FOR_ALL

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -21,10 +21,14 @@ from ledger.queries import queries
 Source: TypeAlias = Literal["attribute", "evaluation", "score", "feedback", "test", "incident"]
 Subject: TypeAlias = Literal["trace", "response", "conversation"]
 
-Told: TypeAlias = Literal["taken", "waiting", "known", "conflict"]
-"""taken: of its trace; waiting: until the trace of its response or conversation is known; known: told before; conflict: its key
-was used for something else before, and that stands."""
+Told: TypeAlias = Literal["taken", "late", "waiting", "known", "conflict"]
+"""taken: of its trace; late: so too, but the records of its task are past retention, so that it is not settled again; waiting:
+until the trace of its response or conversation is known; known: told before; conflict: its key was used for something else
+before, and that stands."""
 
+AHEAD_MAX = timedelta(hours=1)
+"""How far a sender may be ahead: of several outcomes the latest counts, so that one of a later day would go on counting."""
+LATE = "the records of its task are past retention: it is kept, and the task stays as it was settled"
 LOSS_MAX_USD = Decimal(10) ** 15
 _SQL = queries("ledger", "outcomes")
 _COLUMNS = ("outcome_id", "source", "subject", "subject_id", "name", "quality", "loss_usd", "occurred_at", "detail")
@@ -93,6 +97,8 @@ def tell(connection: psycopg.Connection, tenant: str, outcomes: Sequence[Outcome
         new = {row[0] for row in connection.execute(_SQL["unknown_ids"], _ids(tenant_id, outcomes))}
         keep_outcomes(connection, tenant_id, outcomes)
         stored = {row[0]: row[1:] for row in connection.execute(_SQL["stored"], _ids(tenant_id, outcomes))}
+        traces = [bytes.fromhex(outcome.subject_id) for outcome in outcomes if outcome.subject == "trace"]
+        gone = {row[0] for row in connection.execute(_SQL["past_retention"], {"tenant_id": tenant_id, "trace_ids": traces})}
     told: list[Told] = []
     for outcome in outcomes:
         quality, loss_usd, name, subject_id, is_waiting = stored[outcome.outcome_id]
@@ -101,11 +107,17 @@ def tell(connection: psycopg.Connection, tenant: str, outcomes: Sequence[Outcome
         ):
             told.append("conflict")
         elif outcome.outcome_id in new:
-            told.append("waiting" if is_waiting else "taken")
+            told.append("waiting" if is_waiting else "late" if outcome.subject_id in gone else "taken")
             new.discard(outcome.outcome_id)
         else:
             told.append("known")
     return told
+
+
+def is_known(connection: psycopg.Connection, tenant: str) -> bool:
+    """Whether anything was received or stated of a tenant."""
+    row = connection.execute(_SQL["tenant_known"], {"tenant": tenant}).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _ids(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:

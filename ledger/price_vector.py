@@ -25,6 +25,8 @@ _SQL = queries("ledger", "price_vector")
 _FRESH_NS = 1_000_000_000
 _REMEMBERED_MAX = 10_000
 _CLASS_LENGTH_MAX = 200
+_LIMIT_MAX = 10**9
+"""Seconds, or USD a day: beyond it a limit is a slip, and its dual no number."""
 EVERY = "*"
 """Matches every class."""
 
@@ -169,17 +171,18 @@ def constrain(connection: psycopg.Connection, tenant: str, task_class: str, limi
         raise PriceError(
             f"{task_class!r} is no task class", "name one, or a prefix with a star at its end as in 'code.*', or '*'"
         )
-    if limits.latency_s is not None and not (limits.latency_s.is_finite() and limits.latency_s > 0):
-        raise PriceError(f"an SLA of {limits.latency_s} s", "give a number of seconds above 0")
-    if limits.risk_usd_per_day is not None and not (limits.risk_usd_per_day.is_finite() and limits.risk_usd_per_day >= 0):
-        raise PriceError(f"a risk envelope of {limits.risk_usd_per_day} USD a day", "give USD, 0 or more")
+    if limits.latency_s is not None and not (limits.latency_s.is_finite() and 0 < limits.latency_s <= _LIMIT_MAX):
+        raise PriceError(f"an SLA of {limits.latency_s} s", f"give a number of seconds above 0, {_LIMIT_MAX:,} at most")
+    risk_usd = limits.risk_usd_per_day
+    if risk_usd is not None and not (risk_usd.is_finite() and 0 <= risk_usd <= _LIMIT_MAX):
+        raise PriceError(f"a risk envelope of {risk_usd} USD a day", f"give USD, 0 to {_LIMIT_MAX:,}")
     with connection.transaction():
         tenant_id = open_tenants(connection, [tenant])[tenant]
         lock_tenants(connection, [tenant_id])
         key = {"tenant_id": tenant_id, "task_class": task_class}
         before = connection.execute(_SQL["newest_constraint"], key).fetchone()
-        revision, latency_s, risk_usd = before if before is not None else (0, None, None)
-        row = {"latency_s": limits.latency_s or latency_s, "risk_usd_per_day": risk_usd}
+        revision, latency_s, risk_before = before if before is not None else (0, None, None)
+        row = {"latency_s": limits.latency_s or latency_s, "risk_usd_per_day": risk_before}
         if limits.risk_usd_per_day is not None:
             row["risk_usd_per_day"] = limits.risk_usd_per_day
         row |= dict.fromkeys(limits.lifted)

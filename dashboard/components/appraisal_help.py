@@ -6,6 +6,7 @@ from dash.development.base_component import Component
 
 from dashboard import formats
 from dashboard.components.panel import Children
+from dashboard.door import is_named
 
 Row = dict[str, object]
 
@@ -24,7 +25,12 @@ def next_steps(endpoint: str, tasks: Row, total: Row | None) -> Children:
             )
         )
     if not tasks["tasks"] or tasks["with_outcome"] != tasks["tasks"]:
-        steps.append(_step(_said(tasks, "with_outcome", "say how they went", "Say how tasks went"), outcome_lines(endpoint)))
+        steps.append(
+            _step(
+                _said(tasks, "with_outcome", "say how they went", "Say how tasks went"),
+                outcome_lines(endpoint, needs_token=is_named()),
+            )
+        )
     if not tasks["tasks"] or tasks["with_value"] != tasks["tasks"]:
         steps.append(_step(_said(tasks, "with_value", "have a value (V)", "Say what tasks are worth"), POLICY_LINES))
     if total is None or total["not_identified"]:
@@ -43,10 +49,11 @@ def needed(outcomes: object, exploration: object) -> str:
     return " or ".join(parts)
 
 
-def outcome_lines(endpoint: str) -> str:
+def outcome_lines(endpoint: str, *, needs_token: bool) -> str:
     """One outcome told over HTTP."""
+    token = " -H 'authorization: Bearer TOKEN'" if needs_token else ""
     return (
-        f"curl {endpoint}/v1/outcomes -H 'content-type: application/json' -d '\n"
+        f"curl {endpoint}/v1/outcomes{token} -H 'content-type: application/json' -d '\n"
         '  {"outcomes": [{"key": "ticket-4711", "quality": 1,\n'
         """                 "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}]}'"""
     )

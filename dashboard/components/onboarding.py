@@ -15,17 +15,24 @@ _OTHERS = (
 )
 
 
-def onboarding(endpoint: str) -> Children:
-    """The next step, with an address that works as it stands. The class `onboarding` hides the empty panels below."""
+_HEADERS = 'export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"\n'
+
+
+def onboarding(endpoint: str, *, needs_token: bool) -> Children:
+    """The next step, with an address that works as it stands. The class `onboarding` hides the empty panels below.
+
+    `needs_token`: a credential was made, so that nothing is taken without one.
+    """
+    token = _HEADERS if needs_token else ""
     sdk = (
         "pip install opentelemetry-distro opentelemetry-exporter-otlp opentelemetry-instrumentation-genai-openai\n"
         "export OTEL_SERVICE_NAME=my-agent OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
-        f"export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n"
+        f"export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n{token}"
         "opentelemetry-instrument python my_agent.py"
     )
     coding = (
         "export CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_LOGS_EXPORTER=otlp OTEL_METRICS_EXPORTER=otlp\n"
-        f"export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n"
+        f"export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n{token}"
         "claude"
     )
     return [
@@ -40,6 +47,7 @@ def onboarding(endpoint: str) -> Children:
                     ],
                     className="change",
                 ),
+                *_credential(needs_token),
                 *_steps("A Python agent on the OpenAI SDK", sdk),
                 *_steps("Claude Code", coding),
                 html.P(_OTHERS, className="note"),
@@ -54,6 +62,20 @@ def onboarding(endpoint: str) -> Children:
             className="onboarding",
         ),
         dcc.Interval(id=AGAIN, interval=LIVE_SECONDS * 1000),
+    ]  # fmt: skip
+
+
+def _credential(needs_token: bool) -> Children:
+    if not needs_token:
+        return []
+    return [
+        html.P(
+            [
+                "Nothing is taken without a credential: ", html.Code("pigou credentials create my-agent"),
+                " makes one that may send, and prints the token that stands for TOKEN below.",
+            ],
+            className="change",
+        )
     ]  # fmt: skip
 
 

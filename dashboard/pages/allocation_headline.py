@@ -11,6 +11,7 @@ from dashboard.components.marks import fact, known_or
 from dashboard.components.onboarding import onboarding
 from dashboard.components.panel import Children, View
 from dashboard.components.terms import term
+from dashboard.door import is_named
 from dashboard.filters import describe
 
 _ALL = 0.995
@@ -127,7 +128,7 @@ def _without_a_number(view: View, total: dict[str, object], tasks: dict[str, obj
 def _without_decisions(view: View) -> Children:
     """No decision in this window: because there is no call, no task, or no choice that can be seen."""
     if not view.ask("books_extent").only()["calls"]:
-        return onboarding(view.endpoint)
+        return onboarding(view.endpoint, needs_token=is_named())
     tasks = view.ask("tasks_total").only()
     when = describe(view.filters, view.now)
     narrowed = " with these filters" if view.filters.where else ""

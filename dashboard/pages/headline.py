@@ -13,6 +13,7 @@ from dashboard import formats
 from dashboard.components.marks import fact
 from dashboard.components.onboarding import onboarding
 from dashboard.components.panel import Children, View
+from dashboard.door import is_named
 from dashboard.filters import Filters, describe
 
 _SMALLEST_CHANGE = 0.005
@@ -119,7 +120,7 @@ def _facts(total: dict[str, object]) -> Sequence[Component]:
 def _empty(view: View) -> Children:
     extent = view.ask("books_extent").only()
     if not extent["calls"]:
-        return onboarding(view.endpoint)
+        return onboarding(view.endpoint, needs_token=is_named())
     first, last = cast(datetime, extent["first_hour"]), cast(datetime, extent["last_hour"])
     held = f"The books hold {formats.count(extent['calls'], 'call')} from {formats.day(first)} to {formats.day(last)}."
     everything = replace(Filters(), range=None, since=first, until=last + timedelta(hours=1))

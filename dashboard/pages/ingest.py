@@ -10,6 +10,7 @@ from dashboard.components.marks import fact, graph, series_row
 from dashboard.components.onboarding import onboarding
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.components.table import Column, table
+from dashboard.door import is_named
 from dashboard.figures import Figure
 from dashboard.figures.spend import records_over_time
 from dashboard.filters import Window, describe
@@ -27,7 +28,7 @@ def health(view: View) -> Children:
         return (
             [html.H1(f"Nothing arrived {describe(view.filters, view.now)}.", className="headline")]
             if ever
-            else onboarding(view.endpoint)
+            else onboarding(view.endpoint, needs_token=is_named())
         )
     lost = cast(int, total["rejected"])
     said = f"{formats.count(total['records'], 'record')} arrived {describe(view.filters, view.now)}"

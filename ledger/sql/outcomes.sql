@@ -33,6 +33,17 @@ union all
 select outcome_id, quality::numeric, loss_usd, name, subject_id, true
   from pigou.outcome_waiting where tenant_id = %(tenant_id)s and outcome_id = any(%(outcome_ids)s)
 
+-- name: past_retention
+-- Which of some traces were settled as tasks whose records have gone since: they stay as they were settled.
+select encode(t.trace_id, 'hex') from pigou.task t
+ where t.tenant_id = %(tenant_id)s and t.trace_id = any(%(trace_ids)s::bytea[])
+   and t.ended_at < (select kept_since from pigou.retention where kind = 'records')
+   and not exists (select from pigou.record r where r.tenant_id = t.tenant_id and r.trace_id = t.trace_id)
+
+-- name: tenant_known
+-- Whether anything was received or stated of a tenant.
+select exists (select from pigou.tenant where tenant = %(tenant)s)
+
 -- name: show_writing
 -- Lets pigou.writing_since know of this transaction, as posting does by its locks; it keeps nobody waiting.
 select pg_advisory_xact_lock_shared(1885956981, 0)

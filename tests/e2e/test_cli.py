@@ -288,7 +288,7 @@ def test_a_statement_as_it_was_known_before_the_replay_is_empty(run: Run) -> Non
         (["expense"], "there is no account expense; did you mean expenses"),
         (["expenses:acton", "--tenant", "acme"], "there is no account expenses:acton; did you mean expenses:action"),
         (["expenses"], "several tenants have expenses; choose with --tenant: acme, forms"),
-        (["expenses", "--tenant", "acmee"], "there is no tenant acmee; did you mean acme?"),
+        (["expenses", "--tenant", "acmee"], "there is no tenant 'acmee'; did you mean acme?"),
     ],
 )
 def test_an_account_that_is_not_there_is_compared_with_those_that_are(run: Run, arguments: list[str], said: str) -> None:

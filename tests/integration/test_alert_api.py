@@ -95,7 +95,7 @@ ACK = "/v1/alerts/1/acknowledge"
         ("POST", "/v1/alerts/1/mute", ANN | {"until": "2020-01-01T00:00:00Z"}, 409, "until a time to come"),
         ("POST", "/v1/alerts/1/mute", ANN, 422, "give one of until and for_s"),
         ("POST", "/v1/alerts/1/mute", ANN | {"for_s": 5, "until": "2099-01-01T00:00:00Z"}, 422, "give one of"),
-        ("POST", "/v1/alerts/1/mute", ANN | {"until": "2099-01-01T00:00:00"}, 422, "timezone"),
+        ("POST", "/v1/alerts/1/mute", ANN | {"until": "2099-01-01T00:00:00"}, 422, "until: a time with its offset"),
         ("POST", "/v1/alerts/1/mute", ANN | {"for_s": 10**12}, 422, "for_s"),
         ("POST", "/v1/alerts/1/note", ANN, 422, "note"),
         ("POST", "/v1/alerts/1/note", ANN | {"note": "  "}, 409, "a note says something"),

@@ -139,6 +139,8 @@ def test_budgets_are_append_only(dsn: str, writer: psycopg.Connection, role: str
     ("terms", "said"),
     [
         (Terms(), "has no amount yet"),
+        (Terms(amount_usd=Decimal(1), layer="actn"), "there is no layer 'actn'; name one of action, capital, demand, supply"),
+        (Terms(amount_usd=Decimal(1), use="verfy"), "there is no use 'verfy'; name one of route, read,"),
         (Terms(amount_usd=Decimal(1), period="year"), "period 'year' is none of day, week, month, total"),
         (Terms(amount_usd=Decimal(1), time_zone="Mars/Olympus"), "no time zone 'Mars/Olympus'"),
         (Terms(amount_usd=Decimal(1), valid_until=datetime(2020, 1, 1, tzinfo=UTC)), "before it begins"),

@@ -39,6 +39,7 @@ from tests.books import (
     run,
     serving,
 )  # fmt: skip
+from tests.integration.test_budget_api import ask
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -356,3 +357,13 @@ def test_a_full_queue_asks_to_come_back(dsn: str, writer: psycopg.Connection, ow
 def test_paths_and_methods_that_are_not_there(served: Served) -> None:
     assert post(served, b"", path="/v1/other").status == 404
     assert get(served, "/v1/traces") == 405
+    received = "OTLP over HTTP is received by POST at /v1/traces, /v1/logs and /v1/metrics; /openapi.json lists all else"
+    for method, path, status, said in (
+        ("POST", "/", 404, f"there is nothing at /; {received}"),
+        ("POST", "/v1/trace", 404, f"there is nothing at /v1/trace; did you mean /v1/traces or /v1/rates? {received}"),
+        ("GET", "/v1/traces", 405, "/v1/traces is asked by POST, not by GET"),
+        ("DELETE", "/v1/findings/3", 405, "/v1/findings/3 is asked by GET, not by DELETE"),
+    ):
+        assert ask(served, path, "{}", method) == (status, {"detail": said})
+    found = post(served, b"", path="/v1/traces/")
+    assert (found.status, found.headers["location"]) == (307, f"http://{served.http}/v1/traces")

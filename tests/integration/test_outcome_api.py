@@ -57,10 +57,18 @@ def test_outcomes_of_traces_responses_and_conversations(
     assert settle(writer).changed == 0
 
 
+def test_a_tenant_that_nobody_has_heard_of_is_told_once(served: Served) -> None:
+    sent = {"key": "a", "trace_id": TRACE, "quality": 1}
+    wrong = ask(served, PATH, {"tenant": "acmee", "outcomes": [{**sent, "quality": 2}]})[1]
+    assert wrong["why"] is None
+    said = [ask(served, PATH, {"tenant": "acmee", "outcomes": [sent]})[1]["why"] for _ in range(2)]
+    assert said == ["acmee is a new tenant: nothing was received of it before", None]
+
+
 def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(served: Served, reader: psycopg.Connection) -> None:
     wrong: list[tuple[Any, str]] = [
-        ({"key": "b", "trace_id": TRACE, "quality": 1.5}, "quality: Input should be less than or equal to 1"),
-        ({"key": "c", "trace_id": "12", "quality": 1}, "trace_id: String should match pattern"),
+        ({"key": "b", "trace_id": TRACE, "quality": 1.5}, "quality: it is to be at most 1, and is 1.5"),
+        ({"key": "c", "trace_id": "12", "quality": 1}, "trace_id: 32 hexadecimal digits are wanted, not '12'"),
         ({"key": "d", "quality": 1}, "name one of trace_id, response_id and conversation_id"),
         (
             {"key": "e", "trace_id": TRACE, "response_id": "r", "quality": 1},
@@ -68,16 +76,20 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
         ),
         ({"key": "f", "trace_id": TRACE}, "say quality, loss_usd, or both"),
         ({"key": "g", "response_id": "r", "span_id": 16 * "0", "quality": 1}, "a span_id needs its trace_id"),
-        ({"trace_id": TRACE, "quality": 1}, "key: Field required"),
-        ({"key": "h", "trace_id": TRACE, "loss_usd": -1}, "loss_usd: Input should be greater than or equal to 0"),
-        ({"key": "i", "trace_id": TRACE, "quality": 1, "qualty": 2}, "qualty: Extra inputs are not permitted"),
+        ({"trace_id": TRACE, "quality": 1}, "key: it is missing"),
+        ({"key": "h", "trace_id": TRACE, "loss_usd": -1}, "loss_usd: it is to be at least 0, and is -1"),
+        ({"key": "i", "trace_id": TRACE, "quality": 1, "qualty": 2}, "qualty: there is no such field; did you mean quality?"),
         (
             {"key": "j", "trace_id": TRACE, "quality": 1, "occurred_at": "2026-11-02T10:00:00"},
-            "occurred_at: Input should have timezone",
+            "occurred_at: a time with its offset, as in 2026-01-31T12:00:00Z, is wanted",
         ),
-        ({"key": "k\0", "trace_id": TRACE, "quality": 1}, "key: Text is wanted that is not empty and holds no NUL"),
-        ({"key": "\ud800", "trace_id": TRACE, "quality": 1}, "key: Input should be a valid string"),
-        ("nothing", "Input should be a valid dictionary"),
+        (
+            {"key": "z", "trace_id": TRACE, "quality": 1, "occurred_at": "2999-01-01T00:00:00Z"},
+            "occurred_at 2999-01-01T00:00:00+00:00 lies in the future; say when this was known",
+        ),
+        ({"key": "k\0", "trace_id": TRACE, "quality": 1}, "key: text is wanted that is not empty and holds no NUL"),
+        ({"key": "\ud800", "trace_id": TRACE, "quality": 1}, "key: text is wanted"),
+        ("nothing", "an object is wanted, not 'nothing'"),
     ]
     good = {"key": "a", "trace_id": TRACE, "quality": 1}
     status, became = told(served, good, *[item for item, _ in wrong])
@@ -94,12 +106,12 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({"outcomes": []}, 422, "at least 1 item"),
-        ({}, 422, "body.outcomes: Field required"),
+        ({"outcomes": []}, 422, "body.outcomes: at least 1 are wanted, not 0"),
+        ({}, 422, "body.outcomes: it is missing"),
         ("{", 422, "body.1: it is no JSON: Expecting property name"),
         (b'{"outcomes": "\xe9"}', 422, "body: it is not UTF-8 at byte 14"),
-        ({"outcomes": [1], "tenants": "x"}, 422, "Extra inputs are not permitted"),
-        ({"outcomes": [{"key": "a"}] * 1001}, 422, "at most 1000 items"),
+        ({"outcomes": [1], "tenants": "x"}, 422, "body.tenants: there is no such field; did you mean tenant?"),
+        ({"outcomes": [{"key": "a"}] * 1001}, 422, "at most 1000 are wanted, not 1001"),
         ({"outcomes": ["x" * 1024 * 1024]}, 413, "the request is larger than 1048576 bytes"),
     ],
 )

@@ -248,6 +248,8 @@ def test_intervals_cover_what_they_are_of(owner: psycopg.Connection, writer: psy
         ("a\0", Limits(latency_s=Decimal(1)), "is no task class"),
         ("a", Limits(latency_s=Decimal(0)), "an SLA of 0 s"),
         ("a", Limits(latency_s=Decimal("NaN")), "an SLA of NaN s"),
+        ("a", Limits(latency_s=Decimal("1e400")), "give a number of seconds above 0, 1,000,000,000 at most"),
+        ("a", Limits(risk_usd_per_day=Decimal("1e10")), "give USD, 0 to 1,000,000,000"),
         ("a", Limits(risk_usd_per_day=Decimal(-1)), "a risk envelope of -1 USD a day"),
     ],
 )

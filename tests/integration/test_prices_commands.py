@@ -147,8 +147,9 @@ def test_what_is_called_wrongly(pigou: Typed, arguments: tuple[str, ...], said: 
     ("text", "said"),
     [
         ("{", "is neither YAML nor JSON"),
-        ("options: []", "is no menu: options: List should have at least 1"),
-        ("- 1", "is no menu"),
+        ("options: []", "is no menu: options: at least 1 are wanted, not 0; `pigou quote --help` shows one"),
+        ("- 1", "is no menu: an object is wanted, not a list"),
+        ("options: [{option: a, latency_ms: 3}]", "options.0.latency_ms: there is no such field; did you mean latency_s? `pigou"),
     ],
 )
 def test_a_menu_that_is_none(pigou: Typed, tmp_path: Path, text: str, said: str) -> None:

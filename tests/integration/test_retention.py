@@ -9,14 +9,17 @@ import pytest
 
 from analyzers.decisions.derive import derive
 from analyzers.pipeline import run_round
+from analyzers.tasks import settle
 from dashboard.books import Books
 from dashboard.components.panel import View
 from dashboard.filters import parse
 from dashboard.pages.trace import summary
 from ledger import check, retention
 from ledger.errors import RetentionError
-from tests.books import AT, agent, books, chat, export, one, price, rows, run
+from ledger.outcomes import LATE
+from tests.books import AT, agent, books, chat, export, one, price, rows, run, serving
 from tests.desk import book, collecting
+from tests.integration.test_budget_api import ask
 from tests.settled import settle_all
 
 NOW = datetime.now(UTC)
@@ -174,6 +177,22 @@ def test_decisions_of_tasks_whose_records_are_gone_stay_as_they_are(
         "m3",
     ]
     assert rows(writer, told, f"{1:032x}") == before
+
+
+def test_an_outcome_of_a_task_whose_records_are_gone_says_that_it_changes_nothing(aged: str, writer: psycopg.Connection) -> None:
+    settle(writer, is_all=True)
+    before = rows(writer, "select trace_id, quality, revision from ledger.tasks order by trace_id")
+    assert [trace for trace, _, _ in before] == [f"{1:032x}", f"{2:032x}"]
+    assert [gone for kind, gone in retention.drop_expired(writer) if kind == "records"]
+    sent = [{"key": str(number), "trace_id": f"{number:032x}", "quality": 0.5} for number in (1, 2, 3)]
+    with serving(aged) as served:
+        status, answer = ask(served, "/v1/outcomes", {"outcomes": sent})
+    assert (status, answer["why"]) == (200, None)
+    assert [(told["status"], told["why"]) for told in answer["outcomes"]] == [("taken", LATE), ("taken", None), ("taken", None)]
+    settle(writer, is_all=True)
+    after = rows(writer, "select trace_id, quality, revision from ledger.tasks order by trace_id")
+    assert after[0] == before[0]
+    assert after[1] == (f"{2:032x}", 0.5, 1)
 
 
 def test_the_pages_say_that_a_trace_is_gone(aged: str, writer: psycopg.Connection) -> None:
