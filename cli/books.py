@@ -20,6 +20,7 @@ from cli.options import (
     parse_day,
     parse_moment,
 )
+from cli.tenants import refuse_unknown
 from cli.terminal import nearest, remark, say
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def trial_balance(
     from ledger import statements
 
     with open_database("reader", home) as books:
-        _refuse_unknown(books, tenant)
+        refuse_unknown(books, tenant)
         extent = statements.Extent(until=as_of, known_at=known_at)
         write_cursor(statements.trial_balance(books, tenant, extent), chosen)
         faults = statements.unbalanced(books, tenant)
@@ -123,7 +124,7 @@ def accounts(home: HomeOption = None, tenant: TenantOption = None, chosen: Forma
     from ledger.statements import chart
 
     with open_database("reader", home) as books:
-        _refuse_unknown(books, tenant)
+        refuse_unknown(books, tenant)
         write_cursor(chart(books, tenant), chosen)
 
 
@@ -141,7 +142,7 @@ def assets(
     if since and until and since > until:
         raise CommandError(f"--since {since} is after --until {until}", "exchange them", exit_code=2)
     with open_database("reader", home) as books:
-        _refuse_unknown(books, tenant)
+        refuse_unknown(books, tenant)
         write_cursor(statements.assets(books, tenant, statements.Extent(since, until)), chosen)
 
 
@@ -153,7 +154,7 @@ def rerate(home: HomeOption = None, tenant: TenantOption = None, since: SinceOpt
 
     beginning = datetime.combine(since, time.min, UTC) if since else None
     with open_database("writer", home) as books:
-        _refuse_unknown(books, tenant)
+        refuse_unknown(books, tenant)
         whose = books.execute("select tenant_id, tenant from pigou.tenant order by tenant").fetchall()
         for tenant_id, name in whose:
             if tenant in (None, name):
@@ -176,7 +177,7 @@ def _tenant_with(books: psycopg.Connection, account: str, tenant: str | None) ->
     """Whose account it is. Raises CommandError (exit 2) for one that nobody has, or several have."""
     from ledger.statements import account_names, tenants_with_account
 
-    _refuse_unknown(books, tenant)
+    refuse_unknown(books, tenant)
     whose = tenants_with_account(books, account, tenant)
     if len(whose) == 1:
         return whose[0]
@@ -185,12 +186,3 @@ def _tenant_with(books: psycopg.Connection, account: str, tenant: str | None) ->
         raise CommandError(f"several tenants have {account}", mend, exit_code=2)
     hint = nearest(account, account_names(books, tenant)) or "`pigou accounts` lists them"
     raise CommandError(f"there is no account {account}", hint, exit_code=2)
-
-
-def _refuse_unknown(books: psycopg.Connection, tenant: str | None) -> None:
-    if tenant is None:
-        return
-    known = [row[0] for row in books.execute("select tenant from ledger.periods order by tenant")]
-    if tenant not in known:
-        hint = nearest(tenant, known) or f"the tenants are {', '.join(known) or 'none yet'}"
-        raise CommandError(f"there is no tenant {tenant}", hint, exit_code=2)

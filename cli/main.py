@@ -17,6 +17,7 @@ from cli.alerts import alerts_app
 from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
 from cli.autonomy import autonomy_app
+from cli.bill import bill
 from cli.books import accounts, assets, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.channels import channels_app
@@ -44,7 +45,7 @@ from cli.up import up
 from cli.uses import uses_app
 
 COMMANDS = (
-    up, demo, replay, dsn, sql, check, statement, trial_balance, accounts, assets, rerate, appraise, regret, misallocation,
+    up, demo, replay, dsn, sql, bill, check, statement, trial_balance, accounts, assets, rerate, appraise, regret, misallocation,
     production, predictions, explain, migrate, doctor, version, quote,
 )  # fmt: skip
 GROUPS = (

@@ -98,7 +98,7 @@ def test_the_days_a_period_is_compared_with(search: str, first: str, end: str) -
 
 def test_all_time_has_nothing_before_it() -> None:
     assert former(parse("?range=all").window(NOW)) is None
-    assert own_pieces(parse("?range=all"), Window(None, None), NOW)["former days"]() == "false"
+    assert own_pieces(parse("?range=all"), Window(None, None), NOW)["former first day"]() == "date 'infinity'"
 
 
 def test_names_in_an_address_are_literals() -> None:
