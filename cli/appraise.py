@@ -12,6 +12,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
+from cli.tenants import refuse_unknown
 from cli.terminal import nearest, remark, say
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def regret(
 
     columns = _columns(by)
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         if books.execute("select from ledger.segments limit 1").fetchone() is None:
             raise CommandError("nothing is appraised yet", "run `pigou appraise`")
         write_cursor(books.execute(_query(columns), {"tenant": tenant}), chosen)

@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, stated_by
 from cli.terminal import nearest, say
 
 assignments_app = typer.Typer(name="assignments", help="What is known of how decisions are made.", no_args_is_help=True)
@@ -36,6 +36,7 @@ def set_assignment(
     home: HomeOption = None,
     tenant: TenantOption = None,
     task_class: Annotated[str, typer.Option("--task-class", metavar="NAME", help="Of this class of tasks only.")] = "*",
+    who: WhoOption = None,
 ) -> None:
     """State how a kind of decision is made: `recorded` if its context and V tell all that moved it and its outcome alike.
 
@@ -53,6 +54,6 @@ def set_assignment(
             if row is None:
                 raise CommandError(f"there is no tenant {tenant!r}", "see `pigou periods list`", exit_code=2)
             tenant_id = row[0]
-        state_assignment(books, tenant_id, kind, task_class, assignment, "pigou assignments set")
+        state_assignment(books, tenant_id, kind, task_class, assignment, stated_by(who, "pigou assignments set"))
     shown = "pigou production" if kind == DOSE else "pigou appraise"
     say(f"{kind} of {'every class' if task_class == '*' else task_class}: {assignment}; run `{shown}` to see what follows")

@@ -11,7 +11,8 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
+from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption, WhoOption, stated_by
+from cli.tenants import refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def adopt_schedule(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The schedule, YAML or CSV.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    who: WhoOption = None,
 ) -> None:
     """Adopt a schedule in the place of the one that held: what is done against it from now on is an alert.
 
@@ -98,7 +100,7 @@ def adopt_schedule(
     try:
         stated = read_schedule(file)
         with open_database("writer", home) as books:
-            changed = adopt(books, tenant, stated, f"pigou autonomy adopt {file.name}")
+            changed = adopt(books, tenant, stated, stated_by(who, f"pigou autonomy adopt {file.name}"))
     except AutonomyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
     as_before = len(stated) - changed.stated
@@ -120,6 +122,7 @@ def list_adopted(
                 where (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s) and (%(history)s or is_in_force)
                 order by tenant nulls first, action_class, task_class, revision"""
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         write_cursor(books.execute(query, {"tenant": tenant, "history": history}), chosen)
 
 
@@ -140,6 +143,7 @@ def list_breaches(
                 where (%(tenant)s::text is null or tenant = %(tenant)s) and done_at >= %(since)s and done_at < %(until)s
                 order by done_at desc, tenant, trace_id, span_id"""
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         write_cursor(books.execute(query, {"tenant": tenant, "since": window.since, "until": window.until}), chosen)
 
 

@@ -15,7 +15,8 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import home_to_read, open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment, stated_by
+from cli.tenants import refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def list_findings(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         key = {"tenant": tenant, "mode": mode, "every": every}
         write_cursor(books.execute(_DISMISSED if dismissed else _LIST, key), chosen)
         problems = books.execute(_PROBLEMS, key).fetchall()
@@ -88,6 +90,7 @@ def show_finding(
     from ledger.findings import show_finding as shown
 
     with _refusals(), open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         owner = owner_of(books, finding, tenant)
         key = {"tenant": owner, "finding": finding}
         if chosen is not Format.TABLE:
@@ -137,6 +140,7 @@ def show_history(
     from ledger.findings import owner_of
 
     with _refusals(), open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         key = {"tenant": owner_of(books, finding, tenant), "finding": finding}
         query = """
             select tenant, at, event, who, note, round(usd_per_day, 2) as usd_per_day, round(low, 2) as low,
@@ -156,6 +160,7 @@ def list_looks(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, mode, segment, status, round(usd_per_day, 2) as usd_per_day, round(low, 2) as low,
                    round(high, 2) as high, is_discovery, finding_id, n, sentence
@@ -242,6 +247,7 @@ def materiality(
         typer.Option("--usd-per-day", parser=_number, metavar="USD", help="State it anew; without it, show what holds."),
     ] = None,
     chosen: FormatOption = Format.TABLE,
+    who: WhoOption = None,
 ) -> None:
     """Show or state from how many dollars a day on a loss is a finding, for all or for a tenant.
 
@@ -251,6 +257,7 @@ def materiality(
 
     if usd_per_day is None:
         with open_database("reader", home) as books:
+            refuse_unknown(books, tenant)
             query = """
                 select tenant, usd_per_day, revision, source, recorded_at from ledger.materiality
                  where is_in_force and (%(tenant)s::text is null or tenant is null or tenant = %(tenant)s)
@@ -260,7 +267,7 @@ def materiality(
     from ledger.findings import set_materiality
 
     with _refusals(), open_database("writer", home) as books:
-        revision = set_materiality(books, usd_per_day, tenant, "pigou findings materiality")
+        revision = set_materiality(books, usd_per_day, tenant, stated_by(who, "pigou findings materiality"))
     say(f"{usd_per_day} USD a day for {tenant or 'all'}: revision {revision}")
 
 

@@ -13,6 +13,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_duration, parse_moment
+from cli.tenants import refuse_unknown
 from cli.terminal import say
 
 maintenance_app = typer.Typer(name="maintenance", help="Times in which nothing is told of some alerts.", no_args_is_help=True)
@@ -59,6 +60,7 @@ def list_maintenance(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, maintenance_id, state, rule, subject, begins_at, ends_at, who, note, ended_at, ended_by
               from ledger.maintenance

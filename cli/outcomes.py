@@ -11,6 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, parse_moment
+from cli.tenants import refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def list_outcomes(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, trace_id, span_id, source, name, quality, loss_usd, occurred_at, status, detail
               from ledger.outcomes

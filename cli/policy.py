@@ -10,7 +10,8 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_moment
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment, stated_by
+from cli.tenants import refuse_unknown
 from cli.terminal import say
 
 policy_app = typer.Typer(name="policy", help="V, λ, ρ, deadlines and outcomes by task class.", no_args_is_help=True)
@@ -21,6 +22,7 @@ def import_policy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or YAML; docs/tasks.md shows both.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    who: WhoOption = None,
 ) -> None:
     """Add all statements of a file, or none. Rows that name no tenant are for --tenant, or for all."""
     from ledger.price_policies import PolicyError, add_policies, read_policies
@@ -28,7 +30,7 @@ def import_policy(
     try:
         stated = read_policies(file)
         with open_database("writer", home) as books:
-            added = add_policies(books, tenant, stated, file.name)
+            added = add_policies(books, tenant, stated, stated_by(who, f"pigou policy import {file.name}"))
     except PolicyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
     say(f"{added} of {len(stated)} statements say something new")
@@ -45,6 +47,7 @@ def list_policy(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, task_class, revision, valid_from, valid_until, v_usd, lambda_usd_per_s, rho, deadline_s, grace_s,
                    outcome_sources, source, lambda_is_dual, rho_is_dual

@@ -14,7 +14,8 @@ import typer
 from cli import clearing
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption
+from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, stated_by
+from cli.tenants import refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def prices(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, task_class, v_usd, v_source, lambda_usd_per_s, lambda_source, rho, rho_source, source, "constraint",
                    slack, budget_worth, valid, v_low_usd, v_high_usd, lambda_low, lambda_high, rho_low, rho_high, why
@@ -64,6 +66,7 @@ def constrain(
         str | None,
         typer.Option("--risk-usd-per-day", metavar="USD", help="Expected loss that may be borne in a day; `none` takes it off."),
     ] = None,
+    who: WhoOption = None,
 ) -> None:
     """State a latency SLA or a risk envelope; λ and ρ are then its duals. What is left out stays as it was."""
     from ledger.price_vector import Limits
@@ -76,7 +79,7 @@ def constrain(
     )
     limits = Limits(latency_s=_amount(sla, "--sla-s"), risk_usd_per_day=_amount(risk, "--risk-usd-per-day"), lifted=lifted)
     with open_database("writer", home) as books, _refusals():
-        revision = state(books, tenant, task_class, limits, "pigou prices constrain")
+        revision = state(books, tenant, task_class, limits, stated_by(who, "pigou prices constrain"))
     say(f"{tenant}: constraint on {task_class} stated, revision {revision}; `pigou prices solve` finds its prices")
 
 
@@ -91,6 +94,7 @@ def list_constraints(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, task_class, latency_s, risk_usd_per_day, revision, source, recorded_at
               from ledger.price_constraints

@@ -12,6 +12,7 @@ from cli.contents import Contents
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
+from cli.tenants import refuse_unknown
 from cli.terminal import say
 
 tasks_app = typer.Typer(name="tasks", help="Settled tasks, and how their kinds are told apart.", no_args_is_help=True)
@@ -33,6 +34,7 @@ def list_tasks(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, trace_id, task_class, started_at, value_usd, quality, outcome_source, cost_usd, latency_s, risk_usd,
                    loss_usd, net_usd, unknown
@@ -65,6 +67,7 @@ def list_rules(home: HomeOption = None, tenant: TenantOption = None, chosen: For
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         query = """
             select tenant, ordinal, field, pattern, task_class from ledger.task_class_rules
              where %(tenant)s::text is null or tenant is null or tenant = %(tenant)s

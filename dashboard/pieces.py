@@ -17,14 +17,15 @@ _MEASURES = {"cost": "sum(cost_usd)", "calls": "sum(calls)", "tokens": "sum(toke
 
 def own_pieces(filters: Filters, span: Window, now: datetime) -> dict[str, Callable[[], str]]:
     """The pieces by name; each is made only when a statement names it."""
+    days = span.whole_days(filters.place)
     rows, columns = (filters.asked.get("cross") or CROSS).split(",")
     return {
         "now": lambda: _literal(f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"),
-        "first day": lambda: _day(span.whole_days().since, "-infinity"),
-        "end day": lambda: _day(span.whole_days().until, "infinity"),
-        "this days": lambda: _days(span.whole_days()),
-        "former first day": lambda: _day(before.since if (before := former(span)) else None, "infinity"),
-        "former end day": lambda: _day(before.until if (before := former(span)) else None, "infinity"),
+        "first day": lambda: _day(days.since, "-infinity"),
+        "end day": lambda: _day(days.until, "infinity"),
+        "this days": lambda: _days(days),
+        "former first day": lambda: _day(before.since if (before := former(days)) else None, "infinity"),
+        "former end day": lambda: _day(before.until if (before := former(days)) else None, "infinity"),
         "account": lambda: _account(filters.asked.get("account")),
         "book": lambda: _literal(filters.asked.get("book", "cash")),
         "entry": lambda: _literal(filters.asked.get("entry")),
@@ -43,9 +44,8 @@ def own_pieces(filters: Filters, span: Window, now: datetime) -> dict[str, Calla
     }
 
 
-def former(span: Window) -> Window | None:
-    """The days a period is compared with, as `pigou bill` compares them. None where the period has no length."""
-    days = span.whole_days()
+def former(days: Window) -> Window | None:
+    """The days of the books that such days are compared with, as `pigou bill` compares them. None where these have no length."""
     if days.since is None or days.until is None:
         return None
     before = bill.former(bill.Days(days.since.date(), days.until.date()))
@@ -91,9 +91,7 @@ def _top(grouping: str, filters: Filters) -> str:
     return str(STEPS_MOST if is_time(grouping) else int(filters.asked.get("top", TOP)))
 
 
-def _days(window: Window | None) -> str:
-    if window is None:
-        return "true"
+def _days(window: Window) -> str:
     return f"(day >= {_day(window.since, '-infinity')} and day < {_day(window.until, 'infinity')})"
 
 

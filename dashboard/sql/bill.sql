@@ -20,6 +20,15 @@ select account, -coalesce(sum(amount_usd), 0) as owed_usd
  group by account
  order by owed_usd desc, account;
 
+-- name: bill_standing
+-- Since when the books know anything, what calls of the days shown are in no sum, and for how many tenants these days are closed.
+select (select min(first_hour) from ledger.extent where {filters - tenant}) as first_hour, s.unpriced_calls, s.suspense_calls,
+       p.tenants, p.closed
+  from (select coalesce(sum(unpriced_calls), 0)::bigint as unpriced_calls, coalesce(sum(suspense_calls), 0)::bigint as suspense_calls
+          from ledger.spend_daily where {this days} and {filters - tenant}) s,
+       (select count(*) as tenants, count(*) filter (where closed_through >= {end day} - 1) as closed
+          from ledger.periods where {filters - tenant}) p;
+
 -- name: bill_months
 -- What each month of the books cost, by provider and model.
 select date_trunc('month', day)::date as month, split_part(account, ':', 4) as provider, split_part(account, ':', 5) as model,

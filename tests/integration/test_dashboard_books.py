@@ -183,7 +183,7 @@ def test_a_bill_is_explained_to_the_last_digit(filled: str, books: Books, search
         effects = [cast(Decimal, line[name]) for name in ("price_usd", "volume_usd", "mix_usd")]
         assert sum(effects) == line["change_usd"]
     assert total(asked.ask("bill_owed"), "owed_usd") == bill.amount_usd > 0
-    days = asked.window.whole_days()
+    days = asked.window.whole_days(asked.filters.place)
     with connect(filled, "reader") as connection:
         said = connection.execute(
             "select sum(cost_usd) from ledger.calls"
