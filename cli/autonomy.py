@@ -94,17 +94,20 @@ def adopt_schedule(
 
     With `--tenant`, in the place of that tenant's own; else of everybody's.
     """
-    from analyzers.modes.autonomy_adopted import adopt
+    from analyzers.modes.autonomy_adopted import adopt, strangers
     from analyzers.modes.autonomy_policy import AutonomyError, read_schedule
 
     try:
         stated = read_schedule(file)
         with open_database("writer", home) as books:
+            unmet = strangers(books, tenant, stated)
             changed = adopt(books, tenant, stated, stated_by(who, f"pigou autonomy adopt {file.name}"))
     except AutonomyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
     as_before = len(stated) - changed.stated
     say(f"adopted: {changed.stated} statements say something new, {as_before} as before, {changed.withdrawn} taken off")
+    for what, name in unmet:
+        remark(f"nothing is known of {what} {name} yet: if it is a slip, mend the file and adopt it again")
 
 
 @autonomy_app.command("list")
