@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from ledger.bill import Days
 
 _OF_BILLS = ("tenant", "provider", "model", "commodity")
+_POSTED = """
+select coalesce(sum(amount_usd), 0) from ledger.balances
+ where book = 'cash' and kind = 'expense' and day >= %(since)s and day < %(until)s
+   and (%(tenant)s::text is null or tenant = %(tenant)s)"""
 _WAITING = """
-select coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
+select coalesce(sum(cost_usd), 0), coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
  where (%(tenant)s::text is null or tenant = %(tenant)s) and day >= %(since)s and day < %(until)s"""
 _BEGUN = """
 select (min(first_hour) at time zone 'UTC')::date from ledger.extent where %(tenant)s::text is null or tenant = %(tenant)s"""
@@ -37,13 +41,15 @@ def _parse_month(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is no month; write 2026-01") from None
 
 
+MonthOption: TypeAlias = Annotated[
+    date | None, typer.Option("--month", parser=_parse_month, metavar="MONTH", help="A month: 2026-01.")
+]
+
+
 def bill(
     home: HomeOption = None,
     tenant: TenantOption = None,
-    month: Annotated[
-        date | None,
-        typer.Option("--month", parser=_parse_month, metavar="MONTH", help="A month: 2026-01; by default this one so far."),
-    ] = None,
+    month: MonthOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     by: Annotated[
@@ -55,7 +61,7 @@ def bill(
     from cli.rows import write_cursor
     from ledger.bill import former
 
-    days = _days(month, since, until)
+    days = days_of(month, since, until)
     before = former(days)
     columns = _columns(by)
     with open_database("reader", home) as books:
@@ -67,7 +73,7 @@ def bill(
             remark(f"sql: {query.as_string(books)};")
 
 
-def _days(month: date | None, since: date | None, until: date | None) -> Days:
+def days_of(month: date | None, since: date | None, until: date | None) -> Days:
     """The days asked for, not beyond today. Raises CommandError where there are none."""
     from ledger.bill import Days, month_of
 
@@ -125,7 +131,13 @@ def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant:
     begun = (books.execute(_BEGUN, given).fetchone() or (None,))[0]
     if begun is not None and begun > before.since:
         remark(f"the books begin on {begun}: the change is not one of what was spent, but of what they know")
-    unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0)
+    cost_usd, unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0, 0)
+    [posted_usd] = books.execute(_POSTED, given).fetchone() or (0,)
+    if posted_usd != cost_usd:
+        more = (
+            "corrections of days that were closed when they came" if posted_usd > cost_usd else "the rest is posted to later days"
+        )
+        remark(f"calls of these days cost {cost_usd:f} USD by now (ledger.spend_daily), posted to them is {posted_usd:f}: {more}")
     if unpriced or unreadable:
         remark(f"in no sum: {unpriced:,} calls of these days without a price, {unreadable:,} not readable; see ledger.suspense")
     closed, tenants = books.execute(_CLOSED, given).fetchone() or (0, 0)

@@ -48,7 +48,8 @@ def headline(view: View) -> Children:
         head = html.H1(f"Nothing was spent in {now_said}, nor in {before_said}.", className="headline")
         return [head, html.Ul(said, className="sentences")]
     bill = whole_bill(frame)
-    said = [_proof(bill, view.ask("bill_owed")), *said]
+    moved = moved_between(bill.amount_usd, cast(Decimal, standing["cost_usd"]))
+    said = [_proof(bill, view.ask("bill_owed")), *([sentence([moved])] if moved else []), *said]
     if torn := begun_within(standing["first_hour"], before):
         said.append(sentence([torn], act=True))
     head = html.H1(_said(bill, now_said, before_said), className="headline")
@@ -62,6 +63,18 @@ def headline(view: View) -> Children:
         html.Ul([effects, *said], className="sentences"),
         graph("bill_bridge", drawing, 300, "From the former bill to this."),
     ]
+
+
+def moved_between(posted_usd: Decimal, cost_usd: Decimal) -> str | None:
+    """What closed days set apart: the bill of days, and what the calls of these days cost by now; None where nothing does."""
+    if posted_usd == cost_usd:
+        return None
+    apart = formats.usd(abs(posted_usd - cost_usd))
+    if posted_usd > cost_usd:
+        why = f"{apart} more are posted to these days: corrections of, and late calls for, days that were closed when they came"
+    else:
+        why = f"{apart} of it are posted to later days, since these were closed when it came"
+    return f"Calls of these days cost {formats.usd(cost_usd)} by now, as the page of spend says; {why}."
 
 
 def still_open(standing: dict[str, object]) -> list[Component]:

@@ -75,6 +75,19 @@ def test_a_bill_says_what_is_in_no_sum_and_whether_it_can_change(pigou: Typed, b
     assert "not closed" not in pigou(*MONTH)[2]
 
 
+def test_what_is_corrected_after_a_month_was_closed_is_told_apart(pigou: Typed, booked: None, writer: psycopg.Connection) -> None:
+    """October stays as it was closed; what its calls cost by now, and what of it is in November, is said of both."""
+    close(writer, "default", date(2026, 10, 31))
+    before = pigou(*MONTH, "--format", "csv")[1]
+    again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "4", "--from", "2026-10-01")
+    assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
+    assert pigou(*MONTH, "--format", "csv")[1] == before
+    said = pigou(*MONTH)[2]
+    assert "cost 0.015000000000 USD by now (ledger.spend_daily), posted to them is 0.009000000000: the rest is posted" in said
+    said = pigou("bill", "--since", "2026-11-01", "--until", "2026-11-02")[2]
+    assert "cost 0.000500000000 USD by now (ledger.spend_daily), posted to them is 0.006500000000: corrections of days" in said
+
+
 def test_an_empty_month_costs_nothing(pigou: Typed, booked: None) -> None:
     code, out, _ = pigou("bill", "--month", "2020-02", "--format", "csv")
     assert code == 0

@@ -18,7 +18,7 @@ from dashboard.figures.spend import beside_former
 from dashboard.figures.statement import balance_over_time
 from dashboard.filters import Window, parse
 from dashboard.frame import Frame
-from dashboard.pages.bill import begun_within, by_month, still_open
+from dashboard.pages.bill import begun_within, by_month, moved_between, still_open
 from dashboard.pages.budgets import verdict_of
 from dashboard.pages.give_price import body_of, told
 from dashboard.pieces import former, own_pieces
@@ -284,6 +284,16 @@ def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said:
     first_hour = datetime(2026, 2, 28, 5, tzinfo=UTC) if begun_day == 1 else datetime(2026, 3, begun_day, tzinfo=UTC)
     assert begun_within(first_hour, before) == said
     assert begun_within(None, before) is None
+
+
+def test_a_bill_says_what_closed_days_moved() -> None:
+    assert moved_between(Decimal("7"), Decimal("7.00")) is None
+    assert "cost $5.00 by now, as the page of spend says; $2.00 more are posted to these days: corrections" in str(
+        moved_between(Decimal(7), Decimal(5))
+    )
+    assert "cost $7.00 by now, as the page of spend says; $2.00 of it are posted to later days" in str(
+        moved_between(Decimal(5), Decimal(7))
+    )
 
 
 @pytest.mark.parametrize(
