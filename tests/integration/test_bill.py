@@ -125,3 +125,23 @@ def test_a_bill_that_cannot_be(pigou: Typed, booked: None, arguments: tuple[str,
 )
 def test_what_days_are_compared_with(days: tuple[str, str], before: tuple[str, str]) -> None:
     assert former(Days(*map(date.fromisoformat, days))) == Days(*map(date.fromisoformat, before))
+
+
+def test_what_is_behind_a_number_is_found_by_its_entry_or_its_trace(
+    pigou: Typed, booked: None, writer: psycopg.Connection
+) -> None:
+    """No decision was made here: the postings of the entry are told, both legs of each, and the SQL that gives them."""
+    [(entry_id, cost_usd)] = rows(writer, f"select entry_id::text, cost_usd from ledger.calls where trace_id = '{3:032x}'")
+    for wanted in (entry_id, f"{3:032x}"):
+        code, out, err = pigou("explain", wanted)
+        assert code == 0
+        told = table(pigou("explain", wanted, "--format", "csv")[1])
+        assert {row["entry_id"] for row in told} == {entry_id}
+        assert {row["rate_source"] for row in told} == {"test"}
+        assert sum(Decimal(row["amount_usd"]) for row in told if row["account"].startswith("expenses:")) == cost_usd
+        assert sum(Decimal(row["amount_usd"]) for row in told) == 0
+        query = next(line for line in err.splitlines() if "sql: " in line).partition("sql: ")[2]
+        assert pigou("sql", query)[1] == out
+    nothing = pigou("explain", "f" * 32)
+    assert nothing[0] == 1
+    assert "there is no decision, trace or entry ffff" in nothing[2]

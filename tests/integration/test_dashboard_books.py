@@ -197,15 +197,13 @@ def test_a_price_that_rises_is_an_effect_of_price_alone(filled: str, books: Book
     """Of one tenant, what a unit cost more is price; of several their effects add up, whatever their prices."""
     apart: dict[str, Decimal] = {}
     for tenant in ("acme", "globex"):
-        lines = list(view(books, f"?range=7d&tenant={tenant}").ask("bill", limit=None))
-        kept = [line for line in lines if line["quantity"] and line["former_quantity"]]
-        assert kept
+        lines = view(books, f"?range=7d&tenant={tenant}").ask("bill", limit=None)
+        assert (kept := [line for line in lines if line["quantity"] and line["former_quantity"]])
         for line in kept:
-            each, former_each = cast(Decimal, line["unit_usd"]), cast(Decimal, line["former_unit_usd"])
-            moved = (each - former_each) * cast(Decimal, line["quantity"])
-            assert abs(moved - cast(Decimal, line["price_usd"])) < Decimal("1e-9")
+            each, former_each, quantity = (cast(Decimal, line[name]) for name in ("unit_usd", "former_unit_usd", "quantity"))
+            assert abs((each - former_each) * quantity - cast(Decimal, line["price_usd"])) < Decimal("1e-9")
         for name in ("price_usd", "volume_usd", "mix_usd"):
-            apart[name] = apart.get(name, Decimal(0)) + sum((cast(Decimal, line[name]) for line in lines), Decimal(0))
+            apart[name] = apart.get(name, Decimal(0)) + total(lines, name)
     both = view(books, "?range=7d&tenant=acme&tenant=globex").ask("bill", limit=None)
     assert {name: total(both, name) for name in apart} == apart
 
