@@ -198,12 +198,12 @@ def test_a_price_that_rises_is_an_effect_of_price_alone(filled: str, books: Book
     apart: dict[str, Decimal] = {}
     for tenant in ("acme", "globex"):
         lines = view(books, f"?range=7d&tenant={tenant}").ask("bill", limit=None)
-        assert (kept := [line for line in lines if line["quantity"] and line["former_quantity"]])
+        kept = [line for line in lines if line["quantity"] and line["former_quantity"]]
+        assert kept
         for line in kept:
             each, former_each, quantity = (cast(Decimal, line[name]) for name in ("unit_usd", "former_unit_usd", "quantity"))
             assert abs((each - former_each) * quantity - cast(Decimal, line["price_usd"])) < Decimal("1e-9")
-        for name in ("price_usd", "volume_usd", "mix_usd"):
-            apart[name] = apart.get(name, Decimal(0)) + total(lines, name)
+        apart = {name: apart.get(name, Decimal(0)) + total(lines, name) for name in ("price_usd", "volume_usd", "mix_usd")}
     both = view(books, "?range=7d&tenant=acme&tenant=globex").ask("bill", limit=None)
     assert {name: total(both, name) for name in apart} == apart
 
