@@ -100,7 +100,10 @@ def compare(invoiced: Iterable[Line], booked: Iterable[Line], told: Sequence[str
     calls: dict[Key, tuple[int, int]] = {}
     for side, lines in enumerate((invoiced, booked)):
         for line in lines:
-            key = Key(*(value if name in told else None for name, value in zip(COLUMNS[:-1], line.key, strict=True)))
+            day, provider, model = line.key
+            key = Key(
+                day if "day" in told else None, provider if "provider" in told else None, model if "model" in told else None
+            )
             pair = sums.setdefault(key, [None, None])
             pair[side] = (pair[side] or Decimal(0)) + line.amount_usd
             known, unpriced = calls.get(key, (0, 0))
