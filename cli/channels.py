@@ -13,7 +13,6 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, stated_by
-from cli.tenants import refuse_unknown
 from cli.terminal import say
 
 channels_app = typer.Typer(name="channels", help="Who is told of alerts, and whether they were.", no_args_is_help=True)
@@ -45,7 +44,6 @@ def list_channels(home: HomeOption = None, tenant: TenantOption = None, chosen: 
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
-        refuse_unknown(books, tenant)
         query = """
             select tenant, channel, kind, state, failing_since, failures, last_error, last_sent_at, waiting, oldest_at, dead,
                    severity_min, rules, tenants, escalate_after, revision
@@ -66,7 +64,6 @@ def list_deliveries(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
-        refuse_unknown(books, tenant)
         query = """
             select tenant, alert_id, rule, subject, event, channel, state, made_at, attempts, tried_at, next_at, settled_at,
                    answer

@@ -12,7 +12,7 @@ from tests.typed import Typed
 
 ASKED = (
     "alerts list", "alerts show 1", "autonomy list", "autonomy breaches", "autonomy show", "bill", "trial-balance", "accounts",
-    "assets", "budgets list", "budgets show team", "budgets holds", "channels list", "channels deliveries", "credentials list",
+    "assets", "budgets list", "budgets show team", "budgets holds", 
     "findings list", "findings show 1", "findings history 1", "findings looks", "findings materiality", "maintenance list",
     "outcomes list",
     "policy list", "prices", "prices constraints", "rates list", "tasks list", "tasks rules list", "regret",
