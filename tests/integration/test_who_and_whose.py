@@ -12,7 +12,7 @@ from tests.typed import Typed
 
 ASKED = (
     "alerts list", "alerts show 1", "autonomy list", "autonomy breaches", "autonomy show", "bill", "trial-balance", "accounts",
-    "assets", "budgets list", "budgets show team", "budgets holds", 
+    "assets", "budgets list", "budgets show team", "budgets holds",
     "findings list", "findings show 1", "findings history 1", "findings looks", "findings materiality", "maintenance list",
     "outcomes list",
     "policy list", "prices", "prices constraints", "rates list", "tasks list", "tasks rules list", "regret",
@@ -31,7 +31,7 @@ def test_a_tenant_that_is_not_there_is_no_empty_answer(pigou: Typed, writer: psy
 CHANNELS = "channels:\n- {name: ops, kind: webhook, url: 'https://ops.example/hook', secret: 'env:OPS'}\n"
 OWN_RATES = "rates where tenant is not null"
 STATED = (
-    ("rates add --tenant acme --provider a --model m --commodity pages --usd 1 --per 1", OWN_RATES, "pigou rates add"),
+    ("rates add --tenant acme --provider a --model m --commodity input_tokens --usd 1", OWN_RATES, "pigou rates add"),
     ("rates import rates.csv --tenant acme", OWN_RATES, "pigou rates import rates.csv"),
     ("budgets set team --tenant acme --amount 5", "budget_periods", None),
     ("policy import policy.yaml", "price_policies", "pigou policy import policy.yaml"),
