@@ -14,7 +14,17 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, SeverityName, TenantOption, WhoOption, parse_duration
+from cli.options import (
+    Format,
+    FormatOption,
+    HomeOption,
+    OwnerOption,
+    SeverityName,
+    TenantOption,
+    WhoOption,
+    parse_duration,
+    stated_by,
+)
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
@@ -164,13 +174,14 @@ def set_rule(
         SeverityName | None, typer.Option("--severity", help="How grave it is; channels may ask for a least one.")
     ] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it alerts at all.")] = None,
+    who: WhoOption = None,
 ) -> None:
     """Change a rule's thresholds for a tenant, or for all. Nothing is edited: a change is a further revision."""
     from ledger.alerts import set_rule as state_rule
 
     with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
         revision = state_rule(
-            books, rule, tenant, "pigou alerts set", open_at=open_at, close_at=close_at, evidence_min=evidence,
+            books, rule, tenant, stated_by(who, "pigou alerts set"), open_at=open_at, close_at=close_at, evidence_min=evidence,
             renotify_every=renotify, open_for=open_for, close_for=close_for, stay_for=stay_for, is_on=on,
             severity=severity and severity.value, grown_by=grown_by,
         )  # fmt: skip
@@ -182,12 +193,13 @@ def unset_rule(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule, as `rules` lists it.")],
     tenant: OwnerOption,
     home: HomeOption = None,
+    who: WhoOption = None,
 ) -> None:
     """Take back a tenant's own thresholds of a rule: those for all hold for it again."""
     from ledger.alerts import withdraw_rule
 
     with _refusals(), open_database("writer", home) as books:
-        revision = withdraw_rule(books, rule, tenant, "pigou alerts unset")
+        revision = withdraw_rule(books, rule, tenant, stated_by(who, "pigou alerts unset"))
     say(f"{rule} for {tenant}: as for all, revision {revision}")
 
 

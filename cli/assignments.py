@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, stated_by
 from cli.tenants import refuse_unknown
 from cli.terminal import nearest, say
 
@@ -37,6 +37,7 @@ def set_assignment(
     home: HomeOption = None,
     tenant: TenantOption = None,
     task_class: Annotated[str, typer.Option("--task-class", metavar="NAME", help="Of this class of tasks only.")] = "*",
+    who: WhoOption = None,
 ) -> None:
     """State how a kind of decision is made: `recorded` if its context and V tell all that moved it and its outcome alike.
 
@@ -52,6 +53,6 @@ def set_assignment(
         if tenant is not None:
             refuse_unknown(books, tenant)
             [(tenant_id,)] = books.execute("select tenant_id from pigou.tenant where tenant = %s", (tenant,)).fetchall()
-        state_assignment(books, tenant_id, kind, task_class, assignment, "pigou assignments set")
+        state_assignment(books, tenant_id, kind, task_class, assignment, stated_by(who, "pigou assignments set"))
     shown = "pigou production" if kind == DOSE else "pigou appraise"
     say(f"{kind} of {'every class' if task_class == '*' else task_class}: {assignment}; run `{shown}` to see what follows")

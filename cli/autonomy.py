@@ -11,7 +11,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
+from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption, WhoOption, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
 
@@ -88,22 +88,26 @@ def adopt_schedule(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The schedule, YAML or CSV.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    who: WhoOption = None,
 ) -> None:
     """Adopt a schedule in the place of the one that held: what is done against it from now on is an alert.
 
     With `--tenant`, in the place of that tenant's own; else of everybody's.
     """
-    from analyzers.modes.autonomy_adopted import adopt
+    from analyzers.modes.autonomy_adopted import adopt, strangers
     from analyzers.modes.autonomy_policy import AutonomyError, read_schedule
 
     try:
         stated = read_schedule(file)
         with open_database("writer", home) as books, telling_new(books, [tenant, *(each.tenant for each in stated)]):
-            changed = adopt(books, tenant, stated, f"pigou autonomy adopt {file.name}")
+            unmet = strangers(books, tenant, stated)
+            changed = adopt(books, tenant, stated, stated_by(who, f"pigou autonomy adopt {file.name}"))
     except AutonomyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
     as_before = len(stated) - changed.stated
     say(f"adopted: {changed.stated} statements say something new, {as_before} as before, {changed.withdrawn} taken off")
+    for what, name in unmet:
+        remark(f"nothing is known of {what} {name} yet: if it is a slip, mend the file and adopt it again")
 
 
 @autonomy_app.command("list")

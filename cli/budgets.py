@@ -12,14 +12,16 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, parse_moment
+from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_moment, stated_by
 from cli.tenants import refuse_unknown, telling_new
-from cli.terminal import say
+from cli.terminal import nearest, say
 
 budgets_app = typer.Typer(name="budgets", help="What may be spent in a period, and what is held of it.", no_args_is_help=True)
 
 BudgetArgument = Annotated[str, typer.Argument(metavar="BUDGET", help="The budget's name.")]
 _NEVER = "never"
+_BUDGETS = """
+select distinct budget from ledger.budget_periods where %(tenant)s::text is null or tenant = %(tenant)s order by budget"""
 
 
 def _scope(option: str, what: str) -> typer.models.OptionInfo:
@@ -48,6 +50,7 @@ def set_budget(
         typer.Option("--from", parser=parse_moment, metavar="TIME", help="Since when; by default the period that holds now."),
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="When it ends; `never` takes an end off.")] = None,
+    who: WhoOption = None,
 ) -> None:
     """State a budget, or change one: options left out stay as they were. Nothing is edited, a change is a further revision."""
     from ledger import budgets
@@ -58,7 +61,7 @@ def set_budget(
         valid_until=parse_moment(until) if until not in (None, _NEVER) else None,
     )  # fmt: skip
     with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
-        revision = budgets.set_budget(books, tenant, budget, terms, "pigou budgets set")
+        revision = budgets.set_budget(books, tenant, budget, terms, stated_by(who, "pigou budgets set"))
     say(f"{tenant}: budget {budget} stated" if revision == 1 else f"{tenant}: budget {budget} changed, revision {revision}")
 
 
@@ -85,6 +88,10 @@ def show_budget(
 
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        known = [row[0] for row in books.execute(_BUDGETS, {"tenant": tenant})]
+        if budget not in known:
+            hint = nearest(budget, known) or f"those with calls are {', '.join(known) or 'none yet'}"
+            raise CommandError(f"no period of a budget {budget} has calls", hint, exit_code=2)
         query = """
             select tenant, revision, period, time_zone, period_from, period_until, layer, use, agent, model, task_class,
                    amount_usd, spent_usd, calls, unpriced_calls, suspense_calls, source

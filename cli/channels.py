@@ -12,7 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
@@ -24,7 +24,9 @@ _TEST_WITHIN_S = 15.0
 
 @channels_app.command("import")
 def import_channels(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML; docs/alerts.md shows one.")], home: HomeOption = None
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML; docs/alerts.md shows one.")],
+    home: HomeOption = None,
+    who: WhoOption = None,
 ) -> None:
     """State all channels of a file, or none. Nothing is edited: a change is a further revision; those not named stay."""
     from analyzers.delivery.channel_files import read_channels
@@ -33,7 +35,7 @@ def import_channels(
     with _refusals():
         channels = read_channels(file)
         with open_database("writer", home) as books, telling_new(books, (each.tenant for each in channels)):
-            stated = state_channels(books, channels, file.name)
+            stated = state_channels(books, channels, stated_by(who, f"pigou channels import {file.name}"))
     say(f"channels: {stated.added} added, {stated.changed} changed, {stated.unchanged} as before")
 
 
@@ -95,43 +97,44 @@ def try_channel(channel: ChannelArgument, home: HomeOption = None, tenant: Tenan
 
 
 @channels_app.command("pause")
-def pause(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
+def pause(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None, who: WhoOption = None) -> None:
     """Tell nothing through a channel of what happens from now on, until it is resumed. What waits for it, waits on."""
-    _pause(channel, home, tenant, is_paused=True)
+    _pause(channel, home, tenant, who, is_paused=True)
 
 
 @channels_app.command("resume")
-def resume(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
+def resume(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None, who: WhoOption = None) -> None:
     """Tell through a channel again."""
-    _pause(channel, home, tenant, is_paused=False)
+    _pause(channel, home, tenant, who, is_paused=False)
 
 
-def _pause(channel: str, home: Path | None, tenant: str | None, *, is_paused: bool) -> None:
+def _pause(channel: str, home: Path | None, tenant: str | None, who: str | None, *, is_paused: bool) -> None:
     from ledger.stated_channels import pause_channel
 
     word = "paused" if is_paused else "resumed"
     with _refusals(), open_database("writer", home) as books:
-        pause_channel(books, channel, tenant, f"pigou channels {'pause' if is_paused else 'resume'}", is_paused=is_paused)
+        source = stated_by(who, f"pigou channels {'pause' if is_paused else 'resume'}")
+        pause_channel(books, channel, tenant, source, is_paused=is_paused)
     say(f"channel {channel} of {tenant or 'all tenants'} {word}")
 
 
 @channels_app.command("resend")
-def resend(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
+def resend(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None, who: WhoOption = None) -> None:
     """Send what was given up through a channel after all, from now on."""
     from ledger.stated_channels import send_again
 
     with _refusals(), open_database("writer", home) as books:
-        events = send_again(books, channel, tenant, "pigou channels resend")
+        events = send_again(books, channel, tenant, stated_by(who, "pigou channels resend"))
     say(f"channel {channel} of {tenant or 'all tenants'}: {events} events that were given up wait again")
 
 
 @channels_app.command("remove")
-def remove(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None) -> None:
+def remove(channel: ChannelArgument, home: HomeOption = None, tenant: TenantOption = None, who: WhoOption = None) -> None:
     """Tell nothing through a channel any more. What waits for it is dropped, and said to be."""
     from ledger.stated_channels import remove_channel
 
     with _refusals(), open_database("writer", home) as books:
-        remove_channel(books, channel, tenant, "pigou channels remove")
+        remove_channel(books, channel, tenant, stated_by(who, "pigou channels remove"))
     say(f"channel {channel} of {tenant or 'all tenants'} removed")
 
 

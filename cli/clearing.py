@@ -12,7 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, SinceOption, UntilOption
+from cli.options import Format, FormatOption, HomeOption, SinceOption, UntilOption, WhoOption, stated_by
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def capacity(
         str | None, typer.Option("--per-s", metavar="UNITS", help="How many it can do in a second; `none` takes it off.")
     ] = None,
     per_hour: Annotated[str | None, typer.Option("--per-hour", metavar="UNITS", help="The same in an hour.")] = None,
+    who: WhoOption = None,
 ) -> None:
     """State how much an engine can do, for all its tenants together; its clearing price is then kept on the clock."""
     from ledger.engine_capacity import state_capacity
@@ -58,7 +59,7 @@ def capacity(
     amount = None if text.lower() == _NONE else _number(text, name) / seconds
     with open_database("writer", home) as books:
         try:
-            revision = state_capacity(books, engine, unit, amount, "pigou prices capacity")
+            revision = state_capacity(books, engine, unit, amount, stated_by(who, "pigou prices capacity"))
         except PriceError as error:
             raise CommandError(error.message, error.mend, exit_code=2) from error
     if amount is None:

@@ -11,7 +11,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "See where dollars are lost": (
         "findings", "alerts", "misallocation", "regret", "explain", "appraise", "production", "predictions", "autonomy",
     ),
-    "Ask the books": ("sql", "dsn", "statement", "trial-balance", "accounts", "assets", "check"),
+    "Ask the books": ("sql", "dsn", "bill", "reconcile", "statement", "trial-balance", "accounts", "assets", "check"),
     "Say what tokens, time, risk and tasks are worth": (
         "rates", "rerate", "budgets", "prices", "quote", "policy", "tasks", "outcomes", "assignments", "uses",
     ),

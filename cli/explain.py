@@ -26,20 +26,22 @@ _OPTIONS = """select option, is_chosen, is_best, round(propensity::numeric, 6) a
 
 
 def explain(
-    decision: Annotated[str, typer.Argument(metavar="DECISION", help="A decision's id, the beginning of one, or a trace.")],
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="A decision's id or its beginning, a trace, or an entry.")],
     home: HomeOption = None,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
     """Explain a decision: its options with every term of eq. 1, what was known before, and how sure this is.
 
-    Of a trace with several decisions they are listed. As CSV only the options are written.
+    Of a trace with several decisions they are listed. As CSV only the options are written. Of an entry of the books, or
+    of the calls of a trace in which nothing was decided, the postings are shown: what moved, at which rate, from which source.
     """
     if not _HEX.fullmatch(decision):
         raise CommandError(f"{decision!r} is no id", "give six or more hexadecimal digits of a decision or a trace", exit_code=2)
     with open_database("reader", home) as books:
         found = _find(books, decision)
         if not found:
-            raise CommandError(f"there is no decision {decision}", "see `select * from ledger.decisions`")
+            _show_postings(books, decision, chosen)
+            return
         if len(found) > 1:
             _list(books, found, chosen)
             return
@@ -55,6 +57,26 @@ def _find(books: psycopg.Connection, wanted: str) -> list[str]:
     if not found and len(digits) == _TRACE_HEX:
         found = books.execute("select decision_id::text from ledger.trace_decisions(%s)", (digits,)).fetchall()
     return [row[0] for row in found]
+
+
+def _show_postings(books: psycopg.Connection, wanted: str, chosen: Format) -> None:
+    """The postings of one entry, or of all entries of a trace. Raises CommandError where there are none."""
+    from psycopg import sql
+
+    from cli.rows import write_cursor
+
+    digits = wanted.replace("-", "").lower()
+    for which in (_ENTRY, _CALLS):
+        query = sql.SQL(_POSTINGS).format(entries=sql.SQL(which).format(sql.Literal(digits)))
+        found = sql.SQL("select from ({}) p limit 1").format(query)
+        if len(digits) == _TRACE_HEX and books.execute(found).fetchone() is not None:
+            write_cursor(books.execute(query), chosen)
+            if chosen is Format.TABLE:
+                remark("USD, debit positive; what reverses or corrects an entry names it in ledger.entries")
+                remark(f"sql: {query.as_string(books)};")
+            return
+    mend = "give six digits or more of a decision, or all of a trace or an entry; see ledger.decisions, ledger.entries"
+    raise CommandError(f"there is no decision, trace or entry {wanted}", mend)
 
 
 def _list(books: psycopg.Connection, found: list[str], chosen: Format) -> None:
@@ -94,6 +116,13 @@ def _show(books: psycopg.Connection, decision: str, chosen: Format) -> None:
 
 _ENTRIES = """select book, account, commodity, quantity, rate_usd, amount_usd, span_id, entry_id
   from ledger.postings where tenant = {tenant} and trace_id = {trace} order by occurred_at, recorded_at, entry_id, line"""
+
+_ENTRY = "{}::uuid"
+_CALLS = "any (array(select entry_id from ledger.trace_calls({}) where entry_id is not null))"
+_POSTINGS = """select p.tenant, p.kind, p.occurred_at, p.posted_on, p.recorded_at, p.book, p.account, p.commodity, p.quantity,
+       p.rate_usd, p.amount_usd, r.source as rate_source, p.trace_id, p.span_id, p.entry_id
+  from ledger.postings p left join ledger.rates r on r.rate_id = p.rate_id
+ where p.entry_id = {entries} order by p.occurred_at, p.entry_id, p.line, p.quantity desc"""
 
 _SEGMENT = """
 select s.* from ledger.segments s

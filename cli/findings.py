@@ -15,7 +15,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import home_to_read, open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
 
@@ -260,6 +260,7 @@ def materiality(
         typer.Option("--usd-per-day", parser=_number, metavar="USD", help="State it anew; without it, show what holds."),
     ] = None,
     chosen: FormatOption = Format.TABLE,
+    who: WhoOption = None,
 ) -> None:
     """Show or state from how many dollars a day on a loss is a finding, for all or for a tenant.
 
@@ -279,7 +280,7 @@ def materiality(
     from ledger.findings import set_materiality
 
     with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
-        revision = set_materiality(books, usd_per_day, tenant, "pigou findings materiality")
+        revision = set_materiality(books, usd_per_day, tenant, stated_by(who, "pigou findings materiality"))
     say(f"{usd_per_day} USD a day for {tenant or 'all'}: revision {revision}")
 
 

@@ -17,6 +17,7 @@ from cli.alerts import alerts_app
 from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
 from cli.autonomy import autonomy_app
+from cli.bill import bill
 from cli.books import accounts, assets, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
 from cli.channels import channels_app
@@ -34,6 +35,7 @@ from cli.periods import periods_app
 from cli.policy import policy_app
 from cli.prices import prices_app, quote
 from cli.rates import rates_app
+from cli.reconcile import reconcile
 from cli.replay import replay
 from cli.reports import misallocation, predictions, production
 from cli.retention import retention_app
@@ -44,8 +46,8 @@ from cli.up import up
 from cli.uses import uses_app
 
 COMMANDS = (
-    up, demo, replay, dsn, sql, check, statement, trial_balance, accounts, assets, rerate, appraise, regret, misallocation,
-    production, predictions, explain, migrate, doctor, version, quote,
+    up, demo, replay, dsn, sql, bill, reconcile, check, statement, trial_balance, accounts, assets, rerate, appraise, regret,
+    misallocation, production, predictions, explain, migrate, doctor, version, quote,
 )  # fmt: skip
 GROUPS = (
     rates_app, periods_app, retention_app, uses_app, budgets_app, alerts_app, findings_app, prices_app, assignments_app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,11 @@ class Format(StrEnum):
 
 
 FormatOption: TypeAlias = Annotated[Format, typer.Option("--format", help="How rows are written.")]
+
+
+def stated_by(who: str | None, how: str) -> str:
+    """Who states something and by what, as it is kept beside it: `ann, pigou budgets set`; without a name, the user's."""
+    return f"{who or getpass.getuser()}, {how}"
 
 
 def parse_day(text: str) -> date:

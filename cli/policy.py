@@ -10,7 +10,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_moment
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
@@ -22,6 +22,7 @@ def import_policy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or YAML; docs/tasks.md shows both.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    who: WhoOption = None,
 ) -> None:
     """Add all statements of a file, or none. Rows that name no tenant are for --tenant, or for all."""
     from ledger.price_policies import PolicyError, add_policies, read_policies
@@ -29,7 +30,7 @@ def import_policy(
     try:
         stated = read_policies(file)
         with open_database("writer", home) as books, telling_new(books, [tenant, *(each.tenant for each in stated)]):
-            added = add_policies(books, tenant, stated, file.name)
+            added = add_policies(books, tenant, stated, stated_by(who, f"pigou policy import {file.name}"))
     except PolicyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
     say(f"{added} of {len(stated)} statements say something new")

@@ -14,7 +14,7 @@ import typer
 from cli import clearing
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption
+from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
@@ -66,6 +66,7 @@ def constrain(
         str | None,
         typer.Option("--risk-usd-per-day", metavar="USD", help="Expected loss that may be borne in a day; `none` takes it off."),
     ] = None,
+    who: WhoOption = None,
 ) -> None:
     """State a latency SLA or a risk envelope; λ and ρ are then its duals. What is left out stays as it was."""
     from ledger.price_vector import Limits
@@ -78,7 +79,7 @@ def constrain(
     )
     limits = Limits(latency_s=_amount(sla, "--sla-s"), risk_usd_per_day=_amount(risk, "--risk-usd-per-day"), lifted=lifted)
     with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
-        revision = state(books, tenant, task_class, limits, "pigou prices constrain")
+        revision = state(books, tenant, task_class, limits, stated_by(who, "pigou prices constrain"))
     say(f"{tenant}: constraint on {task_class} stated, revision {revision}; `pigou prices solve` finds its prices")
 
 

@@ -12,7 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, parse_day, parse_moment
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_day, parse_moment, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
 
@@ -111,6 +111,7 @@ def add_rate(
         str | None, typer.Option("--daily-from", metavar="HH:MM", help="Part of the day it is for, UTC.")
     ] = None,
     daily_until: Annotated[str | None, typer.Option("--daily-until", metavar="HH:MM", help="End of that part.")] = None,
+    who: WhoOption = None,
 ) -> None:
     """Add a price of a tenant's own. One that covers an earlier one corrects it; nothing is edited."""
     from ledger import rates
@@ -123,7 +124,7 @@ def add_rate(
     }  # fmt: skip
     with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
         rate = stated_rate({column: text for column, text in cells.items() if text is not None})
-        _report(books, rates.add_rates(books, _whose(books, tenant), [rate], "pigou rates add"))
+        _report(books, rates.add_rates(books, _whose(books, tenant), [rate], stated_by(who, "pigou rates add")))
 
 
 @rates_app.command("import")
@@ -131,6 +132,7 @@ def import_rates(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or YAML; docs/prices.md shows both.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    who: WhoOption = None,
 ) -> None:
     """Add all prices of a file, or none. Rows that name no tenant are for --tenant."""
     from ledger import rates
@@ -140,7 +142,7 @@ def import_rates(
         stated = read_rates(file)
         with open_database("writer", home) as books, telling_new(books, [tenant, *(rate.tenant for rate in stated)]):
             whose = tenant if all(rate.tenant for rate in stated) else _whose(books, tenant)
-            _report(books, rates.add_rates(books, whose, stated, file.name))
+            _report(books, rates.add_rates(books, whose, stated, stated_by(who, f"pigou rates import {file.name}")))
 
 
 _FIRST_TENANT = "default"

@@ -83,12 +83,10 @@ class Window:
             return None
         return Window(self.since - (self.until - self.since), self.since)
 
-    def whole_days(self) -> "Window":
-        """The days (UTC) that this window touches, whole: books are kept by day."""
-        since = self.since and self.since.astimezone(UTC).replace(hour=0, minute=0)
-        until = self.until and (self.until - timedelta(microseconds=1)).astimezone(UTC).replace(
-            hour=0, minute=0, second=0, microsecond=0
-        ) + timedelta(days=1)
+    def whole_days(self, place: tzinfo = UTC) -> "Window":
+        """The days that this window touches by the calendar of a place, as days of the books, which are kept by day of UTC."""
+        since = self.since and _midnight(self.since.astimezone(place).date())
+        until = self.until and _midnight((self.until - timedelta(microseconds=1)).astimezone(place).date() + timedelta(days=1))
         return Window(since, until)
 
 
@@ -150,6 +148,10 @@ class Filters:
     def zone_said(self) -> str:
         """The time zone after a time: `UTC`, `(Europe/Berlin)`."""
         return self.zone if self.zone == UTC_ZONE else f"({self.zone})"
+
+    def book_days(self, now: datetime) -> "Filters":
+        """The same view of whole days of the books: those of its dates, said in UTC."""
+        return replace(self.between(self.window(now).whole_days(self.place)), zone=UTC_ZONE)
 
     @property
     def decision_sort(self) -> str:
@@ -327,6 +329,10 @@ def _days_said(first: date, last: date) -> str:
     if (first.year, first.month) == (last.year, last.month):
         return f"{first.day}–{last:%-d %b %Y}"
     return f"{first:%-d %b} to {last:%-d %b %Y}" if first.year == last.year else f"{first:%-d %b %Y} to {last:%-d %b %Y}"
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
 
 
 def _month_on(first: datetime, months: int) -> datetime:

@@ -1,12 +1,13 @@
 """What single pages fill into their statements: an account, two periods, the rows and columns of a table."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time
 
 from psycopg import sql
 
 from dashboard.address import GROUPINGS, MEASURES
 from dashboard.filters import DIMENSIONS, Filters, Window
+from ledger import bill
 
 TOP = "10"
 STEPS_MOST = 62  # steps of time side by side
@@ -16,13 +17,15 @@ _MEASURES = {"cost": "sum(cost_usd)", "calls": "sum(calls)", "tokens": "sum(toke
 
 def own_pieces(filters: Filters, span: Window, now: datetime) -> dict[str, Callable[[], str]]:
     """The pieces by name; each is made only when a statement names it."""
+    days = span.whole_days(filters.place)
     rows, columns = (filters.asked.get("cross") or CROSS).split(",")
     return {
         "now": lambda: _literal(f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"),
-        "first day": lambda: _day(span.whole_days().since, "-infinity"),
-        "end day": lambda: _day(span.whole_days().until, "infinity"),
-        "this days": lambda: _days(span.whole_days()),
-        "former days": lambda: _days(former(span)) if former(span) else "false",
+        "first day": lambda: _day(days.since, "-infinity"),
+        "end day": lambda: _day(days.until, "infinity"),
+        "this days": lambda: _days(days),
+        "former first day": lambda: _day(before.since if (before := former(days)) else None, "infinity"),
+        "former end day": lambda: _day(before.until if (before := former(days)) else None, "infinity"),
         "account": lambda: _account(filters.asked.get("account")),
         "book": lambda: _literal(filters.asked.get("book", "cash")),
         "entry": lambda: _literal(filters.asked.get("entry")),
@@ -41,18 +44,12 @@ def own_pieces(filters: Filters, span: Window, now: datetime) -> dict[str, Calla
     }
 
 
-def former(span: Window) -> Window | None:
-    """The days a period is compared with: of a month, or what there is of one, the same days of the month before; else as many
-    days just before. None where the period has no length.
-    """
-    days = span.whole_days()
+def former(days: Window) -> Window | None:
+    """The days of the books that such days are compared with, as `pigou bill` compares them. None where these have no length."""
     if days.since is None or days.until is None:
         return None
-    if days.since.day == 1 and days.until <= (days.since + timedelta(days=32)).replace(day=1):
-        first = (days.since - timedelta(days=1)).replace(day=1)
-        is_whole = days.until.day == 1
-        return Window(first, days.since if is_whole else min(first + (days.until - days.since), days.since))
-    return days.before()
+    before = bill.former(bill.Days(days.since.date(), days.until.date()))
+    return Window(*(datetime.combine(day, time.min, UTC) for day in before))
 
 
 def is_time(grouping: str) -> bool:
@@ -94,9 +91,7 @@ def _top(grouping: str, filters: Filters) -> str:
     return str(STEPS_MOST if is_time(grouping) else int(filters.asked.get("top", TOP)))
 
 
-def _days(window: Window | None) -> str:
-    if window is None:
-        return "true"
+def _days(window: Window) -> str:
     return f"(day >= {_day(window.since, '-infinity')} and day < {_day(window.until, 'infinity')})"
 
 

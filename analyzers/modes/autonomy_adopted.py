@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 
 from analyzers.modes.autonomy_policy import AutonomyError, Required
+from analyzers.modes.autonomy_schedule import USUAL
 from ledger.post import open_tenants
 from ledger.queries import queries
 
@@ -54,3 +55,11 @@ def adopted(connection: psycopg.Connection) -> list[Required]:
     """The schedule that is adopted, of everybody."""
     rows = connection.execute(_SQL["adopted"]).fetchall()
     return [Required(*row, place="the adopted schedule") for row in rows if row[3] is not None]
+
+
+def strangers(connection: psycopg.Connection, tenant: str | None, schedule: Sequence[Required]) -> list[tuple[str, str]]:
+    """What a schedule names and nobody has met yet, perhaps by a slip: tenants without books, unusual classes of action."""
+    tenants = sorted({name for one in schedule if (name := one.tenant or tenant) is not None})
+    action_classes = sorted({one.action_class for one in schedule} - USUAL.keys())
+    given = {"tenants": tenants, "action_classes": action_classes}
+    return [(what, name) for what, name in connection.execute(_SQL["strangers"], given)]

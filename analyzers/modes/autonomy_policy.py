@@ -112,7 +112,9 @@ def _required(values: dict[str, str], place: str) -> Required:
             raise AutonomyError(place, column, "is missing", "state it for each action")
     confirmation = values["confirmation"]
     if confirmation not in CONFIRMATIONS:
-        raise AutonomyError(place, "confirmation", f"{confirmation[:60]!r} is none", f"write one of {', '.join(CONFIRMATIONS)}")
+        raise AutonomyError(
+            place, "confirmation", f"{confirmation[:60]!r} is no way to confirm", f"write one of {', '.join(CONFIRMATIONS)}"
+        )
     return Required(values.get("tenant"), values["action_class"], values.get("task_class", EVERY), confirmation, place)
 
 

@@ -25,9 +25,10 @@ CONFIRMATIONS: tuple[Confirmation, ...] = get_args(Confirmation)
 TAIL = 0.05
 """Share of the worst cases whose mean is told of classes that cannot be undone."""
 
-_USUAL: dict[str, Confirmation] = {
+USUAL: dict[str, Confirmation] = {
     "read": "none", "draft": "none", "execute": "self", "commit": "self", "deploy": "multi_party", "transfer": "multi_party",
 }  # fmt: skip
+"""How classes of action are usually confirmed, where too little is known of theirs."""
 _ORDINARY: Confirmation = "human"
 
 
@@ -119,9 +120,9 @@ def rows(done: Sequence[Done], weighed: Sequence[Weighed], rho_irreversible: flo
 def usual(action_class: str, is_reversible: bool | None) -> Confirmation:
     """What is usual for a class of action of which nothing is known: reading and drafting are free, what can be undone confirms
     itself, and for the rest a person is asked."""
-    if is_reversible and action_class not in _USUAL:
+    if is_reversible and action_class not in USUAL:
         return "self"
-    return _USUAL.get(action_class, _ORDINARY)
+    return USUAL.get(action_class, _ORDINARY)
 
 
 def _row(cell: Sequence[Done], weighed: Sequence[Weighed], rho_irreversible: float) -> Row:

@@ -49,7 +49,7 @@ def headline(view: View) -> Children:
     moved = formats.usd(total["moved_usd"])
     said = " moved in all"
     if view.window.since:
-        said = f" moved in {span_said(view.filters.between(view.window.whole_days()), view.now).removesuffix(' UTC')}"
+        said = f" moved in {span_said(view.filters.book_days(view.now), view.now).removesuffix(' UTC')}"
     below = f", on {formats.count(total['accounts'], 'account')}" if cast(int, total["accounts"]) > 1 else ""
     book = _BOOKS[view.filters.asked.get("book", "cash")]
     facts = [
@@ -72,7 +72,7 @@ def over_time(view: View) -> Children:
     if view.filters.asked.get("account") is None or not len(frame):
         return [nothing("Nothing moved in this time.")]
     days = cast("list[date]", frame.column("day"))
-    span = view.window.whole_days()
+    span = view.window.whole_days(view.filters.place)
     first = span.since or datetime.combine(days[0], time(0), UTC)
     last = span.until or datetime.combine(days[-1], time(0), UTC) + timedelta(days=1)
     figure = balance_over_time(frame, Window(first, last), key=view.filters.search())

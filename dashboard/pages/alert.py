@@ -22,12 +22,12 @@ _PAGES = {  # where more is to be seen of what a rule looks at
     "control_difference": ("/ledger", "control_totals", "The totals that differ"),
     "ingest_silence": ("/ingest", "arrivals", "What arrived"),
     "books_check": ("/ledger", "trial_balance", "The trial balance"),
-    "budget_overrun": ("/spend", "headline", "What was spent"),
-    "budget_pace": ("/spend", "headline", "What was spent"),
+    "budget_overrun": ("/budgets", "budgets", "How the budget stands"),
+    "budget_pace": ("/budgets", "budgets", "How the budget stands"),
     "spend_anomaly": ("/spend", "over_time", "What was spent"),
     "misallocation": ("/findings", "findings", "The finding"),
     "delivery": ("/alerts", "alert_channels", "Who is told"),
-    "autonomy_breach": ("/layers", "autonomy", "How actions are confirmed"),
+    "autonomy_breach": ("/layers", "autonomy_breaches", "The actions"),
 }
 
 

@@ -35,30 +35,65 @@ _MONTHS_SHOWN = 13
 
 
 def headline(view: View) -> Children:
-    """The change in one sentence, its three effects, and the proof that it is what is owed."""
-    before = former(view.window)
+    """The change in one sentence, its three effects, the proof that it is what is owed, and what may still change it."""
+    days = view.filters.book_days(view.now)
+    before = former(days.window(view.now))
     if before is None:
         return [html.H1("Choose a time that has a length: a bill is compared with the one before it.", className="headline")]
     frame = view.ask("bill", limit=None)
-    now_said, before_said = _periods(view, before)
+    now_said, before_said = (span_said(one, view.now).removesuffix(" UTC") for one in (days, days.between(before)))
+    standing = view.ask("bill_standing").only()
+    said = still_open(standing)
     if not len(frame):
-        return [html.H1(f"Nothing was spent in {now_said}, nor in {before_said}.", className="headline")]
+        head = html.H1(f"Nothing was spent in {now_said}, nor in {before_said}.", className="headline")
+        return [head, html.Ul(said, className="sentences")]
     bill = whole_bill(frame)
-    owed = view.ask("bill_owed")
-    torn = begun_within(view.ask("books_extent").only()["first_hour"], before)
+    moved = moved_between(bill.amount_usd, cast(Decimal, standing["cost_usd"]))
+    said = [_proof(bill, view.ask("bill_owed")), *([sentence([moved])] if moved else []), *said]
+    if torn := begun_within(standing["first_hour"], before):
+        said.append(sentence([torn], act=True))
+    head = html.H1(_said(bill, now_said, before_said), className="headline")
+    if not bill.former_usd:
+        return [head, html.Ul(said, className="sentences")]
+    effects = sentence(["Of the change, ", *_effect("Price", bill.price_usd), "; ", *_effect("Volume", bill.volume_usd), "; ",
+                        *_effect("Mix", bill.mix_usd), ". They sum to it exactly."])  # fmt: skip
+    drawing = bridge(bill, "Before", "This time", view.filters.search())
     return [
-        html.H1(_said(bill, now_said, before_said), className="headline"),
-        html.Ul(
-            [
-                sentence(["Of the change, ", *_effect("Price", bill.price_usd), "; ", *_effect("Volume", bill.volume_usd), "; ",
-                          *_effect("Mix", bill.mix_usd), ". They sum to it exactly."]),
-                _proof(bill, owed),
-                *([sentence([torn], act=True)] if torn else []),
-            ],
-            className="sentences",
-        ),
-        graph("bill_bridge", bridge(bill, "Before", "This time", view.filters.search()), 300, "From the former bill to this."),
-    ]  # fmt: skip
+        head,
+        html.Ul([effects, *said], className="sentences"),
+        graph("bill_bridge", drawing, 300, "From the former bill to this."),
+    ]
+
+
+def moved_between(posted_usd: Decimal, cost_usd: Decimal) -> str | None:
+    """What closed days set apart: the bill of days, and what the calls of these days cost by now; None where nothing does."""
+    if posted_usd == cost_usd:
+        return None
+    apart = formats.usd(abs(posted_usd - cost_usd))
+    if posted_usd > cost_usd:
+        why = f"{apart} more are posted to these days: corrections of, and late calls for, days that were closed when they came"
+    else:
+        why = f"{apart} of it are posted to later days, since these were closed when it came"
+    return f"Calls of these days cost {formats.usd(cost_usd)} by now, as the page of spend says; {why}."
+
+
+def still_open(standing: dict[str, object]) -> list[Component]:
+    """What is in no sum of the bill, and whether its days are closed."""
+    said: list[Component] = []
+    unpriced, unreadable = (cast(int, standing[name]) for name in ("unpriced_calls", "suspense_calls"))
+    if unpriced or unreadable:
+        parts = [f"{formats.count(unpriced, 'call')} without a price"] if unpriced else []
+        parts += [f"{formats.count(unreadable, 'call')} that cannot be read"] if unreadable else []
+        link = dcc.Link("See what they wait for", href="/ledger#section-suspense", className="act")
+        said.append(sentence([f"In no sum, since what they cost is not known: {' and '.join(parts)}. ", link], act=True))
+    tenants, closed = (cast(int, standing[name]) for name in ("tenants", "closed"))
+    if tenants and closed == tenants:
+        said.append(sentence(["These days are closed: what comes late is posted to later ones, and this bill stays as it is."]))
+    elif tenants:
+        whose = f"These days are closed for {closed} of {tenants} tenants" if closed else "These days are not closed"
+        words = [f"{whose}: what comes late or is priced anew still changes this bill (", html.Code("pigou periods close"), ")."]
+        said.append(sentence(words))
+    return said
 
 
 def models(view: View) -> Children:
@@ -126,12 +161,6 @@ def by_month(frame: Frame, shown: Sequence[date]) -> list[dict[str, object]]:
     return sorted(rows.values(), key=lambda row: -cast(Decimal, row[last] or Decimal(0)))
 
 
-def _periods(view: View, before: Window) -> tuple[str, str]:
-    days = view.filters.between(view.window.whole_days())
-    utc = [span_said(one, view.now).removesuffix(" UTC") for one in (days, view.filters.between(before))]
-    return utc[0], utc[1]
-
-
 def _said(bill: Bill, now_said: str, before_said: str) -> Children:
     amount = html.Strong(formats.usd(bill.amount_usd), className="number")
     if not bill.former_usd:
@@ -145,14 +174,16 @@ def _said(bill: Bill, now_said: str, before_said: str) -> Children:
 
 
 def begun_within(first_hour: object, before: Window) -> str | None:
-    """That the books know only a part of the former period and what the change is worth then; None where they know it all."""
+    """That the books know nothing or only a part of the former period; None where they know it all."""
     if not isinstance(first_hour, datetime) or before.since is None or before.until is None:
         return None
-    if not before.since + timedelta(days=1) <= first_hour < before.until:
+    begun = f"The books begin on {formats.day(first_hour)}: of the time before they know"
+    if first_hour >= before.until:
+        return f"{begun} nothing."
+    if first_hour < before.since + timedelta(days=1):
         return None
     days = max((before.until - first_hour).days, 1)
-    said = f"The books begin on {formats.day(first_hour)}: of the time before they know {formats.count(days, 'day')}"
-    return f"{said} of {(before.until - before.since).days}, so that the change says little."
+    return f"{begun} {formats.count(days, 'day')} of {(before.until - before.since).days}, so that the change says little."
 
 
 def _effect(name: str, usd: Decimal) -> Children:

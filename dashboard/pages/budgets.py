@@ -137,10 +137,17 @@ def _row(row: Row) -> Component:
             html.Td([formats.usd(amount), html.Small(period)], className="number"),
             html.Td([formats.usd(spent), html.Small(formats.share(spent, amount))], className="number"),
             html.Td("–" if row["pace"] is None else f"{row['pace']:.2f}", className="number"),
-            html.Td([estimate, _bar(spent, amount, forecast, reach)]),
+            html.Td([estimate, _bar(spent, amount, forecast, reach), *_usual(row)]),
             html.Td(said, className="act" if is_act else ""),
         ]
     )
+
+
+def _usual(row: Row) -> Children:
+    """What the alert of the budget's pace goes by, where it is known: this period's level, not that of the past weeks."""
+    if row["usual_forecast_usd"] is None:
+        return []
+    return [html.Small(f"{formats.usd(row['usual_forecast_usd'])} at this period's level, by which budget_pace alerts")]
 
 
 def _bar(spent: Decimal, amount: Decimal, forecast: Forecast | None, reach: float) -> Component:

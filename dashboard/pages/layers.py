@@ -11,6 +11,7 @@ from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.filters import Filters
 from dashboard.pages import allocation
 from dashboard.pages import layer_action as action
+from dashboard.pages import layer_autonomy as autonomy
 from dashboard.pages import layer_capital as capital
 from dashboard.pages import layer_demand as demand
 from dashboard.pages import layer_supply as supply
@@ -146,6 +147,22 @@ _PARTICULAR: dict[str, tuple[Panel, ...]] = {
     "action": (
         Panel("production", "What one more dollar of each use brings", action.production, "USD for a USD.", table="production"),
         Panel("autonomy", "How actions are confirmed, and how they should be", action.autonomy, table="autonomy"),
+        Panel(
+            "autonomy_adopted",
+            "The schedule that is adopted",
+            autonomy.adopted,
+            "Who must confirm what.",
+            table="autonomy_adopted",
+            skeleton_px=120,
+        ),
+        Panel(
+            "autonomy_breaches",
+            "Actions against it",
+            autonomy.breaches,
+            "Click one for its trace.",
+            table="autonomy_breaches",
+            skeleton_px=80,
+        ),
         Panel("hand_offs", "What hand-offs return", action.hand_offs, "Against working alone.", table="hand_offs"),
         Panel("verification", "What checks are worth", action.verification, "USD a day, 95 %.", table="checks"),
     ),

@@ -79,6 +79,7 @@ told as (
 select tenant, budget, period, period_from, period_until, layer, use, agent, model, task_class, amount_usd, spent_usd, held_usd,
        unpriced_calls, days as days_known, is_by_weekday, days_left, round(forecast_usd, 6) as forecast_usd,
        round(greatest(spent_usd, forecast_usd - half_usd), 6) as low_usd, round(forecast_usd + half_usd, 6) as high_usd,
+       round(usual_forecast_usd, 6) as usual_forecast_usd,
        round(spent_usd / nullif(amount_usd, 0) / nullif(extract(epoch from {now}::timestamptz - period_from)
              / nullif(extract(epoch from period_until - period_from), 0), 0), 4) as pace
   from told

@@ -47,6 +47,35 @@ select distinct l.tenant, l.task_class, x.scale, x.quality, x.cost_usd, x.risk_u
  where l.layer = 'demand' and jsonb_typeof(l.evidence -> 'detail' -> 'frontier') = 'array' and {filters - l.tenant l.task_class}
  order by l.tenant, l.task_class, x.cost_usd;
 
+-- name: autonomy_adopted
+-- Who must confirm which class of action at least, who stated it, and what was done in the time shown with less confirmation than was required.
+with breach as (
+    select tenant, action_class, task_class, required, done_at, confirmation
+      from ledger.autonomy_breaches where {filters done_at tenant task_class}
+)
+select r.action_class, r.task_class, r.tenant, r.confirmation, count(b.done_at) as breaches,
+       count(b.done_at) filter (where b.confirmation is null) as unstated, r.recorded_at, r.source, r.revision
+  from ledger.autonomy_requirements r
+  left join breach b
+    on b.action_class = r.action_class and (r.tenant is null or b.tenant = r.tenant) and r.task_class in ('*', b.task_class)
+   and b.done_at >= r.recorded_at
+   and not exists (select from ledger.autonomy_requirements n                     -- of what covers an action the narrowest holds
+                    where n.is_in_force and n.action_class = r.action_class
+                      and (n.tenant is null or n.tenant = b.tenant) and n.task_class in ('*', b.task_class)
+                      and (n.tenant is not null, n.task_class <> '*') > (r.tenant is not null, r.task_class <> '*'))
+ where r.is_in_force and (r.tenant is null or {filters - r.tenant})
+ group by r.action_class, r.task_class, r.tenant, r.confirmation, r.recorded_at, r.source, r.revision
+ order by breaches desc, r.action_class, r.task_class, r.tenant nulls first
+ limit {limit};
+
+-- name: autonomy_breaches
+-- Actions in the time shown that were done with less confirmation than was required of them then, or do not state theirs, the newest first.
+select done_at as started_at, tenant, action_class, task_class, confirmation, required, noted_at, trace_id, span_id
+  from ledger.autonomy_breaches
+ where {filters done_at tenant task_class}
+ order by done_at desc, tenant, trace_id, span_id
+ limit {limit};
+
 -- name: autonomy
 -- How actions are confirmed and how they should be, by class of action.
 select distinct l.tenant, x.task_class, x.action_class, x.is_reversible, x.actions, x.now as confirmed_now, x.recommended, x.is_appraised,

@@ -109,6 +109,43 @@ select t.tenant, b.book, a.account, a.kind, c.commodity, b.day, b.quantity, b.am
   join pigou.tenant t on t.tenant_id = b.tenant_id
  where b.quantity <> 0 or b.amount_usd <> 0 or b.unpriced_quantity <> 0;
 
+-- What the days of a period cost beside those of a former one (first days included, ends not), and the difference as effects that sum to it,
+-- within each tenant: price (this period's quantity at the change of what a unit cost), volume (the former cost times the growth of all
+-- quantities of a unit), mix (the rest: what moved between models and kinds of tokens, with what is new and what is gone).
+-- A plain function, so that PostgreSQL puts its body into the query that calls it.
+create or replace function ledger.bill(since date, until date, former_since date, former_until date)
+returns table (tenant text, provider text, model text, commodity text, quantity numeric, amount_usd numeric, former_quantity numeric,
+               former_usd numeric, change_usd numeric, price_usd numeric, volume_usd numeric, mix_usd numeric)
+language sql stable parallel safe as $$
+    with line as (
+        select b.tenant, split_part(b.account, ':', 4) as provider, split_part(b.account, ':', 5) as model, b.commodity,
+               coalesce(sum(b.quantity) filter (where b.day >= since and b.day < until), 0) as quantity,
+               coalesce(sum(b.amount_usd) filter (where b.day >= since and b.day < until), 0) as amount_usd,
+               coalesce(sum(b.quantity) filter (where b.day >= former_since and b.day < former_until), 0) as former_quantity,
+               coalesce(sum(b.amount_usd) filter (where b.day >= former_since and b.day < former_until), 0) as former_usd
+          from ledger.balances b
+         where b.book = 'cash' and b.kind = 'expense'
+           and ((b.day >= since and b.day < until) or (b.day >= former_since and b.day < former_until))
+         group by 1, 2, 3, 4
+    ),
+    grown as (
+        select l.*, sum(l.quantity) over unit as whole, sum(l.former_quantity) over unit as former_whole
+          from line l join ledger.commodities c using (commodity)
+        window unit as (partition by l.tenant, c.unit)
+    ),
+    told as (
+        select g.*,
+               case when g.former_quantity > 0 and g.quantity > 0
+                    then g.amount_usd - round(g.quantity * g.former_usd / g.former_quantity, 12) else 0 end as price_usd,
+               case when g.former_whole > 0 then round(g.former_usd * (g.whole / g.former_whole - 1), 12) else 0 end as volume_usd
+          from grown g
+    )
+    select t.tenant, t.provider, t.model, t.commodity, t.quantity, t.amount_usd, t.former_quantity, t.former_usd,
+           t.amount_usd - t.former_usd, t.price_usd, t.volume_usd, t.amount_usd - t.former_usd - t.price_usd - t.volume_usd
+      from told t
+     where t.quantity <> 0 or t.amount_usd <> 0 or t.former_quantity <> 0 or t.former_usd <> 0
+$$;
+
 -- Which commodities ever moved on each account: what balances would say at many times the cost.
 create or replace view ledger.account_commodities as
 select t.tenant, b.book, a.account, a.kind, c.commodity

@@ -16,10 +16,15 @@ from analyzers.modes.autonomy_adopted import Adopted, adopt, adopted
 from analyzers.modes.autonomy_policy import AutonomyError, Required
 from analyzers.tasks import settle
 from cli.main import main
+from dashboard.books import Books
+from dashboard.components.panel import View
+from dashboard.filters import parse
+from dashboard.pages import layer_autonomy
 from ledger.price_policies import add_policies, stated_policy
 from ledger.task_class_rules import NewRule, add_rule, remove_rule
 from tests.books import AT, agent, export, price, rows, tool
 from tests.desk import Collector, collecting
+from tests.typed import Typed
 
 BREACHES = "select action_class, task_class, confirmation, required from ledger.autonomy_breaches order by done_at, span_id"
 ALERTS = "select subject, state, value from ledger.alerts where rule = 'autonomy_breach' order by alert_id"
@@ -181,3 +186,39 @@ def test_the_commands(
     )
     file.write_text("- {action_class: transfer, confirmation: never}\n")
     assert pigou("adopt", str(file))[0] == 2
+
+
+def test_the_page_shows_what_is_required_and_what_was_done_against_it(
+    dsn: str, collector: Collector, writer: psycopg.Connection
+) -> None:
+    """Each action counts once, at the narrowest statement that covers it, and only from when that was adopted."""
+    books = Books(dsn)
+    view = View(books, parse("?range=7d"), datetime.now(UTC) + timedelta(hours=1), "/layers", "")
+    try:
+        assert "No schedule is adopted" in str(layer_autonomy.adopted(view))
+        adopt(writer, None, [requires("human"), requires("multi_party", task_class="refund")], "ann, by hand")
+        collector.book(export(*acted(1, "none", "human")))
+        collector.book(export(*acted(2, None)))
+        look(writer)
+        told = [(row["task_class"], row["breaches"], row["unstated"], row["source"]) for row in view.ask("autonomy_adopted")]
+        assert told == [("refund", 3, 1, "ann, by hand"), ("*", 0, 0, "ann, by hand")]
+        assert "3 actions in the time shown were done with less confirmation" in str(layer_autonomy.adopted(view))
+        assert {str(row["trace_id"]) for row in view.ask("autonomy_breaches")} == {f"{1:032x}", f"{2:032x}"}
+        assert "not stated" in str(layer_autonomy.breaches(view))
+    finally:
+        books.close()
+
+
+def test_names_that_nobody_has_met_are_said(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) -> None:
+    """A slip in a tenant or a class is a rule that never holds of anything: it is taken, and it is said."""
+    price(writer, {}, tenant="acme")
+    file = tmp_path / "autonomy.yaml"
+    file.write_text(
+        "- {action_class: transfre, confirmation: human}\n- {action_class: transfer, confirmation: human, tenant: acne}\n"
+        "- {action_class: deploy, confirmation: human, tenant: acme}\n"
+    )
+    code, out, err = pigou("autonomy", "adopt", str(file))
+    assert (code, out) == (0, "adopted: 3 statements say something new, 0 as before, 0 taken off\n")
+    assert [line.partition(" yet")[0] for line in err.splitlines()] == [
+        "pigou: nothing is known of tenant acne", "pigou: nothing is known of action class transfre",
+    ]  # fmt: skip

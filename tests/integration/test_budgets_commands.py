@@ -40,7 +40,12 @@ def test_a_budget_is_stated_changed_and_listed(pigou: Typed, dsn: str, writer: p
     assert (listed["unpriced_calls"], listed["period_until"]) == ("1", "2099-01-02 00:00:00+00")
     assert pigou(*SET, "--until", "never")[0] == 0
     assert table(pigou("budgets", "list", "--format", "csv")[1])[0]["period_until"] == ""
-    assert table(pigou("budgets", "list", "--tenant", "other", "--format", "csv")[1]) == []
+    assert pigou("budgets", "list", "--tenant", "defualt") == (
+        2,
+        "",
+        "pigou: there is no tenant defualt; did you mean default?\n",
+    )
+    assert pigou("budgets", "show", "taem") == (2, "", "pigou: no period of a budget taem has calls; did you mean team?\n")
     shown = table(pigou("budgets", "show", "team", "--format", "csv")[1])
     assert [(row["revision"], row["model"], row["calls"]) for row in shown] == [("2", "m1", "1"), ("3", "", "2"), ("4", "", "2")]
 

@@ -183,7 +183,7 @@ def test_a_bill_is_explained_to_the_last_digit(filled: str, books: Books, search
         effects = [cast(Decimal, line[name]) for name in ("price_usd", "volume_usd", "mix_usd")]
         assert sum(effects) == line["change_usd"]
     assert total(asked.ask("bill_owed"), "owed_usd") == bill.amount_usd > 0
-    days = asked.window.whole_days()
+    days = asked.window.whole_days(asked.filters.place)
     with connect(filled, "reader") as connection:
         said = connection.execute(
             "select sum(cost_usd) from ledger.calls"
@@ -194,14 +194,18 @@ def test_a_bill_is_explained_to_the_last_digit(filled: str, books: Books, search
 
 
 def test_a_price_that_rises_is_an_effect_of_price_alone(filled: str, books: Books) -> None:
-    """The same quantities at the same rates: nothing is price; a line alone, of twice the quantity, is volume."""
-    lines = list(view(books, "?range=7d").ask("bill", limit=None))
-    kept = [line for line in lines if line["quantity"] and line["former_quantity"]]
-    assert kept
-    for line in kept:
-        each, former_each = cast(Decimal, line["unit_usd"]), cast(Decimal, line["former_unit_usd"])
-        moved = (each - former_each) * cast(Decimal, line["quantity"])
-        assert abs(moved - cast(Decimal, line["price_usd"])) < Decimal("1e-9")
+    """Of one tenant, what a unit cost more is price; of several their effects add up, whatever their prices."""
+    apart: dict[str, Decimal] = {}
+    for tenant in ("acme", "globex"):
+        lines = view(books, f"?range=7d&tenant={tenant}").ask("bill", limit=None)
+        kept = [line for line in lines if line["quantity"] and line["former_quantity"]]
+        assert kept
+        for line in kept:
+            each, former_each, quantity = (cast(Decimal, line[name]) for name in ("unit_usd", "former_unit_usd", "quantity"))
+            assert abs((each - former_each) * quantity - cast(Decimal, line["price_usd"])) < Decimal("1e-9")
+        apart = {name: apart.get(name, Decimal(0)) + total(lines, name) for name in ("price_usd", "volume_usd", "mix_usd")}
+    both = view(books, "?range=7d&tenant=acme&tenant=globex").ask("bill", limit=None)
+    assert {name: total(both, name) for name in apart} == apart
 
 
 @pytest.mark.parametrize("account", ["expenses", "liabilities:payable", "suspense:unpriced"])

@@ -18,7 +18,7 @@ from dashboard.figures.spend import beside_former
 from dashboard.figures.statement import balance_over_time
 from dashboard.filters import Window, parse
 from dashboard.frame import Frame
-from dashboard.pages.bill import begun_within, by_month
+from dashboard.pages.bill import begun_within, by_month, moved_between, still_open
 from dashboard.pages.budgets import verdict_of
 from dashboard.pages.give_price import body_of, told
 from dashboard.pieces import former, own_pieces
@@ -91,14 +91,14 @@ def test_months_stand_side_by_side() -> None:
     ],
 )
 def test_the_days_a_period_is_compared_with(search: str, first: str, end: str) -> None:
-    window = former(parse(f"?{search}").window(NOW))
+    window = former(parse(f"?{search}").window(NOW).whole_days())
     assert window is not None
     assert f"{window.since:%Y-%m-%d} {window.until:%Y-%m-%d}" == f"{first} {end}"
 
 
 def test_all_time_has_nothing_before_it() -> None:
     assert former(parse("?range=all").window(NOW)) is None
-    assert own_pieces(parse("?range=all"), Window(None, None), NOW)["former days"]() == "false"
+    assert own_pieces(parse("?range=all"), Window(None, None), NOW)["former first day"]() == "date 'infinity'"
 
 
 def test_names_in_an_address_are_literals() -> None:
@@ -276,7 +276,7 @@ def _text(node: object) -> str:
     [
         (1, None),
         (8, "The books begin on 8 Mar 2026: of the time before they know 6 days of 14, so that the change says little."),
-        (20, None),
+        (20, "The books begin on 20 Mar 2026: of the time before they know nothing."),
     ],
 )
 def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said: str | None) -> None:
@@ -284,3 +284,29 @@ def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said:
     first_hour = datetime(2026, 2, 28, 5, tzinfo=UTC) if begun_day == 1 else datetime(2026, 3, begun_day, tzinfo=UTC)
     assert begun_within(first_hour, before) == said
     assert begun_within(None, before) is None
+
+
+def test_a_bill_says_what_closed_days_moved() -> None:
+    assert moved_between(Decimal("7"), Decimal("7.00")) is None
+    assert "cost $5.00 by now, as the page of spend says; $2.00 more are posted to these days: corrections" in str(
+        moved_between(Decimal(7), Decimal(5))
+    )
+    assert "cost $7.00 by now, as the page of spend says; $2.00 of it are posted to later days" in str(
+        moved_between(Decimal(5), Decimal(7))
+    )
+
+
+@pytest.mark.parametrize(
+    ("waits", "closed", "said"),
+    [
+        ((0, 0), 3, ["These days are closed: what comes late is posted to later ones, and this bill stays as it is."]),
+        ((0, 0), 1, ["These days are closed for 1 of 3 tenants: what comes late or is priced anew still changes this bill"]),
+        ((1, 0), 0, ["1 call without a price. See what they wait for", "These days are not closed: what comes late"]),
+        ((2, 3), 0, ["2 calls without a price and 3 calls that cannot be read.", "These days are not closed"]),
+    ],
+)
+def test_a_bill_says_what_is_in_no_sum_and_whether_it_can_change(waits: tuple[int, int], closed: int, said: list[str]) -> None:
+    told = still_open({"unpriced_calls": waits[0], "suspense_calls": waits[1], "tenants": 3, "closed": closed})
+    assert len(told) == len(said)
+    assert all(words in _text(one) for words, one in zip(said, told, strict=True))
+    assert still_open({"unpriced_calls": 0, "suspense_calls": 0, "tenants": 0, "closed": 0}) == []

@@ -226,6 +226,14 @@ def test_whole_days_are_those_touched() -> None:
     assert parse("?range=all").window(NOW).whole_days() == Window(None, None)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata"])
+def test_a_month_of_any_zone_is_that_month_of_the_books(zone: str) -> None:
+    """A bill of October is October's, and held against September's, wherever it is read."""
+    view = parse(f"?range=last_month&tz={zone}").book_days(datetime(2026, 11, 20, 15, tzinfo=UTC))
+    assert view.window(NOW) == Window(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+    assert span_said(view, NOW) == "October 2026"
+
+
 def test_what_one_page_asks_stays_on_it() -> None:
     view = parse("?account=expenses:action&cross=model,month&of=tokens&top=5&day=2026-03-01&tenant=acme")
     assert view.problems == ()

@@ -1,0 +1,146 @@
+"""`pigou bill`: what some days cost, beside the days before, as price, volume and mix."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from cli.errors import CommandError
+from cli.home import open_database
+from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
+from cli.tenants import refuse_unknown
+from cli.terminal import nearest, remark
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import sql
+
+    from ledger.bill import Days
+
+_OF_BILLS = ("tenant", "provider", "model", "commodity")
+_POSTED = """
+select coalesce(sum(amount_usd), 0) from ledger.balances
+ where book = 'cash' and kind = 'expense' and day >= %(since)s and day < %(until)s
+   and (%(tenant)s::text is null or tenant = %(tenant)s)"""
+_WAITING = """
+select coalesce(sum(cost_usd), 0), coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
+ where (%(tenant)s::text is null or tenant = %(tenant)s) and day >= %(since)s and day < %(until)s"""
+_BEGUN = """
+select (min(first_hour) at time zone 'UTC')::date from ledger.extent where %(tenant)s::text is null or tenant = %(tenant)s"""
+_CLOSED = """
+select count(*) filter (where closed_through >= %(last)s), count(*) from ledger.periods
+ where %(tenant)s::text is null or tenant = %(tenant)s"""
+
+
+def _parse_month(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no month; write 2026-01") from None
+
+
+MonthOption: TypeAlias = Annotated[
+    date | None, typer.Option("--month", parser=_parse_month, metavar="MONTH", help="A month: 2026-01.")
+]
+
+
+def bill(
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    month: MonthOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="COLUMNS", help=f"What tells sums apart: {', '.join(_OF_BILLS)}; comma-separated.")
+    ] = "provider,model",
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show what a month or some days cost against those before, and why: price, volume and mix, which sum to the change."""
+    from cli.rows import write_cursor
+    from ledger.bill import former
+
+    days = days_of(month, since, until)
+    before = former(days)
+    columns = _columns(by)
+    with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
+        query = _query(columns, days, before, tenant)
+        write_cursor(books.execute(query), chosen)
+        if chosen is Format.TABLE:
+            _say_what_it_is(books, days, before, tenant)
+            remark(f"sql: {query.as_string(books)};")
+
+
+def days_of(month: date | None, since: date | None, until: date | None) -> Days:
+    """The days asked for, not beyond today. Raises CommandError where there are none."""
+    from ledger.bill import Days, month_of
+
+    if month is not None and (since is not None or until is not None):
+        raise CommandError("--month and --since, --until are two ways to name days", "keep one of them", exit_code=2)
+    today = datetime.now(UTC).date()
+    last = until or today
+    first = month or since or last.replace(day=1)
+    end = min(month_of(month).until, today + timedelta(days=1)) if month else last + timedelta(days=1)
+    if end <= first:
+        what = f"{first:%Y-%m} has not begun" if month else f"--since {first} is after {last}"
+        raise CommandError(what, "name a day that was" if month else "exchange them", exit_code=2)
+    return Days(first, end)
+
+
+def _columns(by: str) -> tuple[str, ...]:
+    columns = tuple(dict.fromkeys(part.strip() for part in by.split(",") if part.strip()))
+    for column in columns:
+        if column not in _OF_BILLS:
+            known = nearest(column, _OF_BILLS) or f"there are {', '.join(_OF_BILLS)}; `pigou sql` tells calls apart by all else"
+            raise CommandError(f"--by {column!r} is nothing that bills are told apart by", known, exit_code=2)
+    if not columns:
+        raise CommandError("--by names no column", f"there are {', '.join(_OF_BILLS)}", exit_code=2)
+    return columns
+
+
+def _query(columns: tuple[str, ...], days: Days, before: Days, tenant: str | None) -> sql.Composed:
+    """Sums by the columns, the largest change first, and the total of them as the last row."""
+    from psycopg import sql
+
+    names = [sql.Identifier(column) for column in columns]
+    named = sql.SQL("case when grouping({0}) = 1 then 'total' else {0} end as {0}").format(names[0])
+    return sql.SQL(_BILL).format(
+        named=sql.SQL(", ").join([named, *names[1:]]),
+        columns=sql.SQL(", ").join(names),
+        first=names[0],
+        sums=sql.SQL(",\n       ").join(sql.SQL(_SUM).format(sql.Identifier(name)) for name in _SUMMED),
+        days=sql.SQL(", ").join(sql.Literal(day) for day in (*days, *before)),
+        whose=sql.SQL("") if tenant is None else sql.SQL(" where tenant = {}").format(sql.Literal(tenant)),
+    )
+
+
+_SUMMED = ("former_usd", "amount_usd", "change_usd", "price_usd", "volume_usd", "mix_usd")
+_SUM = "round(coalesce(sum({0}), 0), 12) as {0}"
+_BILL = """select {named}, {sums}
+  from ledger.bill({days}){whose}
+ group by grouping sets (({columns}), ()) order by grouping({first}), abs(sum(change_usd)) desc, {columns}"""
+
+
+def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant: str | None) -> None:
+    """Which days are compared, what is in no sum, and whether the sums can still change."""
+    given = {"tenant": tenant, "since": days.since, "until": days.until, "last": days.last}
+    so_far = " so far" if days.last >= datetime.now(UTC).date() else ""
+    remark(f"{days.since} to {days.last}{so_far} against {before.since} to {before.last}; USD, days of the books (UTC)")
+    begun = (books.execute(_BEGUN, given).fetchone() or (None,))[0]
+    if begun is not None and begun > before.since:
+        remark(f"the books begin on {begun}: the change is not one of what was spent, but of what they know")
+    cost_usd, unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0, 0)
+    [posted_usd] = books.execute(_POSTED, given).fetchone() or (0,)
+    if posted_usd != cost_usd:
+        more = (
+            "corrections of days that were closed when they came" if posted_usd > cost_usd else "the rest is posted to later days"
+        )
+        remark(f"calls of these days cost {cost_usd:f} USD by now (ledger.spend_daily), posted to them is {posted_usd:f}: {more}")
+    if unpriced or unreadable:
+        remark(f"in no sum: {unpriced:,} calls of these days without a price, {unreadable:,} not readable; see ledger.suspense")
+    closed, tenants = books.execute(_CLOSED, given).fetchone() or (0, 0)
+    if closed < tenants:
+        whose = "these days are not closed" if closed == 0 else f"these days are closed for {closed} of {tenants} tenants"
+        remark(f"{whose}: what comes late or is priced anew still changes them (`pigou periods`)")

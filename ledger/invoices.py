@@ -1,0 +1,159 @@
+"""A provider's invoice or export of usage, line by line, held against what the books say that the same calls cost.
+
+The lines are summed by what the file tells of them (day, provider, model). Names are those of the price book on both sides, so
+that `Claude-Sonnet-4-5-20250929` and `claude-sonnet-4-5` are one.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.cells import FILE_BYTES_MAX, CellError
+from ledger.model_names import provider_name, resolve
+
+COLUMNS = ("day", "provider", "model", "amount_usd")
+SYNONYMS = {
+    "date": "day", "usage_date": "day", "usage_date_utc": "day", "start_time_iso": "day", "vendor": "provider",
+    "line_item": "model", "usd": "amount_usd", "cost_usd": "amount_usd", "cost": "amount_usd",
+    "amount": "amount_usd", "amount_value": "amount_usd",
+}  # fmt: skip
+
+
+class InvoiceError(CellError):
+    """An invoice cannot be read. `place` is the file and line, `column` what is wrong in it."""
+
+
+class Key(NamedTuple):
+    """What tells lines apart; None: the file does not tell it."""
+
+    day: date | None
+    provider: str | None
+    model: str | None
+
+
+class Line(NamedTuple):
+    """One line: of an invoice, or of the books with how many calls it is of and how many of these have no price."""
+
+    key: Key
+    amount_usd: Decimal
+    calls: int = 0
+    unpriced_calls: int = 0
+
+
+class Invoice(NamedTuple):
+    """A file's lines, which columns it tells them apart by, and the headers that were not read."""
+
+    lines: list[Line]
+    told: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+class Compared(NamedTuple):
+    """One key on both sides; None: it is not there."""
+
+    key: Key
+    invoiced_usd: Decimal | None
+    booked_usd: Decimal | None
+    calls: int
+    unpriced_calls: int
+
+    @property
+    def difference_usd(self) -> Decimal:
+        """Invoiced less booked."""
+        return (self.invoiced_usd or Decimal(0)) - (self.booked_usd or Decimal(0))
+
+
+def read_invoice(path: Path, headers: Mapping[str, str], provider: str | None) -> Invoice:
+    """All lines of a CSV file. `headers`: its own header by our name for it; `provider`: who sent it, where no column tells.
+
+    Raises InvoiceError, naming file, line and column, on the first fault.
+    """
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise InvoiceError(str(path), None, f"is larger than {FILE_BYTES_MAX} bytes", "compare it month by month")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvoiceError(str(path), None, f"cannot be read ({error.strerror})", "check the name and its permissions") from error
+    except UnicodeDecodeError as error:
+        raise InvoiceError(str(path), None, f"is not UTF-8 at byte {error.start}", "save it as UTF-8") from error
+    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    try:
+        places = _places(path, reader.fieldnames or (), headers)
+        lines = [_line(row, places, provider, f"{path}, line {reader.line_num}") for row in reader]
+    except csv.Error as error:
+        raise InvoiceError(f"{path}, line {reader.line_num}", None, f"is no CSV ({error})", "check its quotes") from error
+    if not lines:
+        raise InvoiceError(str(path), None, "holds no lines", "export it again, with its lines")
+    told = tuple(name for name in COLUMNS[:-1] if name in places or (name == "provider" and provider is not None))
+    ignored = tuple(header for header in reader.fieldnames or () if header not in places.values())
+    return Invoice(lines, told, ignored)
+
+
+def compare(invoiced: Iterable[Line], booked: Iterable[Line], told: Sequence[str]) -> list[Compared]:
+    """Both sides summed by what the invoice tells, the largest difference first."""
+    sums: dict[Key, list[Decimal | None]] = {}
+    calls: dict[Key, tuple[int, int]] = {}
+    for side, lines in enumerate((invoiced, booked)):
+        for line in lines:
+            day, provider, model = line.key
+            key = Key(
+                day if "day" in told else None, provider if "provider" in told else None, model if "model" in told else None
+            )
+            pair = sums.setdefault(key, [None, None])
+            pair[side] = (pair[side] or Decimal(0)) + line.amount_usd
+            known, unpriced = calls.get(key, (0, 0))
+            calls[key] = known + line.calls, unpriced + line.unpriced_calls
+    found = [Compared(key, one, other, *calls[key]) for key, (one, other) in sums.items()]
+    return sorted(found, key=lambda row: (-abs(row.difference_usd), str(row.key)))
+
+
+def known_as(provider: str | None, model: str | None) -> tuple[str, str]:
+    """The price book's names for those of a call or of an invoice."""
+    found = resolve(provider, model)
+    return found.provider, found.model
+
+
+def _places(path: Path, found: Sequence[str], headers: Mapping[str, str]) -> dict[str, str]:
+    """The file's header for each of our columns that it has."""
+    places: dict[str, str] = {}
+    for name, header in headers.items():
+        if header not in found:
+            raise InvoiceError(str(path), header, "is no column", f"the columns are {', '.join(found) or 'none'}")
+        places[name] = header
+    for header in found:
+        name = header.strip().lower().replace(" ", "_")
+        name = SYNONYMS.get(name, name)
+        if name in COLUMNS and name not in headers:
+            if name in places:
+                raise InvoiceError(str(path), header, f"is {name} as {places[name]} is", f"say which: --column {name}=HEADER")
+            places[name] = header
+    if "amount_usd" not in places:
+        mend = f"say which it is: --column amount_usd=HEADER, of {', '.join(found) or 'none'}"
+        raise InvoiceError(str(path), None, "no column is known to be the amount", mend)
+    return places
+
+
+def _line(row: dict[str, str], places: dict[str, str], provider: str | None, place: str) -> Line:
+    cells = {name: (row[header] or "").strip() for name, header in places.items()}
+    text = cells["amount_usd"].removeprefix("$").replace(",", "")
+    try:
+        amount_usd = Decimal(text)
+    except InvalidOperation:
+        amount_usd = Decimal("NaN")
+    if not amount_usd.is_finite():
+        raise InvoiceError(place, places["amount_usd"], f"{cells['amount_usd'][:60]!r} is no amount", "write USD as in 12.50")
+    day = None
+    if "day" in cells:
+        try:
+            day = date.fromisoformat(cells["day"][:10])
+        except ValueError:
+            raise InvoiceError(place, places["day"], f"{cells['day'][:60]!r} is no day", "write it as 2026-01-31") from None
+    seller, model = cells.get("provider") or provider, None
+    if "model" in cells:
+        seller, model = known_as(seller, cells["model"])
+    return Line(Key(day, provider_name(seller) if seller else None, model), amount_usd)

@@ -1,0 +1,105 @@
+"""`pigou reconcile` as it is typed: a provider's invoice beside the books, however its file calls things."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.books import AT, chat, export, price
+from tests.desk import book
+from tests.typed import Typed
+
+
+def at(day: int) -> float:
+    """Noon of a day of October 2026 in the notation's seconds."""
+    return (datetime(2026, 10, day, 12, tzinfo=UTC) - AT).total_seconds()
+
+
+@pytest.fixture
+def invoice(dsn: str, writer: psycopg.Connection, tmp_path: Path) -> Path:
+    """Three days of two providers; the invoice of one of them, right but for one model, and a line that no telemetry told."""
+    price(writer, {"input_tokens": "2"}, model="m1")
+    price(writer, {"input_tokens": "9"}, model="gpt-4.1", provider="openai", tenant="default")
+    calls = [chat(n, 1, input=1_000_000, output=None, at=at(n)) for n in (1, 2, 3)]
+    calls.append(chat(4, 1, model="gpt-4.1-2025-04-14", provider="openai", input=1_000_000, output=None, at=at(2)))
+    calls.append(chat(5, 1, model="m9", input=5, output=None, at=at(3)))
+    book(dsn, [export(*calls)])
+    file = tmp_path / "october.csv"
+    file.write_text(
+        "Usage Date,Model,Cost USD,Workspace\n2026-10-01T00:00:00Z,M1,$2.00,a\n2026-10-02,m1,1.50,a\n2026-10-02,m1,0.504,b\n"
+        "2026-10-03,m1,1.00,a\n2026-10-03,m7,0.50,a\n"
+    )
+    return file
+
+
+def table(output: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(output)))
+
+
+def test_each_line_is_held_against_the_books(pigou: Typed, invoice: Path) -> None:
+    code, out, err = pigou("reconcile", str(invoice), "--provider", "ACME", "--format", "csv")
+    assert code == 1
+    assert "2 of 5 lines differ by more than 0.01 USD; 1 calls have no price or cannot be read" in err
+    *lines, whole = table(out)
+    told = {(row["day"][-2:], row["model"]): (row["verdict"], Decimal(row["difference_usd"])) for row in lines}
+    assert told == {
+        ("01", "m1"): ("equal", 0),
+        ("02", "m1"): ("equal", Decimal("0.004")),
+        ("03", "m1"): ("differs", -1),
+        ("03", "m7"): ("not in the books", Decimal("0.5")),
+        ("03", "m9"): ("equal", 0),
+    }
+    assert (whole["day"], Decimal(whole["invoiced_usd"]), Decimal(whole["booked_usd"])) == ("total", Decimal("5.504"), 6)
+    assert Decimal(whole["difference_usd"]) == sum(difference for _, difference in told.values())
+
+
+def test_an_invoice_by_model_needs_its_days_and_names_as_the_price_book_does(pigou: Typed, invoice: Path) -> None:
+    invoice.write_text("vendor,line_item,value\nOpenAI,gpt-4.1,9\n")
+    given = ("reconcile", str(invoice), "--column", "amount_usd=value")
+    assert pigou(*given)[::2] == (2, "pigou: the file tells no days; give --month, or --since and --until\n")
+    code, out, err = pigou(*given, "--month", "2026-10")
+    assert code == 0
+    assert "gpt-4.1" in out
+    assert "2026-10-01 to 2026-10-31" in err
+    query = next(line for line in err.splitlines() if "sql: " in line).partition("sql: ")[2]
+    assert "gpt-4.1-2025-04-14" in pigou("sql", query)[1]
+    invoice.write_text("vendor,line_item,value\nOpenAI,gpt-4.1,9.02\n")
+    assert pigou(*given, "--month", "2026-10")[0] == 1
+    assert pigou(*given, "--month", "2026-10", "--tolerance", "0.05")[0] == 0
+    assert pigou(*given, "--month", "2026-09", "--format", "csv")[1].count("not in the books") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        (None, (), "nothing tells whose invoice it is; give --provider"),
+        ("day,model\n", ("--provider", "acme"), "no column is known to be the amount"),
+        ("day,usd\n2026-10-01,much\n", ("--provider", "acme"), "line 2, column usd: 'much' is no amount"),
+        ("day,usd\n2026-10-01,NaN\n", ("--provider", "acme"), "line 2, column usd: 'NaN' is no amount"),
+        ("day,usd\nsoon,1\n", ("--provider", "acme"), "line 2, column day: 'soon' is no day"),
+        ("day,usd,cost\n2026-10-01,1,2\n", ("--provider", "acme"), "column cost: is amount_usd as usd is; say which"),
+        ("day,usd\n", ("--provider", "acme"), "holds no lines"),
+        (
+            None,
+            ("--provider", "acme", "--column", "amount=x"),
+            "--column 'amount=x' names none of day, provider",
+        ),
+        (None, ("--provider", "acme", "--column", "day=when"), "column when: is no column; the columns are Usage Date, Model"),
+        (None, ("--provider", "acme", "--month", "2026-09"), "5 lines of the file are of days outside 2026-09-01 to 2026-09-30"),
+        (None, ("--provider", "acme", "--tolerance", "-1"), "--tolerance '-1' is no amount"),
+    ],
+)
+def test_an_invoice_that_cannot_be_read(
+    pigou: Typed, invoice: Path, text: str | None, arguments: tuple[str, ...], said: str
+) -> None:
+    if text is not None:
+        invoice.write_text(text)
+    code, out, err = pigou("reconcile", str(invoice), *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
