@@ -19,8 +19,8 @@ AGAIN_AFTER = timedelta(hours=1)
 
 
 def weigh(connection: psycopg.Connection, now: datetime | None = None, again_after: timedelta = timedelta(0)) -> int:
-    """Weigh the actions of tenants whose tasks were settled since that was last done, `again_after` ago at least; answers the number
-    of rows written. A transaction for each tenant. Wants an idle connection in autocommit.
+    """Weigh the actions of tenants whose tasks were settled since that was last done, `again_after` ago or more; answers how
+    many rows were written. A transaction for each tenant. Wants an idle connection in autocommit.
 
     What is looked at ends with a tenant's last hour with calls and goes back four weeks.
     """

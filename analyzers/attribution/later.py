@@ -23,6 +23,9 @@ _MATERIAL = 0.1
 _UNLIKE, _BY_CHANCE = 0.25, 2.0
 """As `Contrast.unlike` has them: standard deviations of the context by which an arm may be off, and errors that are chance."""
 _CHANCE_MIN = 1e-6
+_UNKNOWN = "λ is not known: state it (`pigou policy`), so that latency is a term of what is appraised"
+_FREE = "λ is 0, so that latency is no term of what is appraised"
+_UNTOLD = "nothing tells how long these tasks took"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def later(fit: Fit) -> tuple[Later, ...]:
         return ()
     scores = _scores(fit)
     if part is None:
-        why = next((note for note in fit.unpriced if note.startswith("latency:")), "latency is no term here")
+        why = _UNKNOWN if np.isnan(choices.lam).any() else _FREE if not choices.lam.any() else _UNTOLD
         return tuple(_nothing(fit, scores, option, base, share, why) for option in others for share in SHARES)
     whole = ordered(scores, base) if not fit.unidentified[base] and (scores.weights[:, base] > 0).any() else None
     return tuple(each for option in others for each in _of_pair(fit, scores, option, base, whole))

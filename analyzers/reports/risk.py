@@ -30,9 +30,9 @@ _UNPRICED = "ρ is not known: state it (`pigou policy`), or a limit of risk that
 class Acted:
     """The tasks of one class that did actions of one class.
 
-    `told` of the `tasks` have an outcome; `losses_usd` those realised, all above 0. `worst_usd`: what one action may lose, as
-    stated; `stated_usd`: expected loss of a task as its actions state it, of the `stating` tasks whose actions do. `rho` and
-    `v_usd`: means of the tasks that have one; None where none has.
+    `told` of the `tasks` have an outcome; `losses_usd` those realised, all above 0. `worst_usd`: the most that the actions of one
+    task may lose, as stated; `stated_usd`: expected loss of a task as its actions state it, of the `stating` tasks whose actions
+    do. `rho` and `v_usd`: means of the tasks that have one; None where none has.
     """
 
     action_class: str
@@ -51,7 +51,7 @@ class Acted:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """The risk of one class of action in one class of tasks, or in all ("*"). Per task that did any; USD.
+    """The risk of one class of action in one class of tasks, or in all of several ("*"). Per task that did any; USD.
 
     `of`: rate, severity and expected loss; `pooled`: the rate drawn towards other classes of tasks, None where there are too few;
     `worst`: mean of the worst twentieth; `is_tail`: rare and of high consequence, so that `worst` is what counts, not the
@@ -69,7 +69,8 @@ class Risk:
 
 
 def risks(connection: psycopg.Connection, tenant_id: int, tenant: str, window: Window) -> list[Risk]:
-    """The risk of every class of action that a tenant's settled tasks did in a window, over all classes of tasks and by each."""
+    """The risk of every class of action that a tenant's settled tasks did in a window, by class of tasks, and over all of them
+    where there are several."""
     given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
     done = [
         Acted(*row[:9], tuple(row[9]), *row[10:]) for row in connection.execute(SQL["risks_of_actions"], given).fetchall()
@@ -86,7 +87,8 @@ def weighed(tenant: str, done: Sequence[Acted], *, tells_losses: bool) -> list[R
     made: list[Risk] = []
     for _, cell in sorted(cells.items()):
         pooled = _pooled(cell) if tells_losses else [None] * len(cell)
-        made.append(_weighed(tenant, _together(cell), None, tells_losses=tells_losses))
+        if len(cell) > 1:
+            made.append(_weighed(tenant, _together(cell), None, tells_losses=tells_losses))
         made += [
             _weighed(tenant, one, rate, tells_losses=tells_losses)
             for one, rate in sorted(zip(cell, pooled, strict=True), key=lambda pair: pair[0].task_class)

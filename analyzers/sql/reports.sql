@@ -104,11 +104,12 @@ values (%(tenant_id)s, %(task_class)s, %(use)s, %(since)s, %(until)s, %(tasks)s,
 
 -- name: risks_of_actions
 -- The settled tasks that did actions in a window, by class of action and of task: how many actions and tasks, of how many the outcome is
--- told, whether all that state it can be undone, the most that one action may lose, what tasks state to expect (and how many do), what was
--- lost, and what a dollar of risk and the tasks are worth on average. A task's loss is of every class of action that it did.
+-- told, whether all that state it can be undone, the most that a task's actions may lose where all of them state it, what tasks state to
+-- expect (and how many do), what was lost, and what a dollar of risk and the tasks are worth on average. A task's loss is of every class of
+-- action that it did.
 with by_task as (
-    select d.action_class, d.trace_id, count(*) as actions, bool_and(d.is_reversible) as is_reversible, max(d.worst_usd) as worst_usd,
-           sum(d.probability * d.worst_usd) as stated_usd
+    select d.action_class, d.trace_id, count(*) as actions, bool_and(d.is_reversible) as is_reversible,
+           case when bool_and(d.worst_usd is not null) then sum(d.worst_usd) end as worst_usd, sum(d.probability * d.worst_usd) as stated_usd
       from pigou.actions_between(%(tenant_id)s, %(since)s, %(until)s) d
      group by 1, 2
 )

@@ -1112,7 +1112,7 @@ select t.tenant, nullif(p.task_class, '') as task_class, p.use, p.tasks, p.usd_p
   join pigou.tenant t using (tenant_id);
 
 -- What actions risk by their class, per task that did any, over four weeks: how often something was lost, what that costs on average and in
--- the worst twentieth, and ρ times what counts of the two. task_class '*': all of them.
+-- the worst twentieth, and ρ times what counts of the two. task_class '*': all of several.
 create or replace view ledger.action_risks as
 select t.tenant, r.action_class, nullif(r.task_class, '') as task_class, r.is_reversible, r.actions, r.tasks, r.told, r.incidents,
        r.rate, r.rate_low, r.rate_high, r.pooled_rate, r.pooled_low, r.pooled_high, r.loss_usd, r.loss_low_usd, r.loss_high_usd,

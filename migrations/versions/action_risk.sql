@@ -32,7 +32,7 @@ $$;
 create table pigou.action_risk (
     tenant_id       integer not null,
     action_class    text not null,
-    task_class      text not null,                    -- '*': all, '': none
+    task_class      text not null,                    -- '*': all of several, '': none
     since           timestamptz not null,             -- of the actions looked at
     until           timestamptz not null,
     actions         bigint not null,
@@ -40,7 +40,7 @@ create table pigou.action_risk (
     told            bigint not null,                  -- of these, whose outcome somebody told
     incidents       bigint not null,                  -- of these, with a loss
     is_reversible   boolean,                          -- null: not stated
-    worst_case_usd  numeric,                          -- that one action may lose, as stated; null: not stated
+    worst_case_usd  numeric,                          -- that a task's actions may lose, as stated; null: not stated
     stated_usd      numeric,                          -- expected loss per task as its actions state it; null: none does
     rate            double precision,                 -- incidents per task; null: nobody tells
     rate_low        double precision,
