@@ -213,8 +213,8 @@ def test_the_tail_counts_where_what_is_rare_is_grave() -> None:
     assert (mild.is_tail, mild.priced.value) == (False, pytest.approx(2 * 6 / 200)), "it loses less than the task is worth"
     [grave] = weighed("acme", [acted("chat", 200, (20.0,) * 6)], tells_losses=True)
     assert (grave.is_tail, grave.priced.value) == (True, pytest.approx(2 * naive.worst_mean([20.0] * 6 + [0.0] * 194, 0.05)))
-    [common] = weighed("acme", [acted("chat", 200, (20.0,) * 30)], tells_losses=True)
-    assert not common.is_tail, "what happens often is no tail"
+    [frequent] = weighed("acme", [acted("chat", 200, (20.0,) * 30)], tells_losses=True)
+    assert not frequent.is_tail, "what happens often is no tail"
     [undone] = weighed("acme", [acted("chat", 200, (1.0,) * 6, is_reversible=False)], tells_losses=True)
     assert undone.is_tail
 
