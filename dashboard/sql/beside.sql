@@ -11,7 +11,7 @@ select kind, tenant, option, base, max(decisions) as decisions, max(of_sets) as 
   from ledger.latency_by_use
  where {filters - tenant layer kind}
  group by kind, tenant, option, base
- order by standing desc, median_sets > 0 or slow_sets > 0 desc, kind, tenant, decisions desc, option, base
+ order by standing desc, max(sets) > 0 desc, kind, tenant, decisions desc, option, base
  limit {limit};
 
 -- name: latency_effects
