@@ -28,7 +28,7 @@ def latency(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
-        _check(books, kind, "ledger.latency_effects")
+        _check(books, kind)
         write_cursor(books.execute(_BY_USE if by_use else _BY_SET, {"tenant": tenant, "kind": kind}), chosen)
     if chosen is Format.TABLE:
         remark("seconds that a quantile of the tasks comes later than under the base; below 0: sooner; intervals are of 95 %")
@@ -41,7 +41,7 @@ def pooling(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
-        _check(books, kind, "ledger.segments")
+        _check(books, kind)
         write_cursor(books.execute(_POOLED, {"tenant": tenant, "kind": kind}), chosen)
     if chosen is Format.TABLE:
         remark(
@@ -50,10 +50,10 @@ def pooling(
         )
 
 
-def _check(books: psycopg.Connection, kind: str | None, view: str) -> None:
+def _check(books: psycopg.Connection, kind: str | None) -> None:
     """Raises CommandError where nothing was appraised, or nothing of the kind."""
     kinds = [row[0] for row in books.execute("select distinct kind from ledger.segments order by 1").fetchall()]
-    if not kinds or books.execute(_ANY[view]).fetchone() is None:
+    if not kinds:
         raise CommandError("nothing is appraised yet", "run `pigou appraise`")
     if kind is not None and kind not in kinds:
         raise CommandError(
@@ -61,10 +61,6 @@ def _check(books: psycopg.Connection, kind: str | None, view: str) -> None:
         )
 
 
-_ANY = {
-    "ledger.latency_effects": "select from ledger.latency_effects limit 1",
-    "ledger.segments": "select from ledger.segments limit 1",
-}
 _BY_SET = """
 select tenant, kind, task_class, option, base, case share when 0.5 then 'median' else 'p' || round(share * 100) end as quantile,
        round(base_s::numeric, 3) as base_s, round(later_s::numeric, 3) as later_s, round(later_low_s::numeric, 3) as low_s,

@@ -163,8 +163,8 @@ select %(tenant_id)s, x.task_class, x.use, %(now)s::timestamptz - interval '28 d
 _RISKED = """
 insert into pigou.action_risk
        (tenant_id, action_class, task_class, since, until, actions, tasks, told, incidents, is_reversible, rate, rate_low,
-        rate_high, pooled_rate, pooled_low, pooled_high, loss_usd, loss_low_usd, loss_high_usd, tail_usd, tail_low_usd, tail_high_usd,
-        is_tail, rho, risk_usd, risk_low_usd, risk_high_usd, status, why, needs_outcomes, measured_at)
+        rate_high, pooled_rate, pooled_low, pooled_high, loss_usd, loss_low_usd, loss_high_usd, tail_usd, tail_low_usd,
+        tail_high_usd, is_tail, rho, risk_usd, risk_low_usd, risk_high_usd, status, why, needs_outcomes, measured_at)
 select %(tenant_id)s, x.action_class, x.task_class, %(now)s::timestamptz - interval '28 days', %(now)s, 90, x.tasks, x.tasks,
        x.incidents, x.action_class <> 'deploy', x.rate, x.low, x.high, x.pooled, x.pooled / 2, x.pooled * 2,
        x.loss, x.loss / 2, x.loss * 2, x.loss * 20, x.loss * 10, x.loss * 40, x.action_class = 'deploy',

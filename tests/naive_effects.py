@@ -176,6 +176,6 @@ def grouped_means(
     top = max(log for log, _, _ in points)
     weights = [math.exp(log - top) for log, _, _ in points]
     total = sum(weights)
-    means = sum(w * m for w, (_, m, _) in zip(weights, points, strict=True)) / total
-    second = sum(w * (v + m**2) for w, (_, m, v) in zip(weights, points, strict=True)) / total
-    return [(float(m), math.sqrt(float(s - m**2))) for m, s in zip(means, second, strict=True)]
+    means = [sum(w * float(m[k]) for w, (_, m, _) in zip(weights, points, strict=True)) / total for k in range(n)]
+    seconds = [sum(w * float(v[k] + m[k] ** 2) for w, (_, m, v) in zip(weights, points, strict=True)) / total for k in range(n)]
+    return [(m, math.sqrt(s - m**2)) for m, s in zip(means, seconds, strict=True)]

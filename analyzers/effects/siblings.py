@@ -70,10 +70,12 @@ def pool_groups(
     pooled, asked = list(estimates), frozenset(range(len(estimates)) if wanted is None else wanted)
     for group, each in zip(made, solved, strict=True):
         slope = each.reach @ each.inverse  # (T, S, O)
-        centres = mean[:, None] + np.einsum("tso,to->ts", slope, group.values[None] - mean[:, None])
+        lent = np.einsum("tso,to->ts", slope, group.values[None] - mean[:, None])
+        centres = np.asarray(mean[:, None] + lent, dtype=np.float64)
         prior = (between**2 + within**2)[:, None]
         own = prior - np.einsum("tso,tso->ts", slope, each.reach)
-        spread = np.sqrt(np.maximum(own + (1 - slope.sum(axis=2)) ** 2 * variance[:, None], 1e-300))
+        left = np.maximum(own + (1 - slope.sum(axis=2)) ** 2 * variance[:, None], 1e-300)
+        spread = np.asarray(np.sqrt(left), dtype=np.float64)
         for row, place in enumerate(group.places):
             if place in asked:
                 pooled[place] = shrunk(estimates[place], centres[:, row], spread[:, row], weight)
@@ -115,7 +117,7 @@ def _solved(group: _Group, between: Floats, within: Floats) -> _Solved:
     own = (group.places[:, None] == group.known[None, :]).astype(np.float64)
     reach = between[:, None, None] ** 2 + within[:, None, None] ** 2 * own
     shown = np.flatnonzero(own.any(axis=1))
-    return _Solved(np.linalg.inv(reach[:, shown, :] + group.covariance), reach)
+    return _Solved(np.asarray(np.linalg.inv(reach[:, shown, :] + group.covariance), dtype=np.float64), reach)
 
 
 def _posterior(made: Sequence[_Group], solved: Sequence[_Solved], mean: Floats, variance: Floats) -> Floats:

@@ -44,7 +44,7 @@ class Acted:
     worst_usd: float | None
     stating: int
     stated_usd: float | None
-    losses_usd: tuple[float, ...]
+    losses_usd: Sequence[float]
     rho: float | None
     v_usd: float | None
 
@@ -72,9 +72,7 @@ def risks(connection: psycopg.Connection, tenant_id: int, tenant: str, window: W
     """The risk of every class of action that a tenant's settled tasks did in a window, by class of tasks, and over all of them
     where there are several."""
     given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
-    done = [
-        Acted(*row[:9], tuple(row[9]), *row[10:]) for row in connection.execute(SQL["risks_of_actions"], given).fetchall()
-    ]  # fmt: skip
+    done = [Acted(*row) for row in connection.execute(SQL["risks_of_actions"], given).fetchall()]
     told = connection.execute(SQL["tells_losses"], {"tenant_id": tenant_id}).fetchone()
     return weighed(tenant, done, tells_losses=told is not None and bool(told[0]))
 

@@ -44,6 +44,7 @@ _USES = (
 )
 _SETS = (
     Column("task_class", "Task class", width=140, pinned=True),
+    Column("tenant", "Tenant", width=90),
     Column("kind", "Use", width=80),
     Column("said", "Option", grow=1, width=300),
     Column("median", "Median later", width=200),
@@ -52,7 +53,6 @@ _SETS = (
     Column("slow_verdict", "Verdict", width=220),
     Column("n", "Decisions", "count", 96),
     Column("why", "Why", grow=2, width=240),
-    Column("tenant", "Tenant", width=90),
 )
 
 
@@ -156,6 +156,7 @@ def action_risks(view: View) -> Children:
     columns = (
         Column("action_class", "Action", width=110, pinned=True),
         Column("task_class", "Task class", width=140),
+        Column("tenant", "Tenant", width=90),
         Column("tasks", "Tasks", "count", 80),
         Column("incidents", "Went wrong", "count", 100),
         Column("rate", "Rate (95 %)", width=170),
@@ -167,7 +168,6 @@ def action_risks(view: View) -> Children:
         ),
         Column("counts", "By", width=130),
         Column("why", "What is not known", "sentence", 520, grow=2),
-        Column("tenant", "Tenant", width=90),
     )
     return [
         table("action_risks", columns, [_risk(row) for row in frame], row_key=("tenant", "action_class", "task_class")),

@@ -205,7 +205,7 @@ def test_classes_of_another_size_lend_by_what_is_material() -> None:
 
 def acted(task_class: str, tasks: int, losses: tuple[float, ...] = (), **more: object) -> Acted:
     plain = Acted("mail", task_class, tasks, tasks, tasks, None, None, 0, None, losses, 2.0, 5.0)
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)
 
 
 def test_the_tail_counts_where_what_is_rare_is_grave() -> None:
