@@ -76,7 +76,7 @@ def pool_groups(
         own = prior - np.einsum("tso,tso->ts", slope, each.reach)
         left = np.maximum(own + (1 - slope.sum(axis=2)) ** 2 * variance[:, None], 1e-300)
         spread = np.asarray(np.sqrt(left), dtype=np.float64)
-        for row, place in enumerate(group.places):
+        for row, place in enumerate(map(int, group.places)):
             if place in asked:
                 pooled[place] = shrunk(estimates[place], centres[:, row], spread[:, row], weight)
         for column, place in enumerate(group.known):
