@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -19,14 +19,15 @@ import psycopg
 from psycopg.types.json import Jsonb
 from threadpoolctl import threadpool_limits
 
+from analyzers.across import discover, lend
 from analyzers.apart import processes_max, worked_apart
 from analyzers.attribution import appraise as attribution
 from analyzers.attribution.appraise import Appraised
+from analyzers.attribution.later import Later
 from analyzers.attribution.segments import Segment, explored
 from analyzers.decisions import derive
 from analyzers.decisions.load import Comparison, Loaded, comparison_of, load
 from analyzers.decisions.store import STATUSES, Opinions, store
-from analyzers.effects import multiplicity
 from analyzers.effects.estimate import Bools, Estimate
 from analyzers.tasks import settle
 from ledger.queries import queries
@@ -166,6 +167,7 @@ def appraise_piece(connection: psycopg.Connection, piece: Piece) -> int:
         made = _without_doubtful_choices(_without_unsummed_regrets(made), loaded)
         written = store(connection, run.tenant_id, comparison.comparison, run.run_id, _opinions(loaded, made))
         connection.execute(_SQL["forget_segments"], key)
+        connection.execute(_SQL["forget_latency_effects"], key)
         if run.since > BEGINNING or run.until < END:
             connection.execute(_SQL["forget_outside"], {**key, "since": run.since, "until": run.until})
         with connection.cursor() as cursor:
@@ -174,6 +176,7 @@ def appraise_piece(connection: psycopg.Connection, piece: Piece) -> int:
                 _SQL["write_segment"],
                 [{**key, "segment": place, **_segment_row(each), **meant[place]} for place, each in enumerate(made.segments)],
             )
+            cursor.executemany(_SQL["write_latency_effect"], [{**key, **_latency_row(each)} for each in made.later])
         connection.execute(
             _SQL["write_comparison"],
             {
@@ -189,29 +192,13 @@ def appraise_piece(connection: psycopg.Connection, piece: Piece) -> int:
 
 
 def _end(connection: psycopg.Connection, run: Run) -> int:
-    """Find which segments of the tenant are findings among all, and end the run; answers how many are."""
+    """Say what is said of all of the tenant's segments together, and end the run; answers how many are findings."""
     with connection.transaction():
         connection.execute(_SQL["forget_comparisons"], {"tenant_id": run.tenant_id})
-        flags, stated = _discoveries(connection, run.tenant_id, "segments")
-        connection.execute(_SQL["write_discoveries"], {**stated, "adjusted": [float(p) for p in flags.adjusted]})
-        connection.execute(_SQL["write_intended_discoveries"], _discoveries(connection, run.tenant_id, "intended_segments")[1])
+        standing = discover(connection, run.tenant_id)
+        lend(connection, run.tenant_id)
         connection.execute(_SQL["end_run"], {"tenant_id": run.tenant_id, "run_id": run.run_id})
-    return sum(stated["discoveries"])
-
-
-def _discoveries(connection: psycopg.Connection, tenant_id: int, query: str) -> tuple[multiplicity.Flags, dict[str, Any]]:
-    """Which of a tenant's segments are findings among all, as flags and as the statement that writes it wants it."""
-    rows = connection.execute(_SQL[query], {"tenant_id": tenant_id}).fetchall()
-    estimates = [
-        Estimate(value, error, low, high, n, tasks, "", "", "identified", degrees=np.inf if degrees is None else degrees)
-        for _, _, value, error, low, high, degrees, n, tasks, _ in rows
-    ]
-    flags = multiplicity.false_discovery(estimates, side="above")
-    flagged = frozenset(flags.flagged)
-    return flags, {
-        "tenant_id": tenant_id, "comparisons": [row[0] for row in rows], "segments": [row[1] for row in rows],
-        "discoveries": [place in flagged and row[2] >= row[9] for place, row in enumerate(rows)],
-    }  # fmt: skip
+    return standing
 
 
 def _opinions(loaded: Loaded, made: Appraised) -> Opinions:
@@ -241,17 +228,14 @@ def _without_doubtful_choices(made: Appraised, loaded: Loaded) -> Appraised:
         array[doubtful] = nothing
     made.best[doubtful] = -1
     made.status[doubtful] = _UNIDENTIFIED
-    return replace(made, segments=segments)
+    return replace(made, segments=segments, later=tuple(replace(each, later=_silent(each.later)) for each in made.later))
 
 
 def _unclaimed(each: Segment) -> Segment:
-    regret = replace(
-        each.regret, value=None, standard_error=None, low=None, high=None, status="not_identified", why=UNAVAILABLE, needs=None
-    )
     return replace(
         each,
         best="",
-        regret=regret,
+        regret=_silent(each.regret),
         changes={},
         change_errors={},
         downstream=None,
@@ -260,6 +244,13 @@ def _unclaimed(each: Segment) -> Segment:
         needs=None,
         intended=None,
     )
+
+
+def _silent(of: Estimate) -> Estimate:
+    """The estimate without its numbers."""
+    return replace(
+        of, value=None, standard_error=None, low=None, high=None, status="not_identified", why=UNAVAILABLE, needs=None
+    )  # fmt: skip
 
 
 def _intended(loaded: Loaded, made: Appraised) -> list[dict[str, object]]:
@@ -304,8 +295,19 @@ def _segment_row(each: Segment) -> dict[str, object]:
         "downstream_high_usd": None if downstream is None else downstream.high,
         "materiality_usd": each.materiality_usd,
         "most_usd": None if regret.value is None else each.most_usd,
+        "together": each.together,
         "status": each.status,
         "why": each.why,
         "needs_outcomes": None if each.needs is None else each.needs.outcomes,
         "needs_exploration": None if each.needs is None else each.needs.exploration_rate,
     }
+
+
+def _latency_row(each: Later) -> dict[str, object]:
+    of = each.later
+    return {
+        "option": each.option, "base": each.base, "share": each.share, "base_s": None if of.value is None else each.base_s,
+        "later_s": of.value, "later_low_s": of.low, "later_high_s": of.high, "n": of.n, "tasks": of.clusters, "status": of.status,
+        "why": of.why, "needs_outcomes": None if of.needs is None else of.needs.outcomes,
+        "needs_exploration": None if of.needs is None else of.needs.exploration_rate,
+    }  # fmt: skip

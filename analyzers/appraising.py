@@ -34,7 +34,8 @@ _SQL = queries("analyzers", "appraise")
 
 
 def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
-    """Settle, appraise, detect what is due, tell each finding as soon as it opens, produce, price, clear and capitalise.
+    """Settle, appraise, detect what is due, tell each finding as soon as it opens, produce, weigh, price, clear and
+    capitalise.
 
     `is_all`: nothing more is on its way, as `settle` understands it.
     """
@@ -44,11 +45,14 @@ def run_line(connection: psycopg.Connection, *, is_all: bool = False) -> None:
     from analyzers.prices.keep_clearing import refresh_clearing
     from analyzers.prices.refresh import refresh_prices
     from analyzers.produce import produce
+    from analyzers.weigh import AGAIN_AFTER as WEIGHED_AGAIN_AFTER
+    from analyzers.weigh import weigh
 
     appraise(connection, is_all=is_all)
     detect(connection, only_due=True, is_all=is_all, opened=evaluate)
     evaluate(connection)
     produce(connection)
+    weigh(connection, again_after=WEIGHED_AGAIN_AFTER)
     refresh_prices(connection)
     refresh_clearing(connection)
     capitalise(connection, for_s=CAPITALISES_FOR_S)

@@ -47,7 +47,7 @@ def _row(tenant_id: int, one: Produced, use: Use, window: Window, at: datetime) 
     made = one.spending.production
     return {
         "tenant_id": tenant_id, "task_class": one.task_class, "use": use.use, "since": window.since, "until": window.until,
-        "tasks": one.tasks, "assignment": one.assignment, "usd_per_task": _exact(use.dollars),
+        "tasks": one.tasks, "assignment": one.assignment, "usd_per_task": exact(use.dollars),
         **_limits("quality_per_dollar", "quality", use.per_dollar), **_limits("net_per_usd", "net", use.net),
         "status": use.net.status, "why": use.net.why, "complements": Jsonb(_complements(one, use.use)),
         "equal_p": None if math.isnan(made.equal_p) else made.equal_p, "form": made.form, "settled_by": one.settled_by,
@@ -57,7 +57,7 @@ def _row(tenant_id: int, one: Produced, use: Use, window: Window, at: datetime) 
 
 def _limits(value: str, limit: str, of: Estimate) -> dict[str, Decimal | None]:
     """An estimate's value and limits under their columns' names; all three unknown where one is."""
-    known = [_exact(number) for number in (of.value, of.low, of.high)]
+    known = [exact(number) for number in (of.value, of.low, of.high)]
     if None in known:
         known = [None, None, None]
     return dict(zip((value, f"{limit}_low", f"{limit}_high"), known, strict=True))
@@ -72,7 +72,8 @@ def _complements(one: Produced, use: str) -> dict[str, Any]:
     }
 
 
-def _exact(value: float | None) -> Decimal | None:
+def exact(value: float | None) -> Decimal | None:
+    """A number as it is stored; unknown where it is none, or without bound."""
     return (
         None if value is None or not math.isfinite(value) else Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-_PLACES))
     )

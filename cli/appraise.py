@@ -47,6 +47,7 @@ def appraise(
     from analyzers.capital.capitalise import capitalise
     from analyzers.detect import detect
     from analyzers.produce import produce
+    from analyzers.weigh import weigh
 
     if since is not None and until is not None and until < since:
         raise CommandError(f"--until {until} is before --since {since}", "name the first day and the last", exit_code=2)
@@ -56,6 +57,7 @@ def appraise(
         detected = detect(books, first, last, progress=told, is_all=True)
         evaluate(books)
         produce(books)
+        weigh(books)
         capitalise(books, progress=told)
     say(
         f"{done.tasks} tasks settled, {done.derived} decisions derived, {done.appraised} appraised in {done.comparisons}"

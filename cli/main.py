@@ -17,6 +17,7 @@ from cli.alerts import alerts_app
 from cli.appraise import appraise, regret
 from cli.assignments import assignments_app
 from cli.autonomy import autonomy_app
+from cli.beside import latency, pooling
 from cli.bill import bill
 from cli.books import accounts, assets, check, migrate, rerate, statement, trial_balance
 from cli.budgets import budgets_app
@@ -37,7 +38,7 @@ from cli.prices import prices_app, quote
 from cli.rates import rates_app
 from cli.reconcile import reconcile
 from cli.replay import replay
-from cli.reports import misallocation, predictions, production
+from cli.reports import misallocation, predictions, production, risk
 from cli.retention import retention_app
 from cli.sql import dsn, sql
 from cli.tasks import tasks_app
@@ -47,7 +48,7 @@ from cli.uses import uses_app
 
 COMMANDS = (
     up, demo, replay, dsn, sql, bill, reconcile, check, statement, trial_balance, accounts, assets, rerate, appraise, regret,
-    misallocation, production, predictions, explain, migrate, doctor, version, quote,
+    misallocation, production, predictions, latency, pooling, risk, explain, migrate, doctor, version, quote,
 )  # fmt: skip
 GROUPS = (
     rates_app, periods_app, retention_app, uses_app, budgets_app, alerts_app, findings_app, prices_app, assignments_app,

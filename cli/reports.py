@@ -1,4 +1,4 @@
-"""`pigou predictions`, `pigou production` and `pigou misallocation`: reports on the books, which write nothing."""
+"""`pigou predictions`, `pigou production`, `pigou risk` and `pigou misallocation`: reports on the books, which write nothing."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from analyzers.reports.misallocation import Period
     from analyzers.reports.predictions import Checked
     from analyzers.reports.production import Produced
+    from analyzers.reports.risk import Risk
 
 Value: TypeAlias = str | int | float | bool | Sequence["Value"] | Mapping[str, "Value"] | None
 
@@ -38,6 +39,11 @@ _PRODUCED = (
     "net_high", "status", "why",
 )  # fmt: skip
 _LOST = ("tenant", "layer", "kind", "mode", "lost_usd", "low_usd", "high_usd", "alone_usd", "decisions")
+_RISKS = (
+    "tenant", "action_class", "task_class", "tasks", "incidents", "rate", "pooled_rate", "loss_usd", "worst_twentieth_usd",
+    "counts", "rho", "risk_usd", "status", "why",
+)  # fmt: skip
+_WITH_LIMITS = ("rate", "pooled_rate", "loss_usd", "worst_twentieth_usd", "risk_usd")
 _CENT = 0.01
 _WRITTEN = {Format.CSV, Format.JSON}
 
@@ -92,6 +98,32 @@ def production(
         for one in found:
             for line in _of_class(one):
                 remark(line)
+
+
+def risk(
+    home: HomeOption = None,
+    tenant: TenantOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show what actions risk by their class: how often it goes wrong, what that costs, and the mean of the worst."""
+    from analyzers.reports.risk import risks
+
+    window = _window(since, until)
+    with _reading(home, tenant) as (books, owners):
+        found = [one for tenant_id, name in owners for one in risks(books, tenant_id, name, window)]
+    if not found:
+        raise CommandError(
+            "no settled task did an action whose class is known", "state it: allocation.action.class (docs/telemetry.md)"
+        )
+    if chosen is Format.JSON:
+        _write([_risked(one) for one in found], (), chosen)
+    elif chosen is Format.TABLE:
+        _write([_in_short(_risked(one)) for one in found], _RISKS, chosen)
+        remark("per task that did any such action, with 95 % intervals; pooled rates hold for 95 % of classes, not for each")
+    else:
+        _write([_risked(one) for one in found], _risk_columns(), chosen)
 
 
 def misallocation(
@@ -211,6 +243,51 @@ def _of_class(one: Produced) -> list[str]:
         if of.excludes(0.0) and of.value is not None:
             lines.append(f"{name}: {first} and {second} are {'complements' if of.value > 0 else 'substitutes'}")
     return lines
+
+
+# ── risk ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _risk_columns() -> list[str]:
+    """Every number beside its limits."""
+    return [part for name in _RISKS for part in ((name, *_limits_of(name)) if name in _WITH_LIMITS else (name,))]
+
+
+def _limits_of(name: str) -> tuple[str, str]:
+    stem, unit = (name.removesuffix("_usd"), "_usd") if name.endswith("_usd") else (name, "")
+    return f"{stem}_low{unit}", f"{stem}_high{unit}"
+
+
+def _risked(one: Risk) -> dict[str, Value]:
+    estimates = dict(
+        zip(_WITH_LIMITS, (one.of.rate, one.pooled, one.of.expected, one.worst, one.priced), strict=True)
+    )  # fmt: skip
+    needs = (one.worst if one.is_tail else one.of.expected).needs
+    row: dict[str, Value] = {
+        "tenant": one.tenant, "action_class": one.acted.action_class, "task_class": one.acted.task_class,
+        "actions": one.acted.actions, "tasks": one.acted.tasks, "told": one.acted.told, "incidents": len(one.acted.losses_usd),
+        "is_reversible": one.acted.is_reversible, "worst_case_usd": one.acted.worst_usd, "stated_usd": one.acted.stated_usd,
+        "counts": "worst twentieth" if one.is_tail else "expectation", "rho": one.acted.rho, "status": one.priced.status,
+        "why": one.why or None, "needs_outcomes": None if needs is None else needs.outcomes,
+    }  # fmt: skip
+    for name, of in estimates.items():
+        low, high = _limits_of(name)
+        row |= (
+            dict.fromkeys((name, low, high))
+            if of is None
+            else {name: _known(of.value), low: _known(of.low), high: _known(of.high)}
+        )
+    return row
+
+
+def _in_short(row: dict[str, Value]) -> dict[str, Value]:
+    """The row with each interval behind its number, for people."""
+    said: dict[str, Value] = {}
+    for name in _WITH_LIMITS:
+        value, low, high = (row[part] for part in (name, *_limits_of(name)))
+        if isinstance(value, float) and isinstance(low, float) and isinstance(high, float):
+            said[name] = f"{_short(value)} ({_short(low)} to {_short(high)})"
+    return {**row, **dict.fromkeys(_WITH_LIMITS), **said}
 
 
 # ── misallocation ────────────────────────────────────────────────────────────────────────────────────

@@ -23,7 +23,7 @@ from ledger.queries import queries
 
 FILES = (
     "spend", "calls", "trace", "ledger", "ingest", "allocation", "decisions", "alerts", "findings", "overview", "prices", "find",
-    "layers", "layer_panels", "vector", "alert_evidence", "settings", "bill", "explore", "budgets", "credentials",
+    "layers", "layer_panels", "vector", "alert_evidence", "settings", "bill", "explore", "budgets", "credentials", "beside",
 )  # fmt: skip
 ROWS_SHOWN = 1000
 BUCKETS = ("minute", "hour", "day", "week", "month")

@@ -80,6 +80,23 @@ select tenant_id, comparison, 0, min(options[chosen]) || ', below 5 USD', 'below
   from judged group by tenant_id, comparison
 """
 
+_BESIDE = """
+update pigou.segment set pooled_usd = 1.25, pooled_low_usd = 0.5, pooled_high_usd = 2, pooled_own = 0.3, pooled_segments = 7,
+       pooled_sets = 4
+ where status = 'not_enough_evidence';
+insert into pigou.latency_effect (tenant_id, comparison, option, base, share, base_s, later_s, later_low_s, later_high_s, n,
+                                  tasks, status, why, needs_outcomes, needs_exploration, is_discovery)
+select c.tenant_id, c.comparison, case c.kind when 'cache' then HOSTILE else c.options[2] end, c.options[1], x.share, x.base_s,
+       x.later_s, x.low_s, x.high_s, c.n, c.n, x.status, x.why, x.outcomes, x.exploration, x.stands
+  from pigou.comparison c
+  join (values ('route', 0.5, 4.0, -1.25, -1.75, -0.5, 'identified', '', null, null, true),
+               ('route', 0.95, 30.0, 12.5, 4.0, 22.0, 'identified', '', null, null, false),
+               ('verify', 0.5, 4.0, 0.1, -0.2, 0.3, 'identified', '', null, null, false),
+               ('verify', 0.95, null, null, null, null, 'not_enough_evidence', 'too few beyond it', 310, 0.25, false),
+               ('cache', 0.5, null, null, null, null, 'not_identified', HOSTILE, null, null, false))
+       x (kind, share, base_s, later_s, low_s, high_s, status, why, outcomes, exploration, stands) on x.kind = c.kind
+"""
+
 _APPRAISALS = """
 insert into pigou.appraisal
        (tenant_id, decision_id, decided_at, comparison, segment, run_id, option_value, option_cost, option_latency, option_risk,
@@ -99,9 +116,8 @@ def judge(dsn: str) -> int:
         settle(writer, since=datetime(2000, 1, 1, tzinfo=UTC))
     with connect(dsn, "owner") as connection, connection.transaction():
         quoted = "'" + HOSTILE + "'"
-        connection.execute(_CASES.replace("HOSTILE", quoted).encode())
-        for step in (_TASKS, _DECISIONS, _SEGMENTS, _APPRAISALS):
-            connection.execute(step.encode())
+        for step in (_CASES, _TASKS, _DECISIONS, _SEGMENTS, _BESIDE, _APPRAISALS):
+            connection.execute(step.replace("HOSTILE", quoted).encode())
         row = connection.execute("select count(*) from judged").fetchone()
     assert row is not None
     return int(row[0])

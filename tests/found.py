@@ -160,6 +160,21 @@ select %(tenant_id)s, x.task_class, x.use, %(now)s::timestamptz - interval '28 d
                ('support.faq', 'act', 'unknown', 0.02, null, null, null, null, null, 'state how doses are decided'))
        x (task_class, use, assignment, usd, net, low, high, other, equal_p, settled_by)
 """
+_RISKED = """
+insert into pigou.action_risk
+       (tenant_id, action_class, task_class, since, until, actions, tasks, told, incidents, is_reversible, rate, rate_low,
+        rate_high, pooled_rate, pooled_low, pooled_high, loss_usd, loss_low_usd, loss_high_usd, tail_usd, tail_low_usd,
+        tail_high_usd, is_tail, rho, risk_usd, risk_low_usd, risk_high_usd, status, why, needs_outcomes, measured_at)
+select %(tenant_id)s, x.action_class, x.task_class, %(now)s::timestamptz - interval '28 days', %(now)s, 90, x.tasks, x.tasks,
+       x.incidents, x.action_class <> 'deploy', x.rate, x.low, x.high, x.pooled, x.pooled / 2, x.pooled * 2,
+       x.loss, x.loss / 2, x.loss * 2, x.loss * 20, x.loss * 10, x.loss * 40, x.action_class = 'deploy',
+       2, x.loss * 40, x.loss * 20, x.loss * 80, x.status, x.why, x.needs, %(now)s
+  from (values ('deploy', '*', 90, 3, 0.033, 0.007, 0.094, null, 0.5, 'identified', '', null::bigint),
+               ('deploy', 'code.fix', 60, 3, 0.05, 0.01, 0.139, 0.04, 0.75, 'identified', '', null),
+               ('draft', 'support.faq', 30, 0, 0.0, 0.0, 0.116, null, null, 'not_enough_evidence',
+                'no consequence was seen', 200))
+       x (action_class, task_class, tasks, incidents, rate, low, high, pooled, loss, status, why, needs)
+"""
 
 
 def _particular(connection: psycopg.Connection, tenant_id: int, now: datetime) -> None:
@@ -173,7 +188,8 @@ def _particular(connection: psycopg.Connection, tenant_id: int, now: datetime) -
             "update pigou.look set evidence = jsonb_build_object('detail', %s::jsonb) where mode = %s and segment = %s",
             (json.dumps(detail), mode, values["segment"]),
         )
-    connection.execute(_PRODUCED.encode(), {"tenant_id": tenant_id, "now": now})
+    for text in (_PRODUCED, _RISKED):
+        connection.execute(text.encode(), {"tenant_id": tenant_id, "now": now})
     for resource, price in (("prefill", 2e-7), ("decode", 9e-7), ("kv", 1e-9)):
         connection.execute(
             "insert into pigou.engine_price"

@@ -112,6 +112,8 @@ _TEXTS = (
     ("look", "sentence = sentence || %(m)s, change = change || %(m)s || %(l)s, inequality = %(m)s, method = %(m)s"),
     ("alert", "message = message || %(m)s, mend = mend || %(m)s || %(l)s"),
     ("externality", "engine = %(m)s, task_class = %(m)s"),
+    ("action_risk", "action_class = action_class || %(m)s, task_class = task_class || %(m)s, why = why || %(m)s"),
+    ("latency_effect", "option = option || %(m)s, base = %(m)s, why = why || %(m)s"),
     ("production", "task_class = task_class || %(m)s, settled_by = %(m)s, why = why || %(m)s"),
 )
 

@@ -144,3 +144,38 @@ def hierarchical_means(values: Sequence[float], errors: Sequence[float], points:
             keep = tau**2 / (tau**2 + s**2)
             totals[i] += weight * (keep * v + (1 - keep) * mean)
     return [total / weight_sum for total in totals]
+
+
+def grouped_means(
+    values: Sequence[float | None], errors: Sequence[float], groups: Sequence[int], correlation: float, steps: Numbers
+) -> list[tuple[float, float]]:
+    """Posterior means and deviations of segments in groups, by one dense normal for all segments at each pair of deviations."""
+    n = len(values)
+    shown = [k for k in range(n) if values[k] is not None]
+    y = np.array([values[k] for k in shown], dtype=np.float64)
+    same = np.array([[1.0 if groups[i] == groups[j] else 0.0 for j in range(n)] for i in range(n)])
+    noise = np.array(
+        [
+            [errors[i] * errors[j] * (1.0 if i == j else correlation * same[i, j]) for j in shown]
+            for i in shown
+        ]
+    )  # fmt: skip
+    points: list[tuple[float, Numbers, Numbers]] = []
+    for between in steps:
+        for within in steps:
+            prior = between**2 * same + within**2 * np.eye(n)
+            inverse = np.linalg.inv(prior[np.ix_(shown, shown)] + noise)
+            ones = np.ones(len(shown))
+            variance = 1 / float(ones @ inverse @ ones)
+            mean = variance * float(ones @ inverse @ y)
+            log = 0.5 * math.log(variance) - 0.5 * np.linalg.slogdet(prior[np.ix_(shown, shown)] + noise)[1]
+            log -= 0.5 * float((y - mean) @ inverse @ (y - mean))
+            slope = prior[:, shown] @ inverse
+            left = np.diag(prior - slope @ prior[shown, :]) + (1 - slope @ ones) ** 2 * variance
+            points.append((float(log), mean + slope @ (y - mean), left))
+    top = max(log for log, _, _ in points)
+    weights = [math.exp(log - top) for log, _, _ in points]
+    total = sum(weights)
+    means = [sum(w * float(m[k]) for w, (_, m, _) in zip(weights, points, strict=True)) / total for k in range(n)]
+    seconds = [sum(w * float(v[k] + m[k] ** 2) for w, (_, m, v) in zip(weights, points, strict=True)) / total for k in range(n)]
+    return [(m, math.sqrt(s - m**2)) for m, s in zip(means, seconds, strict=True)]

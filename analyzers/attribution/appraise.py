@@ -12,8 +12,9 @@ from analyzers.attribution.choices import Choices
 from analyzers.attribution.contrast import Contrast, contrast
 from analyzers.attribution.doubt import doubts
 from analyzers.attribution.fit import Fit, fit
+from analyzers.attribution.later import Later, later
 from analyzers.attribution.lending import Lending
-from analyzers.attribution.segments import Band, Found, Segment, bands, explored, segment, unidentified
+from analyzers.attribution.segments import Band, Found, Segment, bands, correlated, explored, segment, unidentified
 from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Floats, InputError, Ints
 
@@ -33,7 +34,8 @@ class Appraised:
     option's, 0 for that itself. NaN where unknown. `best` (n,): −1 where not known. `regret_usd`, `low_usd`, `high_usd` (n,):
     NaN where there is no number. Regrets of a segment's decisions add up to its regret, or to 0 where that is below. `status`
     (n,): codes of STATUSES. `segment` (n,): code into `segments`. `pull` (n,): what the decision adds to the error of the sum of
-    all segments' regrets, for intervals of sums over decision sets (tasks are the unit).
+    all segments' regrets, for intervals of sums over decision sets (tasks are the unit). `later`: what options do to the
+    quantiles of latency.
     """
 
     value_usd: Floats
@@ -51,6 +53,7 @@ class Appraised:
     segments: tuple[Segment, ...]
     pull: Floats
     method: str
+    later: tuple[Later, ...] = ()
 
 
 def appraise(
@@ -91,14 +94,18 @@ def appraise(
                 found.append((place, _with_intended(made, meant, pool, learning, material)))
     shared = _Shared(fitted)
     _fill(blank, fitted, [each for _, each in found], valued, material, shared)
-    made = tuple(replace(each.segment, option_errors=_option_errors(fitted, each, shared)) for _, each in found)
+    kin = correlated([each for _, each in found], fitted.tasks) if lending.lends else [0.0] * len(found)
+    made = tuple(
+        replace(each.segment, option_errors=_option_errors(fitted, each, shared), together=together)
+        for (_, each), together in zip(found, kin, strict=True)
+    )
     segments = doubts(fitted, made, seed=seed)
     unvalued = np.flatnonzero(np.isnan(choices.v_usd))
     if len(unvalued):
         more = _unvalued(choices, unvalued, "V is not known: state it on the task or in the price policy")
         blank.segment[unvalued] = len(segments)
         segments = segments + more
-    return replace(blank, segments=segments, method=f"{METHOD}: {fitted.method}")
+    return replace(blank, segments=segments, method=f"{METHOD}: {fitted.method}", later=later(fitted))
 
 
 def _with_intended(made: Found, meant: Lending, pool: Ints, learning: Bools, materiality_usd: float) -> Found:

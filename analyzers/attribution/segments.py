@@ -26,6 +26,7 @@ Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"
 _SHARES_MANY = (0.05, 0.35, 0.65, 0.95)  # quantiles of V between bands: both tails are bands of their own
 _SHARES_FEW = (0.5, 0.95)
 _MANY, _FEW = 2_000, 300  # decisions from which the decision set is cut at these
+_TOGETHER_MAX = 0.95
 _VALUES_MAX = 6  # different values up to which each is a band
 
 
@@ -58,7 +59,9 @@ class Segment:
     what would settle it. `discovery`: whether it is a finding among all segments of a run (`discoveries`). `tipping_gamma`: see
     `doubt`; NaN where propensities were logged or nothing was clearly lost. `option_errors`: by term, for each
     option the standard error of its mean against the chosen one's, per unit of the term's price; None where nothing is known.
-    `intended`: the same of those decisions that were not made to learn, where propensities were logged and some were; else None.
+    `together`: correlation of the regret's error with those of the same option in other value bands, on average, which lend to
+    each other; 0 where they do not. `intended`: the same of those decisions that were not made to learn, where propensities were
+    logged and some were; else None.
     """
 
     label: str
@@ -82,6 +85,7 @@ class Segment:
     change_errors: dict[str, float] = field(default_factory=dict[str, float])
     option_errors: dict[str, tuple[float | None, ...]] = field(default_factory=dict[str, "tuple[float | None, ...]"])
     intended: Segment | None = None
+    together: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,31 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
         materiality_usd * len(rows), change_errors=errors,
     )  # fmt: skip
     return Found(made, rows, chosen, evident, pulls)
+
+
+def correlated(found: Sequence[Found], tasks: Ints) -> list[float]:
+    """Of each segment how its regret's error goes with those of the same option's other segments, between 0 and 1.
+
+    `tasks` (n,): of the fit's rows. Formula: ρ = (|Σ_k p_k|² − Σ_k |p_k|²)/((Σ_k |p_k|)² − Σ_k |p_k|²) over an option's
+    segments k, with the pulls p_k of tasks on each: the one correlation that gives their sum its error.
+    """
+    pulls = [_by_task(each, tasks) for each in found]
+    errors = np.array([math.sqrt(float((pull**2).sum())) for pull in pulls])
+    made: list[float] = []
+    for each in found:
+        kin = [k for k, other in enumerate(found) if other.chosen == each.chosen]
+        apart = float((errors[kin] ** 2).sum())
+        above = float((np.sum([pulls[k] for k in kin], axis=0) ** 2).sum()) - apart
+        below = float(errors[kin].sum()) ** 2 - apart
+        made.append(min(max(above / below, 0.0), _TOGETHER_MAX) if below > 0 else 0.0)
+    return made
+
+
+def _by_task(each: Found, tasks: Ints) -> Floats:
+    sums: Floats = np.zeros(int(tasks.max()) + 1)
+    for rows, pull in each.pulls:
+        sums += np.bincount(tasks[rows], weights=pull, minlength=len(sums))
+    return sums
 
 
 def explored(choices: Choices) -> Bools:

@@ -44,13 +44,13 @@ def pool(estimates: Sequence[Estimate]) -> Pooled:
     if len(usable) < SEGMENTS_MIN:
         return Pooled(tuple(estimates), math.nan, math.nan, weights)
     values = np.array([estimates[index].numbers()[0] for index in usable])
-    errors = np.maximum(np.array([_error(estimates[index]) for index in usable]), 1e-12)
+    errors = np.maximum(np.array([error_of(estimates[index]) for index in usable]), 1e-12)
     grid = _grid(values, errors)
     pooled = list(estimates)
     for index, value, error in zip(usable, values, errors, strict=True):
         keep = grid.deviation**2 / (grid.deviation**2 + error**2)
         weights[index] = float((grid.weight * keep).sum())
-        pooled[index] = _shrunk(estimates[index], keep * value + (1 - keep) * grid.mean, _left(grid, keep, error), grid.weight)
+        pooled[index] = shrunk(estimates[index], keep * value + (1 - keep) * grid.mean, _left(grid, keep, error), grid.weight)
     mean = float((grid.weight * grid.mean).sum())
     return Pooled(tuple(pooled), mean, float((grid.weight * grid.deviation).sum()), weights)
 
@@ -81,13 +81,16 @@ def _left(grid: _Grid, keep: Floats, error: float) -> Floats:
     return np.sqrt(keep * error**2 + (1 - keep) ** 2 * grid.mean_variance)
 
 
-def _error(estimate: Estimate) -> float:
+def error_of(estimate: Estimate) -> float:
+    """The own error of an estimate, taken from its interval's half-width where that is wider."""
     _, error, low, high = estimate.numbers()
     return max(error, (high - low) / 2 / quantile(math.inf, estimate.level))
 
 
-def _shrunk(estimate: Estimate, centres: Floats, deviations: Floats, weight: Floats) -> Estimate:
-    """An estimate replaced by its posterior: a mixture of normals over the grid of τ."""
+def shrunk(estimate: Estimate, centres: Floats, deviations: Floats, weight: Floats) -> Estimate:
+    """An estimate replaced by its posterior: a mixture of normals over a grid of deviations, (T,) each."""
+    heavy = weight > 0
+    centres, deviations, weight = centres[heavy], deviations[heavy], weight[heavy]
     value = float((weight * centres).sum())
     variance = float((weight * (deviations**2 + (centres - value) ** 2)).sum())
 
@@ -107,5 +110,8 @@ def _shrunk(estimate: Estimate, centres: Floats, deviations: Floats, weight: Flo
         low=min(point(tail), value),
         high=max(point(1 - tail), value),
         method=f"{estimate.method}, partially pooled",
+        status="identified",
+        why="",
         degrees=math.inf,
+        needs=None,
     )

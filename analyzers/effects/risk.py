@@ -94,9 +94,10 @@ def pooled_rates(incidents: ArrayLike, exposure: ArrayLike, *, level: float = LE
     """Incident rates of many classes that borrow from each other: what is known of a class with few actions is mostly its
     siblings'.
 
-    Shapes: (C,) each. Formula: k_c ~ Poisson(n_c·r_c), r_c ~ Gamma(a, a/m); a and m are integrated over a grid (flat in log a
-    and log m), and each interval is a quantile of the mixture of Gammas that results. Source: Gelman et al., Bayesian Data
-    Analysis, §2.6 and ch. 5. Intervals cover `level` of the classes on average, not each.
+    Shapes: (C,) each. Formula: k_c ~ Poisson(n_c·r_c), r_c ~ Gamma(a, a/m); a and m are integrated over a grid (flat in the
+    classes' relative deviation 1/√a and in log m), and each interval is a quantile of the mixture of Gammas that results.
+    Source: Gelman et al., Bayesian Data Analysis, §2.6 and ch. 5; Gelman, Bayesian Analysis 1 (2006) for flat deviations: flat
+    in log a, a few classes were taken for alike too readily. Intervals cover `level` of the classes on average, not each.
     """
     counts = floats(incidents, "incidents", shape=(-1,))
     actions = floats(exposure, "exposure", shape=counts.shape)
@@ -171,7 +172,7 @@ def _gamma_grid(counts: Floats, actions: Floats) -> tuple[Floats, Floats, Floats
     )
     a, b = shape.ravel()[:, None], (shape / mean).ravel()[:, None]
     log = special.gammaln(counts + a) - special.gammaln(a) + a * np.log(b) - (counts + a) * np.log(actions + b)
-    total = log.sum(axis=1)
+    total = log.sum(axis=1) - 0.5 * np.log(a[:, 0])
     weights = np.exp(total - total.max())
     return shape.ravel(), mean.ravel(), weights / weights.sum()
 

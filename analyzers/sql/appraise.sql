@@ -55,6 +55,9 @@ with gone as (
      where c.tenant_id = %(tenant_id)s
        and not exists (select from pigou.decision d where d.tenant_id = c.tenant_id and d.comparison = c.comparison)
     returning c.comparison
+),
+quiet as (
+    delete from pigou.latency_effect l using gone g where l.tenant_id = %(tenant_id)s and l.comparison = g.comparison
 )
 delete from pigou.segment s using gone g where s.tenant_id = %(tenant_id)s and s.comparison = g.comparison
 
@@ -70,6 +73,10 @@ on conflict (tenant_id, comparison) do update
 -- The segments of a comparison that is being appraised again.
 delete from pigou.segment where tenant_id = %(tenant_id)s and comparison = %(comparison)s
 
+-- name: forget_latency_effects
+-- What was said of the seconds of a comparison that is being appraised again.
+delete from pigou.latency_effect where tenant_id = %(tenant_id)s and comparison = %(comparison)s
+
 -- name: forget_outside
 -- Appraisals of a comparison's decisions outside of the period that it is now appraised over: its segments are of that period alone.
 delete from pigou.appraisal a using pigou.decision d
@@ -80,12 +87,61 @@ delete from pigou.appraisal a using pigou.decision d
 -- A segment of a comparison, and what was lost in it.
 insert into pigou.segment (tenant_id, comparison, segment, label, value_band, value_low_usd, value_high_usd, chosen, best, n, tasks, regret_usd,
                            regret_low_usd, regret_high_usd, standard_error, degrees, changes, change_errors, option_errors, downstream_usd, downstream_low_usd,
-                           downstream_high_usd, materiality_usd, most_usd, status, why, needs_outcomes, needs_exploration, learning, intended)
+                           downstream_high_usd, materiality_usd, most_usd, together, status, why, needs_outcomes, needs_exploration, learning,
+                           intended)
 values (%(tenant_id)s, %(comparison)s, %(segment)s, %(label)s, %(value_band)s, %(value_low_usd)s, %(value_high_usd)s, %(chosen)s, %(best)s,
         %(n)s, %(tasks)s, %(regret_usd)s, %(regret_low_usd)s, %(regret_high_usd)s, %(standard_error)s, %(degrees)s, %(changes)s,
         %(change_errors)s, %(option_errors)s,
-        %(downstream_usd)s, %(downstream_low_usd)s, %(downstream_high_usd)s, %(materiality_usd)s, %(most_usd)s, %(status)s, %(why)s,
-        %(needs_outcomes)s, %(needs_exploration)s, %(learning)s, %(intended)s)
+        %(downstream_usd)s, %(downstream_low_usd)s, %(downstream_high_usd)s, %(materiality_usd)s, %(most_usd)s, %(together)s, %(status)s,
+        %(why)s, %(needs_outcomes)s, %(needs_exploration)s, %(learning)s, %(intended)s)
+
+-- name: write_latency_effect
+-- How much later a quantile comes under one option of a comparison.
+insert into pigou.latency_effect (tenant_id, comparison, option, base, share, base_s, later_s, later_low_s, later_high_s, n, tasks, status, why,
+                                  needs_outcomes, needs_exploration)
+values (%(tenant_id)s, %(comparison)s, %(option)s, %(base)s, %(share)s, %(base_s)s, %(later_s)s, %(later_low_s)s, %(later_high_s)s, %(n)s,
+        %(tasks)s, %(status)s, %(why)s, %(needs_outcomes)s, %(needs_exploration)s)
+
+-- name: latency_effects
+-- The latency effects of a tenant that have a number.
+select comparison, option, share, later_s, later_low_s, later_high_s, n, tasks
+  from pigou.latency_effect
+ where tenant_id = %(tenant_id)s and later_s is not null
+ order by comparison, option, share
+
+-- name: write_latency_discoveries
+-- Which latency effects stand among all, and how sure.
+update pigou.latency_effect l
+   set is_discovery = x.is_discovery, adjusted_p = x.adjusted_p
+  from unnest(%(comparisons)s::bigint[], %(options)s::text[], %(shares)s::float8[], %(discoveries)s::boolean[], %(adjusted)s::float8[])
+       x (comparison, option, share, is_discovery, adjusted_p)
+ where l.tenant_id = %(tenant_id)s and l.comparison = x.comparison and l.option = x.option and l.share = x.share
+   and (l.is_discovery, l.adjusted_p) is distinct from (x.is_discovery, x.adjusted_p)
+
+-- name: siblings
+-- The segments of a tenant that can lend to each other or borrow, with what makes them siblings.
+select c.kind, c.options, s.chosen, s.comparison, s.segment, s.regret_usd::float8, s.standard_error, s.regret_low_usd::float8,
+       s.regret_high_usd::float8, s.n, s.tasks, s.status, s.why, s.materiality_usd::float8, s.together
+  from pigou.segment s
+  join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
+ where s.tenant_id = %(tenant_id)s and s.status <> 'not_identified' and s.materiality_usd > 0
+ order by c.kind, c.options, s.chosen, s.comparison, s.segment
+
+-- name: write_borrowed
+-- What each segment borrows from its siblings; nothing of those that are not named.
+update pigou.segment s
+   set pooled_usd = x.usd, pooled_low_usd = x.low_usd, pooled_high_usd = x.high_usd, pooled_own = x.own, pooled_segments = x.segments,
+       pooled_sets = x.sets
+  from pigou.segment k
+  left join (select comparison, segment, round(usd::numeric, 9) as usd, round(low_usd::numeric, 9) as low_usd,
+                    round(high_usd::numeric, 9) as high_usd, own, segments, sets
+               from unnest(%(comparisons)s::bigint[], %(segments)s::smallint[], %(usds)s::float8[], %(low_usds)s::float8[],
+                           %(high_usds)s::float8[], %(owns)s::float8[], %(counts)s::integer[], %(sets)s::integer[])
+                    u (comparison, segment, usd, low_usd, high_usd, own, segments, sets)) x
+    on x.comparison = k.comparison and x.segment = k.segment
+ where s.tenant_id = %(tenant_id)s and k.tenant_id = s.tenant_id and k.comparison = s.comparison and k.segment = s.segment
+   and (s.pooled_usd, s.pooled_low_usd, s.pooled_high_usd, s.pooled_own, s.pooled_segments, s.pooled_sets)
+       is distinct from (x.usd, x.low_usd, x.high_usd, x.own, x.segments, x.sets)
 
 -- name: segments
 -- Every segment of a tenant with what its being a finding depends on.

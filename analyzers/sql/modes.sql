@@ -132,33 +132,11 @@ select coalesce(k.task_class, r.task_class, '') as task_class, count(*) as check
 -- name: actions
 -- What was done to the world in a window, by class, reversibility, confirmation and class of tasks: how often, and each task's realised loss
 -- (beside what one action may lose at worst, as it was stated).
-with named as (
-    select distinct coalesce(r.attributes->>'gen_ai.tool.name', r.attributes->>'tool.name', substring(r.name from '^execute_tool (.+)$'), r.name) as tool
-      from pigou.record r
-     where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.use = 'act'
-       and r.role in ('tool', 'agent') and not r.attributes ? 'allocation.action.class'
-),
-classed as materialized (
-    select n.tool, pigou.action_class_of(n.tool) as action_class
-      from named n
-),
-done as (
-    select r.trace_id, coalesce(r.attributes->>'allocation.action.class', k.action_class) as action_class,
-           case r.attributes->>'allocation.action.reversible' when 'true' then true when 'false' then false end as is_reversible,
-           case when r.attributes->>'allocation.action.confirmation' in ('none', 'self', 'human', 'multi_party')
-                then r.attributes->>'allocation.action.confirmation' end as confirmation,
-           pigou.number_of(r.attributes->'allocation.risk.loss_usd', 1e12)::float8 as worst_usd
-      from pigou.record r
-      left join classed k on not r.attributes ? 'allocation.action.class'
-           and k.tool = coalesce(r.attributes->>'gen_ai.tool.name', r.attributes->>'tool.name', substring(r.name from '^execute_tool (.+)$'), r.name)
-     where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s and r.role in ('tool', 'agent', 'control')
-       and (r.use = 'act' or r.attributes ? 'allocation.action.class')
-),
-by_task as (
+with by_task as (
     select d.action_class, d.is_reversible, d.confirmation, t.task_class, d.trace_id, count(*) as actions, max(d.worst_usd) as worst_usd,
            any_value(t.loss_usd)::float8 as loss_usd
-      from done d left join pigou.task t on t.tenant_id = %(tenant_id)s and t.trace_id = d.trace_id
-     where d.action_class is not null
+      from pigou.actions_between(%(tenant_id)s, %(since)s, %(until)s) d
+      left join pigou.task t on t.tenant_id = %(tenant_id)s and t.trace_id = d.trace_id
      group by 1, 2, 3, 4, 5
 )
 select action_class, is_reversible, confirmation, task_class, sum(actions)::bigint as actions, max(worst_usd) as worst_usd,

@@ -101,3 +101,58 @@ insert into pigou.production (tenant_id, task_class, use, since, until, tasks, a
 values (%(tenant_id)s, %(task_class)s, %(use)s, %(since)s, %(until)s, %(tasks)s, %(assignment)s, %(usd_per_task)s, %(quality_per_dollar)s,
         %(quality_low)s, %(quality_high)s, %(net_per_usd)s, %(net_low)s, %(net_high)s, %(status)s, %(why)s, %(complements)s, %(equal_p)s,
         %(form)s, %(settled_by)s, %(measured_at)s)
+
+-- name: risks_of_actions
+-- The settled tasks that did actions in a window, by class of action and of task: how many actions and tasks, of how many the outcome is
+-- told, whether all that state it can be undone, the most that a task's actions may lose where all of them state it, what tasks state to
+-- expect (and how many do), what was lost, and what a dollar of risk and the tasks are worth on average. A task's loss is of every class of
+-- action that it did.
+with by_task as (
+    select d.action_class, d.trace_id, count(*) as actions, bool_and(d.is_reversible) as is_reversible,
+           case when bool_and(d.worst_usd is not null) then sum(d.worst_usd) end as worst_usd, sum(d.probability * d.worst_usd) as stated_usd
+      from pigou.actions_between(%(tenant_id)s, %(since)s, %(until)s) d
+     group by 1, 2
+)
+select d.action_class, coalesce(k.task_class, '') as task_class, sum(d.actions)::bigint as actions, count(*) as tasks,
+       count(*) filter (where k.quality is not null or k.loss_usd > 0) as told, bool_and(d.is_reversible) as is_reversible,
+       max(d.worst_usd) as worst_usd, count(d.stated_usd) as stating, avg(d.stated_usd) as stated_usd,
+       coalesce(array_agg(k.loss_usd::float8 order by k.loss_usd) filter (where k.loss_usd > 0), '{}') as losses_usd,
+       avg(k.rho)::float8 as rho, avg(k.value_usd)::float8 as v_usd
+  from by_task d
+  join pigou.task k on k.tenant_id = %(tenant_id)s and k.trace_id = d.trace_id
+ group by 1, 2
+ order by 1, 2
+
+-- name: tells_losses
+-- Whether anybody ever told what a task of a tenant lost, be it nothing.
+select exists (select from pigou.outcome o where o.tenant_id = %(tenant_id)s and o.loss_usd is not null)
+
+-- name: tenants_to_weigh
+-- The tenants whose actions were not weighed since tasks were settled, or not for so long. With the last hour with calls.
+select t.tenant_id, t.tenant, (select max(s.hour) + interval '1 hour' from pigou.spend_hour s where s.tenant_id = t.tenant_id) as last_at
+  from pigou.tenant t
+  left join lateral (select s.value::timestamptz as weighed_at from pigou.setting s
+                      where s.setting = 'risks_weighed:' || t.tenant_id::text) w on true
+ where t.tenant_id > 0 and coalesce(w.weighed_at < %(at)s::timestamptz - %(again_after)s::interval, true)
+   and exists (select from pigou.task k where k.tenant_id = t.tenant_id and k.settled_at > coalesce(w.weighed_at, '-infinity'))
+ order by t.tenant_id
+
+-- name: forget_risks
+-- What a tenant's actions risked before.
+delete from pigou.action_risk where tenant_id = %(tenant_id)s
+
+-- name: write_risk
+-- What one class of action risks in one class of tasks.
+insert into pigou.action_risk (tenant_id, action_class, task_class, since, until, actions, tasks, told, incidents, is_reversible, worst_case_usd,
+                               stated_usd, rate, rate_low, rate_high, pooled_rate, pooled_low, pooled_high, loss_usd, loss_low_usd,
+                               loss_high_usd, tail_usd, tail_low_usd, tail_high_usd, is_tail, rho, risk_usd, risk_low_usd, risk_high_usd,
+                               status, why, needs_outcomes, measured_at)
+values (%(tenant_id)s, %(action_class)s, %(task_class)s, %(since)s, %(until)s, %(actions)s, %(tasks)s, %(told)s, %(incidents)s,
+        %(is_reversible)s, %(worst_case_usd)s, %(stated_usd)s, %(rate)s, %(rate_low)s, %(rate_high)s, %(pooled_rate)s, %(pooled_low)s,
+        %(pooled_high)s, %(loss_usd)s, %(loss_low_usd)s, %(loss_high_usd)s, %(tail_usd)s, %(tail_low_usd)s, %(tail_high_usd)s, %(is_tail)s,
+        %(rho)s, %(risk_usd)s, %(risk_low_usd)s, %(risk_high_usd)s, %(status)s, %(why)s, %(needs_outcomes)s, %(measured_at)s)
+
+-- name: mark_weighed
+-- When a tenant's actions were weighed.
+insert into pigou.setting (setting, value) values ('risks_weighed:' || %(tenant_id)s::text, %(at)s::timestamptz::text)
+on conflict (setting) do update set value = excluded.value

@@ -17,6 +17,7 @@ from dashboard.components.terms import term
 from dashboard.figures import equimarginal, gap
 from dashboard.figures.heat import Cell, HeatMap, heat_map
 from dashboard.filters import DECISION_DIMENSIONS, VERDICTS
+from dashboard.pages import beside
 from dashboard.pages.allocation_headline import headline
 from dashboard.pages.allocation_prices import prices
 from dashboard.pages.page import Page, Shell
@@ -307,6 +308,22 @@ PAGE = Page(
             skeleton_px=300,
         ),
         Panel("segments", "Segments", segments, "Decisions that were judged together.", table="segments", skeleton_px=300),
+        Panel(
+            "borrowed",
+            "What small segments borrow from their siblings",
+            beside.siblings,
+            "Beside what they know themselves.",
+            table="borrowed",
+            skeleton_px=200,
+        ),
+        Panel(
+            "latency",
+            "How much later options come",
+            beside.latency,
+            "Seconds of a task.",
+            table="latency_effects",
+            skeleton_px=300,
+        ),
         Panel("appraisal_trust", "How far to trust this", appraisal_trust, skeleton_px=200),
     ),
 )

@@ -9,7 +9,7 @@ from dashboard import formats
 from dashboard.components.marks import fact
 from dashboard.components.panel import Children, Panel, View, nothing
 from dashboard.filters import Filters
-from dashboard.pages import allocation
+from dashboard.pages import allocation, beside
 from dashboard.pages import layer_action as action
 from dashboard.pages import layer_autonomy as autonomy
 from dashboard.pages import layer_capital as capital
@@ -163,6 +163,7 @@ _PARTICULAR: dict[str, tuple[Panel, ...]] = {
             table="autonomy_breaches",
             skeleton_px=80,
         ),
+        Panel("action_risks", "What actions risk", beside.action_risks, "USD a task.", table="action_risks"),
         Panel("hand_offs", "What hand-offs return", action.hand_offs, "Against working alone.", table="hand_offs"),
         Panel("verification", "What checks are worth", action.verification, "USD a day, 95 %.", table="checks"),
     ),

@@ -996,10 +996,46 @@ select t.tenant, c.layer, c.kind, c.task_class, s.chosen, s.value_band, s.n, s.r
        s.downstream_usd, s.downstream_low_usd, s.downstream_high_usd, s.value_low_usd, s.value_high_usd, s.label as segment,
        c.assignment, c.options, c.method, c.appraised_at, c.run_id, c.comparison, s.segment as segment_number,
        (s.change_errors->>'quality')::numeric as value_error_usd, (s.change_errors->>'cost')::numeric as cost_error_usd,
-       (s.change_errors->>'latency')::numeric as latency_error_usd, (s.change_errors->>'risk')::numeric as risk_error_usd
+       (s.change_errors->>'latency')::numeric as latency_error_usd, (s.change_errors->>'risk')::numeric as risk_error_usd,
+       s.pooled_usd, s.pooled_low_usd, s.pooled_high_usd, s.pooled_own, s.pooled_segments, s.pooled_sets
   from pigou.segment s
   join pigou.comparison c on c.tenant_id = s.tenant_id and c.comparison = s.comparison
   join pigou.tenant t on t.tenant_id = s.tenant_id;
+
+-- How much later the median and the 95th percentile of the tasks' seconds would come had one option always been chosen instead of the
+-- one that was chosen most, over all decisions of a comparison. The interval is of this row alone; is_discovery, whether it stands
+-- although many were looked at.
+create or replace view ledger.latency_effects as
+select t.tenant, c.layer, c.kind, c.task_class, l.option, l.base, l.share, l.base_s, l.later_s, l.later_low_s, l.later_high_s, l.n, l.tasks,
+       l.status, nullif(l.why, '') as why, l.needs_outcomes, l.needs_exploration, l.is_discovery, l.adjusted_p, c.assignment, c.options,
+       c.method, c.appraised_at, c.comparison
+  from pigou.latency_effect l
+  join pigou.comparison c on c.tenant_id = l.tenant_id and c.comparison = l.comparison
+  join pigou.tenant t on t.tenant_id = l.tenant_id;
+
+-- The same by use: mean over the comparisons of a kind that offer the same two options, weighted by their decisions; their tasks are others,
+-- so that the distances of limits add up as squares. The base is the one of the two that is so in sets of more decisions. n: decisions of
+-- the sets that have a number, of decisions in all.
+create or replace view ledger.latency_by_use as
+select tenant, layer, kind, option, base, share, count(later_s) as sets, count(*) as of_sets,
+       coalesce(sum(n) filter (where later_s is not null), 0)::bigint as n, sum(n)::bigint as decisions,
+       sum(n * base_s) / sum(n) filter (where later_s is not null) as base_s,
+       sum(n * later_s) / sum(n) filter (where later_s is not null) as later_s,
+       sum(n * later_s) / sum(n) filter (where later_s is not null)
+       - sqrt(sum((n * below_s) ^ 2)) / sum(n) filter (where later_s is not null) as later_low_s,
+       sum(n * later_s) / sum(n) filter (where later_s is not null)
+       + sqrt(sum((n * above_s) ^ 2)) / sum(n) filter (where later_s is not null) as later_high_s,
+       count(*) filter (where is_discovery) as standing
+  from (select tenant, layer, kind, share, n, is_discovery,
+               case when turns then base else option end as option, case when turns then option else base end as base,
+               case when turns then base_s + later_s else base_s end as base_s, case when turns then -later_s else later_s end as later_s,
+               case when turns then later_high_s - later_s else later_s - later_low_s end as below_s,
+               case when turns then later_s - later_low_s else later_high_s - later_s end as above_s
+          from (select e.*, (base = least(option, base))
+                            <> (2 * coalesce(sum(n) filter (where base < option) over pair, 0) >= sum(n) over pair) as turns
+                  from ledger.latency_effects e
+                window pair as (partition by tenant, layer, kind, share, least(option, base), greatest(option, base))) as told) as turned
+ group by tenant, layer, kind, option, base, share;
 
 -- Another text whenever tasks were settled, decisions derived or appraised, or calls came of a further hour: while it is the same, so is what
 -- ledger.regret and ledger.tasks_between answer. Cheap to ask.
@@ -1110,6 +1146,16 @@ select t.tenant, nullif(p.task_class, '') as task_class, p.use, p.tasks, p.usd_p
        p.net_per_usd, p.net_low, p.net_high, p.status, nullif(p.why, '') as why, p.assignment, p.complements, p.equal_p, p.form,
        nullif(p.settled_by, '') as settled_by, p.since, p.until, p.measured_at
   from pigou.production p
+  join pigou.tenant t using (tenant_id);
+
+-- What actions risk by their class, per task that did any, over four weeks: how often something was lost, what that costs on average and in
+-- the worst twentieth, and ρ times what counts of the two. task_class '*': all of several.
+create or replace view ledger.action_risks as
+select t.tenant, r.action_class, nullif(r.task_class, '') as task_class, r.is_reversible, r.actions, r.tasks, r.told, r.incidents,
+       r.rate, r.rate_low, r.rate_high, r.pooled_rate, r.pooled_low, r.pooled_high, r.loss_usd, r.loss_low_usd, r.loss_high_usd,
+       r.tail_usd, r.tail_low_usd, r.tail_high_usd, r.is_tail, r.rho, r.risk_usd, r.risk_low_usd, r.risk_high_usd, r.worst_case_usd,
+       r.stated_usd, r.status, nullif(r.why, '') as why, r.needs_outcomes, r.since, r.until, r.measured_at
+  from pigou.action_risk r
   join pigou.tenant t using (tenant_id);
 
 -- What the operator knows of how decisions are made.

@@ -17,7 +17,7 @@ from dashboard.figures.equimarginal import rows_of
 from dashboard.figures.gap import gains_of
 from dashboard.figures.heat import heat_map
 from dashboard.filters import DECISION_SORTS, parse
-from dashboard.pages import allocation, decision, decisions, trace
+from dashboard.pages import allocation, beside, decision, decisions, trace
 from ledger.database import connect
 from tests.appraised import HOSTILE
 from tests.found import JUDGED_AT as NOW
@@ -116,6 +116,28 @@ def test_what_is_not_identified_is_open_and_not_nothing(books: Books) -> None:
 def test_every_panel_is_drawn(books: Books, panel: Panel, search: str) -> None:
     content = text_of(panel.draw(view(books, search)))
     assert "nan" not in content.lower().replace("tenan", "").replace("finan", "").replace("explanation", "")
+
+
+def test_seconds_are_told_with_what_stands_and_what_would_settle_the_rest(books: Books) -> None:
+    drawn = text_of(beside.latency(view(books)))
+    for said in (
+        r"−1.25\u202fs (−1.75 to −0.50)", r"+12.5\u202fs (4.0 to 22.0)", "'sooner'", "'later, taken alone'", "'alike'",
+        r"needs 310 more outcomes or 25\u202f% of choices at random", "'not identified'", "medium against small",
+    ):  # fmt: skip
+        assert said in drawn, said
+    [route] = [row for row in view(books).ask("latency_by_use") if row["kind"] == "route" and row["tenant"] == "acme"]
+    assert (route["option"], float(cast(float, route["slow_s"])), route["standing"]) == ("medium", 12.5, 1)
+    assert "could move how long" in text_of(beside.latency(view(books, "?tenant=nobody")))
+
+
+def test_what_is_borrowed_stands_beside_what_is_known(judged: str, books: Books) -> None:
+    drawn = text_of(beside.siblings(view(books)))
+    for said in ("$1.2 ($0.5 to $2.0)", r"30\u202f%", "7 segments of 4 sets", "not for each", "240 more outcomes"):
+        assert said in drawn, said
+    borrowed = view(books).ask("borrowed")
+    assert {row["kind"] for row in borrowed} == {"confirm"}
+    assert one(judged, "select bool_or(is_discovery) from ledger.segments where pooled_usd is not null") == (False,)
+    assert "siblings in three sets" in text_of(beside.siblings(view(books, "?tenant=nobody")))
 
 
 def test_the_headline_says_where_and_how_much(judged: str, books: Books) -> None:

@@ -137,6 +137,9 @@ def test_each_layer_shows_what_is_particular_to_it(books: Books) -> None:
         ("demand", "menu", "below 5 USD would take nothing"), ("demand", "menu", "'rent_usd': 0.25"),
         ("action", "production", "verify would bring more than it costs; that all bring the same has a p-value of 0.04; read"),
         ("action", "production", "To know it: state how doses are decided."),
+        ("action", "action_risks", r"3.3\u202f% (0.7 to 9.4)"), ("action", "action_risks", "the worst, ρ 2"),
+        ("action", "action_risks", r"4.0\u202f% (2.0 to 8.0)"), ("action", "action_risks", "$20 ($10 to $40)"),
+        ("action", "action_risks", "no consequence was seen; 200 more outcomes like these would do"),
         ("action", "autonomy", "a person's yes"), ("action", "autonomy", "$2.3"), ("action", "autonomy", "cannot be undone"),
         ("action", "verification", "Of 300 checks in 1 class not one is seen to fail"),
         ("action", "verification", "0, at most 1.0"),
@@ -165,6 +168,7 @@ def test_what_a_layer_shows_nothing_of_says_what_to_report_next(books: Books) ->
     for layer, panel, expected in (
         ("demand", "regret_curve", "Log the menu"), ("demand", "menu", "no menu to check"),
         ("action", "production", "/v1/outcomes"), ("action", "autonomy", "allocation.action"),
+        ("action", "action_risks", "allocation.action.class"),
         ("action", "verification", "use verify"), ("supply", "serving", "--otlp-traces-endpoint"),
         ("supply", "drafting", "allocation.spec.proposed"), ("capital", "hits", "what tasks are worth"),
         ("capital", "portfolio", "allocation.training"),

@@ -128,6 +128,11 @@ def test_books_of_before_get_a_table_of_text_and_keep_what_they_have(dsn: str, o
 
 def _take_back(owner: psycopg.Connection) -> None:
     """Make of these books what the version before the table of text left."""
+    run(owner, "drop table pigou.action_risk, pigou.latency_effect cascade")
+    run(owner, "drop function pigou.actions_between(integer, timestamptz, timestamptz)")
+    for column in ("together", "usd", "low_usd", "high_usd", "own", "segments", "sets"):
+        name = column if column == "together" else f"pooled_{column}"
+        run(owner, f"alter table pigou.segment drop column {name} cascade")
     run(owner, "drop table pigou.autonomy_requirement, pigou.autonomy_breach cascade")
     run(owner, "drop function pigou.required_confirmation(integer, text, text, timestamptz)")
     run(owner, "drop function pigou.confirmation_rank(text), pigou.action_class_of(text)")
