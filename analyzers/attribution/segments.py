@@ -341,9 +341,7 @@ def _judged(
     n = len(widest.arms[1].rows) + sum(len(each.arms[0].rows) for each in evident.values())
     more = max(1, power.outcomes_needed(error, n, materiality_usd, alternatives=len(evident)) - n)
     per_decision = materiality_usd / max(1, len(widest.decisions))
-    rate = power.exploration_needed(
-        _deviation(widest, 0), _deviation(widest, 1), n, per_decision, alternatives=len(evident)
-    )
+    rate = power.exploration_needed(_deviation(widest, 0), _deviation(widest, 1), n, per_decision, alternatives=len(evident))
     return "not_enough_evidence", "; ".join([why, *notes]), Needs(more, rate)
 
 

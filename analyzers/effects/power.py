@@ -52,7 +52,7 @@ def picked(gains: Floats, covariance: Floats, reach: Floats, *, demanded: Floats
     if not len(gains) == len(covariance) == len(reach) == len(demanded) > 0:
         raise InputError(f"gains, covariance and limits must be of the same options, got {len(gains)} and {len(covariance)}")
     best = int(np.argmax(gains))
-    error, bar = math.sqrt(covariance[best, best]), max(float(demanded[best]), least)
+    error, bar = math.sqrt(float(covariance[best, best])), max(float(demanded[best]), least)
     alone = float(special.ndtr((gains[best] - bar) / error)) if error > 0 else float(gains[best] > bar)
     if len(gains) == 1:
         return alone
@@ -156,16 +156,15 @@ def judge(
 def _shift(alternatives: int, chance: float, level: float) -> float:
     """The gain of the best of so many alternatives, in its errors, that is found with this chance wherever the others lie."""
     critical = quantile(math.inf, level)
-    least = critical + float(special.ndtri(chance))
     if alternatives == 1:
-        return least
+        return critical + float(special.ndtri(chance))
 
     def found(shift: float, gap: float, narrower: float) -> float:
         gains, errors = np.full(alternatives, shift - gap), np.full(alternatives, narrower)
         gains[0], errors[0] = shift, 1.0
         return picked(gains, np.diag(errors**2), critical * errors)
 
-    shift = least
+    shift = _shift(alternatives - 1, chance, level)
     while (worst := min((found(shift, *where), where) for where in product(_GAPS, _NARROWER)))[0] < chance:
         low, high = shift, shift + 4.0
         while high - low > 1e-3:

@@ -3,7 +3,8 @@
 The errors that a replication itself estimates do not tell it. Passes and fails leave the more doubt the nearer their share is to
 a half, so that an option which by luck looks worse than it is often looks surer, too: the replications whose own errors promise
 most find least. What n outcomes imply is the same errors on average over all replications of a segment, each per outcome and
-unit of price, for the outcomes and the prices that this replication has.
+unit of price, for the outcomes and the prices that this replication has. How far below an estimate its limit lies, in such
+errors, is taken from all replications, whichever way their own estimates missed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from typing import TypeAlias
 import numpy as np
 
 from analyzers.effects import intervals, multiplicity, power
-from analyzers.effects.estimate import LEVEL, Estimate
+from analyzers.effects.estimate import LEVEL, Estimate, Floats
 
 Cell: TypeAlias = tuple[int, int, int]
-"""Which segment it is, in every replication: its decision set, the option that was chosen, and the value band, from the lowest."""
+"""Which segment it is, in every replication: its decision set, the chosen option, and the value band, counted from the lowest."""
 
 CHANCES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 HEADER = ("| computed chance | segments | computed, on average | found |", "|---|---|---|---|")
 
 _ROUNDS = 20
+_SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of replications: limits of rare large losses lie far off in some and near in most
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def calibration(some: Sequence[tuple[Asked, float]]) -> list[str]:
 
 
 class _Errors:
-    """Standard errors and lower limits' distances that so many outcomes imply, from the average over replications."""
+    """Standard errors and lower limits' distances that so many outcomes imply, as replications have them."""
 
     def __init__(self, segments: Iterable[Asked]) -> None:
         known: dict[tuple[Cell, int], list[Against]] = defaultdict(list)
@@ -114,16 +116,16 @@ class _Errors:
             key: {term: float(np.mean([one.variances[term] / one.spread for one in found])) for term in found[0].variances}
             for key, found in known.items()
         }
-        self._ratios: dict[tuple[Cell, int], tuple[float, float, float]] = {}
+        self._ratios: dict[tuple[Cell, int], tuple[float, Floats, float]] = {}
         for key, found in known.items():
             scales = np.array([self._scale(key, one) for one in found])
             numbers = np.array([one.estimate.numbers() for one in found])
             error = math.sqrt(float(((numbers[:, 1] / scales) ** 2).mean()))
-            below = float(((numbers[:, 0] - numbers[:, 2]) / scales).mean())
+            below: Floats = np.quantile((numbers[:, 0] - numbers[:, 2]) / scales, _SHARES)
             self._ratios[key] = error, below, float(np.median([one.estimate.degrees for one in found]))
 
-    def of(self, cell: Cell, option: int, each: Against) -> tuple[float, float, float]:
-        """Error and the lower limit's distance, in USD, and degrees of freedom."""
+    def of(self, cell: Cell, option: int, each: Against) -> tuple[float, Floats, float]:
+        """Error and the lower limit's distance at each of `_SHARES`, in USD, and degrees of freedom."""
         error, below, degrees = self._ratios[cell, option]
         scale = self._scale((cell, option), each)
         return error * scale, below * scale, degrees
@@ -141,24 +143,33 @@ def _chances(run: Sequence[Asked], errors: _Errors) -> list[float]:
     largest.
     """
     chances = np.array([float(bool(asked.options) and asked.truth_usd > 0) for asked in run])
-    losing = np.flatnonzero(chances)
     for _ in range(_ROUNDS):
         before = chances.copy()
-        for place in losing:
-            level = 1 - multiplicity.RATE * (1 + before.sum() - before[place]) / len(run)
-            chances[place] = _chance(run[place], errors, level)
-        if np.abs(chances - before).max(initial=0.0) < 5e-3:
+        for place, asked in enumerate(run):
+            if before[place] > 0:
+                level = 1 - multiplicity.RATE * (1 + before.sum() - before[place]) / len(run)
+                chances[place] = _chance(asked, errors, level)
+        if np.abs(chances - before).max(initial=0.0) < 1e-2:
             break
     return [float(chance) for chance in chances]
 
 
 def _chance(asked: Asked, errors: _Errors, level: float) -> float:
-    """Chance that a segment is found at a level, its best option being picked. The chosen option's outcomes are in the error of
-    every alternative."""
+    """Chance that a segment is found at a level: the best option's, averaged over how far off its limit may lie, less what
+    picking it takes. The chosen option's outcomes are in the error of every alternative."""
     known = [(each, *errors.of(asked.cell, option, each)) for option, each in asked.options.items()]
     gains = np.array([each.gain_usd for each, _, _, _ in known])
-    error, reach = (np.array(column) for column in zip(*((one[1], one[2]) for one in known), strict=True))
+    error = np.array([one[1] for one in known])
     wider = np.array([intervals.quantile(one[3], level) / intervals.quantile(one[3], LEVEL) for one in known])
     shared = error * np.sqrt([1 / each.outcomes[1] / each.spread for each, _, _, _ in known])
     covariance = np.outer(shared, shared) + np.diag(error**2 - shared**2)
-    return power.picked(gains, covariance, reach, demanded=reach * wider, least=asked.materiality_usd if asked.is_material else 0.0)
+    least = asked.materiality_usd if asked.is_material else 0.0
+    reaches, best, middle = np.stack([one[2] for one in known]), int(gains.argmax()), _SHARES.index(0.5)
+
+    def chance(options: slice, share: int) -> float:
+        reach = reaches[options, share]
+        return power.picked(gains[options], covariance[options, options], reach, demanded=reach * wider[options], least=least)
+
+    alone = slice(best, best + 1)
+    picking = chance(alone, middle) - chance(slice(None), middle)
+    return min(1.0, max(0.0, float(np.mean([chance(alone, share) for share in range(len(_SHARES))])) - picking))

@@ -128,8 +128,8 @@ class Tally:
         self.right[1] += sum(raised)
 
     def settle(self, material: list[tuple[Asked, float]] | None = None) -> None:
-        """Count what was found of what computation says is found nine times in ten, once all replications are there: by default of
-        its own segments."""
+        """Count what was found of what computation says is found nine times in ten, once all replications are there; by default
+        of its own segments."""
         self.material = self.powered.material() if material is None else material
         self.found = recall(self.material)
 
