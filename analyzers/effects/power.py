@@ -52,7 +52,8 @@ def picked(gains: Floats, covariance: Floats, reach: Floats, *, demanded: Floats
     if not len(gains) == len(covariance) == len(reach) == len(demanded) > 0:
         raise InputError(f"gains, covariance and limits must be of the same options, got {len(gains)} and {len(covariance)}")
     best = int(np.argmax(gains))
-    error, bar = math.sqrt(float(covariance[best, best])), max(float(demanded[best]), least)
+    variances: Floats = np.asarray(covariance.diagonal(), dtype=np.float64)
+    error, bar = math.sqrt(float(variances[best])), max(float(demanded[best]), least)
     alone = float(special.ndtr((gains[best] - bar) / error)) if error > 0 else float(gains[best] > bar)
     if len(gains) == 1:
         return alone
