@@ -53,8 +53,8 @@ def picked(gains: Floats, covariance: Floats, reach: Floats, *, demanded: Floats
         raise InputError(f"gains, covariance and limits must be of the same options, got {len(gains)} and {len(covariance)}")
     best = int(np.argmax(gains))
     variances: Floats = np.asarray(covariance.diagonal(), dtype=np.float64)
-    error, bar = math.sqrt(float(variances[best])), max(float(demanded[best]), least)
-    alone = float(special.ndtr((gains[best] - bar) / error)) if error > 0 else float(gains[best] > bar)
+    gain, error, bar = float(gains[best]), math.sqrt(float(variances[best])), max(float(demanded[best]), least)
+    alone = float(special.ndtr((gain - bar) / error)) if error > 0 else float(gain > bar)
     if len(gains) == 1:
         return alone
     folds = gains + math.sqrt(_FOLDS) * _normals(len(gains)) @ _root(covariance).T
