@@ -367,10 +367,10 @@ def _judged(
     why = f"the interval {max(low, 0.0):.3g} … {high:.3g} USD holds both nothing and a material loss ({materiality_usd:.3g})"
     widest = max(evident.values(), key=lambda each: each.gain.numbers()[1])
     error = max(error, widest.gain.numbers()[1])
-    n = len(widest.arms[0].rows) + len(widest.arms[1].rows)
-    more = max(1, power.outcomes_needed(error, n, materiality_usd) - n)
+    n = len(widest.arms[1].rows) + sum(len(each.arms[0].rows) for each in evident.values())
+    more = max(1, power.outcomes_needed(error, n, materiality_usd, alternatives=len(evident)) - n)
     per_decision = materiality_usd / max(1, len(widest.decisions))
-    rate = power.exploration_needed(_deviation(widest, 0), _deviation(widest, 1), n, per_decision)
+    rate = power.exploration_needed(_deviation(widest, 0), _deviation(widest, 1), n, per_decision, alternatives=len(evident))
     return "not_enough_evidence", "; ".join([why, *notes]), Needs(more, rate)
 
 

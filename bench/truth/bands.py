@@ -20,7 +20,8 @@ from analyzers.attribution.segments import discoveries
 from bench.truth.command import arguments, write
 from bench.truth.economies import ECONOMIES
 from bench.truth.markets import Economy, play
-from bench.truth.tally import Known, Single, Tally, level_left
+from bench.truth.powered import Powered
+from bench.truth.tally import Known, Tally, asked, segment_cells
 
 _ROUTING = (
     "under-routing, 15 % explored",
@@ -43,10 +44,12 @@ def main() -> int:
             if title not in _ROUTING or options.only not in title:
                 continue
             started = time.monotonic()
-            tallies = [Tally(f"{title}: {band}", 0, "found") for band in BANDS]
+            tallies, powered = [Tally(f"{title}: {band}", 0, "found") for band in BANDS], Powered()
             for replication in range(options.replications):
-                _once(economy, tallies, np.random.default_rng([options.seed, place, replication]), replication)
-            for tally in tallies:
+                _once(economy, tallies, powered, np.random.default_rng([options.seed, place, replication]), replication)
+            material = powered.material()
+            for place_of_band, tally in enumerate(tallies):
+                tally.settle([one for one in material if one[0].cell[2] == place_of_band])
                 lines.append(_row(tally))
                 broken |= not tally.kept()[0]
                 print(lines[-1], flush=True)
@@ -56,19 +59,16 @@ def main() -> int:
     return int(broken)
 
 
-def _once(economy: Economy, tallies: list[Tally], rng: np.random.Generator, seed: int) -> None:
+def _once(economy: Economy, tallies: list[Tally], powered: Powered, rng: np.random.Generator, seed: int) -> None:
     drawn = play(economy, rng)
     known = Known("demand", "route", drawn.choices, appraise(drawn.choices, seed=seed), drawn.net)
-    flags = discoveries(known.appraised.segments)
-    bands = {low: place for place, low in enumerate(sorted({each.band.low_usd for each in flags}))}
-    judged: list[tuple[float, Single]] = []
-    for code, each in enumerate(flags):
-        judged.append(tallies[bands[each.band.low_usd]].segment(known, code))
-    truths, single = [truth for truth, _ in judged], [best for _, best in judged]
-    level = level_left(flags, truths, single)
+    flags, cells = discoveries(known.appraised.segments), segment_cells(known, 0)
+    told = [tallies[band].segment(known, code) for code, (_, _, band) in enumerate(cells)]
+    truths, options = [truth for truth, _ in told], [against for _, against in told]
+    powered.runs.append(asked(flags, cells, truths, options))
     for place, tally in enumerate(tallies):
-        mine = [code for code, each in enumerate(flags) if bands[each.band.low_usd] == place]
-        tally.findings([flags[code] for code in mine], [truths[code] for code in mine], [single[code] for code in mine], level)
+        mine = [code for code, (_, _, band) in enumerate(cells) if band == place]
+        tally.findings([flags[code] for code in mine], [truths[code] for code in mine])
 
 
 def _row(tally: Tally) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bench.truth import powered
 from bench.truth.tally import HEADER, Tally
 
 METHODS = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
@@ -43,12 +44,14 @@ def arguments(name: str, about: str, more: Callable[[argparse.ArgumentParser], N
 
 
 def run(name: str, about: str, cases: Sequence[Case], given: argparse.Namespace | None = None) -> int:
-    """Run the cases, print their table and write it where asked; 1 when a promise is broken."""
+    """Run the cases, print their table and how well computed chances hold, and write both where asked; 1 when a promise is
+    broken."""
     options = arguments(name, about) if given is None else given
     chosen = [(place, case) for place, case in enumerate(cases) if options.only in case.title]
     lines: list[str] = [*HEADER]
     print(*lines, sep="\n")
     broken = False
+    material: list[tuple[powered.Asked, float]] = []
     with threadpool_limits(1):
         for place, case in chosen:
             tally = Tally(case.title, case.n, case.promise)
@@ -57,10 +60,16 @@ def run(name: str, about: str, cases: Sequence[Case], given: argparse.Namespace 
                 case.once(tally, np.random.default_rng([options.seed, place, replication]), replication)
                 if sys.stderr.isatty():
                     print(f"\r{case.title}: {replication + 1}/{options.replications}", end="\r", file=sys.stderr)
+            tally.settle()
+            material += tally.material
             lines.append(tally.row())
             broken |= not tally.kept()[0]
             print(lines[-1], flush=True)
             print(f"{case.title}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    if material:
+        told = ["", *powered.HEADER, *powered.calibration(material)]
+        print(*told, sep="\n")
+        lines += told
     if options.write:
         write(name, lines, options)
     return int(broken)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import numpy as np
-from scipy import special
 
 from analyzers.attribution.appraise import Appraised
 from analyzers.attribution.choices import Choices
 from analyzers.attribution.misallocation import decision_set, misallocation
 from analyzers.attribution.segments import Segment, discoveries
-from analyzers.effects import intervals, multiplicity, power
-from analyzers.effects.estimate import Bools, Estimate, Floats
+from analyzers.effects import intervals
+from analyzers.effects.estimate import Bools, Floats
+from bench.truth.powered import Against, Asked, Cell, Powered, recall
 
 _COLUMNS = (
     "economy", "n", "replications", "effects cover", "means cover", "regrets cover", "precision", "recall (powered)",
@@ -35,13 +34,10 @@ class Known:
     net: Floats
 
 
-Single: TypeAlias = tuple[float, Estimate] | None
-"""A single option's true gain in a segment, with its estimate; None where none could be compared."""
-
-
 @dataclass
 class Tally:
-    """Counts over replications; pairs are (hits, of). `promise`: what is promised here, see `kept`."""
+    """Counts over replications; pairs are (hits, of). `promise`: what is promised here, see `kept`. `material`: the segments that
+    lost something material, each with its computed chance of being found, from `settle` on."""
 
     title: str
     n: int
@@ -58,22 +54,26 @@ class Tally:
     errors: list[float] = field(default_factory=list[float])
     computed: list[float] = field(default_factory=list[float])
     naive: list[float] = field(default_factory=list[float])
+    powered: Powered = field(default_factory=Powered)
+    material: list[tuple[Asked, float]] = field(default_factory=list[tuple[Asked, float]])
 
     def add(self, strata: Sequence[Known]) -> None:
         """Count one replication."""
         segments = [segment for each in strata for segment in each.appraised.segments]
         flags = discoveries(segments)
         truths: list[float] = []
-        single: list[Single] = []
-        lost, naive_lost = 0.0, 0.0
+        options: list[dict[int, Against]] = []
+        naive_lost = 0.0
         for each in strata:
             naive_lost += _naive_total(each)
             for code in range(len(each.appraised.segments)):
-                truth, best = self.segment(each, code)
+                truth, against = self.segment(each, code)
                 truths.append(truth)
-                single.append(best)
-                lost += truth
-        self.findings(flags, truths, single, level_left(flags, truths, single))
+                options.append(against)
+        lost = sum(truths)
+        self.findings(flags, truths)
+        cells = [cell for place, each in enumerate(strata) for cell in segment_cells(each, place)]
+        self.powered.runs.append(asked(flags, cells, truths, options))
         whole = misallocation([decision_set(str(k), s.layer, s.kind, s.choices, s.appraised) for k, s in enumerate(strata)])
         if whole.total.n and any(segment.regret.value is not None for segment in segments):
             value, error, low, high = whole.total.numbers()
@@ -85,16 +85,15 @@ class Tally:
                 self.computed.append(0.6745 * error / lost)
                 self.naive.append(abs(naive_lost - lost) / lost)
 
-    def segment(self, each: Known, code: int) -> tuple[float, Single]:
-        """Count one segment. Answers its true regret against the options that it could be compared with, and the best single
-        option's true gain with its estimate."""
+    def segment(self, each: Known, code: int) -> tuple[float, dict[int, Against]]:
+        """Count one segment. Answers its true regret against the options that it could be compared with, and these."""
         segment, inside = each.appraised.segments[code], each.appraised.segment == code
         self.answers[0] += segment.n * (segment.regret.value is not None)
         self.answers[1] += segment.n
-        chosen = each.choices.chosen[inside][0]
+        chosen = int(each.choices.chosen[inside][0])
         gains = each.net[inside] - each.net[inside][:, [chosen]]
         best = np.zeros(len(gains))
-        sums: list[tuple[float, Estimate]] = []
+        against: dict[int, Against] = {}
         for option, estimate in enumerate(segment.options):
             if estimate is None:
                 continue
@@ -109,29 +108,30 @@ class Tally:
                 self.means[0] += naive[0] <= whole <= naive[1]
                 self.means[1] += 1
             best[compared] = np.maximum(best[compared], gains[compared, option])
-            sums.append((truth, estimate))
+            against[option] = _against(each, segment, option, chosen, truth, inside)
         if segment.regret.value is None:
-            return 0.0, None
+            return 0.0, {}
         truth = float(best.sum())
         if truth > segment.materiality_usd:
             _, _, low, high = segment.regret.numbers()
             self.regrets[0] += max(low, 0.0) <= truth <= high
             self.regrets[1] += 1
-        return truth, max(sums, key=lambda one: one[0]) if sums else None
+        return truth, against
 
-    def findings(self, segments: Sequence[Segment], truths: Sequence[float], single: Sequence[Single], level: float) -> None:
-        """Count which segments are findings, of true regrets; `level`: of the intervals that control leaves, see `level_left`."""
+    def findings(self, segments: Sequence[Segment], truths: Sequence[float]) -> None:
+        """Count which segments are findings, of true regrets."""
         material = [truth > each.materiality_usd for truth, each in zip(truths, segments, strict=True)]
         raised = [each.discovery for each in segments]
         self.raised[0] += any(raised)
         self.raised[1] += 1
         self.right[0] += sum(found and true for found, true in zip(raised, material, strict=True))
         self.right[1] += sum(raised)
-        some = [(best, found) for found, true, best in zip(raised, material, single, strict=True) if true and best is not None]
-        for best, found in some:
-            if _power(best, level) >= power.POWER:
-                self.found[0] += found
-                self.found[1] += 1
+
+    def settle(self, material: list[tuple[Asked, float]] | None = None) -> None:
+        """Count what was found of what computation says is found nine times in ten, once all replications are there; by default
+        of its own segments."""
+        self.material = self.powered.material() if material is None else material
+        self.found = recall(self.material)
 
     def kept(self) -> tuple[bool, str]:
         """Whether the promise is kept, allowing two standard errors of the replications, and what was promised."""
@@ -170,27 +170,40 @@ class Tally:
         return "| " + " | ".join(cells) + " |"
 
 
-def level_left(segments: Sequence[Segment], truths: Sequence[float], single: Sequence[Single]) -> float:
-    """The level at which an interval has to exclude zero for a finding: it depends on how many there are by computation."""
-    tested = sum(each.regret.value is not None for each in segments)
-    some = [
-        best
-        for each, truth, best in zip(segments, truths, single, strict=True)
-        if truth > each.materiality_usd and best is not None
+def asked(
+    segments: Sequence[Segment],
+    cells: Sequence[Cell],
+    truths: Sequence[float],
+    options: Sequence[dict[int, Against]],
+) -> list[Asked]:
+    """The segments of one replication that have a number, as computation wants them."""
+    return [
+        Asked(cell, against, truth, each.materiality_usd, each.discovery)
+        for each, cell, truth, against in zip(segments, cells, truths, options, strict=True)
+        if each.regret.value is not None
     ]
-    level, expected = 0.95, float(len(some))
-    for _ in range(20):
-        level = 1 - multiplicity.RATE * max(1.0, expected) / max(1, tested)
-        expected = sum(_power(best, level) for best in some)
-    return level
 
 
-def _power(best: tuple[float, Estimate], level: float) -> float:
-    """Chance that an interval as wide below as this one excludes zero at a level, when the option truly gains so much."""
-    gain, estimate = best
-    value, error, low, _ = estimate.numbers()
-    reach = (value - low) * intervals.quantile(estimate.degrees, level) / intervals.quantile(estimate.degrees, estimate.level)
-    return float(special.ndtr((gain - reach) / error)) if error > 0 else float(gain > 0)
+def segment_cells(each: Known, place: int) -> list[Cell]:
+    """Which segment each one of a decision set is, in every replication; `place`: of the set among all."""
+    lows = sorted({segment.band.low_usd for segment in each.appraised.segments})
+    names = each.choices.options
+    return [
+        (place, names.index(segment.chosen) if segment.chosen in names else -1, lows.index(segment.band.low_usd))
+        for segment in each.appraised.segments
+    ]
+
+
+def _against(each: Known, segment: Segment, option: int, chosen: int, gain: float, inside: Bools) -> Against:
+    """One alternative of a segment, `option`, in place of `chosen`."""
+    choices, estimate = each.choices, segment.options[option]
+    if estimate is None:
+        raise ValueError(f"{segment.label} could not be compared with option {option}")
+    variances = {term: (errors[option] or 0.0) ** 2 for term, errors in segment.option_errors.items()}
+    prices = {"quality": choices.v_usd, "latency": choices.lam, "risk": choices.rho}
+    sums = {term: float(prices[term][inside].sum()) if term in prices else float(inside.sum()) for term in variances}
+    taken = int((choices.chosen == option).sum()), int((choices.chosen == chosen).sum())
+    return Against(gain, estimate, variances, sums, taken)
 
 
 def _share(pair: list[int]) -> float:
