@@ -9,7 +9,8 @@ from typer.core import TyperGroup
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Run it": ("up", "demo", "doctor", "replay", "migrate", "version"),
     "See where dollars are lost": (
-        "findings", "alerts", "misallocation", "regret", "explain", "appraise", "production", "predictions", "autonomy",
+        "findings", "alerts", "misallocation", "regret", "explain", "appraise", "production", "predictions",
+        "latency", "pooling", "risk", "autonomy",
     ),
     "Ask the books": ("sql", "dsn", "bill", "reconcile", "statement", "trial-balance", "accounts", "assets", "check"),
     "Say what tokens, time, risk and tasks are worth": (

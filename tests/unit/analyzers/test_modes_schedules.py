@@ -148,7 +148,7 @@ def test_a_written_schedule_is_read_again_and_held_against_what_is_done(tmp_path
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- {action_class: transfer, confirmation: sometimes}", "'sometimes' is none"),
+        ("- {action_class: transfer, confirmation: sometimes}", "'sometimes' is no way to confirm"),
         ("- {action_class: transfer}", "column confirmation: is missing"),
         ("- {action_class: a, confirmation: none}\n- {action_class: a, confirmation: self}", "stands in"),
         ("- {action_class: a, confirmation: none, colour: red}", "column colour: is no column"),
