@@ -12,7 +12,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption, WhoOption, stated_by
-from cli.tenants import refuse_unknown, telling_new
+from cli.tenants import refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def adopt_schedule(
 
     try:
         stated = read_schedule(file)
-        with open_database("writer", home) as books, telling_new(books, [tenant, *(each.tenant for each in stated)]):
+        with open_database("writer", home) as books:
             unmet = strangers(books, tenant, stated)
             changed = adopt(books, tenant, stated, stated_by(who, f"pigou autonomy adopt {file.name}"))
     except AutonomyError as error:

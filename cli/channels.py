@@ -45,7 +45,6 @@ def list_channels(home: HomeOption = None, tenant: TenantOption = None, chosen: 
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
-        refuse_unknown(books, tenant)
         query = """
             select tenant, channel, kind, state, failing_since, failures, last_error, last_sent_at, waiting, oldest_at, dead,
                    severity_min, rules, tenants, escalate_after, revision

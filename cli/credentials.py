@@ -12,7 +12,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment
-from cli.tenants import refuse_unknown, telling_new
+from cli.tenants import telling_new
 from cli.terminal import remark, say
 
 credentials_app = typer.Typer(
@@ -69,7 +69,6 @@ def list_credentials(home: HomeOption = None, tenant: TenantOption = None, chose
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
-        refuse_unknown(books, tenant)
         query = """
             select name, tenant, array_to_string(may, ' ') as may, state, valid_until, created_at, created_by,
                    revoked_at, revoked_by

@@ -27,10 +27,10 @@ def refuse_unknown(books: psycopg.Connection, tenant: str | None) -> None:
 @contextmanager
 def telling_new(books: psycopg.Connection, tenants: Iterable[str | None]) -> Generator[None]:
     """Around a statement: once it is made, say which of its tenants nobody had heard of. They are opened all the same, since a
-    tenant may be spoken of before its first span."""
+    tenant may be spoken of before its first span; while none is known, there is nothing to say."""
     known = _known(books)
     yield
-    for tenant in sorted({name for name in tenants if name is not None} - set(known)):
+    for tenant in sorted({name for name in tenants if name is not None} - set(known)) if known else ():
         hint = nearest(tenant, known) or _listed(known)
         remark(f"{tenant} is a new tenant: nothing was received or stated of it before; {hint}")
 

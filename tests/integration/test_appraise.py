@@ -393,6 +393,7 @@ def test_appraise_and_assignments_are_commands(pigou: Typed, dsn: str) -> None:
     assert pigou("appraise", "--since", "2026-02-01", "--until", "2026-01-01")[0] == 2
     assert pigou("assignments", "set", "verify", "recorded", "--task-class", "fix")[0] == 0
     _, told, _ = pigou("assignments", "list", "--format", "csv")
-    assert ",verify,fix,recorded,pigou assignments set," in told
+    assert ', pigou assignments set",' in told
+    assert ",verify,fix,recorded," in told
     assert pigou("assignments", "set", "verify", "logged")[0] == 2
     assert pigou("assignments", "set", "verify", "recorded", "--tenant", "nobody")[0] == 2

@@ -104,7 +104,7 @@ def test_an_empty_month_costs_nothing(pigou: Typed, booked: None) -> None:
         (("--since", "2026-10-02", "--until", "2026-10-01"), "--since 2026-10-02 is after 2026-10-01; exchange them"),
         (("--by", "modle"), "--by 'modle' is nothing that bills are told apart by; did you mean model?"),
         (("--by", ""), "--by names no column"),
-        (("--tenant", "defualt"), "there is no tenant defualt; did you mean default?"),
+        (("--tenant", "defualt"), "there is no tenant 'defualt'; did you mean default?"),
     ],
 )
 def test_a_bill_that_cannot_be(pigou: Typed, booked: None, arguments: tuple[str, ...], said: str) -> None:

@@ -43,7 +43,7 @@ def test_a_budget_is_stated_changed_and_listed(pigou: Typed, dsn: str, writer: p
     assert pigou("budgets", "list", "--tenant", "defualt") == (
         2,
         "",
-        "pigou: there is no tenant defualt; did you mean default?\n",
+        "pigou: there is no tenant 'defualt'; did you mean default?\n",
     )
     assert pigou("budgets", "show", "taem") == (2, "", "pigou: no period of a budget taem has calls; did you mean team?\n")
     shown = table(pigou("budgets", "show", "team", "--format", "csv")[1])

@@ -147,7 +147,7 @@ def test_maintenance(pigou: Typed, writer: psycopg.Connection) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("plan",), "when does it end?; give one of --until and --for"),
+        (("plan",), "when does it end? give one of --until and --for"),
         (("plan", "--for", "1h", "--until", "2099-01-01"), "when does it end?"),
         (("plan", "--until", "2020-01-01"), "maintenance ends after it begins, and in the time to come"),
         (("plan", "--for", "1h", "--rule", "x"), "there is no rule 'x'"),

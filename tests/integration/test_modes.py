@@ -274,6 +274,6 @@ def test_the_schedule_is_shown_adopted_and_checked(
     assert pigou("check", str(file))[0] == 0
     file.write_text("- {action_class: transfer, confirmation: never}\n")
     code, _, err = pigou("check", str(file))
-    assert (code, "'never' is none" in err) == (2, True)
+    assert (code, "'never' is no way to confirm" in err) == (2, True)
     assert pigou("show", "--tenant", "nobody")[0] == 2
     assert pigou("show", "--since", "2026-01-02", "--until", "2026-01-01")[0] == 2

@@ -89,7 +89,8 @@ def test_outcomes_are_told_and_tasks_settled_and_listed(pigou: Typed, dsn: str, 
     price(writer)
     pigou("policy", "import", str(policy))
     assert pigou("outcomes", "add", "--tenant", "default", "--response", "r1", "--quality", "0.5") == (
-        0, "default: taken; it waits until the response is reported\n", "",
+        0, "default: taken; it waits until the response is reported\n",
+        "pigou: default is a new tenant: nothing was received or stated of it before; known are acme\n",
     )  # fmt: skip
     [waiting] = table(pigou("outcomes", "list", "--waiting", "--format", "csv")[1])
     assert (waiting["status"], waiting["quality"]) == ("waiting", "0.5")

@@ -104,7 +104,7 @@ def test_rare_losses_are_covered_without_limits_that_say_nothing() -> None:
         losses = (rng.random(230) < 0.02) * np.exp(0.4 * rng.normal(size=230) - 0.08)
         if not losses.any():
             continue
-        of = intervals.spread(losses, np.arange(230))
+        of = intervals.spread(losses.astype(np.float64), np.arange(230))
         found = intervals.skewed(of)
         covered += found.low <= 0.02 <= found.high
         wide.append((found.high - found.low) / (2 * intervals.quantile(math.inf) * of.standard_error))
