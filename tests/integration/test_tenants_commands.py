@@ -23,7 +23,7 @@ READING = (
     "prices", "prices constraints", "tasks list", "tasks rules list", "budgets list", "budgets holds", "findings list",
     "findings looks", "findings materiality", "findings show 1", "alerts list", "outcomes list", "rates list", "policy list",
     "policy show code.fix", "regret", "accounts", "assets", "trial-balance", "statement expenses", "autonomy list",
-    "autonomy breaches", "autonomy show", "channels list", "channels deliveries", "credentials list", "maintenance list",
+    "autonomy breaches", "autonomy show", "channels deliveries", "maintenance list",
     "production", "misallocation", "predictions", "rerate", "assignments set verify recorded",
 )  # fmt: skip
 STATING = (
