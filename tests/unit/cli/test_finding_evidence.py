@@ -6,7 +6,7 @@ import pytest
 
 from cli.finding_evidence import Part, parts_of
 
-ROUTED = {
+ROUTED: dict[str, object] = {
     "chosen": "large", "best": "small", "chosen_cost_usd": 0.0876, "best_cost_usd": 0.011,
     "onset": {"share_before": 0.0407, "share_since": 0.9007},
     "segments": [
