@@ -152,7 +152,7 @@ def action_risks(view: View) -> Children:
     """How often tasks that did a class of action went wrong, what that costs, and the mean of the worst, at ρ."""
     frame = view.ask("action_risks", limit=None)
     if not len(frame):
-        return [nothing("No settled task did an action whose class is known (allocation.action.class, docs/telemetry.md).")]
+        return [nothing("Not weighed yet (once an hour), or no settled task told a class of action (allocation.action.class).")]
     columns = (
         Column("action_class", "Action", width=110, pinned=True),
         Column("task_class", "Task class", width=140),
