@@ -118,7 +118,7 @@ select layer, kind, task_class, chosen, step,
 -- name: segments
 -- The groups that decisions were judged in: the regret that stands a day, and what would settle those that stay open.
 select layer, kind, task_class, value_band, chosen,
-       (array_agg(best order by decisions desc, best) filter (where best is not null))[1] as best,
+       (array_agg(best order by decisions desc, best) filter (where best <> chosen))[1] as best,
        status, sum(decisions)::bigint as decisions,
        sum(usd) / max(days) as usd_per_day,
        sum(usd - below_usd) / max(days) as low_usd_per_day,

@@ -78,6 +78,12 @@ def test_all_ways_of_cutting_give_the_same_dollars(books: Books) -> None:
     assert sum(cast(float, amount) for amount in terms.values()) == pytest.approx(whole)
 
 
+def test_what_is_mostly_better_is_another_option(books: Books) -> None:
+    told = [(row["chosen"], row["best"]) for row in view(books).ask("segments")]
+    assert any(best is not None for _, best in told)
+    assert all(chosen != best for chosen, best in told)
+
+
 def test_parts_of_the_books_sum_to_the_whole_by_the_day(books: Books) -> None:
     """A day is the same length whatever is filtered, or parts could not be added."""
     whole = cast(float, view(books).ask("regret_total").only()["usd_per_day"])
