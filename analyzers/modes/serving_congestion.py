@@ -24,6 +24,7 @@ from analyzers.modes.congestion.external import Imposed, Money, Replays
 from analyzers.modes.congestion.fit import REQUESTS_MIN, fit
 from analyzers.modes.congestion.timeline import blocks
 from analyzers.modes.look import Day, Example, Json, Look, LookAt, Place, Status, Term, Window
+from analyzers.modes.wording import listed
 from analyzers.modes.wording import usd as worded
 
 INEQUALITY = "λ·ΔL imposed on others > price paid for it (eq. 2, 9)"
@@ -296,9 +297,12 @@ def _by_metrics(of: Pressure, window: Window) -> Look:
     """An engine that sends metrics and no spans: how full it is, and that nobody can be named."""
     said = [] if of.waiting is None else [f"{of.waiting:.1f} requests wait on average"]
     said += [] if of.kv_share is None else [f"KV is {100 * of.kv_share:.0f} % full in one observation of twenty"]
+    said += [] if of.held_share is None else [f"{100 * of.held_share:.0f} % of prompt tokens were in its prefix cache"]
     why = "metrics do not tell whose requests wait for whose; spans of the engine would"
-    pressed = " and ".join(said) or "nothing is said of queue or KV"
-    detail: dict[str, Json] = {"waiting": of.waiting, "kv_share": of.kv_share, "points": of.points}
+    pressed = listed(said) or "nothing is said of queue or KV"
+    detail: dict[str, Json] = {
+        "waiting": of.waiting, "kv_share": of.kv_share, "held_share": of.held_share, "points": of.points,
+    }  # fmt: skip
     return Look(
         "serving_congestion", Place("supply", "engine", None, of.engine or "engine"), window.since, window.until, of.points, 0,
         "not_identified", None, None, None, is_discovery=False,

@@ -55,21 +55,32 @@ select task_class, lambda_usd_per_s::float8
  where lambda_source = 'dual' and lambda_usd_per_s is not null
 
 -- name: pressure
--- How long queues were and how full the KV cache was, by what an engine's own metrics say, where it sends any: vLLM, SGLang and TGI. Whose
--- requests they were no metric tells.
+-- How long queues were, how full the KV cache was and how many prompt tokens the prefix cache held, by what an engine's own metrics
+-- say, where it sends any: vLLM, SGLang and TGI. Counters are cumulative, and begin anew with their engine. Whose requests they were no
+-- metric tells.
 with told (name, tells) as (values
     ('vllm:num_requests_waiting', 'waiting'), ('vllm:num_requests_running', 'running'),
     ('vllm:kv_cache_usage_perc', 'kv_share'), ('vllm:gpu_cache_usage_perc', 'kv_share'),
+    ('vllm:prefix_cache_queries_total', 'looked_up'), ('vllm:prefix_cache_hits_total', 'held'),
+    ('vllm:prefix_cache_queries', 'looked_up'), ('vllm:prefix_cache_hits', 'held'),
+    ('vllm:gpu_prefix_cache_queries_total', 'looked_up'), ('vllm:gpu_prefix_cache_hits_total', 'held'),
+    ('vllm:gpu_prefix_cache_queries', 'looked_up'), ('vllm:gpu_prefix_cache_hits', 'held'),
+    ('vllm:gpu_prefix_cache_hit_rate', 'held_share'),
     ('sglang:num_queue_reqs', 'waiting'), ('sglang:num_running_reqs', 'running'), ('sglang:token_usage', 'kv_share'),
-    ('tgi_queue_size', 'waiting'), ('tgi_batch_current_size', 'running'))
-select coalesce(m.attributes->>'engine', '') as engine,
-       coalesce(m.attributes->>'model_name', s.attributes->>'service.name', '') as model,
-       w.tells, count(*), avg(m.value), percentile_cont(0.95) within group (order by m.value)
-  from pigou.metric_point m
-  join told w using (name)
-  left join pigou.resource s on s.tenant_id = m.tenant_id and s.resource_id = m.resource_id
- where m.tenant_id = %(tenant_id)s and m.at >= %(since)s and m.at < %(until)s and m.value is not null
- group by 1, 2, 3 order by 1, 2, 3
+    ('sglang:cache_hit_rate', 'held_share'),
+    ('tgi_queue_size', 'waiting'), ('tgi_batch_current_size', 'running')),
+seen as (
+    select coalesce(m.attributes->>'engine', '') as engine,
+           coalesce(m.attributes->>'model_name', s.attributes->>'service.name', '') as model,
+           t.tells, m.value, lag(m.value) over (partition by m.name, m.series_id order by m.at) as before
+      from pigou.metric_point m
+      join told t using (name)
+      left join pigou.resource s on s.tenant_id = m.tenant_id and s.resource_id = m.resource_id
+     where m.tenant_id = %(tenant_id)s and m.at >= %(since)s and m.at < %(until)s and m.value is not null)
+select engine, model, tells, count(*), avg(value), percentile_cont(0.95) within group (order by value),
+       sum(case when value >= before then value - before when value < before then value end)
+  from seen
+ group by engine, model, tells order by engine, model, tells
 
 -- name: last_priced
 -- The last hour of an engine that was priced for a tenant.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import psycopg
@@ -243,7 +244,38 @@ def test_metrics_alone_tell_pressure_and_accuse_nobody(dsn: str, writer: psycopg
     assert (found.place.segment, found.status, found.n) == ("engine m7 0", "not_identified", 4)
     assert "3.0 requests wait on average and KV is 88 % full" in found.sentence
     assert "export its request spans" in found.change
-    assert found.detail == {"waiting": 3.0, "kv_share": pytest.approx(0.88), "points": 4}
+    assert found.detail == {"waiting": 3.0, "kv_share": pytest.approx(0.88), "held_share": None, "points": 4}
+
+
+@pytest.mark.parametrize(
+    ("points", "held", "said"),
+    [
+        (
+            {"vllm:prefix_cache_queries_total": (100, 500, 40, 140), "vllm:prefix_cache_hits_total": (90, 190, 10, 45)},
+            145 / 540,
+            "27 %",
+        ),
+        ({"sglang:cache_hit_rate": (0.5, 0.7)}, 0.6, "60 %"),
+        ({"vllm:prefix_cache_queries": (7, 7), "vllm:prefix_cache_hits": (2, 2)}, None, "nothing is said of queue or KV"),
+    ],
+    ids=["counters, of which the engine began anew", "a rate", "nothing was looked up"],
+)
+def test_metrics_tell_what_the_prefix_cache_held(
+    dsn: str, writer: psycopg.Connection, points: dict[str, tuple[float, ...]], held: float | None, said: str
+) -> None:
+    with writer.transaction():
+        tenant_id = open_tenants(writer, ["metered"])["metered"]
+    for name, values in points.items():
+        series = uuid4()
+        for minute, value in enumerate(values):
+            writer.execute(
+                "insert into pigou.metric_point (tenant_id, name, at, series_id, kind, value, attributes, resource_id)"
+                " values (%s, %s, %s, %s, 'sum', %s, %s, gen_random_uuid())",
+                (tenant_id, name, AT + timedelta(minutes=minute), series, value, Jsonb({"model_name": "m7"})),
+            )
+    (found,) = looks(writer, "metered")
+    assert found.detail["held_share"] == (None if held is None else pytest.approx(held))
+    assert said in found.sentence
 
 
 def test_a_delay_is_worth_what_its_tasks_were_settled_with_whatever_is_solved_meanwhile(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -61,13 +61,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """What an engine's own metrics say of its queue and KV: mean requests waiting, and the share of KV in use that is exceeded in
-    one observation of twenty; None where that metric is not sent."""
+    """What an engine's own metrics say: mean requests waiting, the share of KV in use that is exceeded in one observation of
+    twenty, and the share of prompt tokens that its prefix cache held; None where that metric is not sent."""
 
     engine: str
     points: int
     waiting: float | None
     kv_share: float | None
+    held_share: float | None
 
 
 class Service(NamedTuple):
@@ -112,16 +113,18 @@ def pressure(connection: psycopg.Connection, tenant_id: int, window: Window) -> 
     """What metrics of engines say, by engine and model."""
     given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
     points: dict[str, int] = {}
-    waiting: dict[str, float] = {}
-    kv: dict[str, float] = {}
-    for engine, model, tells, count, mean, high in connection.execute(_SQL["pressure"], given).fetchall():
+    told: dict[str, dict[str, float | None]] = {}
+    for engine, model, tells, count, mean, high, grown in connection.execute(_SQL["pressure"], given).fetchall():
         key = " ".join(word for word in (model, engine) if word)
         points[key] = points.get(key, 0) + count
-        if tells == "waiting":
-            waiting[key] = mean
-        elif tells == "kv_share":
-            kv[key] = high
-    return [Pressure(key, n, waiting.get(key), kv.get(key)) for key, n in points.items()]
+        told.setdefault(key, {})[tells] = {"kv_share": high, "held": grown, "looked_up": grown}.get(tells, mean)
+    return [Pressure(key, points[key], of.get("waiting"), of.get("kv_share"), _held_share(of)) for key, of in told.items()]
+
+
+def _held_share(told: Mapping[str, float | None]) -> float | None:
+    """The share of prompt tokens that an engine's prefix cache held: by its counters in the window, else as it says itself."""
+    held, looked_up = told.get("held"), told.get("looked_up")
+    return held / looked_up if held is not None and looked_up else told.get("held_share")
 
 
 def _arrays(engine: str, rows: Sequence[tuple[Group, tuple[Any, ...]]], *, is_cut: bool) -> Seen:
