@@ -6,16 +6,17 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from collector.record import Signal
 from ledger.arrivals import Arrivals
 
 Encoding: TypeAlias = Literal["protobuf", "json"]
+SignalSent: TypeAlias = Literal["span", "log", "metric"]
+Outcome: TypeAlias = Literal["stored", "undecodable", "unauthenticated", "forbidden", "too_large", "unsupported", "unavailable"]
 
 
 class Export(msgspec.Struct, tag=True):
     """One OTLP export request as it came over the wire."""
 
-    signal: Signal | Literal["metric"]
+    signal: SignalSent
     body: bytes
     encoding: Encoding
     compression: str
@@ -25,7 +26,7 @@ class Export(msgspec.Struct, tag=True):
 class Answer(msgspec.Struct, frozen=True, tag=True):
     """What the sender is told. `rejected` counts records that were refused while the rest was booked."""
 
-    outcome: Literal["stored", "undecodable", "unauthenticated", "forbidden", "too_large", "unsupported", "unavailable"]
+    outcome: Outcome
     rejected: int = 0
     message: str = ""
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 import grpc
 import grpc.aio
 
 from collector import answers
-from collector.export import Answer, Export
+from collector.export import Answer, Export, SignalSent
 from collector.inbox import Overloaded
 from collector.pipeline import Pipeline
 from collector.settings import CollectorSettings
 from ledger.credentials import Refused, bearer
 
-_SERVICES: dict[str, Literal["span", "log", "metric"]] = {
+_SERVICES: dict[str, SignalSent] = {
     "opentelemetry.proto.collector.trace.v1.TraceService": "span",
     "opentelemetry.proto.collector.logs.v1.LogsService": "log",
     "opentelemetry.proto.collector.metrics.v1.MetricsService": "metric",
@@ -51,11 +50,12 @@ def _token(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:
     return None
 
 
-def _handler(pipeline: Pipeline, signal: Literal["span", "log", "metric"]) -> _Handler:
+def _handler(pipeline: Pipeline, signal: SignalSent) -> _Handler:
     async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         found = pipeline.guard.admit(_token(context), "ingest")
         if isinstance(found, Refused):
             refused = answers.refusal(found)
+            pipeline.own.answered(signal, refused.outcome)
             await context.abort(answers.GRPC_CODE[refused.outcome], refused.message)
         try:
             reply = pipeline.submit(Export(signal, body, "protobuf", "identity", found.tenant))

@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from collector.export import Answer, Export, Prepared
+from collector.own_metrics import Depth
 
 _READERS_REST_AFTER_S = 20.0
 _UNDER_WAY_STARTS_READERS = 3
@@ -150,6 +151,12 @@ class Inbox:
     def alive(self) -> bool:
         """Whether all threads still run; a collector whose threads died must be restarted."""
         return all(thread.is_alive() for thread in (*self._preparing, self._posting))
+
+    @property
+    def depth(self) -> Depth:
+        """What is under way."""
+        with self._lock:
+            return Depth(len(self._waiting), self._waiting_bytes, self._limit_bytes)
 
     def _release(self, item: Waiting) -> None:
         with self._lock:

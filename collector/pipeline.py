@@ -18,8 +18,9 @@ import psycopg
 from collector.content import ContentPolicy
 from collector.export import Answer, Export, Prepared
 from collector.guard import Guard
-from collector.inbox import Inbox, Waiting
+from collector.inbox import Inbox, Overloaded, Waiting
 from collector.infer import BadRule, Rules
+from collector.own_metrics import OwnMetrics
 from collector.preparing import ReadingPolicy, prepare, reasons
 from collector.readers import ReaderProcess, reader_count
 from collector.record import Problem
@@ -82,6 +83,7 @@ class Pipeline:
         self._rule_rows: list[dict[str, object]] = []
         self._connection: psycopg.Connection | None = None
         self.memory = WriterMemory()
+        self.own = OwnMetrics()
         self._months: set[str] = set()
         self._inbox = Inbox(
             self._prepare,
@@ -120,7 +122,13 @@ class Pipeline:
 
     def submit(self, export: Export) -> Future[Answer]:
         """Queue one export. Raises Overloaded when the queue is full."""
-        return self._inbox.submit(export)
+        try:
+            reply = self._inbox.submit(export)
+        except Overloaded:
+            self.own.answered(export.signal, "unavailable")
+            raise
+        self.own.await_answer(export.signal, reply)
+        return reply
 
     def stop(self, timeout_s: float = 20.0) -> None:
         """Post what is queued, then close."""
@@ -153,6 +161,17 @@ class Pipeline:
         reason = "the database is away"
         return Health("unavailable" if depth is None else "spooling", reason, depth)
 
+    def own_text(self) -> bytes:
+        """What this collector counted of itself, and how it is, as Prometheus reads it."""
+        found = self.health()
+        return self.own.text(
+            is_storing=found.status != "unavailable",
+            has_database=found.status == "ok",
+            inbox=self._inbox.depth,
+            spool=found.spool,
+            spool_limit_bytes=self._settings.spool_limit_bytes,
+        )
+
     def _prepare(self, export: Export) -> Prepared | Answer:
         """What an export comes to, read in this process, its rows drafted while PostgreSQL works on others."""
         result = prepare(export, self._policy, self.rules)
@@ -169,11 +188,14 @@ class Pipeline:
         ready = [(item, prepared) for item in group if (prepared := item.prepared) is not None]
         is_tried = time.monotonic() >= self._away_until
         answers = self._answers([prepared for _, prepared in ready]) if is_tried else _AWAY * len(ready)
-        told = [(item, answer) for (item, _), answer in zip(ready, answers, strict=True)]
-        refused = [item for item, answer in told if answer.outcome == "unavailable"]
+        told = [(*one, answer) for one, answer in zip(ready, answers, strict=True)]
+        refused = [item for item, _, answer in told if answer.outcome == "unavailable"]
         if refused and self._spooling is not None:
             self._spooling.keep(refused)
-        for item, answer in told:
+        for item, prepared, answer in told:
+            if answer.outcome == "stored":
+                staged = sum(len(arrivals.records) + len(arrivals.points) for arrivals in prepared.arrivals)
+                self.own.booked(item.export.signal, staged - (answer.rejected - prepared.rejected), answer.rejected)
             item.answer(answer)
 
     def _answers(self, group: list[Prepared]) -> list[Answer]:
@@ -231,8 +253,10 @@ class Pipeline:
         self._months |= ensure_months(connection, batch, self._months)
         for attempt in range(_RETRIES_MAX):
             try:
+                began = time.monotonic()
                 with connection.transaction():
                     posted = post(connection, batch, self._settings.slot, self.memory)
+                self.own.committed(time.monotonic() - began)
                 self.memory.committed()
                 return posted
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):

@@ -82,6 +82,7 @@ OTHER_TENANTS: dict[tuple[str, str], object] = {
     ("POST", "/v1/channels/{channel}/test"): SOMEONE,
     ("GET", "/v1/channels/{channel}/tests/{test_id}"): TENANT,
     # Shared by all tenants: refused to a credential of one, whatever it names.
+    ("GET", "/metrics"): "",
     ("GET", "/v1/views"): "",
     ("POST", "/v1/views"): {"who": "ann", "name": "n", "address": "/"},
     ("POST", "/v1/views/{view_id}/rename"): {"who": "ann", "name": "n"},
