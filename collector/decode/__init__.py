@@ -37,7 +37,7 @@ _LOOKED_AT_FIRST_BYTES = 1024 * 1024
 
 
 class Decoded(msgspec.Struct):
-    """Records of one body in the order they came, one problem per record that was refused, and warnings of what was passed over."""
+    """Records of one body in the order they came, one problem per record that was refused, warnings of what was passed over."""
 
     records: list[Record]
     problems: list[Problem]

@@ -21,7 +21,7 @@ from tests.unit.collector.traffic import json_span
         ({"\ud800": 1}, "the export has no key ?, which was passed over; there are resourceSpans"),
         (
             {"resourceSpans": [{"librarySpans": 1}]},
-            "ResourceSpans has no key librarySpans, which was passed over; did you mean scopeSpans?",
+            "ResourceSpans has no key librarySpans, which was passed over; there are resource, scopeSpans, schemaUrl",
         ),
         (
             {"resourceSpans": [{"scopeSpans": [{"spans": [json_span() | {"attribute": []}] * 2}]}]},
