@@ -60,18 +60,21 @@ class Convention(msgspec.Struct, frozen=True):
 
     `cache_inside`: cached tokens are part of the input count. `reasoning_inside`: reasoning tokens are part of the output count.
     When one is not `…_sure` it is only the first guess: the emitter is known to leak other conventions, and totals decide.
+    `is_believed`: the guess holds unless the counts or their total contradict it.
     """
 
     cache_inside: bool = True
     cache_sure: bool = True
     reasoning_inside: bool = True
     reasoning_sure: bool = True
+    is_believed: bool = False
 
 
 INCLUSIVE = Convention()
 EXCLUSIVE_CACHE = Convention(cache_inside=False)
 REASONING_ON_TOP = Convention(reasoning_inside=False)
 UNSURE = Convention(cache_sure=False, reasoning_sure=False)
+BELIEVED = Convention(cache_sure=False, reasoning_sure=False, is_believed=True)
 UNSURE_EXCLUSIVE = Convention(cache_inside=False, cache_sure=False)
 ADDITIVE = Convention(cache_inside=False, reasoning_inside=False)
 
@@ -151,12 +154,17 @@ def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = Fa
         return _simple_leaves(counts, is_embedding)
     if not _TEXT.isdisjoint(counts):
         return to_leaves(_with_wholes(counts), convention, is_embedding=is_embedding)
+    total = counts.get("total_tokens")
+    if convention.is_believed:
+        own = _leaves_under(counts, convention)
+        if isinstance(own, Leaves) and _adds_up(own, total):
+            return own
     candidates = _candidates(counts, convention)
     readings = [_leaves_under(counts, candidate) for candidate in candidates]
     fits = [reading for reading in readings if isinstance(reading, Leaves)]
     if not fits:
         return readings[0]
-    return _decide(len(candidates), fits, counts.get("total_tokens"))
+    return _decide(len(candidates), fits, total)
 
 
 def disjoint_leaves(counts: Counts) -> Leaves:
@@ -179,6 +187,8 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
     if made is not None:
         quantities["output_tokens"] = made
     whole = used is not None and (made is not None or is_embedding)
+    if whole and total is not None and total != used + (made or 0):  # as of thoughts that are in the total and nowhere else
+        whole = False
     return Leaves(quantities, used, made, "explicit" if whole else "low")
 
 
@@ -210,14 +220,19 @@ def _candidates(counts: Counts, convention: Convention) -> Sequence[Convention]:
 def _decide(candidates: int, fits: list[Leaves], total: int | None) -> Leaves:
     """Of the readings without a negative leaf: the one that adds up to the reported total, else the first."""
     if candidates == 1:
-        return fits[0]
+        return fits[0] if _adds_up(fits[0], total) else msgspec.structs.replace(fits[0], confidence="low")
     if total is not None:
         for position, leaves in enumerate(fits):
-            if (leaves.total_input_tokens or 0) + (leaves.total_output_tokens or 0) == total:
+            if _adds_up(leaves, total):
                 is_as_said = position == 0 and len(fits) == candidates
                 return leaves if is_as_said else msgspec.structs.replace(leaves, confidence="inferred")
     # A single reading left without negative leaves is inferred; several that nothing tells apart are a guess.
     return msgspec.structs.replace(fits[0], confidence="inferred" if len(fits) == 1 else "low")
+
+
+def _adds_up(leaves: Leaves, total: int | None) -> bool:
+    """Whether nothing is reported that the leaves do not add up to."""
+    return total is None or (leaves.total_input_tokens or 0) + (leaves.total_output_tokens or 0) == total
 
 
 def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:

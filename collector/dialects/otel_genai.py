@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collector.dialects import raw, shared
 from collector.record import Attributes, Problem, Reading, Record
-from collector.usage import INCLUSIVE, UNSURE, Convention, Counts, Leaves, count_table, read_counts
+from collector.usage import BELIEVED, INCLUSIVE, UNSURE, Convention, Counts, Leaves, count_table, read_counts
 
 NAME = "otel_genai"
 VERSION = "semantic-conventions-genai 0.1.0"
@@ -71,6 +71,7 @@ CALLS = frozenset(
     }
 )  # fmt: skip
 EMBEDDINGS = frozenset({"embeddings", "embedding"})
+WITHOUT_OUTPUT = EMBEDDINGS | {"rerank"}
 AGENTS = frozenset(
     {
         "invoke_agent", "create_agent", "invoke_workflow", "execute_task", "agent", "workflow", "chain", "handoff",
@@ -107,9 +108,13 @@ def claims(attributes: Attributes) -> bool:
 
 
 def read(record: Record) -> Reading:
-    """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them."""
-    is_foreign = not record.attributes.keys().isdisjoint(_FOREIGN_CACHE_COUNTS)
-    return read_as(record, NAME, UNSURE if is_foreign else INCLUSIVE, shared.RANK_SDK)
+    """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them, and an
+    emitter nobody knows is believed to follow the conventions until its counts tell otherwise."""
+    if not record.attributes.keys().isdisjoint(_FOREIGN_CACHE_COUNTS):
+        convention = UNSURE
+    else:
+        convention = INCLUSIVE if record.scope.name.startswith(SCOPES) else BELIEVED
+    return read_as(record, NAME, convention, shared.RANK_SDK)
 
 
 def read_as(record: Record, dialect: str, convention: Convention, rank: int, operation: str | None = None) -> Reading:
@@ -125,11 +130,14 @@ def read_as(record: Record, dialect: str, convention: Convention, rank: int, ope
         return _read_log(record, read, facts, operation, rank)
     if operation in TOOLS:
         return shared.as_tool(read, shared.text_of(facts.get("tool")) or operation)
-    counts: Counts | Leaves | Problem = read_counts(record.attributes, COUNTS) or raw.read_usage(record.attributes) or {}
+    counts: Counts | Leaves | Problem = read_counts(record.attributes, COUNTS)
+    if not counts and (of_provider := raw.read_usage(record.attributes)):
+        counts = of_provider
+        facts.setdefault("tier", raw.tier_of(record.attributes))
     if operation in AGENTS:
         return shared.as_agent(read, facts, counts, convention)
     if operation in CALLS:
-        return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in EMBEDDINGS)
+        return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in WITHOUT_OUTPUT)
     if "tool" in facts and not counts:
         return shared.as_tool(read, shared.text_of(facts["tool"]))
     if counts and "model" in facts and (not isinstance(counts, dict) or any(counts.values())):
@@ -150,5 +158,5 @@ def _read_log(record: Record, read: Reading, facts: shared.Facts, operation: str
     if not counts:
         return read
     return shared.as_call(
-        record, read, facts, counts, INCLUSIVE, min(rank, shared.RANK_LOG), operation, is_embedding=operation in EMBEDDINGS
+        record, read, facts, counts, INCLUSIVE, min(rank, shared.RANK_LOG), operation, is_embedding=operation in WITHOUT_OUTPUT
     )

@@ -40,6 +40,7 @@ def read(record: Record) -> Reading:
     usage = read_usage(record.attributes)
     if usage is None or facts["model"] is None:
         return read
+    facts.setdefault("tier", tier_of(record.attributes))
     return shared.as_call(record, read, facts, usage, UNSURE, shared.RANK_SDK, shared.text_of(facts.get("operation")) or "chat")
 
 
@@ -55,6 +56,12 @@ def read_usage(attributes: Attributes) -> Counts | Leaves | Problem | None:
     if isinstance(counts, Problem) or not counts:
         return counts
     return to_leaves(counts, msgspec.structs.replace(convention, cache_sure=False, reasoning_sure=False))
+
+
+def tier_of(attributes: Attributes) -> AttributeValue:
+    """The service tier that a provider's usage object tells (Anthropic's does); None where there is none."""
+    usage = None if MARKERS.isdisjoint(attributes) else _usage(attributes)
+    return None if usage is None else usage.get("service_tier")
 
 
 def _usage(attributes: Attributes) -> dict[str, AttributeValue] | None:

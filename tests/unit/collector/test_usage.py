@@ -7,6 +7,7 @@ import pytest
 from collector.record import Problem
 from collector.usage import (
     ADDITIVE,
+    BELIEVED,
     EXCLUSIVE_CACHE,
     INCLUSIVE,
     REASONING_ON_TOP,
@@ -83,6 +84,17 @@ def counts(text: str) -> Counts:
         (UNSURE, "input=10 output=50 thought=20 total=80", "input=10 output=50 thought=20", "inferred"),
         (UNSURE_EXCLUSIVE, "input=100 read=60 output=50 total=210", "input=100 read=60 output=50", "explicit"),
         (UNSURE_EXCLUSIVE, "input=100 read=60 output=50 total=150", "input=40 read=60 output=50", "inferred"),
+        # An emitter nobody knows that uses a convention's names is believed until its counts or their total contradict it.
+        (BELIEVED, "input=100 read=60 output=50", "input=40 read=60 output=50", "explicit"),
+        (BELIEVED, "input=100 read=60 output=50 total=150", "input=40 read=60 output=50", "explicit"),
+        (BELIEVED, "input=10 read=60 output=50", "input=10 read=60 output=50", "inferred"),
+        (BELIEVED, "input=100 read=60 output=50 total=210", "input=100 read=60 output=50", "inferred"),
+        (BELIEVED, "input=10 output=50 thought=20 total=80", "input=10 output=50 thought=20", "inferred"),
+        (BELIEVED, "input=100 read=60 output=50 total=7", "input=40 read=60 output=50", "low"),
+        # A total of more than is told, as with thoughts that are counted nowhere else: a guess, and nothing is derived.
+        (INCLUSIVE, "input=10 output=5 total=45", "input=10 output=5", "low"),
+        (INCLUSIVE, "input=10 read=4 output=5 total=45", "input=6 read=4 output=5", "low"),
+        (INCLUSIVE, "input=10 output=5 total=15", "input=10 output=5", "explicit"),
         (ADDITIVE, "input=10 read=60 output=50 thought=20", "input=10 read=60 output=50 thought=20", "explicit"),
     ],
 )
