@@ -57,7 +57,7 @@ def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_
     decoded = Decoded([], [])
     request = _parse_shallow(body, encoding, ExportTraceServiceRequest, decoded)
     for group in request.resource_spans:
-        resource = read_resource(group.resource, policy)
+        resource = read_resource(group.resource, policy, decoded.warnings)
         for scoped in group.scope_spans:
             scope = read_scope(scoped.scope)
             _collect(decoded, scoped.spans, read_span, resource, scope, policy)
@@ -69,7 +69,7 @@ def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CO
     decoded = Decoded([], [])
     request = _parse_shallow(body, encoding, ExportLogsServiceRequest, decoded)
     for group in request.resource_logs:
-        resource = read_resource(group.resource, policy)
+        resource = read_resource(group.resource, policy, decoded.warnings)
         for scoped in group.scope_logs:
             scope = read_scope(scoped.scope)
             _collect(decoded, scoped.log_records, read_log, resource, scope, policy)
@@ -81,7 +81,7 @@ def decode_metrics(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP
     decoded = DecodedMetrics([], [])
     request = _parse(body, encoding, ExportMetricsServiceRequest, decoded)
     for group in request.resource_metrics:
-        resource = read_resource(group.resource, policy)
+        resource = read_resource(group.resource, policy, decoded.warnings)
         for scoped in group.scope_metrics:
             scope = read_scope(scoped.scope)
             for metric in scoped.metrics:

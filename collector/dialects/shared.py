@@ -208,12 +208,14 @@ def as_call(
     """The reading of one model call.
 
     An attempt that failed before the provider answered (error status, no usage or zeros, no response id) is not a call: nothing
-    was sold.
+    was sold. Nor is what Logfire sends of a span that has not ended yet.
     A call that succeeded, or began to answer, without usage is a call whose usage is missing: it goes to suspense, so that the
     number of calls agrees with the provider's.
     """
     response = _identity(facts.get("response"))
     if record.status_code == STATUS_ERROR and response is None and _is_nothing(counts):
+        return read
+    if not counts and record.attributes.get("logfire.span_type") == "pending_span":
         return read
     leaves = to_leaves(counts, convention, is_embedding=is_embedding) if isinstance(counts, dict) else counts
     quantities = leaves.quantities if isinstance(leaves, Leaves) else {}

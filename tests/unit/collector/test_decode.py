@@ -242,6 +242,18 @@ def test_too_many_values_are_refused() -> None:
     assert [problem.code for problem in decoded.problems] == ["too_many_values"]
 
 
+def test_a_resource_too_deep_keeps_whose_its_records_are() -> None:
+    deep: Any = "end"
+    for _ in range(DEPTH_MAX + 2):
+        deep = [deep]
+    decoded = decode_traces(export(span({"a": 1}), resource={"tenant.id": "shop", "deep": deep, "service.name": "s"}), "protobuf")
+    (record,) = decoded.records
+    assert record.resource.service == "s"
+    assert record.resource.attributes["tenant.id"] == "shop"
+    assert "deep" not in record.resource.attributes
+    assert [warning.code for warning in decoded.warnings] == ["too_deep"]
+
+
 def test_a_clock_set_back_is_noted_not_refused() -> None:
     record = one(export(span(end_time_unix_nano=START_NS - 7)))
     assert (record.started_ns, record.ended_ns) == (START_NS, START_NS)

@@ -50,6 +50,8 @@ OI = {"llm.token_count.prompt": 10, "llm.token_count.completion": 5}
         ({**CHAT, "gen_ai.usage.input_tokens": 7, "gen_ai.usage.output_tokens": 0}, {"status": 2}, "call"),
         ({**CHAT, "gen_ai.usage.input_tokens": 0, "gen_ai.response.id": "resp_1"}, {"status": 2}, "call"),
         ({"usage": '{"prompt_tokens":0,"completion_tokens":0}', "model": "m"}, {"status": 2}, "plain"),
+        ({**CHAT, "logfire.span_type": "pending_span"}, {"scope": "logfire.openai"}, "plain"),
+        ({**CHAT, "logfire.span_type": "span"}, {"scope": "logfire.openai"}, "call"),
         ({"ai.operationId": "ai.generateText", **VERCEL}, {}, "control"),
         ({"ai.operationId": "ai.embed", "ai.usage.tokens": 5}, {}, "control"),
         ({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "getWeather"}, {}, "tool"),
