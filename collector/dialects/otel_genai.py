@@ -92,6 +92,9 @@ _FOREIGN_CACHE_COUNTS = frozenset(
         "gen_ai.usage.cache_creation_input_tokens",
     }
 )
+# OpenInference's, Alibaba's and LangSmith's word for what a span is, on spans that have OTel's names beside it.
+_OTHERS_KINDS = frozenset({"openinference.span.kind", "gen_ai.span.kind", "langsmith.span.kind"})
+_PARENTS = frozenset({"agent", "chain", "entry", "step", "task", "workflow"})
 # Events that repeat a call's request or response beside its span.
 _DETAILS = "gen_ai.client.inference.operation.details"
 MARKERS = frozenset(
@@ -140,12 +143,19 @@ def read_as(record: Record, dialect: str, convention: Convention, rank: int, ope
         return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in WITHOUT_OUTPUT)
     if "tool" in facts and not counts:
         return shared.as_tool(read, shared.text_of(facts["tool"]))
+    if counts and not _OTHERS_KINDS.isdisjoint(record.attributes) and _is_parent(record.attributes):
+        return shared.as_agent(read, facts, counts, convention)
     if counts and "model" in facts and (not isinstance(counts, dict) or any(counts.values())):
         # An operation of the emitter's own, with usage and a model: a model call.
         return shared.as_call(record, read, facts, counts, convention, rank, operation or "chat")
     if "agent" in facts and operation is None:
         return shared.as_agent(read, facts, counts, convention)
     return read
+
+
+def _is_parent(attributes: Attributes) -> bool:
+    """Whether another convention's word for what a span is says that it stands around calls."""
+    return any((shared.text_of(attributes.get(kind)) or "").lower() in _PARENTS for kind in _OTHERS_KINDS)
 
 
 def _read_log(record: Record, read: Reading, facts: shared.Facts, operation: str | None, rank: int) -> Reading:
