@@ -157,7 +157,7 @@ def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = Fa
     total = counts.get("total_tokens")
     if convention.is_believed:
         own = _leaves_under(counts, convention)
-        if isinstance(own, Leaves) and _adds_up(own, total):
+        if isinstance(own, Leaves) and (total is None or _adds_up(own, total)):
             return own
     candidates = _candidates(counts, convention)
     readings = [_leaves_under(counts, candidate) for candidate in candidates]
@@ -220,7 +220,7 @@ def _candidates(counts: Counts, convention: Convention) -> Sequence[Convention]:
 def _decide(candidates: int, fits: list[Leaves], total: int | None) -> Leaves:
     """Of the readings without a negative leaf: the one that adds up to the reported total, else the first."""
     if candidates == 1:
-        return fits[0] if _adds_up(fits[0], total) else msgspec.structs.replace(fits[0], confidence="low")
+        return fits[0] if total is None or _adds_up(fits[0], total) else msgspec.structs.replace(fits[0], confidence="low")
     if total is not None:
         for position, leaves in enumerate(fits):
             if _adds_up(leaves, total):
@@ -230,9 +230,9 @@ def _decide(candidates: int, fits: list[Leaves], total: int | None) -> Leaves:
     return msgspec.structs.replace(fits[0], confidence="inferred" if len(fits) == 1 else "low")
 
 
-def _adds_up(leaves: Leaves, total: int | None) -> bool:
-    """Whether nothing is reported that the leaves do not add up to."""
-    return total is None or (leaves.total_input_tokens or 0) + (leaves.total_output_tokens or 0) == total
+def _adds_up(leaves: Leaves, total: int) -> bool:
+    """Whether the leaves are all that the total is of."""
+    return (leaves.total_input_tokens or 0) + (leaves.total_output_tokens or 0) == total
 
 
 def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:

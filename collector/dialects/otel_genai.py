@@ -24,8 +24,18 @@ SCOPES: tuple[str, ...] = (
 )
 
 COUNTS = count_table(
-    input_tokens=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens"),
-    output_tokens=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens"),
+    input_tokens=(
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.usage.prompt_tokens",
+        "gen_ai.response.prompt_tokens",
+    ),
+    output_tokens=(
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.usage.completion_tokens",
+        "gen_ai.response.completion_tokens",
+    ),
     total_tokens=("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     cache_read_tokens=(
         "gen_ai.usage.cache_read.input_tokens",
@@ -68,6 +78,8 @@ CALLS = frozenset(
     {
         "chat", "text_completion", "completion", "generate_content", "generate_live_content", "embeddings", "embedding",
         "responses", "messages", "rerank", "speech", "transcription", "image_generation", "ask",
+        "chat.completions", "text.completions",  # Semantic Kernel
+        "image", "audio",  # OpenLIT
     }
 )  # fmt: skip
 EMBEDDINGS = frozenset({"embeddings", "embedding"})

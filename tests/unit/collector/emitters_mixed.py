@@ -160,6 +160,35 @@ MIXED_CASES: list[Case] = [
         "input=100 output=50",
     ),
     Case(
+        "semantic kernel's first names",
+        {
+            "gen_ai.operation.name": "chat.completions",
+            "gen_ai.system": "openai",
+            "gen_ai.request.model": "m",
+            "gen_ai.response.prompt_tokens": 100,
+            "gen_ai.response.completion_tokens": 50,
+        },
+        "otel_genai",
+        "input=100 output=50",
+        given={"scope": "Microsoft.SemanticKernel.Diagnostics"},
+    ),
+    Case(
+        "mlflow, whose attributes are JSON",
+        {
+            "mlflow.spanType": '"CHAT_MODEL"',
+            "mlflow.llm.model": '"m"',
+            "mlflow.chat.tokenUsage": '{"input_tokens":10,"output_tokens":50,"total_tokens":120,"cache_read_input_tokens":60}',
+        },
+        "raw",
+        "input=10 read=60 output=50",
+    ),
+    Case(
+        "raw, the model by another name",
+        {"request.model": "m", "input_tokens": 100, "output_tokens": 50},
+        "raw",
+        "input=100 output=50",
+    ),
+    Case(
         "raw, claude code's names in somebody else's span",
         {"model": "c", "input_tokens": 10, "output_tokens": 50, "cache_read_tokens": 60, "cache_creation_tokens": 30},
         "raw",

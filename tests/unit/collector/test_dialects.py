@@ -55,6 +55,12 @@ OI = {"llm.token_count.prompt": 10, "llm.token_count.completion": 5}
         ({**USED, "gen_ai.request.model": "m", "gen_ai.span.kind": "STEP"}, {"scope": "shop"}, "control"),
         ({**USED, "gen_ai.request.model": "m", "gen_ai.span.kind": "LLM"}, {"scope": "shop"}, "call"),
         ({**CHAT, **USED, "langsmith.span.kind": "llm"}, {"scope": "shop"}, "call"),
+        (
+            {"mlflow.spanType": '"AGENT"', "mlflow.chat.tokenUsage": '{"input_tokens":1}', "mlflow.llm.model": '"m"'},
+            {},
+            "control",
+        ),
+        ({**CHAT, "gen_ai.operation.name": "image", "gen_ai.usage.cost": 0.04}, {"scope": "openlit"}, "call"),
         ({**CHAT, "logfire.span_type": "span"}, {"scope": "logfire.openai"}, "call"),
         ({"ai.operationId": "ai.generateText", **VERCEL}, {}, "control"),
         ({"ai.operationId": "ai.embed", "ai.usage.tokens": 5}, {}, "control"),
@@ -177,6 +183,11 @@ def test_tokens_of_langfuse_that_nobody_can_price_make_a_guess_of_the_rest() -> 
     assert confidence(thinking_video=0) == "explicit"
     assert confidence(total=15) == "explicit"
     assert confidence(total=22, input_cached_tokens=2) == "low"
+
+
+def test_the_model_of_mlflow_is_its_text() -> None:
+    found = call({"mlflow.chat.tokenUsage": '{"input_tokens":1}', "mlflow.llm.model": '"m"', "mlflow.llm.provider": '"p"'})
+    assert (found.model, found.provider) == ("m", "p")
 
 
 def test_ollamas_three_digit_ids_are_no_identity() -> None:
