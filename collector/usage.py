@@ -60,7 +60,7 @@ class Convention(msgspec.Struct, frozen=True):
 
     `cache_inside`: cached tokens are part of the input count. `reasoning_inside`: reasoning tokens are part of the output count.
     When one is not `…_sure` it is only the first guess: the emitter is known to leak other conventions, and totals decide.
-    `is_believed`: the guess holds unless the counts or their total contradict it.
+    `is_believed`: the guess holds unless the reported total is that of another.
     """
 
     cache_inside: bool = True
@@ -154,17 +154,14 @@ def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = Fa
         return _simple_leaves(counts, is_embedding)
     if not _TEXT.isdisjoint(counts):
         return to_leaves(_with_wholes(counts), convention, is_embedding=is_embedding)
-    total = counts.get("total_tokens")
     if convention.is_believed:
-        own = _leaves_under(counts, convention)
-        if isinstance(own, Leaves) and (total is None or _adds_up(own, total)):
-            return own
+        return _unless_refuted(counts, convention)
     candidates = _candidates(counts, convention)
     readings = [_leaves_under(counts, candidate) for candidate in candidates]
     fits = [reading for reading in readings if isinstance(reading, Leaves)]
     if not fits:
         return readings[0]
-    return _decide(len(candidates), fits, total)
+    return _decide(len(candidates), fits, counts.get("total_tokens"))
 
 
 def disjoint_leaves(counts: Counts) -> Leaves:
@@ -215,6 +212,18 @@ def _candidates(counts: Counts, convention: Convention) -> Sequence[Convention]:
     if not convention.reasoning_sure and counts.get("output_reasoning_tokens"):
         reasonings.append(not convention.reasoning_inside)
     return [Convention(cache_inside=c, reasoning_inside=r) for r in reasonings for c in caches]
+
+
+def _unless_refuted(counts: Counts, convention: Convention) -> Leaves | Problem:
+    """The convention's leaves, or its problem, unless the reported total is that of another."""
+    own, total = _leaves_under(counts, convention), counts.get("total_tokens")
+    if total is None or (isinstance(own, Leaves) and _adds_up(own, total)):
+        return own
+    for other in _candidates(counts, convention)[1:]:
+        leaves = _leaves_under(counts, other)
+        if isinstance(leaves, Leaves) and _adds_up(leaves, total):
+            return msgspec.structs.replace(leaves, confidence="inferred")
+    return msgspec.structs.replace(own, confidence="low") if isinstance(own, Leaves) else own
 
 
 def _decide(candidates: int, fits: list[Leaves], total: int | None) -> Leaves:

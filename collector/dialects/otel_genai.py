@@ -124,7 +124,7 @@ def claims(attributes: Attributes) -> bool:
 
 def read(record: Record) -> Reading:
     """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them, and an
-    emitter nobody knows is believed to follow the conventions until its counts tell otherwise."""
+    emitter nobody knows is believed to follow the conventions unless its total, which they do not have, tells otherwise."""
     if not record.attributes.keys().isdisjoint(_FOREIGN_CACHE_COUNTS):
         convention = UNSURE
     else:

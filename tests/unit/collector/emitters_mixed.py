@@ -47,10 +47,10 @@ MIXED_CASES: list[Case] = [
         "input=10 read=40 audio=30 audio_read=20 output=50",
     ),
     Case(
-        "otel's names in a scope nobody knows, over a provider that leaves the cache out",
-        {**CHAT, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 50, "gen_ai.usage.cache_read.input_tokens": 60},
+        "otel's names in a scope nobody knows, the total tells that the cache is beside the input",
+        {**CHAT, **USED, "gen_ai.usage.cache_read.input_tokens": 60, "gen_ai.usage.total_tokens": 210},
         "otel_genai",
-        "input=10 read=60 output=50",
+        "input=100 read=60 output=50",
         given={"scope": "shop.assistant"},
     ),
     Case(

@@ -84,10 +84,10 @@ def counts(text: str) -> Counts:
         (UNSURE, "input=10 output=50 thought=20 total=80", "input=10 output=50 thought=20", "inferred"),
         (UNSURE_EXCLUSIVE, "input=100 read=60 output=50 total=210", "input=100 read=60 output=50", "explicit"),
         (UNSURE_EXCLUSIVE, "input=100 read=60 output=50 total=150", "input=40 read=60 output=50", "inferred"),
-        # An emitter nobody knows that uses a convention's names is believed until its counts or their total contradict it.
+        # An emitter nobody knows that uses a convention's names is believed unless its total is that of another.
         (BELIEVED, "input=100 read=60 output=50", "input=40 read=60 output=50", "explicit"),
         (BELIEVED, "input=100 read=60 output=50 total=150", "input=40 read=60 output=50", "explicit"),
-        (BELIEVED, "input=10 read=60 output=50", "input=10 read=60 output=50", "inferred"),
+        (BELIEVED, "input=10 read=60 output=50 total=120", "input=10 read=60 output=50", "inferred"),
         (BELIEVED, "input=100 read=60 output=50 total=210", "input=100 read=60 output=50", "inferred"),
         (BELIEVED, "input=10 output=50 thought=20 total=80", "input=10 output=50 thought=20", "inferred"),
         (BELIEVED, "input=100 read=60 output=50 total=7", "input=40 read=60 output=50", "low"),
@@ -111,6 +111,8 @@ def test_leaves(convention: Convention, reported: str, leaves: str, confidence: 
         (INCLUSIVE, "", "usage_missing", "no usage"),
         (INCLUSIVE, "total=30", "usage_incomplete", "total of 30"),
         (INCLUSIVE, "input=10 read=60 output=50", "negative_leaf", "input_tokens would be -50"),
+        (BELIEVED, "input=10 read=60 output=50", "negative_leaf", "input_tokens would be -50"),
+        (BELIEVED, "input=10 read=60 output=50 total=99", "negative_leaf", "input_tokens would be -50"),
         (INCLUSIVE, "input=10 output=50 thought=60", "negative_leaf", "output_tokens would be -10"),
         (INCLUSIVE, "input=10 write=5 write_5m=6 output=5", "negative_leaf", "cache_write_tokens would be -1"),
         (INCLUSIVE, "input=64 audio=10 audio_read=11 read=11 output=9", "negative_leaf", "input_audio_tokens would be -1"),
