@@ -19,6 +19,7 @@ from collector.stage import Staging
 log = logging.getLogger("pigou.collector")
 
 _REASONS_SHOWN = 3
+_WARNINGS_MAX = 20
 _BEGINNINGS = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}
 
 
@@ -79,7 +80,10 @@ def _stage(export: Export, body: bytes, policy: ReadingPolicy, rules: Rules) -> 
             if (problem := staging.other_tenant(record)) is not None:
                 problems.append(problem)
             else:
-                staging.add(record, read(record, rules))
+                reading = read(record, rules)
+                if reading.warning is not None and len(warnings) < _WARNINGS_MAX and reading.warning not in warnings:
+                    warnings.append(reading.warning)
+                staging.add(record, reading)
         count = len(decoded.records)
     for problem in problems:
         staging.reject(problem)

@@ -171,6 +171,16 @@ def test_a_mistyped_key_is_told_and_the_rest_is_booked(served: Served, reader: p
     assert "did you mean resourceSpans?" in told.error_message
 
 
+def test_a_use_that_is_none_is_told_once(served: Served, reader: psycopg.Connection) -> None:
+    sent = request(*[chat(1, number, allocation__use="planning") for number in (1, 2)], plain(1, 3, allocation__use="act"))
+    told = success(post(served, sent.SerializeToString())).partial_success
+    assert (told.rejected_spans, told.error_message) == (
+        0,
+        "unknown_word: allocation.use is planning, which was passed over; did you mean plan?",
+    )
+    assert one(reader, "select count(*) from ledger.calls where use_source = 'none'") == 2
+
+
 def test_a_body_packed_in_secret_is_told_how_to_say_so(served: Served) -> None:
     packed = gzip.compress(request(chat(1, 1)).SerializeToString())
     assert failure(post(served, packed), 400).endswith("; it begins like gzip: send Content-Encoding: gzip")
