@@ -184,9 +184,9 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
     if made is not None:
         quantities["output_tokens"] = made
     whole = used is not None and (made is not None or is_embedding)
-    if whole and total is not None and total != used + (made or 0):  # as of thoughts that are in the total and nowhere else
-        whole = False
-    return Leaves(quantities, used, made, "explicit" if whole else "low")
+    # A total of more: as of thoughts that are counted nowhere else.
+    agrees = total is None or total == (used or 0) + (made or 0)
+    return Leaves(quantities, used, made, "explicit" if whole and agrees else "low")
 
 
 def _with_wholes(counts: Counts) -> Counts:
