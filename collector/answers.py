@@ -65,9 +65,10 @@ def refusal(refused: Refused) -> Answer:
 
 
 def success(signal: str, answer: Answer) -> Any:
-    """The export response of a signal; `partial_success` is set only when something was refused, as the specification asks."""
+    """The export response of a signal; `partial_success` is set only when something was refused, or passed over and nothing was
+    refused, as the specification asks."""
     response_type, partial_type, field = _SUCCESS[signal]
-    if not answer.rejected:
+    if not answer.rejected and not answer.message:
         return response_type()
     partial = partial_type(**{field: answer.rejected, "error_message": answer.message})
     return response_type(partial_success=partial)

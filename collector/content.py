@@ -29,7 +29,10 @@ _CONTENT = re.compile(
     | gen_ai\.(?:request|response|output|input)\.(?:messages|available_tools|text|tool_calls|content|reasoning)
     | gen_ai\.retrieval\.(?:query\.text|documents)
     | gen_ai\.content\.(?:prompt|completion)
+    | (?:gen_ai\.event\.)?content                           # of OTel's events: Azure, Strands, Koog
     | gen_ai\.evaluation\.explanation
+    | gen_ai\.embeddings\.input(?:_texts)?                  # Sentry, AgentScope
+    | gen_ai\.memory\.(?:query(?:\.text)?|records)
     | (?:input|output)\.value                                # OpenInference
     | llm\.(?:input_messages|output_messages|tools|prompts|completions|prompt_template|function_call)(?:\..*)?
     | llm\.invocation_parameters
@@ -40,7 +43,9 @@ _CONTENT = re.compile(
     | tool\.(?:parameters|json_schema|arguments|output|result)
     | (?:input|output)(?:\.(?:messages|text))?
     | (?:input|output)_(?:messages|text|data)
-    | traceloop\.entity\.(?:input|output)
+    | traceloop\.(?:entity\.(?:input|output)|prompt\.template(?:_variables)?)
+    | mlflow\.(?:(?:span|trace)(?:Inputs|Outputs)|chat\.(?:messages|tools))
+    | mcp\.(?:request\.argument\..*|(?:tool|prompt)\.result\..*content)
     | (?:llm\.request\.functions|llm\.content)(?:\..*)?
     | ai\.(?:prompt|response\.(?:text|object|toolCalls|reasoning|files)|result|toolCall\.(?:args|result)|values?|schema
       |embeddings?)
@@ -52,6 +57,7 @@ _CONTENT = re.compile(
     | logfire\.(?:json_schema|msg)
     | request_data | response_data | (?:user_)?prompt | response | response_text | request_text | completion | thought | history
     | (?:function_args|tool_input|tool_output|tool_result|new_context|arguments|message(?:s|\.content)?)
+    | tool_parameters | response\.model_output | body | diff | hook_(?:input|output)   # Claude Code, Gemini CLI
     | user_system_prompt | system_prompt(?:_preview)? | tools_json | request_body | response_body | full_command | bash_command
     | crew_(?:agents|tasks|inputs) | task_description | agent\.(?:input|output)(?:_message)? | task\.(?:input|output)
     | .*\.?http\.(?:request|response)\.body(?:\.content)?

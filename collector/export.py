@@ -24,7 +24,8 @@ class Export(msgspec.Struct, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """What the sender is told. `rejected` counts records that were refused while the rest was booked."""
+    """What the sender is told. `rejected` counts records that were refused while the rest was booked; a message without any is a
+    warning."""
 
     outcome: Outcome
     rejected: int = 0

@@ -6,9 +6,10 @@ inference.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -16,14 +17,17 @@ import msgspec
 import yaml
 
 from collector.errors import CollectorError
-from collector.record import Attributes, AttributeValue, Reading, Record
+from collector.record import Attributes, AttributeValue, Problem, Reading, Record
 from ledger.accounts import LAYER_OF_USE, LAYERS
 
-_SAID = frozenset({"allocation.layer", "allocation.use"})
+_WORDS: dict[str, Iterable[str]] = {"allocation.layer": LAYERS, "allocation.use": LAYER_OF_USE}
+_SAID = frozenset(_WORDS)
 FIELDS = ("operation", "tool", "agent", "name", "scope", "kind")
 
 _ANSWERS_MAX = 20_000
 _NAME_LENGTH_MAX = 200
+_WORD_LENGTH_MAX = 40
+_WORDS_MAX = 1000
 _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _TOOL_CALLS = frozenset({"tool_calls", "tool_call", "tool_use", "tool-calls", "function_call", "tool_calls_required"})
@@ -102,6 +106,7 @@ def infer(record: Record, reading: Reading, rules: Rules) -> Reading:
     if not (attributes.keys().isdisjoint(_SAID) and record.resource.attributes.keys().isdisjoint(_SAID)):
         use = _one_of(attributes, record.resource.attributes, "allocation.use", LAYER_OF_USE)
         layer = _one_of(attributes, record.resource.attributes, "allocation.layer", LAYERS)
+        reading.warning = _unknown(use, attributes, "allocation.use") or _unknown(layer, attributes, "allocation.layer")
     action_class = attributes.get("allocation.action.class")
     if isinstance(action_class, str) and action_class:
         reading.action_class = action_class
@@ -160,6 +165,22 @@ def _one_of(attributes: Attributes, resource: Attributes, key: str, known: froze
     if value is None:
         value = resource.get(key)
     return value if isinstance(value, str) and value in known else None
+
+
+def _unknown(found: str | None, attributes: Attributes, key: str) -> Problem | None:
+    """That a record says a word of ours which is none, so that its names decide instead."""
+    said = attributes.get(key)
+    if found is not None or said is None:
+        return None
+    return _no_such_word(key, said[:_WORD_LENGTH_MAX] if isinstance(said, str) else "no text")
+
+
+@lru_cache(maxsize=_WORDS_MAX)
+def _no_such_word(key: str, said: str) -> Problem:
+    known = sorted(_WORDS[key])
+    near = difflib.get_close_matches(said, known, n=1)
+    mend = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return Problem("read", "unknown_word", f"{key} is {said}, which was passed over; {mend}")
 
 
 def _text(value: AttributeValue) -> str | None:

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from collector.faults import nearest
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _OTLP = "OTLP over HTTP is received by POST at /v1/traces, /v1/logs and /v1/metrics; /openapi.json lists all else"
 
 

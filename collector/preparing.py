@@ -19,6 +19,8 @@ from collector.stage import Staging
 log = logging.getLogger("pigou.collector")
 
 _REASONS_SHOWN = 3
+_WARNINGS_MAX = 20
+_BEGINNINGS = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}
 
 
 class ReadingPolicy(msgspec.Struct, frozen=True):
@@ -37,10 +39,16 @@ def prepare(export: Export, policy: ReadingPolicy, rules: Rules) -> Prepared | A
     except (TooLarge, TooDeep) as error:
         return Answer("too_large", message=str(error))
     except (BadCompression, Undecodable) as error:
-        return Answer("undecodable", message=str(error))
+        return Answer("undecodable", message=str(error) + _how_packed(export))
     except Exception as error:  # the reader's edge: one export must never stop the others
         log.exception("an export could not be prepared")
         return Answer("undecodable", message=f"the export could not be read ({type(error).__name__}); it was not stored")
+
+
+def _how_packed(export: Export) -> str:
+    """How a body that cannot be read is packed, where its sender did not say so."""
+    packed = next((name for name, start in _BEGINNINGS.items() if export.body.startswith(start)), None)
+    return f"; it begins like {packed}: send Content-Encoding: {packed}" if packed and export.compression == "identity" else ""
 
 
 def reasons(problems: list[Problem]) -> str:
@@ -54,9 +62,10 @@ def _stage(export: Export, body: bytes, policy: ReadingPolicy, rules: Rules) -> 
     staging = Staging(export.signal, len(export.body), policy.default_tenant, export.credential_tenant)
     content = policy.content
     problems: list[Problem]
+    warnings: list[Problem]
     if export.signal == "metric":
         metrics = decode_metrics(body, export.encoding, content)
-        problems = metrics.problems
+        problems, warnings = metrics.problems, metrics.warnings
         for point in metrics.points:
             if (problem := staging.other_tenant(point)) is not None:
                 problems.append(problem)
@@ -66,13 +75,16 @@ def _stage(export: Export, body: bytes, policy: ReadingPolicy, rules: Rules) -> 
     else:
         decode = decode_traces if export.signal == "span" else decode_logs
         decoded = decode(body, export.encoding, content)
-        problems = decoded.problems
+        problems, warnings = decoded.problems, decoded.warnings
         for record in decoded.records:
             if (problem := staging.other_tenant(record)) is not None:
                 problems.append(problem)
             else:
-                staging.add(record, read(record, rules))
+                reading = read(record, rules)
+                if reading.warning is not None and len(warnings) < _WARNINGS_MAX and reading.warning not in warnings:
+                    warnings.append(reading.warning)
+                staging.add(record, reading)
         count = len(decoded.records)
     for problem in problems:
         staging.reject(problem)
-    return Prepared(staging.arrivals(), count, len(problems), reasons(problems))
+    return Prepared(staging.arrivals(), count, len(problems), reasons(problems + warnings))

@@ -143,7 +143,10 @@ class ControlTotal(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct):
-    """What was understood of a record. `call` is set for role `call`, `control` for role `control`."""
+    """What was understood of a record.
+
+    `call` is set for role `call`, `control` for role `control`, `warning` for a word of ours that is none.
+    """
 
     role: Role
     dialect: str
@@ -159,3 +162,4 @@ class Reading(msgspec.Struct):
     use_source: Source = "none"
     call: Call | None = None
     control: ControlTotal | None = None
+    warning: Problem | None = None

@@ -60,18 +60,21 @@ class Convention(msgspec.Struct, frozen=True):
 
     `cache_inside`: cached tokens are part of the input count. `reasoning_inside`: reasoning tokens are part of the output count.
     When one is not `…_sure` it is only the first guess: the emitter is known to leak other conventions, and totals decide.
+    `is_believed`: the guess holds unless the reported total is that of another.
     """
 
     cache_inside: bool = True
     cache_sure: bool = True
     reasoning_inside: bool = True
     reasoning_sure: bool = True
+    is_believed: bool = False
 
 
 INCLUSIVE = Convention()
 EXCLUSIVE_CACHE = Convention(cache_inside=False)
 REASONING_ON_TOP = Convention(reasoning_inside=False)
 UNSURE = Convention(cache_sure=False, reasoning_sure=False)
+BELIEVED = Convention(cache_sure=False, reasoning_sure=False, is_believed=True)
 UNSURE_EXCLUSIVE = Convention(cache_inside=False, cache_sure=False)
 ADDITIVE = Convention(cache_inside=False, reasoning_inside=False)
 
@@ -151,6 +154,8 @@ def to_leaves(counts: Counts, convention: Convention, *, is_embedding: bool = Fa
         return _simple_leaves(counts, is_embedding)
     if not _TEXT.isdisjoint(counts):
         return to_leaves(_with_wholes(counts), convention, is_embedding=is_embedding)
+    if convention.is_believed:
+        return _unless_refuted(counts, convention)
     candidates = _candidates(counts, convention)
     readings = [_leaves_under(counts, candidate) for candidate in candidates]
     fits = [reading for reading in readings if isinstance(reading, Leaves)]
@@ -179,7 +184,9 @@ def _simple_leaves(counts: Counts, is_embedding: bool) -> Leaves | Problem:
     if made is not None:
         quantities["output_tokens"] = made
     whole = used is not None and (made is not None or is_embedding)
-    return Leaves(quantities, used, made, "explicit" if whole else "low")
+    # A total of more: as of thoughts that are counted nowhere else.
+    agrees = total is None or total == (used or 0) + (made or 0)
+    return Leaves(quantities, used, made, "explicit" if whole and agrees else "low")
 
 
 def _with_wholes(counts: Counts) -> Counts:
@@ -207,17 +214,34 @@ def _candidates(counts: Counts, convention: Convention) -> Sequence[Convention]:
     return [Convention(cache_inside=c, reasoning_inside=r) for r in reasonings for c in caches]
 
 
+def _unless_refuted(counts: Counts, convention: Convention) -> Leaves | Problem:
+    """The convention's leaves, or its problem, unless the reported total is that of another."""
+    own, total = _leaves_under(counts, convention), counts.get("total_tokens")
+    if total is None or (isinstance(own, Leaves) and _adds_up(own, total)):
+        return own
+    for other in _candidates(counts, convention)[1:]:
+        leaves = _leaves_under(counts, other)
+        if isinstance(leaves, Leaves) and _adds_up(leaves, total):
+            return msgspec.structs.replace(leaves, confidence="inferred")
+    return msgspec.structs.replace(own, confidence="low") if isinstance(own, Leaves) else own
+
+
 def _decide(candidates: int, fits: list[Leaves], total: int | None) -> Leaves:
     """Of the readings without a negative leaf: the one that adds up to the reported total, else the first."""
     if candidates == 1:
-        return fits[0]
+        return fits[0] if total is None or _adds_up(fits[0], total) else msgspec.structs.replace(fits[0], confidence="low")
     if total is not None:
         for position, leaves in enumerate(fits):
-            if (leaves.total_input_tokens or 0) + (leaves.total_output_tokens or 0) == total:
+            if _adds_up(leaves, total):
                 is_as_said = position == 0 and len(fits) == candidates
                 return leaves if is_as_said else msgspec.structs.replace(leaves, confidence="inferred")
     # A single reading left without negative leaves is inferred; several that nothing tells apart are a guess.
     return msgspec.structs.replace(fits[0], confidence="inferred" if len(fits) == 1 else "low")
+
+
+def _adds_up(leaves: Leaves, total: int) -> bool:
+    """Whether the leaves are all that the total is of."""
+    return (leaves.total_input_tokens or 0) + (leaves.total_output_tokens or 0) == total
 
 
 def _leaves_under(counts: Counts, convention: Convention) -> Leaves | Problem:

@@ -7,6 +7,7 @@ arrival cannot change the books.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -152,7 +153,7 @@ def _nesting(calls: Mapping[Key, Member], inside: Mapping[Key, list[Key]]) -> tu
         same = [key for key in told if _repeats(calls[outer], calls[key])]
         if same:
             outer_of.update(dict.fromkeys(same, outer))
-        elif told and len(readable) > 1:
+        elif told and len(readable) > 1 and not _is_progress(calls[outer], [calls[key] for key in told]):
             summed[outer] = told
         else:
             # Beside a call that reports its usage, one that does not is another call whose usage is missing.
@@ -190,6 +191,21 @@ def _repeats(outer: Member, inner: Member) -> bool:
     """The same response with no more tokens: a copy, whatever else happened inside. (A sum may carry its last step's id.)"""
     a, b = _evidence(outer), _evidence(inner)
     return a.response_id is not None and a.response_id == b.response_id and a.tokens <= b.tokens
+
+
+def _is_progress(outer: Member, inner: list[Member]) -> bool:
+    """Whether these are what a stream had come to so far: the outer's whole input each time, and more output each time.
+
+    A sum of theirs has more input than each of them.
+    """
+    whole = _input(_evidence(outer))
+    if len({_evidence(one).response_id for one in inner} - {None}) > 1:
+        return False
+    if whole == 0 or any(_input(_evidence(one)) != whole for one in inner):
+        return False
+    outputs = [_output(_evidence(one)) for one in sorted(inner, key=lambda one: (one.started_us, one.span_id))]
+    grows = all(before < after for before, after in itertools.pairwise(outputs))
+    return grows and outputs[-1] <= _output(_evidence(outer))
 
 
 def _pass_up(outer_of: dict[Key, Key], summed: dict[Key, list[Key]]) -> None:

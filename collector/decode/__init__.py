@@ -37,25 +37,27 @@ _LOOKED_AT_FIRST_BYTES = 1024 * 1024
 
 
 class Decoded(msgspec.Struct):
-    """Records of one body in the order they came, and one problem per record that was refused."""
+    """Records of one body in the order they came, one problem per record that was refused, warnings of what was passed over."""
 
     records: list[Record]
     problems: list[Problem]
+    warnings: list[Problem] = []
 
 
 class DecodedMetrics(msgspec.Struct):
-    """Data points of one body, and one problem per metric that was refused."""
+    """Data points of one body, one problem per point or metric that was refused, and warnings of what was passed over."""
 
     points: list[Point]
     problems: list[Problem]
+    warnings: list[Problem] = []
 
 
 def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
     """The spans of an ExportTraceServiceRequest. Raises: Undecodable, TooDeep, TooLarge."""
     decoded = Decoded([], [])
-    request = _parse_shallow(body, encoding, ExportTraceServiceRequest, decoded.problems)
+    request = _parse_shallow(body, encoding, ExportTraceServiceRequest, decoded)
     for group in request.resource_spans:
-        resource = read_resource(group.resource, policy)
+        resource = read_resource(group.resource, policy, decoded.warnings)
         for scoped in group.scope_spans:
             scope = read_scope(scoped.scope)
             _collect(decoded, scoped.spans, read_span, resource, scope, policy)
@@ -65,9 +67,9 @@ def decode_traces(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_
 def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> Decoded:
     """The log records of an ExportLogsServiceRequest. Raises: Undecodable, TooDeep, TooLarge."""
     decoded = Decoded([], [])
-    request = _parse_shallow(body, encoding, ExportLogsServiceRequest, decoded.problems)
+    request = _parse_shallow(body, encoding, ExportLogsServiceRequest, decoded)
     for group in request.resource_logs:
-        resource = read_resource(group.resource, policy)
+        resource = read_resource(group.resource, policy, decoded.warnings)
         for scoped in group.scope_logs:
             scope = read_scope(scoped.scope)
             _collect(decoded, scoped.log_records, read_log, resource, scope, policy)
@@ -77,14 +79,14 @@ def decode_logs(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CO
 def decode_metrics(body: bytes, encoding: Encoding, policy: ContentPolicy = DROP_CONTENT) -> DecodedMetrics:
     """The data points of an ExportMetricsServiceRequest. Raises: Undecodable, TooDeep, TooLarge."""
     decoded = DecodedMetrics([], [])
-    request = _parse(body, encoding, ExportMetricsServiceRequest, decoded.problems)
+    request = _parse(body, encoding, ExportMetricsServiceRequest, decoded)
     for group in request.resource_metrics:
-        resource = read_resource(group.resource, policy)
+        resource = read_resource(group.resource, policy, decoded.warnings)
         for scoped in group.scope_metrics:
             scope = read_scope(scoped.scope)
             for metric in scoped.metrics:
                 try:
-                    decoded.points.extend(read_metric(metric, resource, scope, policy))
+                    decoded.points.extend(read_metric(metric, resource, scope, policy, decoded.problems))
                 except Refused as refused:
                     decoded.problems.append(Problem("decode", refused.code, refused.detail))
     return decoded
@@ -109,23 +111,24 @@ def _collect(
             decoded.problems.append(Problem("decode", refused.code, refused.detail))
 
 
-def _parse_shallow(body: bytes, encoding: Encoding, request: type[_Request], problems: list[Problem]) -> _Request:
+def _parse_shallow(body: bytes, encoding: Encoding, request: type[_Request], decoded: Decoded) -> _Request:
     """The request with the attributes of its records left encoded."""
     if encoding == "json":
-        return shallow(request).FromString(otlp_json.parse(body, request, problems).SerializeToString())
-    return _parse(body, encoding, shallow(request), problems)
+        whole = otlp_json.parse(body, request, decoded.problems, decoded.warnings)
+        return shallow(request).FromString(whole.SerializeToString())
+    return _parse(body, encoding, shallow(request), decoded)
 
 
-def _parse(body: bytes, encoding: Encoding, request: type[_Request], problems: list[Problem]) -> _Request:
+def _parse(body: bytes, encoding: Encoding, request: type[_Request], decoded: Decoded | DecodedMetrics) -> _Request:
     if encoding == "json":
-        return otlp_json.parse(body, request, problems)
+        return otlp_json.parse(body, request, decoded.problems, decoded.warnings)
     if len(body) > _LOOKED_AT_FIRST_BYTES and salvage.holds_more_than(body, request, RECORDS_MAX):
         raise TooLarge(f"the export holds more than {RECORDS_MAX} records: send smaller batches")
     try:
         parsed = request.FromString(body)
     except DecodeError:
         # One broken string makes the parser refuse the whole export: look for the record it is in and keep the others.
-        parsed = salvage.parse(body, request, problems)
+        parsed = salvage.parse(body, request, decoded.problems)
     _check_number(parsed)
     return parsed
 

@@ -10,30 +10,36 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 from collector.content import ContentPolicy, stored_attributes
 from collector.decode.spans import check_time
 from collector.decode.values import Budget, Refused, clean_map, clean_text, finite_number, read_attributes
-from collector.record import Attributes, AttributeValue, Point, Resource, Scope
+from collector.record import Attributes, AttributeValue, Point, Problem, Resource, Scope
 
 _KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 
 
-def read_metric(metric: Metric, resource: Resource, scope: Scope, policy: ContentPolicy) -> Iterator[Point]:
-    """The points of one metric; a point without a recorded value is left out. Raises: Refused for a bad time or size."""
+def read_metric(
+    metric: Metric, resource: Resource, scope: Scope, policy: ContentPolicy, problems: list[Problem]
+) -> Iterator[Point]:
+    """The points of one metric; a point without a recorded value is left out, one of a bad time or size added to `problems`.
+
+    Raises: Refused for a metric without a name or data.
+    """
     kind: Any = metric.WhichOneof("data")
     if kind not in _KINDS:
         raise Refused("bad_metric", f"metric {metric.name[:100]!r} has no data of a known kind")
     if not metric.name:
         raise Refused("bad_metric", "metric without a name")
     name, unit = clean_text(metric.name), clean_text(metric.unit) or None
-    points: list[Point] = []
     for point in getattr(metric, kind).data_points:
         if point.flags & 1:
             continue
-        check_time(point.time_unix_nano, "time of a data point")
-        attributes = _attributes(point, policy)
-        value, detail = (_number(point), None) if kind in ("gauge", "sum") else (None, _DETAIL[kind](point))
-        if value is None and detail is None:
+        try:
+            check_time(point.time_unix_nano, "time of a data point")
+            attributes = _attributes(point, policy)
+        except Refused as refused:
+            problems.append(Problem("decode", refused.code, refused.detail))
             continue
-        points.append(Point(name, unit, kind, point.time_unix_nano, value, detail, attributes, resource, scope))
-    return iter(points)
+        value, detail = (_number(point), None) if kind in ("gauge", "sum") else (None, _DETAIL[kind](point))
+        if value is not None or detail is not None:
+            yield Point(name, unit, kind, point.time_unix_nano, value, detail, attributes, resource, scope)
 
 
 def _attributes(point: Any, policy: ContentPolicy) -> Attributes:

@@ -1,18 +1,19 @@
 """OTLP/JSON as the same protobuf messages that the binary encoding gives, so that one reader serves both.
 
 The mapping is proto3's JSON with OTLP's exceptions (specification 1.9): lowerCamelCase names, trace and span ids in
-hex, enums as numbers, 64-bit integers as text or numbers, other bytes in base64, unknown names ignored.
+hex, enums as numbers, 64-bit integers as text or numbers, other bytes in base64, unknown names passed over (and told).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import json
 import math
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeGuard, TypeVar, cast
 
 import orjson
@@ -37,12 +38,18 @@ _PAIR = "opentelemetry.proto.common.v1.KeyValue"
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 _DECIMAL = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
 _NOT_FINITE = frozenset({"nan", "inf", "-inf", "infinity", "-infinity"})
-_HEX_FIELDS = {"trace_id", "span_id", "parent_span_id"}
+_HEX_FIELDS = {"trace_id": 32, "span_id": 16, "parent_span_id": 16}
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_RECEIVED_AT = {"resourceSpans": "/v1/traces", "resourceLogs": "/v1/logs", "resourceMetrics": "/v1/metrics"}
+# Senders choose the keys: so many are told of, and so much of each.
+_WARNINGS_MAX = 20
+_SHOWN_MAX = 60
 _RECORDS = {"opentelemetry.proto.trace.v1.Span", "opentelemetry.proto.logs.v1.LogRecord", "opentelemetry.proto.metrics.v1.Metric"}
 
 
-def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Request:
-    """The request message of a JSON body; a record that does not fit the mapping is left out and added to `problems`.
+def parse(body: bytes, request: type[_Request], problems: list[Problem], warnings: list[Problem]) -> _Request:
+    """The request message of a JSON body; a record that does not fit the mapping is left out and added to `problems`, a key
+    that OTLP does not know is passed over and added to `warnings`.
 
     Raises: Undecodable when the body is not JSON or not an export, TooDeep when it is nested beyond reading, TooLarge when
     it holds too many records.
@@ -51,7 +58,7 @@ def parse(body: bytes, request: type[_Request], problems: list[Problem]) -> _Req
     if not _is_map(document):
         raise Undecodable("the body is JSON, but not an object with resourceSpans, resourceLogs or resourceMetrics")
     try:
-        return _Builder(problems).message(request.DESCRIPTOR, document, 0)
+        return _Builder(problems, warnings).message(request.DESCRIPTOR, document, 0)
     except Refused as refused:
         raise Undecodable(f"the body is JSON, but not an OTLP export: {refused.detail}") from None
 
@@ -72,8 +79,10 @@ def _document(body: bytes) -> Any:
 class _Builder:
     """Builds messages by their descriptors; records that do not fit are counted, not raised."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], warnings: list[Problem]) -> None:
         self._problems = problems
+        self._warnings = warnings
+        self._passed_over: set[tuple[str, str]] = set()
         self._left = RECORDS_MAX
 
     def message(self, descriptor: Any, document: Any, depth: int) -> Any:
@@ -86,7 +95,10 @@ class _Builder:
         values: dict[str, Any] = {}
         for key, value in document.items():
             field = fields.get(key)
-            if field is None or value is None:
+            if field is None:
+                self._pass_over(descriptor, key)
+                continue
+            if value is None:
                 continue
             name, nested, repeated, convert = field
             try:
@@ -104,6 +116,14 @@ class _Builder:
             raise Refused("too_deep", f"attribute nested deeper than {DEPTH_MAX}") from None
         except (ValueError, TypeError) as fault:
             raise Refused("bad_field", f"{descriptor.name}: {fault}") from None
+
+    def _pass_over(self, descriptor: Any, key: str) -> None:
+        """Warn of a key that a later version of OTLP may know, and that is mistyped more often."""
+        met = (descriptor.full_name, key)
+        if met in self._passed_over or len(self._passed_over) >= _WARNINGS_MAX:
+            return
+        self._passed_over.add(met)
+        self._warnings.append(Problem("decode", "unknown_key", _no_such_key(descriptor, key)))
 
     def _messages(self, descriptor: Descriptor, items: list[Any], depth: int) -> list[Any]:
         """The messages of a list. Raises: TooLarge when the request holds too many groups and records."""
@@ -127,6 +147,18 @@ class _Builder:
             except Refused as refused:
                 self._problems.append(Problem("decode", refused.code, refused.detail))
         return built
+
+
+def _no_such_key(descriptor: Any, key: str) -> str:
+    """That a message has no such key, and which was probably meant."""
+    shown = key[:_SHOWN_MAX].encode("utf-8", "replace").decode()
+    what = "the export" if descriptor.name.startswith("Export") else descriptor.name
+    if what == "the export" and key in _RECEIVED_AT:
+        return f"{shown} is received at {_RECEIVED_AT[key]}, and was passed over here"
+    known = list(_fields(descriptor))
+    near = difflib.get_close_matches(shown, known, n=1)
+    mend = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"{what} has no key {shown}, which was passed over; {mend}"
 
 
 def _text_pair(item: Any) -> KeyValue | None:
@@ -155,7 +187,8 @@ def _fields(descriptor: Descriptor) -> dict[str, tuple[str, Descriptor | None, b
 
 def _converter(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.type == FieldDescriptor.TYPE_BYTES:
-        return _hex if field.name in _HEX_FIELDS else _base64
+        digits = _HEX_FIELDS.get(field.name)
+        return _base64 if digits is None else partial(_hex, digits)
     if field.type == FieldDescriptor.TYPE_ENUM:
         enum: Any = field.enum_type
         numbers = {value.name: value.number for value in enum.values}
@@ -217,9 +250,11 @@ def _double(value: object) -> float:
     return number
 
 
-def _hex(value: object) -> bytes:
+def _hex(digits: int, value: object) -> bytes:
     if not isinstance(value, str):
         raise TypeError("not text")
+    if not _HEX.fullmatch(value):  # bytes.fromhex() takes spaces, too
+        raise ValueError(f"not hexadecimal; OTLP/JSON writes ids as {digits} hexadecimal digits")
     return bytes.fromhex(value)
 
 

@@ -22,7 +22,7 @@ from collector.decode.values import (
     read_attributes,
     read_encoded,
 )
-from collector.record import Attributes, Event, Link, Record, Resource, Scope
+from collector.record import Attributes, Event, Link, Problem, Record, Resource, Scope
 
 # A record outside 1970..2200 would also overflow partitions and timestamptz arithmetic; clocks that are merely skewed pass.
 TIME_MAX_NS = 7_258_118_400 * 10**9
@@ -35,12 +35,15 @@ _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 
 
-def read_resource(wire: WireResource, policy: ContentPolicy) -> Resource:
-    """The resource; one that breaks a limit loses its attributes rather than its records."""
+def read_resource(wire: WireResource, policy: ContentPolicy, warnings: list[Problem]) -> Resource:
+    """The resource; one that breaks a limit loses its lists and maps rather than its records, or whose they are."""
     try:
         attributes, content = read_attributes(wire.attributes, Budget())
     except Refused as refused:
-        return Resource({"pigou.resource_refused": refused.detail}, None)
+        flat = [pair for pair in wire.attributes if pair.value.WhichOneof("value") not in ("array_value", "kvlist_value")]
+        attributes, content = read_attributes(flat[:VALUES_MAX], Budget())
+        attributes["pigou.resource_refused"] = refused.detail
+        warnings.append(Problem("decode", refused.code, f"lists and maps of a resource were passed over: {refused.detail}"))
     attributes = clean_map(stored_attributes(attributes, content, policy.dropping))
     service = attributes.get("service.name")
     return Resource(attributes, service if isinstance(service, str) and service else None)

@@ -42,7 +42,7 @@ def read_response(value: AttributeValue) -> Response | None:
     return Response(
         _text(answer.get("id")) or _text(answer.get("responseId")),
         _text(answer.get("model")) or _text(answer.get("model_name")) or _text(answer.get("modelVersion")),
-        _text(answer.get("service_tier")),
+        _text(answer.get("service_tier")) or _text(usage.get("service_tier")),
         leaves_of(usage, flavor) if flavor else None,
     )
 

@@ -8,11 +8,13 @@ as that provider means it.
 
 from __future__ import annotations
 
+import msgspec
+
 from collector.dialects import otel_genai, shared
 from collector.dialects.embedded import Mapping, mapping_of
 from collector.provider_usage import flavor_of, leaves_of
 from collector.record import Attributes, AttributeValue, Problem, Reading, Record
-from collector.usage import ADDITIVE, INCLUSIVE, UNSURE, Leaves, count_table, disjoint_leaves, read_counts, to_leaves
+from collector.usage import ADDITIVE, INCLUSIVE, UNSURE, Leaves, count_table, disjoint_leaves, read_count, read_counts, to_leaves
 
 NAME = "langfuse"
 VERSION = "langfuse 3"
@@ -27,8 +29,8 @@ COUNTS = count_table(
     total_tokens=("total", "total_tokens"),
     cache_read_tokens=("input_cached_tokens", "cache_read_input_tokens", "input_cache_read", "cached_tokens"),
     cache_write_tokens=("input_cache_creation", "cache_creation_input_tokens", "input_cache_write", "input_cache_write_tokens"),
-    cache_write_5m_tokens="input_cache_creation_5m",
-    cache_write_1h_tokens="input_cache_creation_1h",
+    cache_write_5m_tokens=("input_cache_creation_5m", "input_ephemeral_5m_input_tokens"),
+    cache_write_1h_tokens=("input_cache_creation_1h", "input_ephemeral_1h_input_tokens"),
     output_reasoning_tokens=("output_reasoning_tokens", "output_reasoning", "reasoning_tokens"),
     input_audio_tokens=("input_audio_tokens", "input_audio"),
     output_audio_tokens=("output_audio_tokens", "output_audio"),
@@ -97,8 +99,13 @@ def _usage(value: AttributeValue, is_embedding: bool) -> Leaves | Problem | None
         total = counts.get("total_tokens")
         if total is not None and total == counts.get("input_tokens", 0) + counts.get("output_tokens", 0):
             return to_leaves(counts, UNSURE)
-        return disjoint_leaves(counts)
-    return to_leaves(counts, INCLUSIVE, is_embedding=is_embedding)
+        leaves: Leaves | Problem = disjoint_leaves(counts)
+    else:
+        leaves = to_leaves(counts, INCLUSIVE, is_embedding=is_embedding)
+    if isinstance(leaves, Leaves) and any(read_count(value) for name, value in details.items() if name not in COUNTS):
+        is_told = counts.get("total_tokens") == sum(leaves.quantities.values())
+        return leaves if is_told else msgspec.structs.replace(leaves, confidence="low")  # of what nobody can price there is more
+    return leaves
 
 
 def _passed_through(details: Mapping) -> str | None:

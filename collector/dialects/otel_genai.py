@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collector.dialects import raw, shared
 from collector.record import Attributes, Problem, Reading, Record
-from collector.usage import INCLUSIVE, UNSURE, Convention, Counts, Leaves, count_table, read_counts
+from collector.usage import BELIEVED, INCLUSIVE, UNSURE, Convention, Counts, Leaves, count_table, read_counts
 
 NAME = "otel_genai"
 VERSION = "semantic-conventions-genai 0.1.0"
@@ -24,8 +24,18 @@ SCOPES: tuple[str, ...] = (
 )
 
 COUNTS = count_table(
-    input_tokens=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens"),
-    output_tokens=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens"),
+    input_tokens=(
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.usage.prompt_tokens",
+        "gen_ai.response.prompt_tokens",
+    ),
+    output_tokens=(
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.usage.completion_tokens",
+        "gen_ai.response.completion_tokens",
+    ),
     total_tokens=("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     cache_read_tokens=(
         "gen_ai.usage.cache_read.input_tokens",
@@ -68,9 +78,12 @@ CALLS = frozenset(
     {
         "chat", "text_completion", "completion", "generate_content", "generate_live_content", "embeddings", "embedding",
         "responses", "messages", "rerank", "speech", "transcription", "image_generation", "ask",
+        "chat.completions", "text.completions",  # Semantic Kernel
+        "image", "audio",  # OpenLIT
     }
 )  # fmt: skip
 EMBEDDINGS = frozenset({"embeddings", "embedding"})
+WITHOUT_OUTPUT = EMBEDDINGS | {"rerank"}
 AGENTS = frozenset(
     {
         "invoke_agent", "create_agent", "invoke_workflow", "execute_task", "agent", "workflow", "chain", "handoff",
@@ -91,6 +104,9 @@ _FOREIGN_CACHE_COUNTS = frozenset(
         "gen_ai.usage.cache_creation_input_tokens",
     }
 )
+# OpenInference's, Alibaba's and LangSmith's word for what a span is, on spans that have OTel's names beside it.
+_OTHERS_KINDS = frozenset({"openinference.span.kind", "gen_ai.span.kind", "langsmith.span.kind"})
+_PARENTS = frozenset({"agent", "chain", "entry", "step", "task", "workflow"})
 # Events that repeat a call's request or response beside its span.
 _DETAILS = "gen_ai.client.inference.operation.details"
 MARKERS = frozenset(
@@ -107,9 +123,13 @@ def claims(attributes: Attributes) -> bool:
 
 
 def read(record: Record) -> Reading:
-    """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them."""
-    is_foreign = not record.attributes.keys().isdisjoint(_FOREIGN_CACHE_COUNTS)
-    return read_as(record, NAME, UNSURE if is_foreign else INCLUSIVE, shared.RANK_SDK)
+    """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them, and an
+    emitter nobody knows is believed to follow the conventions unless its total, which they do not have, tells otherwise."""
+    if not record.attributes.keys().isdisjoint(_FOREIGN_CACHE_COUNTS):
+        convention = UNSURE
+    else:
+        convention = INCLUSIVE if record.scope.name.startswith(SCOPES) else BELIEVED
+    return read_as(record, NAME, convention, shared.RANK_SDK)
 
 
 def read_as(record: Record, dialect: str, convention: Convention, rank: int, operation: str | None = None) -> Reading:
@@ -125,19 +145,29 @@ def read_as(record: Record, dialect: str, convention: Convention, rank: int, ope
         return _read_log(record, read, facts, operation, rank)
     if operation in TOOLS:
         return shared.as_tool(read, shared.text_of(facts.get("tool")) or operation)
-    counts: Counts | Leaves | Problem = read_counts(record.attributes, COUNTS) or raw.read_usage(record.attributes) or {}
+    counts: Counts | Leaves | Problem = read_counts(record.attributes, COUNTS)
+    if not counts and (of_provider := raw.read_usage(record.attributes)):
+        counts = of_provider
+        facts.setdefault("tier", raw.tier_of(record.attributes))
     if operation in AGENTS:
         return shared.as_agent(read, facts, counts, convention)
     if operation in CALLS:
-        return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in EMBEDDINGS)
+        return shared.as_call(record, read, facts, counts, convention, rank, operation, is_embedding=operation in WITHOUT_OUTPUT)
     if "tool" in facts and not counts:
         return shared.as_tool(read, shared.text_of(facts["tool"]))
+    if counts and not _OTHERS_KINDS.isdisjoint(record.attributes) and _is_parent(record.attributes):
+        return shared.as_agent(read, facts, counts, convention)
     if counts and "model" in facts and (not isinstance(counts, dict) or any(counts.values())):
         # An operation of the emitter's own, with usage and a model: a model call.
         return shared.as_call(record, read, facts, counts, convention, rank, operation or "chat")
     if "agent" in facts and operation is None:
         return shared.as_agent(read, facts, counts, convention)
     return read
+
+
+def _is_parent(attributes: Attributes) -> bool:
+    """Whether another convention's word for what a span is says that it stands around calls."""
+    return any((shared.text_of(attributes.get(kind)) or "").lower() in _PARENTS for kind in _OTHERS_KINDS)
 
 
 def _read_log(record: Record, read: Reading, facts: shared.Facts, operation: str | None, rank: int) -> Reading:
@@ -150,5 +180,5 @@ def _read_log(record: Record, read: Reading, facts: shared.Facts, operation: str
     if not counts:
         return read
     return shared.as_call(
-        record, read, facts, counts, INCLUSIVE, min(rank, shared.RANK_LOG), operation, is_embedding=operation in EMBEDDINGS
+        record, read, facts, counts, INCLUSIVE, min(rank, shared.RANK_LOG), operation, is_embedding=operation in WITHOUT_OUTPUT
     )

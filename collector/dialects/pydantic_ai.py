@@ -36,6 +36,9 @@ _DETAILS = count_table(
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.details.thoughts_tokens",
     ),
+    input_audio_tokens=("gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens"),
+    cache_audio_read_tokens=("gen_ai.usage.audio.cache_read.input_tokens", "gen_ai.usage.details.cache_audio_read_tokens"),
+    output_audio_tokens=("gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens"),
 )
 COUNTS = CountTable(otel_genai.COUNTS | _DETAILS)
 AGGREGATES = CountTable({name.replace("gen_ai.usage.", "gen_ai.aggregated_usage."): count for name, count in COUNTS.items()})
@@ -81,4 +84,5 @@ def _from_response(record: Record, read: Reading, facts: shared.Facts) -> Readin
     response = read_response(data) if data and "usage" in data else None
     if response is None or response.usage is None or "model" not in facts:
         return read
+    facts.setdefault("tier", response.tier)
     return shared.as_call(record, read, facts, response.usage, INCLUSIVE, shared.RANK_FRAMEWORK, "chat")

@@ -23,6 +23,8 @@ _PREFIXES = ("", "usage.", "llm.usage.", "response.usage.", "llm.response.usage.
 _MARKERS = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_token_count")
 _MARKED = frozenset(prefix + marker for prefix in _PREFIXES for marker in _MARKERS)
 _OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata", "mlflow.chat.tokenUsage")
+_MODELS = ("llm.model", "request.model", "response.model", "mlflow.llm.model")
+_PARENTS = ("AGENT", "CHAIN")
 MARKERS = _MARKED | frozenset(_OBJECTS)
 
 
@@ -35,11 +37,16 @@ def read(record: Record) -> Reading:
     """A call when usage and a model are there."""
     facts = shared.facts_of(record)
     read = shared.reading(facts, NAME)
-    for name in ("llm.model", "request.model", "response.model"):
-        facts.setdefault("model", record.attributes.get(name))
-    usage = read_usage(record.attributes)
+    attributes = record.attributes
+    if "model" not in facts:
+        facts["model"] = next((_plain(attributes[name]) for name in _MODELS if attributes.get(name)), None)
+    usage = read_usage(attributes)
     if usage is None or facts["model"] is None:
         return read
+    facts.setdefault("provider", _plain(attributes.get("mlflow.llm.provider")))
+    if _plain(attributes.get("mlflow.spanType")) in _PARENTS:
+        return shared.as_agent(read, facts, usage, UNSURE)
+    facts.setdefault("tier", tier_of(attributes))
     return shared.as_call(record, read, facts, usage, UNSURE, shared.RANK_SDK, shared.text_of(facts.get("operation")) or "chat")
 
 
@@ -55,6 +62,17 @@ def read_usage(attributes: Attributes) -> Counts | Leaves | Problem | None:
     if isinstance(counts, Problem) or not counts:
         return counts
     return to_leaves(counts, msgspec.structs.replace(convention, cache_sure=False, reasoning_sure=False))
+
+
+def tier_of(attributes: Attributes) -> AttributeValue:
+    """The service tier that a provider's usage object tells (Anthropic's does); None where there is none."""
+    usage = None if MARKERS.isdisjoint(attributes) else _usage(attributes)
+    return None if usage is None else usage.get("service_tier")
+
+
+def _plain(value: AttributeValue) -> AttributeValue:
+    """MLflow writes its attributes as JSON, also text."""
+    return value[1:-1] if isinstance(value, str) and len(value) > 2 and value[0] == value[-1] == '"' else value
 
 
 def _usage(attributes: Attributes) -> dict[str, AttributeValue] | None:

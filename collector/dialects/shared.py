@@ -207,12 +207,15 @@ def as_call(
 ) -> Reading:
     """The reading of one model call.
 
-    An attempt that failed before the provider answered (error status, no usage, no response id) is not a call: nothing was sold.
+    An attempt that failed before the provider answered (error status, no usage or zeros, no response id) is not a call: nothing
+    was sold. Nor is what Logfire sends of a span that has not ended yet.
     A call that succeeded, or began to answer, without usage is a call whose usage is missing: it goes to suspense, so that the
     number of calls agrees with the provider's.
     """
     response = _identity(facts.get("response"))
-    if counts == {} and record.status_code == STATUS_ERROR and response is None:
+    if record.status_code == STATUS_ERROR and response is None and _is_nothing(counts):
+        return read
+    if not counts and record.attributes.get("logfire.span_type") == "pending_span":
         return read
     leaves = to_leaves(counts, convention, is_embedding=is_embedding) if isinstance(counts, dict) else counts
     quantities = leaves.quantities if isinstance(leaves, Leaves) else {}
@@ -233,6 +236,12 @@ def as_call(
         strength=rank + _STRENGTH_PER_LEAF * len(quantities) + (_STRENGTH_OF_TIER if tier != _STANDARD else 0),
     )
     return read
+
+
+def _is_nothing(counts: Counts | Leaves | Problem) -> bool:
+    if isinstance(counts, Problem):
+        return False
+    return not any((counts.quantities if isinstance(counts, Leaves) else counts).values())
 
 
 def _keys(record: Record, facts: Facts, response: str | None) -> tuple[str, ...]:

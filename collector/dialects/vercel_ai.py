@@ -14,7 +14,7 @@ import re
 from collector.dialects import otel_genai, shared
 from collector.dialects.embedded import Mapping, mapping_of
 from collector.provider_usage import leaves_of
-from collector.record import Attributes, AttributeValue, Problem, Reading, Record
+from collector.record import Attributes, Problem, Reading, Record
 from collector.usage import INCLUSIVE, UNSURE, UNSURE_EXCLUSIVE, Convention, Counts, Leaves, count_table, read_counts
 
 NAME = "vercel_ai"
@@ -59,13 +59,13 @@ def read(record: Record) -> Reading:
         counts = _with_openai_details(counts, metadata)
     if _CALL.search(operation) is None:
         return shared.as_agent(read, facts, _provider_usage(metadata) or counts, _convention(attributes))
-    facts.setdefault("tier", metadata.get("serviceTier"))
+    facts.setdefault("tier", metadata.get("serviceTier") or _usage_of(metadata).get("service_tier"))
     if "response" not in facts:
         facts["response"] = metadata.get("responseId")
-    is_embedding = "Embed" in operation
+    is_embedding = "Embed" in operation or "Rerank" in operation
     return shared.as_call(
         record, read, facts, _provider_usage(metadata) or counts, _convention(attributes), shared.RANK_FRAMEWORK,
-        "embeddings" if is_embedding else "chat", is_embedding=is_embedding,
+        "embeddings" if "Embed" in operation else "rerank" if is_embedding else "chat", is_embedding=is_embedding,
     )  # fmt: skip
 
 
@@ -93,11 +93,16 @@ def _metadata(attributes: Attributes) -> Mapping:
 
 def _provider_usage(metadata: Mapping) -> Leaves | Problem | None:
     """Anthropic's own usage object: the only place with the lifetimes of its cache writes."""
-    usage: AttributeValue = metadata.get("usage")
-    if not isinstance(usage, dict) or not {"input_tokens", "output_tokens"} <= usage.keys():
+    usage = _usage_of(metadata)
+    if not {"input_tokens", "output_tokens"} <= usage.keys():
         return None
     leaves = leaves_of(usage, "anthropic")
     return leaves if isinstance(leaves, Leaves) else None
+
+
+def _usage_of(metadata: Mapping) -> Mapping:
+    usage = metadata.get("usage")
+    return usage if isinstance(usage, dict) else {}
 
 
 def _with_openai_details(counts: Counts, metadata: Mapping) -> Counts | Problem:

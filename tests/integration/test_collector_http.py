@@ -158,6 +158,35 @@ def test_an_empty_export_is_valid(served: Served, body: bytes, content_type: str
     assert not success(post(served, body, content_type)).HasField("partial_success")
 
 
+def test_a_mistyped_key_is_told_and_the_rest_is_booked(served: Served, reader: psycopg.Connection) -> None:
+    """As a warning: nothing is refused, so that nothing is counted as rejected and nothing need be sent again."""
+    body = otlp_json(request(chat(1, 1, input=100, output=20))).replace(b'"kind"', b'"spanKind"')
+    told = success(post(served, body, JSON)).partial_success
+    assert (told.rejected_spans, told.error_message) == (
+        0,
+        "unknown_key: Span has no key spanKind, which was passed over; did you mean spanId?",
+    )
+    assert rows(reader, "select status from ledger.calls") == [("booked",)]
+    told = success(post(served, b'{"resourceSpan": []}', JSON)).partial_success
+    assert "did you mean resourceSpans?" in told.error_message
+
+
+def test_a_use_that_is_none_is_told_once(served: Served, reader: psycopg.Connection) -> None:
+    sent = request(*[chat(1, number, allocation__use="planning") for number in (1, 2)], plain(1, 3, allocation__use="act"))
+    told = success(post(served, sent.SerializeToString())).partial_success
+    assert (told.rejected_spans, told.error_message) == (
+        0,
+        "unknown_word: allocation.use is planning, which was passed over; did you mean plan?",
+    )
+    assert one(reader, "select count(*) from ledger.calls where use_source = 'none'") == 2
+
+
+def test_a_body_packed_in_secret_is_told_how_to_say_so(served: Served) -> None:
+    packed = gzip.compress(request(chat(1, 1)).SerializeToString())
+    assert failure(post(served, packed), 400).endswith("; it begins like gzip: send Content-Encoding: gzip")
+    assert "begins like" not in failure(post(served, packed[:-4], Content_Encoding="gzip"), 400)
+
+
 def test_logs_and_metrics_have_their_own_answers(served: Served, reader: psycopg.Connection) -> None:
     logs = post(served, log_request(log("something")).SerializeToString(), path="/v1/logs")
     assert ExportLogsServiceResponse.FromString(logs.body) == ExportLogsServiceResponse()
@@ -362,6 +391,7 @@ def test_paths_and_methods_that_are_not_there(served: Served) -> None:
         ("POST", "/", 404, f"there is nothing at /; {received}"),
         ("POST", "/v1/trace", 404, f"there is nothing at /v1/trace; did you mean /v1/traces or /v1/rates? {received}"),
         ("GET", "/v1/traces", 405, "/v1/traces is asked by POST, not by GET"),
+        ("OPTIONS", "/v1/logs", 405, "/v1/logs is asked by POST, not by OPTIONS"),
         ("DELETE", "/v1/findings/3", 405, "/v1/findings/3 is asked by GET, not by DELETE"),
     ):
         assert ask(served, path, "{}", method) == (status, {"detail": said})

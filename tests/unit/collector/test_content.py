@@ -29,7 +29,9 @@ CONTENT = """
     langfuse.observation.input langfuse.trace.output gcp.vertex.agent.llm_request gcp.vertex.agent.tool_response
     pydantic_ai.all_messages all_messages_events final_result events tool_arguments tool_response request_data
     response_data prompt request_text response_text function_args tool_input http.request.header.authorization
-    pigou.content_kept
+    pigou.content_kept content gen_ai.event.content gen_ai.embeddings.input gen_ai.memory.records gen_ai.memory.query.text
+    traceloop.prompt.template_variables mlflow.spanInputs mlflow.traceOutputs mlflow.chat.messages mcp.request.argument.city
+    mcp.tool.result.content mcp.prompt.result.message_content tool_parameters response.model_output body diff hook_input
 """.split()  # noqa: SIM905 - names read better as words than as a list
 NOT_CONTENT = """
     gen_ai.usage.input_tokens gen_ai.response.id gen_ai.response.model gen_ai.response.finish_reasons gen_ai.request.model
@@ -39,7 +41,8 @@ NOT_CONTENT = """
     ai.response.finishReason ai.response.providerMetadata ai.toolCall.name langfuse.observation.usage_details
     gcp.vertex.agent.event_id agent_name model_name prompt_length duration_ms cost_usd user.id session.id
     metadata.usage_object hidden_params allocation.use http.response.status_code url.full embedding.model_name
-    ai.prompt.format
+    ai.prompt.format content_type gen_ai.event.name gen_ai.embeddings.dimension.count gen_ai.memory.store.id traceloop.prompt.key
+    mlflow.chat.tokenUsage mlflow.spanType mcp.method.name mcp.tool.result.is_error response.has_tool_call body_ref body_length
 """.split()  # noqa: SIM905 - names read better as words than as a list
 
 

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from collector.content import CONTENT_DROPPED, CONTENT_KEPT, ContentPolicy
-from collector.decode import Undecodable, decode_logs, decode_metrics, decode_traces
+from collector.decode import Undecodable, decode_logs, decode_traces
 from collector.decode.spans import SKEWED, TIME_MAX_NS
 from collector.decode.values import DEPTH_MAX, VALUES_MAX
 from collector.errors import TooDeep
@@ -105,6 +105,8 @@ def test_a_bad_span_is_refused_and_the_others_kept(fields: dict[str, Any], code:
     ("fields", "code"),
     [
         ({"traceId": "zz" * 16}, "bad_field"),
+        ({"traceId": "CvdlGRbNQ92ESOshHIAxnA=="}, "bad_field"),
+        ({"spanId": "b7ad6b71 69203331"}, "bad_field"),
         ({"spanId": SPAN.hex()[:-2]}, "bad_span_id"),
         ({"startTimeUnixNano": "yesterday"}, "bad_field"),
         ({"startTimeUnixNano": -5}, "bad_field"),
@@ -240,6 +242,18 @@ def test_too_many_values_are_refused() -> None:
     assert [problem.code for problem in decoded.problems] == ["too_many_values"]
 
 
+def test_a_resource_too_deep_keeps_whose_its_records_are() -> None:
+    deep: Any = "end"
+    for _ in range(DEPTH_MAX + 2):
+        deep = [deep]
+    decoded = decode_traces(export(span({"a": 1}), resource={"tenant.id": "shop", "deep": deep, "service.name": "s"}), "protobuf")
+    (record,) = decoded.records
+    assert record.resource.service == "s"
+    assert record.resource.attributes["tenant.id"] == "shop"
+    assert "deep" not in record.resource.attributes
+    assert [warning.code for warning in decoded.warnings] == ["too_deep"]
+
+
 def test_a_clock_set_back_is_noted_not_refused() -> None:
     record = one(export(span(end_time_unix_nano=START_NS - 7)))
     assert (record.started_ns, record.ended_ns) == (START_NS, START_NS)
@@ -354,44 +368,3 @@ def test_a_logs_text_is_kept_as_text_and_a_name_is_none() -> None:
     said, named = kept({"stringValue": "my secret prompt"}), kept({"stringValue": "something.happened"})
     assert (said.attributes, said.body, said.text) == ({CONTENT_KEPT: 1}, None, Text({}, [], "my secret prompt"))
     assert (named.attributes, named.body, named.text) == ({}, "something.happened", None)
-
-
-def test_content_of_metrics_is_never_kept() -> None:
-    """It would be part of what tells series apart, and stay as long as these."""
-    point = {"timeUnixNano": str(START_NS), "asInt": "3", "attributes": [{"key": "prompt", "value": {"stringValue": "x"}}]}
-    metrics = {"metrics": [{"name": "queue", "gauge": {"dataPoints": [point]}}]}
-    body = orjson.dumps({"resourceMetrics": [{"scopeMetrics": [metrics]}]})
-    assert [p.attributes for p in decode_metrics(body, "json", ContentPolicy(keep=True)).points] == [{CONTENT_DROPPED: 1}]
-
-
-def test_metrics_become_points() -> None:
-    points: dict[str, Any] = {
-        "metrics": [
-            {"name": "queue", "unit": "1", "gauge": {"dataPoints": [{"timeUnixNano": str(START_NS), "asInt": "3"}]}},
-            {"name": "sum", "sum": {"dataPoints": [{"timeUnixNano": str(START_NS), "asDouble": 0.5}]}},
-            {
-                "name": "latency",
-                "histogram": {
-                    "dataPoints": [
-                        {
-                            "timeUnixNano": str(START_NS),
-                            "count": "3",
-                            "sum": 6.0,
-                            "bucketCounts": ["1", "2"],
-                            "explicitBounds": [1.0],
-                        }
-                    ]
-                },
-            },
-            {"name": "undated", "gauge": {"dataPoints": [{"asInt": "3"}]}},
-            {"name": "nan", "gauge": {"dataPoints": [{"timeUnixNano": str(START_NS), "asDouble": "NaN"}]}},
-        ]
-    }
-    decoded = decode_metrics(orjson.dumps({"resourceMetrics": [{"scopeMetrics": [points]}]}), "json")
-    assert [(p.name, p.kind, p.value) for p in decoded.points] == [
-        ("queue", "gauge", 3.0),
-        ("sum", "sum", 0.5),
-        ("latency", "histogram", None),
-    ]
-    assert decoded.points[2].detail == {"count": 3, "sum": 6.0, "bounds": [1.0], "counts": [1, 2]}
-    assert [problem.code for problem in decoded.problems] == ["missing_time"]

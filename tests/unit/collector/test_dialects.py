@@ -45,6 +45,23 @@ OI = {"llm.token_count.prompt": 10, "llm.token_count.completion": 5}
         ({"gen_ai.tool.name": "ByeTool"}, {"scope": "ai.koog"}, "tool"),
         ({**CHAT}, {"status": 2}, "plain"),
         ({**CHAT, "error.type": "openai.NotFoundError"}, {"status": 2}, "plain"),
+        ({**CHAT, "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}, {"status": 2}, "plain"),
+        ({**CHAT, "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}, {}, "call"),
+        ({**CHAT, "gen_ai.usage.input_tokens": 7, "gen_ai.usage.output_tokens": 0}, {"status": 2}, "call"),
+        ({**CHAT, "gen_ai.usage.input_tokens": 0, "gen_ai.response.id": "resp_1"}, {"status": 2}, "call"),
+        ({"usage": '{"prompt_tokens":0,"completion_tokens":0}', "model": "m"}, {"status": 2}, "plain"),
+        ({**CHAT, "logfire.span_type": "pending_span"}, {"scope": "logfire.openai"}, "plain"),
+        ({**USED, "gen_ai.request.model": "m", "openinference.span.kind": "AGENT"}, {"scope": "shop"}, "control"),
+        ({**USED, "gen_ai.request.model": "m", "gen_ai.span.kind": "STEP"}, {"scope": "shop"}, "control"),
+        ({**USED, "gen_ai.request.model": "m", "gen_ai.span.kind": "LLM"}, {"scope": "shop"}, "call"),
+        ({**CHAT, **USED, "langsmith.span.kind": "llm"}, {"scope": "shop"}, "call"),
+        (
+            {"mlflow.spanType": '"AGENT"', "mlflow.chat.tokenUsage": '{"input_tokens":1}', "mlflow.llm.model": '"m"'},
+            {},
+            "control",
+        ),
+        ({**CHAT, "gen_ai.operation.name": "image", "gen_ai.usage.cost": 0.04}, {"scope": "openlit"}, "call"),
+        ({**CHAT, "logfire.span_type": "span"}, {"scope": "logfire.openai"}, "call"),
         ({"ai.operationId": "ai.generateText", **VERCEL}, {}, "control"),
         ({"ai.operationId": "ai.embed", "ai.usage.tokens": 5}, {}, "control"),
         ({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "getWeather"}, {}, "tool"),
@@ -153,6 +170,24 @@ def test_more_detail_is_stronger_and_then_nearness_to_the_caller() -> None:
     order = [detailed, tiered, sdk, gateway, server, unreadable]
     assert order == sorted(order, key=lambda one: one.strength, reverse=True)
     assert len({one.strength for one in order}) == len(order)
+
+
+def test_tokens_of_langfuse_that_nobody_can_price_make_a_guess_of_the_rest() -> None:
+    details = {"input": 10, "output": 5, "thinking_video": 7}
+    kind = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m"}
+
+    def confidence(**more: int) -> str:
+        return call({**kind, "langfuse.observation.usage_details": str({**details, **more})}).confidence
+
+    assert confidence() == "low"
+    assert confidence(thinking_video=0) == "explicit"
+    assert confidence(total=15) == "explicit"
+    assert confidence(total=22, input_cached_tokens=2) == "low"
+
+
+def test_the_model_of_mlflow_is_its_text() -> None:
+    found = call({"mlflow.chat.tokenUsage": '{"input_tokens":1}', "mlflow.llm.model": '"m"', "mlflow.llm.provider": '"p"'})
+    assert (found.model, found.provider) == ("m", "p")
 
 
 def test_ollamas_three_digit_ids_are_no_identity() -> None:

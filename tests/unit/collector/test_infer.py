@@ -108,6 +108,9 @@ def test_a_call_without_a_hint_is_action_of_unknown_use() -> None:
             "decode",
         ),
         ({}, {"name": "policy_update"}, "update"),
+        ({}, {"name": "policy_update", "scope": "verl"}, "update"),
+        ({}, {"name": "step", "scope": "verl"}, "rollout"),
+        ({}, {"name": "prefill", "scope": "vllm.core"}, "prefill"),
         ({}, {"name": "rollout"}, "rollout"),
         ({}, {"name": "compute_reward"}, "reward"),
         ({"event.name": "gemini_cli.model_routing"}, {"signal": "log", "name": "gemini_cli.model_routing"}, "route"),
@@ -126,6 +129,32 @@ def test_what_is_said_wins() -> None:
     assert (found.layer, found.layer_source) == ("action", "inferred")
     both = reading({**CHAT, "allocation.layer": "capital", "allocation.use": "rollout"})
     assert (both.layer, both.layer_source, both.use, both.use_source) == ("capital", "explicit", "rollout", "explicit")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"allocation.use": "planning"}, "allocation.use is planning, which was passed over; did you mean plan?"),
+        ({"allocation.layer": "Supply"}, "allocation.layer is Supply, which was passed over; did you mean supply?"),
+        (
+            {"allocation.layer": "x" * 50},
+            f"allocation.layer is {'x' * 40}, which was passed over; there are action, capital, demand, supply",
+        ),
+        (
+            {"allocation.layer": 7, "allocation.use": "act"},
+            "allocation.layer is no text, which was passed over; there are action, capital, demand, supply",
+        ),
+    ],
+)
+def test_a_word_of_ours_that_is_none_is_told(said: dict[str, Any], told: str) -> None:
+    warning = reading({**tool("run_tests"), **said}).warning
+    assert warning is not None
+    assert (warning.code, warning.detail) == ("unknown_word", told)
+
+
+def test_words_of_ours_that_are_known_are_no_matter() -> None:
+    assert reading({**CHAT, "allocation.use": "plan", "allocation.layer": "action"}).warning is None
+    assert reading(CHAT).warning is None
 
 
 def test_a_said_layer_excludes_uses_of_other_layers() -> None:

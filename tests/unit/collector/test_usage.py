@@ -7,6 +7,7 @@ import pytest
 from collector.record import Problem
 from collector.usage import (
     ADDITIVE,
+    BELIEVED,
     EXCLUSIVE_CACHE,
     INCLUSIVE,
     REASONING_ON_TOP,
@@ -83,6 +84,17 @@ def counts(text: str) -> Counts:
         (UNSURE, "input=10 output=50 thought=20 total=80", "input=10 output=50 thought=20", "inferred"),
         (UNSURE_EXCLUSIVE, "input=100 read=60 output=50 total=210", "input=100 read=60 output=50", "explicit"),
         (UNSURE_EXCLUSIVE, "input=100 read=60 output=50 total=150", "input=40 read=60 output=50", "inferred"),
+        # An emitter nobody knows that uses a convention's names is believed unless its total is that of another.
+        (BELIEVED, "input=100 read=60 output=50", "input=40 read=60 output=50", "explicit"),
+        (BELIEVED, "input=100 read=60 output=50 total=150", "input=40 read=60 output=50", "explicit"),
+        (BELIEVED, "input=10 read=60 output=50 total=120", "input=10 read=60 output=50", "inferred"),
+        (BELIEVED, "input=100 read=60 output=50 total=210", "input=100 read=60 output=50", "inferred"),
+        (BELIEVED, "input=10 output=50 thought=20 total=80", "input=10 output=50 thought=20", "inferred"),
+        (BELIEVED, "input=100 read=60 output=50 total=7", "input=40 read=60 output=50", "low"),
+        # A total of more than is told, as with thoughts that are counted nowhere else: a guess, and nothing is derived.
+        (INCLUSIVE, "input=10 output=5 total=45", "input=10 output=5", "low"),
+        (INCLUSIVE, "input=10 read=4 output=5 total=45", "input=6 read=4 output=5", "low"),
+        (INCLUSIVE, "input=10 output=5 total=15", "input=10 output=5", "explicit"),
         (ADDITIVE, "input=10 read=60 output=50 thought=20", "input=10 read=60 output=50 thought=20", "explicit"),
     ],
 )
@@ -99,6 +111,8 @@ def test_leaves(convention: Convention, reported: str, leaves: str, confidence: 
         (INCLUSIVE, "", "usage_missing", "no usage"),
         (INCLUSIVE, "total=30", "usage_incomplete", "total of 30"),
         (INCLUSIVE, "input=10 read=60 output=50", "negative_leaf", "input_tokens would be -50"),
+        (BELIEVED, "input=10 read=60 output=50", "negative_leaf", "input_tokens would be -50"),
+        (BELIEVED, "input=10 read=60 output=50 total=99", "negative_leaf", "input_tokens would be -50"),
         (INCLUSIVE, "input=10 output=50 thought=60", "negative_leaf", "output_tokens would be -10"),
         (INCLUSIVE, "input=10 write=5 write_5m=6 output=5", "negative_leaf", "cache_write_tokens would be -1"),
         (INCLUSIVE, "input=64 audio=10 audio_read=11 read=11 output=9", "negative_leaf", "input_audio_tokens would be -1"),

@@ -270,3 +270,29 @@ def test_an_embedding_inside_an_answer_is_a_call_of_its_own() -> None:
     assert booked([answer, embedding]) == {"answer": None, "embedding": None}
     begun = with_usage(call("begun", "answer", kinds=1), input_tokens=400, cache_read_tokens=600)
     assert booked([answer, begun]) == {"answer": None, "begun": "answer"}, "a copy that has not heard of the output yet"
+
+
+def _chunk(name: str, output: int, *, at: int, taken: int = 1000, id: str | None = None) -> Member:  # noqa: A002 - see call
+    return with_usage(call(name, "answer", at=at, id=id), input_tokens=taken, output_tokens=output)
+
+
+def test_what_a_stream_had_come_to_is_told_once() -> None:
+    """Spans of chunks inside a call, each with the usage so far: together they would cost three times the call."""
+    answer = with_usage(call("answer"), input_tokens=1000, output_tokens=50)
+    chunks = [_chunk("a", 10, at=1), _chunk("b", 30, at=2), _chunk("c", 50, at=3)]
+    assert booked([answer, *chunks]) == {"answer": "c", "a": "c", "b": "c", "c": None}
+    assert booked([answer, *chunks[:2]]) == {"answer": None, "a": "answer", "b": "answer"}, "the last one never came"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        [_chunk("a", 10, at=1, taken=400), _chunk("b", 40, at=2, taken=600)],
+        [_chunk("a", 30, at=1), _chunk("b", 20, at=2)],
+        [_chunk("a", 10, at=1), _chunk("b", 60, at=2)],
+        [_chunk("a", 10, at=1, id="r1"), _chunk("b", 40, at=2, id="r2")],
+    ],
+)
+def test_steps_inside_a_call_are_no_chunks(inside: list[Member]) -> None:
+    answer = with_usage(call("answer"), input_tokens=1000, output_tokens=50)
+    assert booked([answer, *inside]) == {"answer": "a", "a": None, "b": None}
