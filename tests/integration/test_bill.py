@@ -71,13 +71,13 @@ def test_a_bill_says_what_is_in_no_sum_and_whether_it_can_change(pigou: Typed, b
     assert "these days are not closed" in said
     assert "the books begin" not in said
     assert "the books begin on 2026-09-01: the change is not one of what was spent" in pigou("bill", "--month", "2026-09")[2]
-    close(writer, "default", date(2026, 10, 31))
+    close(writer, "default", date(2026, 10, 31), who="ann")
     assert "not closed" not in pigou(*MONTH)[2]
 
 
 def test_what_is_corrected_after_a_month_was_closed_is_told_apart(pigou: Typed, booked: None, writer: psycopg.Connection) -> None:
     """October stays as it was closed; what its calls cost by now, and what of it is in November, is said of both."""
-    close(writer, "default", date(2026, 10, 31))
+    close(writer, "default", date(2026, 10, 31), who="ann")
     before = pigou(*MONTH, "--format", "csv")[1]
     again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "4", "--from", "2026-10-01")
     assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
