@@ -12,6 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_moment, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import nearest, say
@@ -22,6 +23,9 @@ BudgetArgument = Annotated[str, typer.Argument(metavar="BUDGET", help="The budge
 _NEVER = "never"
 _BUDGETS = """
 select distinct budget from ledger.budget_periods where %(tenant)s::text is null or tenant = %(tenant)s order by budget"""
+_STATED = """
+select distinct subject from ledger.statements
+ where kind = 'budget' and (%(tenant)s::text is null or tenant = %(tenant)s) order by subject"""
 
 
 def _scope(option: str, what: str) -> typer.models.OptionInfo:
@@ -114,6 +118,8 @@ def list_holds(
 
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        if budget is not None:
+            refuse_unheard("--budget", budget, words(books, _STATED, {"tenant": tenant}))
         query = """
             select tenant, budget, hold_id, amount_usd, state, held_at, expires_at, ended_at, cost_usd, trace_id
               from ledger.budget_holds
