@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
@@ -13,7 +13,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_unheard, words
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_moment, stated_by
+from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_time, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import nearest, say
 
@@ -50,8 +50,7 @@ def set_budget(
     model: Annotated[str | None, _scope("--model", "model, as calls report it")] = None,
     task_class: Annotated[str | None, _scope("--task-class", "class of tasks")] = None,
     valid_from: Annotated[
-        datetime | None,
-        typer.Option("--from", parser=parse_moment, metavar="TIME", help="Since when; by default the period that holds now."),
+        str | None, typer.Option("--from", metavar="TIME", help="Since when; by default the period that holds now.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="When it ends; `never` takes an end off.")] = None,
     who: WhoOption = None,
@@ -61,8 +60,8 @@ def set_budget(
 
     terms = budgets.Terms(
         amount_usd=_usd(amount), period=period, time_zone=zone, layer=layer, use=use, agent=agent, model=model,
-        task_class=task_class, valid_from=valid_from, is_endless=until == _NEVER,
-        valid_until=parse_moment(until) if until not in (None, _NEVER) else None,
+        task_class=task_class, valid_from=_time("--from", valid_from), is_endless=until == _NEVER,
+        valid_until=None if until == _NEVER else _time("--until", until),
     )  # fmt: skip
     with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
         revision = budgets.set_budget(books, tenant, budget, terms, stated_by(who, "pigou budgets set"))
@@ -138,6 +137,13 @@ def _refusals() -> Generator[None]:
         yield
     except BudgetError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
+
+
+def _time(option: str, text: str | None) -> datetime | date | None:
+    try:
+        return None if text is None else parse_time(text)
+    except typer.BadParameter as error:
+        raise CommandError(f"{option}: {error.message}", exit_code=2) from None
 
 
 def _usd(text: str | None) -> Decimal | None:
