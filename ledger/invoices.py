@@ -172,7 +172,7 @@ def _line(row: dict[str, str], places: dict[str, str], provider: str | None, pla
 
 
 def _amount(text: str) -> Decimal | None:
-    """An amount as invoices write it: 12.50, $1,234.50, -3, (3.00) for a credit. None: it is none, or a comma may be its point."""
+    """An amount as invoices write it: 12.50, $1,234.50, -3, (3.00) for a credit. None: it is none, or has a comma for a point."""
     is_credit = text.startswith("(") and text.endswith(")")
     found = _AMOUNT.fullmatch(text[1:-1] if is_credit else text)
     if found is None or (found[1] and found[2]):

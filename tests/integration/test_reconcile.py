@@ -80,10 +80,20 @@ def test_an_invoice_by_model_needs_its_days_and_names_as_the_price_book_does(pig
     [
         "\ufeffDate;Model;Amount\n2026-10-01;m1;2.00\n2026-10-02;m1;2.00\n",
         "date\tmodel\tcost\n2026-10-01\tm1\t$1.00\n2026-10-01\tM1\t+1\n2026-10-02\tm1\t2\n",
-        'date,line_item,amount_value,amount_currency\n2026-10-01,"m1, input",12.00,usd\n2026-10-01,"m1, output",($10.00),USD\n'
-        "2026-10-02,m1,2e0,\n",
-        "date,model,usd\n2026-10-01 00:00:00 UTC,m1,1\n2026-10-01T22:00:00-04:00,m1,1\n2026-10-01T23:59:59Z,m1,1\n"
-        '2026-10-02T02:00:00+09:00,m1,"1,000.00"\n2026-10-02,m1,-$1.00\n2026-10-01,m1,"-1,000"\n2026-10-02,m1,2\n',
+        """date,line_item,amount_value,amount_currency
+2026-10-01,"m1, input",12.00,usd
+2026-10-01,"m1, output",($10.00),USD
+2026-10-02,m1,2e0,
+""",
+        """date,model,usd
+2026-10-01 00:00:00 UTC,m1,1
+2026-10-01T22:00:00-04:00,m1,1
+2026-10-01T23:59:59Z,m1,1
+2026-10-02T02:00:00+09:00,m1,"1,000.00"
+2026-10-02,m1,-$1.00
+2026-10-01,m1,"-1,000"
+2026-10-02,m1,2
+""",
     ],
     ids=["semicolons", "tabs", "parts and credits", "times and thousands"],
 )
