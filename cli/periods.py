@@ -14,10 +14,14 @@ from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_day
 from cli.tenants import refuse_unknown
-from cli.terminal import say
+from cli.terminal import remark, say
 
 if TYPE_CHECKING:
     import psycopg
+
+_WAITING = """
+select coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
+ where tenant = %(tenant)s and day <= %(through)s and day > coalesce(%(before)s::date, '-infinity')"""
 
 periods_app = typer.Typer(name="periods", help="Close periods of the books, and list them.", no_args_is_help=True)
 
@@ -61,7 +65,12 @@ def close_period(
 
     with open_database("writer", home) as books, _refusals(books, tenant):
         before = close(books, tenant, through, who=who or getpass.getuser(), note=note)
+        waiting = books.execute(_WAITING, {"tenant": tenant, "before": before, "through": through}).fetchone()
     say(f"{tenant}: closed through {through}" + (f" (before: {before})" if before else ""))
+    if waiting is not None and any(waiting):
+        unpriced, unreadable = waiting
+        what = f"in no sum of these days: {unpriced:,} calls without a price, {unreadable:,} not readable"
+        remark(f"{what}; what they cost is posted to later days once it is known (ledger.suspense)")
 
 
 @periods_app.command("reopen")

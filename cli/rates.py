@@ -79,6 +79,7 @@ def show_rate(
     from ledger.list_rates import service_tier
 
     with open_database("writer", home) as books:
+        refuse_unknown(books, tenant)
         name, rows = rates.show(
             books, provider, model, at=at, known_at=known_at, tenant=tenant,
             service_tier=service_tier(tier), total_input_tokens=input_tokens,

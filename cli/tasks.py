@@ -11,7 +11,7 @@ import typer
 from cli.contents import Contents
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.known import refuse_unheard, words
+from cli.known import refuse_reversed, refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
@@ -35,6 +35,7 @@ def list_tasks(
     """List settled tasks: what each was worth, cost, risked, and what of it is unknown."""
     from cli.rows import write_cursor
 
+    refuse_reversed(since, until)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
         if task_class is not None:
@@ -57,6 +58,7 @@ def settle_tasks(home: HomeOption = None, since: SinceOption = None, until: Unti
 
     from analyzers.tasks import settle
 
+    refuse_reversed(since, until)
     start = datetime.combine(since, time(0), UTC) if since else None
     end = datetime.combine(until, time(0), UTC) + timedelta(days=1) if until else None
     with open_database("writer", home) as books:

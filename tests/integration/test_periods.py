@@ -14,6 +14,7 @@ from ledger.errors import PeriodError, UnknownTenant
 from ledger.periods import close, reopen
 from tests.books import AT, chat, export, one, price, rows
 from tests.desk import book
+from tests.typed import Typed
 
 TENANT = "default"
 DAY = (datetime.now(UTC) - timedelta(days=10)).date()
@@ -145,3 +146,20 @@ def test_a_period_that_cannot_be_reopened(
     with pytest.raises(PeriodError):
         reopen(writer, TENANT, DAY + timedelta(days=after), who="ann", note=note)
     assert one(writer, "select count(*) from ledger.period_events where event = 'reopened'") == 0
+
+
+def test_closing_says_what_is_in_no_sum_of_these_days(booked: str, pigou: Typed) -> None:
+    book(booked, [export(chat(3, 1, model="nobody-prices-this", at=seconds(DAY)))])
+    command = ("periods", "close", "--tenant", TENANT, "--who", "ann", "--through")
+    what = "in no sum of these days: 1 calls without a price, 0 not readable"
+    first, second = DAY.isoformat(), (DAY + timedelta(days=1)).isoformat()
+    assert pigou(*command, first) == (
+        0, f"default: closed through {first}\n",
+        f"pigou: {what}; what they cost is posted to later days once it is known (ledger.suspense)\n",
+    )  # fmt: skip
+    assert pigou(*command, second) == (0, f"default: closed through {second} (before: {first})\n", "")
+    assert pigou(*command, second)[0] == 2
+    assert pigou("periods", "reopen", "--tenant", TENANT, "--after", first, "--note", "late", "--who", "bob")[0] == 0
+    assert pigou("periods", "history", "--format", "csv")[1].count("\n") == 4
+    code, out, err = pigou("periods", "close", "--tenant", "defautl", "--through", first)
+    assert (code, out, err) == (2, "", "pigou: there is no tenant 'defautl'; did you mean default?\n")

@@ -17,7 +17,8 @@ ASKED = (
     "assets", "budgets list", "budgets show team", "budgets holds",
     "findings list", "findings show 1", "findings history 1", "findings looks", "findings materiality", "maintenance list",
     "outcomes list",
-    "policy list", "prices", "prices constraints", "rates list", "tasks list", "tasks rules list", "regret",
+    "policy list", "prices", "prices constraints", "rates list", "rates show m1", "latency", "pooling", "statements",
+    "periods list", "periods history", "tasks list", "tasks rules list", "regret",
 )  # fmt: skip
 
 
@@ -40,6 +41,8 @@ UNHEARD = (
     ("rates list --model mm1", "--model 'mm1': there is no such one; did you mean m1"),
     ("channels deliveries --channel opps", "--channel 'opps': there is no such one; there is none yet"),
     ("prices --task-class code", "--task-class 'code': there is no such one; there is none yet"),
+    ("outcomes list --trace 4bf9", "--trace '4bf9' is no trace id; write its 32 hexadecimal digits"),
+    ("tasks list --since 2026-11-02 --until 2026-11-01", "--until 2026-11-01 is before --since 2026-11-02"),
     ("tasks list --class code", "--class 'code': there is no such one; there is none yet"),
 )  # fmt: skip
 
