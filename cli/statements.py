@@ -24,8 +24,8 @@ _PEOPLE = """
 select distinct word from ledger.statements, unnest(array[stated_by, split_part(stated_by, ', ', 1)]) word
  where stated_by is not null order by word"""
 _LEFT_OUT = (
-    "not among them: outcomes and holds of budgets, which programs say (ledger.outcomes, ledger.budget_holds), and tables that"
-    " are exchanged as a whole and keep nobody's name (ledger.use_rules, ledger.retention)"
+    "not among them: outcomes and holds of budgets, which programs say (ledger.outcomes, ledger.budget_holds), and rules of use,"
+    " which are exchanged as a whole and keep nobody's name (ledger.use_rules)"
 )
 
 

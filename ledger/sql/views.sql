@@ -1440,6 +1440,9 @@ select case when s.tenant_id = 0 then null else t.tenant end as tenant, s.record
         select 0, v.at, v.who, 'saved view', v.name, case when v.is_removed then 'removed' else v.address end, null
           from pigou.saved_view v
         union all
+        select 0, r.recorded_at, r.source, 'retention', r.kind, coalesce('kept for ' || r.keep_days || ' days', 'kept for ever'), null
+          from pigou.retention_revision r
+        union all
         select r.tenant_id, r.recorded_at, null, 'task class rule', format('%s ~ %s', r.field, r.pattern), r.task_class, null
           from pigou.task_class_rule r) s
   left join pigou.tenant t using (tenant_id);

@@ -1,4 +1,4 @@
--- Who closed the books of a tenant, and who opened them again. Reasons: docs/architecture.md.
+-- Who closed the books of a tenant, and who opened them again; who said how long things are kept. Reasons: docs/architecture.md.
 
 create table pigou.period_event (
     tenant_id      integer not null references pigou.tenant,
@@ -32,6 +32,19 @@ begin
 end $$;
 create trigger period_is_closed_by_somebody before update of closed_through on pigou.tenant
     for each row when (new.closed_through is distinct from old.closed_through) execute function pigou.refuse_untold_closing();
+
+-- How long each kind was to be kept, and who said so. Never edited; pigou.retention has what holds.
+create table pigou.retention_revision (
+    kind        text not null,
+    revision    integer not null,
+    keep_days   integer,                              -- null: for ever
+    source      text not null,                        -- who or what stated it
+    recorded_at timestamptz not null default clock_timestamp(),
+    primary key (kind, revision)
+);
+
+create trigger retention_revision_is_append_only before update or delete or truncate on pigou.retention_revision
+    for each statement execute function pigou.refuse_change();
 
 -- From when on something holds, in words; null: always.
 create function pigou.valid_in_words(valid tstzrange) returns text language sql stable parallel safe as $$

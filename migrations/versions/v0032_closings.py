@@ -1,4 +1,4 @@
-"""Who closed the books of a tenant, when and why.
+"""Who closed the books of a tenant, when and why, and who said how long things are kept.
 
 Revision ID: 0032
 """
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table of closings; of those before it is known only how far they went."""
+    """Create the tables; of closings before them is known only how far they went."""
     connection = op.get_bind().connection.driver_connection
     if connection is None:
         raise RuntimeError("the migration runs without a connection")

@@ -45,9 +45,19 @@ SAID = (
      "planned: from 2099-11-01 10:00 until 2099-11-01 12:00"),
     ("credentials create router --may ingest --may read", "credential", "router", "may ingest, read"),
     ("credentials revoke router --last", "credential", "router", "revoked"),
+    ("retention set records 30", "retention", "records", "kept for 30 days"),
+    ("retention set records forever", "retention", "records", "kept for ever"),
     ("tasks rules add code.fix --field name --pattern ^fix", "task class rule", "name ~ ^fix", "code.fix"),
 )  # fmt: skip
-OF_ALL = {"prices capacity", "assignments set", "channels remove", "credentials revoke", "autonomy adopt", "channels import"}
+OF_ALL = {
+    "prices capacity",
+    "assignments set",
+    "channels remove",
+    "credentials revoke",
+    "autonomy adopt",
+    "channels import",
+    "retention set",
+}
 NAMELESS = {"task class rule"}
 
 
