@@ -11,6 +11,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_reversed
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
 from cli.tenants import refuse_unknown
 from cli.terminal import nearest, remark, say
@@ -49,8 +50,7 @@ def appraise(
     from analyzers.produce import produce
     from analyzers.weigh import weigh
 
-    if since is not None and until is not None and until < since:
-        raise CommandError(f"--until {until} is before --since {since}", "name the first day and the last", exit_code=2)
+    refuse_reversed(since, until)
     first, last = _midnight(since), _midnight(until + timedelta(days=1)) if until else None
     with open_database("writer", home) as books, _progress() as told:
         done = run(books, first, last, seed, told, is_all=True)

@@ -9,6 +9,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption
+from cli.tenants import refuse_unknown
 from cli.terminal import nearest, remark
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def latency(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         _check(books, kind)
         write_cursor(books.execute(_BY_USE if by_use else _BY_SET, {"tenant": tenant, "kind": kind}), chosen)
     if chosen is Format.TABLE:
@@ -41,6 +43,7 @@ def pooling(
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
+        refuse_unknown(books, tenant)
         _check(books, kind)
         write_cursor(books.execute(_POOLED, {"tenant": tenant, "kind": kind}), chosen)
     if chosen is Format.TABLE:

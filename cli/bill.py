@@ -66,10 +66,14 @@ def bill(
     columns = _columns(by)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        begun = _begun(books, tenant)
+        if begun is None or begun >= days.until:
+            what = "hold no calls yet" if begun is None else f"begin on {begun}"
+            raise CommandError(f"nothing is known of what {days.since} to {days.last} cost: the books {what}", "name later days")
         query = _query(columns, days, before, tenant)
         write_cursor(books.execute(query), chosen)
         if chosen is Format.TABLE:
-            _say_what_it_is(books, days, before, tenant)
+            _say_what_it_is(books, days, before, tenant, begun)
             remark(f"sql: {query.as_string(books)};")
 
 
@@ -123,13 +127,17 @@ _BILL = """select {named}, {sums}
  group by grouping sets (({columns}), ()) order by grouping({first}), abs(sum(change_usd)) desc, {columns}"""
 
 
-def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant: str | None) -> None:
+def _begun(books: psycopg.Connection, tenant: str | None) -> date | None:
+    """The day of the first call that the books hold."""
+    return (books.execute(_BEGUN, {"tenant": tenant}).fetchone() or (None,))[0]
+
+
+def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant: str | None, begun: date) -> None:
     """Which days are compared, what is in no sum, and whether the sums can still change."""
     given = {"tenant": tenant, "since": days.since, "until": days.until, "last": days.last}
     so_far = " so far" if days.last >= datetime.now(UTC).date() else ""
     remark(f"{days.since} to {days.last}{so_far} against {before.since} to {before.last}; USD, days of the books (UTC)")
-    begun = (books.execute(_BEGUN, given).fetchone() or (None,))[0]
-    if begun is not None and begun > before.since:
+    if begun > before.since:
         remark(f"the books begin on {begun}: the change is not one of what was spent, but of what they know")
     cost_usd, unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0, 0)
     [posted_usd] = books.execute(_POSTED, given).fetchone() or (0,)

@@ -10,6 +10,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import database_address, open_database, without_password
+from cli.known import refuse_reversed
 from cli.options import (
     Format,
     FormatOption,
@@ -85,8 +86,7 @@ def statement(
     from ledger.statements import Extent
     from ledger.statements import statement as statement_of
 
-    if since and until and since > until:
-        raise CommandError(f"--since {since} is after --until {until}", "exchange them", exit_code=2)
+    refuse_reversed(since, until)
     account = account.rstrip(":")
     extent = Extent(since, until, known_at)
     with open_database("reader", home) as books:
@@ -139,8 +139,7 @@ def assets(
     from cli.rows import write_cursor
     from ledger import statements
 
-    if since and until and since > until:
-        raise CommandError(f"--since {since} is after --until {until}", "exchange them", exit_code=2)
+    refuse_reversed(since, until)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
         write_cursor(statements.assets(books, tenant, statements.Extent(since, until)), chosen)

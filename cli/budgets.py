@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
@@ -12,7 +12,8 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_moment, stated_by
+from cli.known import refuse_unheard, words
+from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_time, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import nearest, say
 
@@ -22,6 +23,9 @@ BudgetArgument = Annotated[str, typer.Argument(metavar="BUDGET", help="The budge
 _NEVER = "never"
 _BUDGETS = """
 select distinct budget from ledger.budget_periods where %(tenant)s::text is null or tenant = %(tenant)s order by budget"""
+_STATED = """
+select distinct subject from ledger.statements
+ where kind = 'budget' and (%(tenant)s::text is null or tenant = %(tenant)s) order by subject"""
 
 
 def _scope(option: str, what: str) -> typer.models.OptionInfo:
@@ -46,8 +50,7 @@ def set_budget(
     model: Annotated[str | None, _scope("--model", "model, as calls report it")] = None,
     task_class: Annotated[str | None, _scope("--task-class", "class of tasks")] = None,
     valid_from: Annotated[
-        datetime | None,
-        typer.Option("--from", parser=parse_moment, metavar="TIME", help="Since when; by default the period that holds now."),
+        str | None, typer.Option("--from", metavar="TIME", help="Since when; by default the period that holds now.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="When it ends; `never` takes an end off.")] = None,
     who: WhoOption = None,
@@ -57,8 +60,8 @@ def set_budget(
 
     terms = budgets.Terms(
         amount_usd=_usd(amount), period=period, time_zone=zone, layer=layer, use=use, agent=agent, model=model,
-        task_class=task_class, valid_from=valid_from, is_endless=until == _NEVER,
-        valid_until=parse_moment(until) if until not in (None, _NEVER) else None,
+        task_class=task_class, valid_from=_time("--from", valid_from), is_endless=until == _NEVER,
+        valid_until=None if until == _NEVER else _time("--until", until),
     )  # fmt: skip
     with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
         revision = budgets.set_budget(books, tenant, budget, terms, stated_by(who, "pigou budgets set"))
@@ -114,6 +117,8 @@ def list_holds(
 
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        if budget is not None:
+            refuse_unheard("--budget", budget, words(books, _STATED, {"tenant": tenant}))
         query = """
             select tenant, budget, hold_id, amount_usd, state, held_at, expires_at, ended_at, cost_usd, trace_id
               from ledger.budget_holds
@@ -132,6 +137,13 @@ def _refusals() -> Generator[None]:
         yield
     except BudgetError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
+
+
+def _time(option: str, text: str | None) -> datetime | date | None:
+    try:
+        return None if text is None else parse_time(text)
+    except typer.BadParameter as error:
+        raise CommandError(f"{option}: {error.message}", exit_code=2) from None
 
 
 def _usd(text: str | None) -> Decimal | None:

@@ -12,6 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
@@ -20,6 +21,7 @@ channels_app = typer.Typer(name="channels", help="Who is told of alerts, and whe
 
 ChannelArgument = Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel's name.")]
 _TEST_WITHIN_S = 15.0
+_CHANNELS = "select distinct channel from ledger.channel_revisions order by channel"
 
 
 @channels_app.command("import")
@@ -66,6 +68,8 @@ def list_deliveries(
 
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        if channel is not None:
+            refuse_unheard("--channel", channel, words(books, _CHANNELS))
         query = """
             select tenant, alert_id, rule, subject, event, channel, state, made_at, attempts, tried_at, next_at, settled_at,
                    answer

@@ -12,7 +12,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "findings", "alerts", "misallocation", "regret", "explain", "appraise", "production", "predictions",
         "latency", "pooling", "risk", "autonomy",
     ),
-    "Ask the books": ("sql", "dsn", "bill", "reconcile", "statement", "trial-balance", "accounts", "assets", "check"),
+    "Ask the books": (
+        "sql", "dsn", "bill", "reconcile", "statement", "trial-balance", "accounts", "assets", "check", "statements",
+    ),
     "Say what tokens, time, risk and tasks are worth": (
         "rates", "rerate", "budgets", "prices", "quote", "policy", "tasks", "outcomes", "assignments", "uses",
     ),

@@ -9,12 +9,13 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from cli.errors import CommandError
 from cli.home import home_to_read, open_database
+from cli.known import refuse_unheard
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
@@ -33,6 +34,14 @@ def _number(text: str) -> Decimal:
         raise typer.BadParameter(f"{text!r} is no number") from None
 
 
+def _mode(text: str) -> str:
+    from analyzers.modes.look import Mode
+
+    refuse_unheard("--mode", text, get_args(Mode))
+    return text
+
+
+ModeOption = Annotated[str | None, typer.Option("--mode", parser=_mode, metavar="MODE", help="Of this failure mode only.")]
 FindingArgument = Annotated[int, typer.Argument(metavar="FINDING", min=1, help="The finding's number.")]
 NoteOption = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept in its history.")]
 
@@ -41,7 +50,7 @@ NoteOption = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="
 def list_findings(
     home: HomeOption = None,
     tenant: TenantOption = None,
-    mode: Annotated[str | None, typer.Option("--mode", metavar="MODE", help="Of this failure mode only.")] = None,
+    mode: ModeOption = None,
     every: Annotated[bool, typer.Option("--all", help="With those that are dismissed or resolved.")] = False,
     dismissed: Annotated[bool, typer.Option("--dismissed", help="Only those that are dismissed.")] = False,
     chosen: FormatOption = Format.TABLE,
@@ -166,7 +175,7 @@ def show_history(
 def list_looks(
     home: HomeOption = None,
     tenant: TenantOption = None,
-    mode: Annotated[str | None, typer.Option("--mode", metavar="MODE", help="Of this failure mode only.")] = None,
+    mode: ModeOption = None,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
     """List every place that was looked at, findings or not: what is right, and what could not be judged and why."""

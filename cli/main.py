@@ -41,20 +41,22 @@ from cli.replay import replay
 from cli.reports import misallocation, predictions, production, risk
 from cli.retention import retention_app
 from cli.sql import dsn, sql
+from cli.statements import statements
 from cli.tasks import tasks_app
 from cli.terminal import one_line, remark
 from cli.up import up
 from cli.uses import uses_app
 
 COMMANDS = (
-    up, demo, replay, dsn, sql, bill, reconcile, check, statement, trial_balance, accounts, assets, rerate, appraise, regret,
-    misallocation, production, predictions, latency, pooling, risk, explain, migrate, doctor, version, quote,
+    up, demo, replay, dsn, sql, bill, reconcile, check, statement, statements, trial_balance, accounts, assets, rerate, appraise,
+    regret, misallocation, production, predictions, latency, pooling, risk, explain, migrate, doctor, version, quote,
 )  # fmt: skip
 GROUPS = (
     rates_app, periods_app, retention_app, uses_app, budgets_app, alerts_app, findings_app, prices_app, assignments_app,
     autonomy_app, tasks_app, outcomes_app, policy_app, channels_app, maintenance_app, credentials_app,
 )  # fmt: skip
 HELP = "Where AI agents waste tokens and how many dollars a day that costs, from double-entry books of what they spend."
+_BY_PYDANTIC = "Value error, "  # what it puts before the words of a check that is not its own
 _BY_NAME = {command.__name__.replace("_", "-"): command for command in COMMANDS} | {
     str(group.info.name): group for group in GROUPS
 }
@@ -109,7 +111,7 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except typer.TyperException as error:
         # click's own line, ended by the command's --help; a missing command is answered with the help itself.
-        message = error.format_message()
+        message = error.format_message().replace(_BY_PYDANTIC, "")
         sys.stderr.write(message + "\n" if message.startswith("Usage:") else f"pigou: {one_line(message)}\n")
         return error.exit_code
     except typer.Abort:

@@ -100,15 +100,27 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{unit: int(text[:-1])})
 
 
-def parse_moment(text: str) -> datetime:
-    """A moment as people type it: 2026-01-31T12:00 (UTC unless an offset is given), or a day, at its end."""
+def parse_time(text: str) -> datetime | date:
+    """A moment as people type it, 2026-01-31T12:00 (UTC unless an offset is given), or a day."""
     try:
         if "T" in text or ":" in text:
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a time; write 2026-01-31T12:00 or a day") from None
-    return datetime.combine(parse_day(text), time.max, UTC)
+    return parse_day(text)
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment as people type it; a day is meant at its end (UTC)."""
+    at = parse_time(text)
+    return at if isinstance(at, datetime) else datetime.combine(at, time.max, UTC)
+
+
+def parse_beginning(text: str) -> datetime:
+    """A moment as people type it; a day is meant at its beginning (UTC)."""
+    at = parse_time(text)
+    return at if isinstance(at, datetime) else datetime.combine(at, time.min, UTC)
 
 
 SinceOption: TypeAlias = Annotated[

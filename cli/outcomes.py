@@ -81,12 +81,13 @@ def list_outcomes(
     """List what was said, and whether it counts."""
     from cli.rows import write_cursor
 
+    trace = None if trace is None else _trace_id(trace)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
         query = """
             select tenant, trace_id, span_id, source, name, quality, loss_usd, occurred_at, status, detail
               from ledger.outcomes
-             where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(trace)s::text is null or trace_id = lower(%(trace)s))
+             where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(trace)s::text is null or trace_id = %(trace)s)
                and (not %(waiting)s or status = 'waiting')
              order by occurred_at desc, outcome_id limit %(limit)s"""
         write_cursor(books.execute(query, {"tenant": tenant, "trace": trace, "waiting": waiting, "limit": limit}), chosen)
@@ -98,9 +99,13 @@ def _subject(trace: str | None, response: str | None, conversation: str | None) 
     if len(given) != 1:
         raise CommandError("it is not said of what", "give one of --trace, --response and --conversation", exit_code=2)
     [(subject, value)] = given
-    if subject == "trace" and (len(value) != _TRACE_DIGITS or not all(digit in "0123456789abcdefABCDEF" for digit in value)):
-        raise CommandError(f"--trace {value!r} is no trace id", f"write its {_TRACE_DIGITS} hexadecimal digits", exit_code=2)
-    return subject, value.lower() if subject == "trace" else value
+    return subject, _trace_id(value) if subject == "trace" else value
+
+
+def _trace_id(text: str) -> str:
+    if len(text) != _TRACE_DIGITS or not all(digit in "0123456789abcdefABCDEF" for digit in text):
+        raise CommandError(f"--trace {text!r} is no trace id", f"write its {_TRACE_DIGITS} hexadecimal digits", exit_code=2)
+    return text.lower()
 
 
 def _usd(text: str | None) -> Decimal | None:

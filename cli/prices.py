@@ -14,6 +14,7 @@ import typer
 from cli import clearing
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
@@ -26,6 +27,7 @@ prices_app = typer.Typer(name="prices", help="What quality, seconds and losses a
 
 ClassOption = Annotated[str | None, typer.Option("--task-class", metavar="NAME", help="Of this class of tasks.")]
 _NONE = "none"
+_CLASSES = "select distinct task_class from ledger.price_vector order by task_class"
 
 
 @prices_app.callback()
@@ -44,6 +46,8 @@ def prices(
 
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        if task_class is not None:
+            refuse_unheard("--task-class", task_class, words(books, _CLASSES))
         query = """
             select tenant, task_class, v_usd, v_source, lambda_usd_per_s, lambda_source, rho, rho_source, source, "constraint",
                    slack, budget_worth, valid, v_low_usd, v_high_usd, lambda_low, lambda_high, rho_low, rho_high, why

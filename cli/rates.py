@@ -12,6 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_day, parse_moment, stated_by
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import remark, say
@@ -19,7 +20,7 @@ from cli.terminal import remark, say
 if TYPE_CHECKING:
     import psycopg
 
-    from ledger.rates import AddedRates
+    from ledger.rates import AddedRates, RateFilter
 
 rates_app = typer.Typer(name="rates", help="Prices: the list's, and a tenant's own.", no_args_is_help=True)
 
@@ -49,6 +50,7 @@ def list_rates(
     wanted = rates.RateFilter(tenant, provider, model, commodity, tier, at, with_list=not own)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        _refuse_unheard(books, wanted)
         write_cursor(rates.list_rates(books, wanted), chosen)
 
 
@@ -77,6 +79,7 @@ def show_rate(
     from ledger.list_rates import service_tier
 
     with open_database("writer", home) as books:
+        refuse_unknown(books, tenant)
         name, rows = rates.show(
             books, provider, model, at=at, known_at=known_at, tenant=tenant,
             service_tier=service_tier(tier), total_input_tokens=input_tokens,
@@ -146,6 +149,22 @@ def import_rates(
 
 
 _FIRST_TENANT = "default"
+_PROVIDERS = "select distinct provider from ledger.rates order by provider"
+_TIERS = "select distinct service_tier from ledger.rates order by service_tier"
+_MODELS = "select distinct model from ledger.rates order by model"
+
+
+def _refuse_unheard(books: psycopg.Connection, wanted: RateFilter) -> None:
+    """Raises CommandError (exit 2) where no price at all is of what is asked for."""
+    from ledger.commodities import COMMODITY_BY_NAME
+
+    refuse_unheard("--commodity", wanted.commodity, list(COMMODITY_BY_NAME))
+    if wanted.provider is not None:
+        refuse_unheard("--provider", wanted.provider.lower(), words(books, _PROVIDERS))
+    if wanted.service_tier is not None:
+        refuse_unheard("--tier", wanted.service_tier, words(books, _TIERS))
+    if wanted.model is not None and "*" not in wanted.model:
+        refuse_unheard("--model", wanted.model.lower(), words(books, _MODELS))
 
 
 @contextmanager

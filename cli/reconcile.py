@@ -47,7 +47,7 @@ def reconcile(
     until: UntilOption = None,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", metavar="NAME=HEADER", help="What the file calls day, provider, model, amount_usd; repeatable."),
+        typer.Option("--column", metavar="NAME=HEADER", help="What the file calls day, provider, model, amount_usd or currency."),
     ] = None,
     tolerance: Annotated[
         str, typer.Option("--tolerance", metavar="USD", help="Up to which difference a line is equal.")
@@ -67,7 +67,11 @@ def reconcile(
     days = _days(invoice, month, since, until)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
-        query, booked = _booked(books, days, tenant, {line.key.provider for line in invoice.lines})
+        sellers = {line.key.provider for line in invoice.lines}
+        query, booked, others = _booked(books, days, tenant, sellers)
+    if not booked and others:
+        named = " and ".join(sorted(map(str, sellers)))
+        remark(f"nothing of {named} is booked on these days; what is, is of {', '.join(sorted(others))}")
     compared = compare(invoice.lines, booked, invoice.told)
     apart = _write(compared, invoice.told, allowed, chosen)
     if chosen is Format.TABLE:
@@ -113,8 +117,10 @@ def _days(invoice: Invoice, month: date | None, since: date | None, until: date 
     return days
 
 
-def _booked(books: psycopg.Connection, days: Days, tenant: str | None, providers: set[str | None]) -> tuple[str, list[Line]]:
-    """The query, and its rows of these providers under the price book's names."""
+def _booked(
+    books: psycopg.Connection, days: Days, tenant: str | None, providers: set[str | None]
+) -> tuple[str, list[Line], set[str]]:
+    """The query, its rows of these providers under the price book's names, and what other providers it has rows of."""
     from psycopg import sql
 
     from ledger.invoices import Key, Line, known_as
@@ -122,11 +128,14 @@ def _booked(books: psycopg.Connection, days: Days, tenant: str | None, providers
     whose = sql.SQL("") if tenant is None else sql.SQL(" and tenant = {}").format(sql.Literal(tenant))
     query = sql.SQL(_BOOKED).format(since=sql.Literal(days.since), until=sql.Literal(days.until), whose=whose)
     lines: list[Line] = []
+    others: set[str] = set()
     for day, provider, model, cost_usd, calls, unpriced_calls in books.execute(query):
         seller, name = known_as(provider, model)
         if seller in providers:
             lines.append(Line(Key(day, seller, name), cost_usd, calls, unpriced_calls))
-    return query.as_string(books), lines
+        else:
+            others.add(seller)
+    return query.as_string(books), lines, others
 
 
 def _write(compared: list[Compared], told: tuple[str, ...], tolerance: Decimal, chosen: Format) -> int:

@@ -14,6 +14,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_reversed
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
 from cli.tenants import refuse_unknown
 from cli.terminal import remark, say
@@ -146,7 +147,11 @@ def misallocation(
     if chosen is Format.JSON:
         _write([_lost(one) for one in found], (), chosen)
         return
-    _write([*(row for one in found for row in _shares(one)), _sum("all tenants", total)], _LOST, chosen)
+    _write(
+        [*(row for one in found for row in _shares(one)), _sum("all tenants", total, any(one.is_told for one in found))],
+        _LOST,
+        chosen,
+    )
     if chosen is Format.TABLE:
         for one in found:
             for line in _of_tenant(one):
@@ -168,8 +173,7 @@ def _window(since: date | None, until: date | None) -> Window:
     from analyzers.appraise import BEGINNING, END
     from analyzers.modes.look import Window
 
-    if since is not None and until is not None and until < since:
-        raise CommandError(f"--until {until} is before --since {since}", "name the first day and the last", exit_code=2)
+    refuse_reversed(since, until)
     first = BEGINNING if since is None else datetime.combine(since, time.min, UTC)
     return Window(first, END if until is None else datetime.combine(until + timedelta(days=1), time.min, UTC))
 
@@ -303,13 +307,15 @@ def _shares(one: Period) -> list[dict[str, Value]]:
         }
         for share in sorted(one.lost.shares, key=lambda share: -share.lost.numbers()[0])
     ]  # fmt: skip
-    return [*rows, _sum(one.tenant, one.lost.total)]
+    return [*rows, _sum(one.tenant, one.lost.total, one.is_told)]
 
 
-def _sum(tenant: str, of: Estimate) -> dict[str, Value]:
+def _sum(tenant: str, of: Estimate, is_told: bool) -> dict[str, Value]:
     row: dict[str, Value] = dict.fromkeys(_LOST)
-    row.update(tenant=tenant, mode="total", lost_usd=_known(of.value), low_usd=_known(of.low), high_usd=_known(of.high))
-    return {**row, "decisions": of.n}
+    row.update(tenant=tenant, mode="total", decisions=of.n)
+    if is_told:
+        row.update(lost_usd=_known(of.value), low_usd=_known(of.low), high_usd=_known(of.high))
+    return row
 
 
 def _lost(one: Period) -> dict[str, Value]:
@@ -325,6 +331,10 @@ def _lost(one: Period) -> dict[str, Value]:
 
 def _of_tenant(one: Period) -> list[str]:
     of = one.lost
+    if not one.is_told:
+        return [
+            f"{one.tenant}: none of {of.total.n:,} decisions has a number yet, so that nothing can be told; see `pigou regret`"
+        ]
     without = sum(of.without.values())
     lines = [f"{one.tenant}: {without:,} of {of.total.n:,} decisions have no number and are not in the sum"] if without else []
     if of.counted_twice_usd >= _CENT / 2:

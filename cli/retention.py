@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption
+from cli.options import Format, FormatOption, HomeOption, WhoOption, stated_by
 from cli.terminal import say
 
 retention_app = typer.Typer(
@@ -34,6 +34,7 @@ def set_retention(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="records, texts, metrics, minutes, rejections or deliveries.")],
     days: Annotated[str, typer.Argument(metavar="DAYS", help=f"How many days to keep it, or {FOREVER}.")],
     home: HomeOption = None,
+    who: WhoOption = None,
 ) -> None:
     """Keep a kind for so many days. The clock drops what is older once a day; `pigou retention run` at once."""
     from ledger.errors import RetentionError
@@ -43,7 +44,7 @@ def set_retention(
         raise CommandError(f"{days!r} is no number of days", f"give a whole number, or {FOREVER}", exit_code=2)
     with open_database("owner", home) as books:
         try:
-            keep(books, kind, None if days == FOREVER else int(days))
+            keep(books, kind, None if days == FOREVER else int(days), stated_by(who, "pigou retention set"))
         except RetentionError as error:
             raise CommandError(error.message, error.mend, exit_code=2) from error
     say(f"{kind}: kept {'for ever' if days == FOREVER else f'for {int(days)} days'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +12,16 @@ import typer
 from cli.errors import CommandError
 from cli.home import DATABASE_VARIABLE, connected, database_address, dsn_for_role, home_to_read
 from cli.options import Format, FormatOption, HomeOption, RoleName
-from cli.terminal import one_line, say
+from cli.terminal import nearest, one_line, say
 
 if TYPE_CHECKING:
     import psycopg
 
+_COLUMNS = """
+select c.relname, a.attname
+  from pg_class c join pg_attribute a on a.attrelid = c.oid
+ where c.relnamespace = 'ledger'::regnamespace and c.relkind = 'v' and a.attnum > 0
+ order by c.relname, a.attnum"""
 _CALLER_IS_WRONG = ("42", "25006", "22")  # SQLSTATE: syntax, names and privileges; read-only; values
 
 
@@ -62,7 +68,8 @@ def sql(
                 write(cursor, chosen)
         except psycopg.Error as error:
             code = error.sqlstate or ""
-            raise CommandError(describe(error, text), exit_code=2 if code.startswith(_CALLER_IS_WRONG) else 1) from error
+            exit_code = 2 if code.startswith(_CALLER_IS_WRONG) else 1
+            raise CommandError(describe(error, text), _meant(books, error, text), exit_code=exit_code) from error
 
 
 def write(cursor: psycopg.Cursor[tuple[object, ...]], chosen: Format) -> None:
@@ -83,6 +90,32 @@ def describe(error: psycopg.Error, query: str) -> str:
     if diagnosis.message_hint:
         line += f"; hint: {diagnosis.message_hint}"
     return one_line(line)
+
+
+def _meant(books: psycopg.Connection, error: psycopg.Error, query: str) -> str:
+    """Views or columns that a name may mean which is not there; empty where PostgreSQL says it itself, or nothing is near."""
+    import psycopg
+
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return "the views of schema ledger are what is read (docs/sql.md)"
+    position = error.diag.statement_position
+    if error.diag.message_hint or position is None:
+        return ""
+    of_table = isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName)
+    if not of_table and not isinstance(error, psycopg.errors.UndefinedColumn):
+        return ""
+    named = re.match(r'[\w."]*', query[int(position) - 1 :])
+    word = named[0].replace('"', "").rpartition(".")[2].lower() if named else ""
+    books.rollback()
+    columns: dict[str, list[str]] = {}
+    for view, column in books.execute(_COLUMNS):
+        columns.setdefault(view, []).append(column)
+    if of_table:
+        return f"write ledger.{word}" if word in columns else nearest(f"ledger.{word}", [f"ledger.{view}" for view in columns])
+    asked = [view for view in columns if re.search(rf"\bledger\s*\.\s*{view}\b", query, re.IGNORECASE)]
+    return nearest(word, sorted({column for view in asked for column in columns[view]})) or "; ".join(
+        f"ledger.{view} has {', '.join(columns[view])}" for view in asked
+    )
 
 
 def _place(query: str, position: int) -> str:

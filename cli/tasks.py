@@ -11,6 +11,7 @@ import typer
 from cli.contents import Contents
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_reversed, refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
@@ -18,6 +19,7 @@ from cli.terminal import say
 tasks_app = typer.Typer(name="tasks", help="Settled tasks, and how their kinds are told apart.", no_args_is_help=True)
 rules_app = typer.Typer(name="rules", help="Which class a task has that does not say so.", no_args_is_help=True)
 tasks_app.add_typer(rules_app, cls=Contents)
+_CLASSES = "select distinct task_class from ledger.tasks_daily where task_class is not null order by task_class"
 
 
 @tasks_app.command("list")
@@ -33,8 +35,11 @@ def list_tasks(
     """List settled tasks: what each was worth, cost, risked, and what of it is unknown."""
     from cli.rows import write_cursor
 
+    refuse_reversed(since, until)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
+        if task_class is not None:
+            refuse_unheard("--class", task_class, words(books, _CLASSES))
         query = """
             select tenant, trace_id, task_class, started_at, value_usd, quality, outcome_source, cost_usd, latency_s, risk_usd,
                    loss_usd, net_usd, unknown
@@ -53,6 +58,7 @@ def settle_tasks(home: HomeOption = None, since: SinceOption = None, until: Unti
 
     from analyzers.tasks import settle
 
+    refuse_reversed(since, until)
     start = datetime.combine(since, time(0), UTC) if since else None
     end = datetime.combine(until, time(0), UTC) + timedelta(days=1) if until else None
     with open_database("writer", home) as books:

@@ -21,8 +21,9 @@ from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
 from collector.faults import HEX_16, HEX_32, NO_NUL, faults
 from ledger.errors import DatabaseUnavailable
-from ledger.outcomes import AHEAD_MAX, LATE, LOSS_MAX_USD, Outcome, Subject, is_known, share, tell
+from ledger.outcomes import AHEAD_MAX, LATE, LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
+from ledger.tenants import said_of_new
 
 _BODY_LIMIT_BYTES = 1024 * 1024
 _OUTCOMES_MAX = 1_000
@@ -126,7 +127,7 @@ def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> Outc
     read = [_read(index, item) for index, item in enumerate(items)]
     good = [(index, item) for index, item in enumerate(read) if isinstance(item, ToldOutcome)]
     answers = {answer.index: answer for answer in read if isinstance(answer, OutcomeAnswer)}
-    why = None if not good or is_known(connection, tenant) else f"{tenant} is a new tenant: nothing was received of it before"
+    why = said_of_new(connection, tenant) if good else None
     told = tell(connection, tenant, [_outcome(item) for _, item in good]) if good else []
     for (index, item), status in zip(good, told, strict=True):
         if status == "conflict":

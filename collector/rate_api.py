@@ -26,6 +26,7 @@ from ledger.errors import DatabaseUnavailable
 from ledger.pool import Connections
 from ledger.rerate import Foreseen, foresee, rerate
 from ledger.stated_rates import RateError, StatedRate, stated_rate
+from ledger.tenants import said_of_new
 
 BOOKED_AT_ONCE_MAX = 20_000
 _BODY_LIMIT_BYTES = 256 * 1024
@@ -92,6 +93,7 @@ class RatesAnswer(BaseModel):
     corrections: int
     changes: ForeseenAnswer
     booked_again: int | None
+    why: str | None = Field(None, description="What is to be known of the whole, such as that nobody had heard of the tenant.")
 
 
 def rate_router(dsn: str, default_tenant: str = "default") -> APIRouter:
@@ -129,6 +131,7 @@ def _stated(number: int, told: ToldRate) -> StatedRate:
 
 
 def _added(connection: psycopg.Connection, tenant: str, stated: list[StatedRate], asked: RatesRequest) -> RatesAnswer:
+    why = said_of_new(connection, tenant)
     added, changes = _add(connection, tenant, stated, asked)
     booked = None
     if not asked.is_trial and changes.calls <= BOOKED_AT_ONCE_MAX:
@@ -141,7 +144,7 @@ def _added(connection: psycopg.Connection, tenant: str, stated: list[StatedRate]
             cost_after_usd=changes.cost_after_usd, difference_usd=difference, first_at=changes.first_at,
             last_at=changes.last_at, still_unpriced=changes.still_unpriced,
         ),
-        booked_again=0 if asked.is_trial else booked,
+        booked_again=0 if asked.is_trial else booked, why=why,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ so that a hold is granted or refused by what is committed, in one look (see `pig
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias, cast
 
@@ -45,8 +45,10 @@ class Terms(msgspec.Struct, frozen=True):
     agent: str | None = None
     model: str | None = None
     task_class: str | None = None
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: datetime | date | None = None
+    """A day begins at its midnight in the budget's zone."""
+    valid_until: datetime | date | None = None
+    """A day is the last one, as a whole."""
     is_endless: bool = False
     """Takes the end off that the revision before has."""
 
@@ -153,12 +155,23 @@ def _stated(connection: psycopg.Connection, budget: str, terms: Terms, before: d
         raise BudgetError(f"there is no time zone {row['time_zone']!r}", "name one as in Europe/Berlin")
     if "valid_from" not in given:
         row["valid_from"] = _begins(connection, row, before)
-    row["valid_from"] = _whole_minute(cast(datetime, row["valid_from"]))
-    if row["valid_until"] is not None:
-        row["valid_until"] = _whole_minute(cast(datetime, row["valid_until"]) + _UP)
-    if row["valid_until"] is not None and row["valid_until"] <= row["valid_from"]:
-        raise BudgetError(f"budget {budget} would end at {row['valid_until']}, before it begins", "name a later end")
-    return row
+    begins, ends = cast(date, row["valid_from"]), cast("date | None", row["valid_until"])
+    begins = _whole_minute(_moment(connection, begins, row))
+    if ends is not None:
+        ends = _whole_minute(_moment(connection, ends if isinstance(ends, datetime) else ends + timedelta(days=1), row) + _UP)
+        if ends <= begins:
+            raise BudgetError(f"budget {budget} would end at {ends}, before it begins", "name a later end")
+    return row | {"valid_from": begins, "valid_until": ends}
+
+
+def _moment(connection: psycopg.Connection, at: date, row: dict[str, object]) -> datetime:
+    """The moment itself, or the midnight at which a day begins where the budget's days do."""
+    if isinstance(at, datetime):
+        return at
+    found = connection.execute(_SQL["midnight"], {"day": at, "time_zone": row["time_zone"]}).fetchone()
+    if found is None:
+        raise RuntimeError("the database did not say when a day begins")
+    return found[0]
 
 
 def _begins(connection: psycopg.Connection, row: dict[str, object], before: dict[str, object] | None) -> datetime:

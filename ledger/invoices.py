@@ -7,21 +7,25 @@ that `Claude-Sonnet-4-5-20250929` and `claude-sonnet-4-5` are one.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.cells import FILE_BYTES_MAX, CellError
 from ledger.model_names import provider_name, resolve
 
-COLUMNS = ("day", "provider", "model", "amount_usd")
+KEYS = ("day", "provider", "model")
+COLUMNS = (*KEYS, "amount_usd", "currency")
 SYNONYMS = {
     "date": "day", "usage_date": "day", "usage_date_utc": "day", "start_time_iso": "day", "vendor": "provider",
     "line_item": "model", "usd": "amount_usd", "cost_usd": "amount_usd", "cost": "amount_usd",
-    "amount": "amount_usd", "amount_value": "amount_usd",
+    "amount": "amount_usd", "amount_value": "amount_usd", "amount_currency": "currency", "currency_code": "currency",
 }  # fmt: skip
+_AMOUNT = re.compile(r"([-+]?)\$?([-+]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?")
+_DAY_LETTERS = 10
 
 
 class InvoiceError(CellError):
@@ -81,7 +85,9 @@ def read_invoice(path: Path, headers: Mapping[str, str], provider: str | None) -
         raise InvoiceError(str(path), None, f"cannot be read ({error.strerror})", "check the name and its permissions") from error
     except UnicodeDecodeError as error:
         raise InvoiceError(str(path), None, f"is not UTF-8 at byte {error.start}", "save it as UTF-8") from error
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    if not text.strip():
+        raise InvoiceError(str(path), None, "is empty", "export it again, with its lines")
+    reader = csv.DictReader(text.splitlines(keepends=True), strict=True, delimiter=_delimiter(text))
     try:
         places = _places(path, reader.fieldnames or (), headers)
         lines = [_line(row, places, provider, f"{path}, line {reader.line_num}") for row in reader]
@@ -89,7 +95,7 @@ def read_invoice(path: Path, headers: Mapping[str, str], provider: str | None) -
         raise InvoiceError(f"{path}, line {reader.line_num}", None, f"is no CSV ({error})", "check its quotes") from error
     if not lines:
         raise InvoiceError(str(path), None, "holds no lines", "export it again, with its lines")
-    told = tuple(name for name in COLUMNS[:-1] if name in places or (name == "provider" and provider is not None))
+    told = tuple(name for name in KEYS if name in places or (name == "provider" and provider is not None))
     ignored = tuple(header for header in reader.fieldnames or () if header not in places.values())
     return Invoice(lines, told, ignored)
 
@@ -118,6 +124,12 @@ def known_as(provider: str | None, model: str | None) -> tuple[str, str]:
     return found.provider, found.model
 
 
+def _delimiter(text: str) -> str:
+    """What stands most often between the names of the first line."""
+    head = text.lstrip().partition("\n")[0]
+    return max(",;\t", key=head.count)
+
+
 def _places(path: Path, found: Sequence[str], headers: Mapping[str, str]) -> dict[str, str]:
     """The file's header for each of our columns that it has."""
     places: dict[str, str] = {}
@@ -140,20 +152,38 @@ def _places(path: Path, found: Sequence[str], headers: Mapping[str, str]) -> dic
 
 def _line(row: dict[str, str], places: dict[str, str], provider: str | None, place: str) -> Line:
     cells = {name: (row[header] or "").strip() for name, header in places.items()}
-    text = cells["amount_usd"].removeprefix("$").replace(",", "")
-    try:
-        amount_usd = Decimal(text)
-    except InvalidOperation:
-        amount_usd = Decimal("NaN")
-    if not amount_usd.is_finite():
-        raise InvoiceError(place, places["amount_usd"], f"{cells['amount_usd'][:60]!r} is no amount", "write USD as in 12.50")
+    amount_usd = _amount(cells["amount_usd"])
+    if amount_usd is None:
+        said = f"{cells['amount_usd'][:60]!r} is no amount"
+        raise InvoiceError(place, places["amount_usd"], said, "write USD as in 1,234.50, a credit as in -12.50")
+    if cells.get("currency", "").upper() not in ("", "USD"):
+        said = f"{cells['currency'][:60]!r} is not USD, which the books are kept in"
+        raise InvoiceError(place, places["currency"], said, "convert the amounts first")
     day = None
     if "day" in cells:
         try:
-            day = date.fromisoformat(cells["day"][:10])
+            day = _day(cells["day"])
         except ValueError:
             raise InvoiceError(place, places["day"], f"{cells['day'][:60]!r} is no day", "write it as 2026-01-31") from None
     seller, model = cells.get("provider") or provider, None
     if "model" in cells:
-        seller, model = known_as(seller, cells["model"])
+        seller, model = known_as(seller, cells["model"].partition(",")[0].strip())  # of `gpt-4.1, input`
     return Line(Key(day, provider_name(seller) if seller else None, model), amount_usd)
+
+
+def _amount(text: str) -> Decimal | None:
+    """An amount as invoices write it: 12.50, $1,234.50, -3, (3.00) for a credit. None: it is none, or has a comma for a point."""
+    is_credit = text.startswith("(") and text.endswith(")")
+    found = _AMOUNT.fullmatch(text[1:-1] if is_credit else text)
+    if found is None or (found[1] and found[2]):
+        return None
+    amount = Decimal(found[3].replace(",", "") + (found[4] or ""))
+    return -amount if is_credit or "-" in (found[1], found[2]) else amount
+
+
+def _day(text: str) -> date:
+    """The day of a day or a time; of a time with an offset, the day in UTC. Raises ValueError."""
+    if len(text) <= _DAY_LETTERS:
+        return date.fromisoformat(text)
+    at = datetime.fromisoformat(text.removesuffix(" UTC"))
+    return (at.astimezone(UTC) if at.tzinfo else at).date()

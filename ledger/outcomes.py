@@ -114,12 +114,6 @@ def tell(connection: psycopg.Connection, tenant: str, outcomes: Sequence[Outcome
     return told
 
 
-def is_known(connection: psycopg.Connection, tenant: str) -> bool:
-    """Whether anything was received or stated of a tenant."""
-    row = connection.execute(_SQL["tenant_known"], {"tenant": tenant}).fetchone()
-    return row is not None and bool(row[0])
-
-
 def _ids(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
     return {"tenant_id": tenant_id, "outcome_ids": [outcome.outcome_id for outcome in outcomes]}
 

@@ -23,8 +23,10 @@ DAYS_MAX = 36_500
 _DELETED_AT_ONCE = 5_000
 
 
-def keep(connection: psycopg.Connection, kind: str, days: int | None) -> None:
+def keep(connection: psycopg.Connection, kind: str, days: int | None, source: str) -> None:
     """Keep a kind for this many days, or for ever (None), as the owner. What is gone already does not come back.
+
+    `source` is who or what says so; it is kept.
 
     Raises RetentionError for an unknown kind, or days that are not between 1 and `DAYS_MAX`.
     """
@@ -32,7 +34,10 @@ def keep(connection: psycopg.Connection, kind: str, days: int | None) -> None:
         raise RetentionError(f"there is no kind {kind!r}", f"choose among {', '.join(KINDS)}")
     if days is not None and not 1 <= days <= DAYS_MAX:
         raise RetentionError(f"{days} days cannot be kept", f"give 1 to {DAYS_MAX} days, or forever")
-    connection.execute(_SQL["keep"], {"kind": kind, "days": days})
+    given = {"kind": kind, "days": days, "source": source}
+    with connection.transaction():
+        connection.execute(_SQL["keep"], given)  # its row is held until the revision is written
+        connection.execute(_SQL["record_keeping"], given)
 
 
 def shown(connection: psycopg.Connection) -> psycopg.Cursor[tuple[object, ...]]:

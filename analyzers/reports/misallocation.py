@@ -35,6 +35,11 @@ class Period:
     lost: Misallocation
     comparisons: int
 
+    @property
+    def is_told(self) -> bool:
+        """Whether any of its decisions has a number; else nothing is known of what was lost, which is not 0."""
+        return self.lost.total.n > sum(self.lost.without.values())
+
 
 def period(connection: psycopg.Connection, tenant_id: int, tenant: str, window: Window) -> Period:
     """The misallocation of a tenant's decisions of a window. Wants a transaction, since it reads decisions in blocks.

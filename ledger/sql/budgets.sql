@@ -63,3 +63,7 @@ with late as (
 update pigou.budget_hold h set state = 'expired', ended_at = now()
   from late l
  where h.tenant_id = l.tenant_id and h.budget = l.budget and h.hold_id = l.hold_id
+
+-- name: midnight
+-- When a day begins in a time zone.
+select %(day)s::date::timestamp at time zone %(time_zone)s;

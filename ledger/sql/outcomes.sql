@@ -40,10 +40,6 @@ select encode(t.trace_id, 'hex') from pigou.task t
    and t.ended_at < (select kept_since from pigou.retention where kind = 'records')
    and not exists (select from pigou.record r where r.tenant_id = t.tenant_id and r.trace_id = t.trace_id)
 
--- name: tenant_known
--- Whether anything was received or stated of a tenant.
-select exists (select from pigou.tenant where tenant = %(tenant)s)
-
 -- name: show_writing
 -- Lets pigou.writing_since know of this transaction, as posting does by its locks; it keeps nobody waiting.
 select pg_advisory_xact_lock_shared(1885956981, 0)

@@ -2,6 +2,11 @@
 -- How long a kind is kept from now on; null: for ever.
 update pigou.retention set keep_days = %(days)s where kind = %(kind)s
 
+-- name: record_keeping
+-- Who said so.
+insert into pigou.retention_revision (kind, revision, keep_days, source)
+select %(kind)s, coalesce(max(revision), 0) + 1, %(days)s, %(source)s from pigou.retention_revision where kind = %(kind)s
+
 -- name: shown
 -- Every kind with its bound and its months; what goes row by row has none.
 select r.kind, r.keep_days, nullif(r.kept_since, '-infinity') as gone_before, p.months, p.bytes

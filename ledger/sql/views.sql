@@ -50,8 +50,10 @@ begin
                    range_agg(tstzrange(case when d.day > d.closed_through + 1 or d.closed_through is null
                                             then d.day::timestamp at time zone 'UTC' else '1970-01-01 00:00Z' end, (d.day + 1)::timestamp at time zone 'UTC'))
                      * tstzmultirange(tstzrange(since, until)) as days
-              from (select distinct t.tenant_id, t.closed_through, b.day
+              from (select distinct t.tenant_id, c.closed_through, b.day
                       from tenant t
+                     cross join lateral (select max(e.closed_through) as closed_through from period_event e   -- it may be open again
+                                          where e.tenant_id = t.tenant_id) c
                       join account a on a.tenant_id = t.tenant_id and (a.account = of_account or starts_with(a.account, of_account || ':'))
                       join balance b on b.tenant_id = a.tenant_id and b.account_id = a.account_id and b.book = of_book
                      where ledger.is_among(t.tenant, tenants) and b.day = coalesce(posted, b.day) and b.day >= (since at time zone 'UTC')::date) d
@@ -604,8 +606,15 @@ select t.tenant, m.name, m.at, m.unit, m.kind, m.value, m.detail, m.attributes, 
   from pigou.metric_point m join pigou.tenant t using (tenant_id)
   left join pigou.resource s on s.tenant_id = m.tenant_id and s.resource_id = m.resource_id;
 
+-- How far books are closed, and who closed or reopened them last.
 create or replace view ledger.periods as
-select tenant, closed_through from pigou.tenant;
+select t.tenant, t.closed_through, e.event, e.at, e.who, e.note
+  from pigou.tenant t
+  left join lateral (select * from pigou.period_event x where x.tenant_id = t.tenant_id order by x.event_id desc limit 1) e on true;
+
+create or replace view ledger.period_events as
+select t.tenant, e.event_id, e.at, e.event, e.closed_through, e.who, e.note
+  from pigou.period_event e join pigou.tenant t using (tenant_id);
 
 create or replace view ledger.use_rules as
 select case when u.tenant_id = 0 then null else t.tenant end as tenant, u.ordinal, u.field, u.pattern, u.layer, u.use, u.action_class
@@ -1338,6 +1347,105 @@ select t.tenant, c.name, c.may,
        case when c.revoked_at is not null then 'revoked' when c.valid_until <= now() then 'over' else 'valid' end as state,
        c.valid_until, c.created_at, c.created_by, c.revoked_at, c.revoked_by
   from pigou.credential c left join pigou.tenant t on t.tenant_id = c.tenant_id;
+
+-- What people stated and did, one row each: who said what of whose books, and when. Outcomes and holds of budgets, which programs say by
+-- the thousand, have views of their own. stated_by: null where it is not known.
+create or replace view ledger.statements as
+select case when s.tenant_id = 0 then null else t.tenant end as tenant, s.recorded_at, s.stated_by, s.kind, s.subject, s.summary, s.note
+  from (select r.tenant_id, r.recorded_at, r.source as stated_by, 'rate' as kind,
+               concat_ws(' ', r.provider, r.model, nullif(r.service_tier, 'standard'), c.commodity,
+                         'above ' || nullif(r.context_above, 0) || ' input tokens',
+                         case when r.daily_from <> r.daily_until
+                              then format('%s to %s', left(r.daily_from::text, 5), left(r.daily_until::text, 5)) end) as subject,
+               concat_ws(', ', format('%s USD for %s', trim_scale(r.price_usd), r.per), pigou.valid_in_words(r.valid),
+                         'revision ' || nullif(r.revision, 1)) as summary,
+               null as note
+          from pigou.rate r join pigou.commodity c using (commodity_id)
+         where r.tenant_id <> 0 and r.basis = 'stated'
+        union all
+        select p.tenant_id, p.recorded_at, p.source, 'price policy', p.task_class,
+               coalesce(nullif(concat_ws(', ', 'V ' || trim_scale(p.v_usd) || ' USD',
+                         case when p.lambda_is_dual then 'λ of the SLA' else 'λ ' || trim_scale(p.lambda_usd_per_s) || ' USD/s' end,
+                         case when p.rho_is_dual then 'ρ of the envelope' else 'ρ ' || trim_scale(p.rho) end,
+                         'deadline ' || p.deadline_s || ' s', 'grace ' || p.grace_s || ' s',
+                         'outcomes of ' || array_to_string(p.outcome_sources, ', '), pigou.valid_in_words(p.valid)), ''), 'nothing'),
+               null
+          from pigou.price_policy p
+        union all
+        select c.tenant_id, c.recorded_at, c.source, 'limit', c.task_class,
+               coalesce(nullif(concat_ws(', ', 'mean task within ' || trim_scale(c.latency_s) || ' s',
+                         'expected loss within ' || trim_scale(c.risk_usd_per_day) || ' USD a day'), ''), 'taken off'), null
+          from pigou.price_constraint c
+        union all
+        select b.tenant_id, b.recorded_at, b.source, 'budget', b.budget,
+               concat_ws(', ', format('%s USD', trim_scale(b.amount_usd)),
+                         case b.period when 'total' then 'in all' else format('a %s (%s)', b.period, b.time_zone) end,
+                         'layer ' || b.layer, 'use ' || b.use, 'agent ' || b.agent, 'model ' || b.model, 'task class ' || b.task_class,
+                         pigou.valid_in_words(b.valid), 'revision ' || nullif(b.revision, 1)), null
+          from pigou.budget b
+        union all
+        select e.tenant_id, e.at, e.who, 'period', 'books', format('%s: closed through %s', e.event, e.closed_through), e.note
+          from pigou.period_event e
+        union all
+        select a.tenant_id, a.recorded_at, a.source, 'assignment', format('%s in %s', a.kind, a.task_class), a.assignment, null
+          from pigou.assignment a
+        union all
+        select m.tenant_id, m.recorded_at, m.source, 'materiality', 'findings', format('from %s USD a day', trim_scale(m.usd_per_day)), null
+          from pigou.materiality m where m.source <> 'pigou'
+        union all
+        select r.tenant_id, r.recorded_at, r.source, 'autonomy', format('%s in %s', r.action_class, r.task_class),
+               coalesce('confirmation: ' || r.confirmation, 'taken off'), null
+          from pigou.autonomy_requirement r
+        union all
+        select r.tenant_id, r.recorded_at, r.source, 'alert rule', r.rule,
+               case when r.is_withdrawn then 'withdrawn' when not r.is_on then 'off'
+                    else format('opens at %s, closes at %s, %s', trim_scale(r.open_at), trim_scale(r.close_at), r.severity) end, null
+          from pigou.alert_rule r where r.source <> 'pigou'
+        union all
+        select e.tenant_id, e.at, e.who, 'alert', format('%s %s: %s', a.alert_id, a.rule, a.subject), e.event, e.note
+          from pigou.alert_event e
+          join pigou.alert a on a.tenant_id = e.tenant_id and a.alert_id = e.alert_id
+         where e.who is not null
+        union all
+        select e.tenant_id, e.at, e.who, 'finding', format('%s %s: %s', f.finding_id, f.mode, f.segment), e.event, e.note
+          from pigou.finding_event e
+          join pigou.finding f on f.tenant_id = e.tenant_id and f.finding_id = e.finding_id
+         where e.who is not null
+        union all
+        select c.tenant_id, c.recorded_at, c.source, 'channel', c.channel,
+               case when not c.is_on then 'removed'
+                    else concat_ws(', ', c.kind, c.severity_min || ' and above', 'rules ' || array_to_string(c.rules, ', '),
+                                   'tenants ' || array_to_string(c.tenants, ', '), case when c.is_paused then 'paused' end) end, null
+          from pigou.channel c
+        union all
+        select k.tenant_id, k.asked_at, k.who, 'channel test', k.channel, coalesce(k.result, 'not answered yet'), null
+          from pigou.channel_test k
+        union all
+        select m.tenant_id, x.at, x.who, 'maintenance', coalesce(nullif(concat_ws(': ', m.rule, m.subject), ''), 'all alerts'),
+               x.event || ': ' || pigou.valid_in_words(tstzrange(m.begins_at, m.ends_at)), x.note
+          from pigou.maintenance m
+         cross join lateral (values ('planned', m.recorded_at, m.who, m.note), ('ended', m.ended_at, m.ended_by, null)) x (event, at, who, note)
+         where x.at is not null
+        union all
+        select c.tenant_id, x.at, x.who, 'credential', c.name,
+               case x.event when 'made' then concat_ws(', ', 'may ' || array_to_string(c.may, ', '),
+                                                        pigou.valid_in_words(tstzrange(null, c.valid_until))) else x.event end, null
+          from pigou.credential c
+         cross join lateral (values ('made', c.created_at, c.created_by), ('revoked', c.revoked_at, c.revoked_by)) x (event, at, who)
+         where x.at is not null
+        union all
+        select 0, c.recorded_at, c.source, 'capacity', c.engine || ' ' || c.resource, coalesce(trim_scale(c.per_s) || ' a second', 'taken off'), null
+          from pigou.engine_capacity c
+        union all
+        select 0, v.at, v.who, 'saved view', v.name, case when v.is_removed then 'removed' else v.address end, null
+          from pigou.saved_view v
+        union all
+        select 0, r.recorded_at, r.source, 'retention', r.kind, coalesce('kept for ' || r.keep_days || ' days', 'kept for ever'), null
+          from pigou.retention_revision r
+        union all
+        select r.tenant_id, r.recorded_at, null, 'task class rule', format('%s ~ %s', r.field, r.pattern), r.task_class, null
+          from pigou.task_class_rule r) s
+  left join pigou.tenant t using (tenant_id);
 
 -- The credential of a token, by the hash that whoever was shown the token makes of it; no row: there is none, or it was revoked.
 create or replace function ledger.credential_of(token_hash bytea)

@@ -336,11 +336,11 @@ def test_a_period_is_closed_once(run: Run) -> None:
     done = run("periods", "close", "--tenant", "acme", "--through", "2026-03-31")
     assert (done.returncode, done.stdout) == (0, "acme: closed through 2026-03-31\n")
     again = run("periods", "close", "--tenant", "acme", "--through", "2026-03-31")
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "are closed through 2026-03-31" in again.stderr
     listed = table(run("periods", "list", "--format", "csv").stdout)
-    assert {"tenant": "acme", "closed_through": "2026-03-31"} in listed
-    assert run("periods", "close", "--tenant", "nobody", "--through", "2026-03-31").returncode == 1
+    assert [(row["closed_through"], row["event"]) for row in listed if row["tenant"] == "acme"] == [("2026-03-31", "closed")]
+    assert run("periods", "close", "--tenant", "nobody", "--through", "2026-03-31").returncode == 2
 
 
 def test_use_rules_go_out_and_in_unchanged(run: Run, tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_the_check_sees_what_was_tampered_with(assets_dsn: str, books_of: psycop
 def test_late_reads_of_a_closed_day_are_booked_on_the_first_open_one(assets_dsn: str, books_of: psycopg.Connection) -> None:
     book(assets_dsn, [export(written(1), tenant="closed")])
     capitalise(books_of, now=NOW)
-    close(books_of, "closed", AT.date())
+    close(books_of, "closed", AT.date(), who="ann")
     book(assets_dsn, [export(read(1, 2, 100), tenant="closed")])
     capitalise(books_of, now=NOW)
     posted = (

@@ -71,13 +71,13 @@ def test_a_bill_says_what_is_in_no_sum_and_whether_it_can_change(pigou: Typed, b
     assert "these days are not closed" in said
     assert "the books begin" not in said
     assert "the books begin on 2026-09-01: the change is not one of what was spent" in pigou("bill", "--month", "2026-09")[2]
-    close(writer, "default", date(2026, 10, 31))
+    close(writer, "default", date(2026, 10, 31), who="ann")
     assert "not closed" not in pigou(*MONTH)[2]
 
 
 def test_what_is_corrected_after_a_month_was_closed_is_told_apart(pigou: Typed, booked: None, writer: psycopg.Connection) -> None:
     """October stays as it was closed; what its calls cost by now, and what of it is in November, is said of both."""
-    close(writer, "default", date(2026, 10, 31))
+    close(writer, "default", date(2026, 10, 31), who="ann")
     before = pigou(*MONTH, "--format", "csv")[1]
     again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "4", "--from", "2026-10-01")
     assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
@@ -88,11 +88,18 @@ def test_what_is_corrected_after_a_month_was_closed_is_told_apart(pigou: Typed, 
     assert "cost 0.000500000000 USD by now (ledger.spend_daily), posted to them is 0.006500000000: corrections of days" in said
 
 
-def test_an_empty_month_costs_nothing(pigou: Typed, booked: None) -> None:
-    code, out, _ = pigou("bill", "--month", "2020-02", "--format", "csv")
+def test_days_without_calls_cost_nothing(pigou: Typed, booked: None) -> None:
+    code, out, _ = pigou("bill", "--since", "2026-10-20", "--until", "2026-10-20", "--format", "csv")
     assert code == 0
     [whole] = table(out)
     assert [Decimal(whole[name]) for name in EFFECTS] == [0] * 6
+
+
+def test_of_what_was_before_the_books_nothing_is_known(pigou: Typed, booked: None, writer: psycopg.Connection) -> None:
+    said = "pigou: nothing is known of what 2020-02-01 to 2020-02-29 cost: the books begin on 2026-09-01; name later days\n"
+    assert pigou("bill", "--month", "2020-02") == (1, "", said)
+    price(writer, tenant="acme")
+    assert "the books hold no calls yet; name later days" in pigou(*MONTH, "--tenant", "acme")[2]
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_budget_counts_when_a_call_began_not_when_it_was_posted(priced: str, w
     day = (datetime.now(UTC) - timedelta(days=10)).date()
     began = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     budget(writer, period="day", valid_from=began - timedelta(days=5))
-    close(writer, TENANT, day)
+    close(writer, TENANT, day, who="ann")
     book(priced, [export(chat(1, 1, at=(began - AT).total_seconds()))])
     assert one(writer, "select posted_on from ledger.entries") == day + timedelta(days=1)
     assert one(writer, "select period_from::date, spent_usd from ledger.budget_periods") == (day, COST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
@@ -12,7 +12,7 @@ import pytest
 
 from analyzers.alerts import evaluate
 from ledger.budgets import hold, release
-from tests.books import AT, chat, export, price
+from tests.books import AT, chat, export, price, rows
 from tests.desk import book
 from tests.typed import Typed
 
@@ -69,7 +69,8 @@ def test_holds_are_listed(pigou: Typed, writer: psycopg.Connection) -> None:
         ((), "budget team has no amount yet; give one, in USD"),
         (("--amount", "1", "--period", "year"), "period 'year' is none of day, week, month, total"),
         (("--amount", "1", "--zone", "Mars"), "there is no time zone 'Mars'; name one as in Europe/Berlin"),
-        (("--amount", "1", "--until", "soon"), "'soon' is not a day"),
+        (("--amount", "1", "--until", "soon"), "--until: 'soon' is not a day"),
+        (("--amount", "1", "--from", "25:00"), "--from: '25:00' is not a time"),
     ],
 )
 def test_a_budget_that_cannot_be(pigou: Typed, arguments: tuple[str, ...], said: str) -> None:
@@ -138,3 +139,25 @@ def test_what_cannot_be_done(pigou: Typed, arguments: tuple[str, ...], said: str
 
 def test_showing_an_alert_that_is_not_there(pigou: Typed) -> None:
     assert pigou("alerts", "show", "7") == (1, "", "pigou: there is no alert 7; see `pigou alerts list --all`\n")
+
+
+def test_a_day_begins_and_ends_where_the_days_of_the_budget_do(pigou: Typed, writer: psycopg.Connection) -> None:
+    price(writer)
+    days = ("--from", "2026-11-01", "--until", "2099-01-01")
+    for zone, offset in (("UTC", 0), ("Europe/Berlin", 1), ("America/New_York", -5)):
+        name = zone.rpartition("/")[2]
+        assert (
+            pigou("budgets", "set", name, "--tenant", "default", "--amount", "5", "--period", "total", "--zone", zone, *days)[0]
+            == 0
+        )
+        began, ends = rows(writer, "select valid_from, valid_until from ledger.budgets where budget = %s", name)[0]
+        summer = 1 if zone == "America/New_York" else 0  # its clocks go back in that night
+        assert began == datetime(2026, 11, 1, tzinfo=UTC) - timedelta(hours=offset + summer), zone
+        assert ends == datetime(2099, 1, 2, tzinfo=UTC) - timedelta(hours=offset), zone
+
+
+def test_maintenance_of_a_day_begins_with_it(pigou: Typed, writer: psycopg.Connection) -> None:
+    price(writer)
+    assert pigou("maintenance", "plan", "--from", "2099-01-01", "--until", "2099-01-01")[:2] == (
+        0, "maintenance 1 of all tenants, 2099-01-01 00:00 to 2099-01-01 23:59 UTC\n",
+    )  # fmt: skip

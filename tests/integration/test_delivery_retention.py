@@ -71,7 +71,7 @@ def test_what_is_still_to_be_sent_stays_however_old_it_is(
     deliver(writer)
     resolve(writer, number)
     age(owner, 5_000)
-    retention.keep(owner, "deliveries", 1)
+    retention.keep(owner, "deliveries", 1, "test")
     assert retention.delete_deliveries(writer) == 0
     assert {row[3] for row in states(writer)} == {"waiting"}
     hurry(owner)
@@ -150,7 +150,7 @@ def test_for_ever_is_for_ever(writer: psycopg.Connection, owner: psycopg.Connect
     resolve(writer, open_alert(writer))
     deliver(writer)
     age(owner, 30_000)
-    retention.keep(owner, "deliveries", None)
+    retention.keep(owner, "deliveries", None, "test")
     assert retention.delete_deliveries(writer) == 0
 
 

@@ -227,7 +227,7 @@ def test_fault_a_closed_month_revalued_by_todays_list(dsn: str, writer: psycopg.
     then = (today - timedelta(days=40) - AT).total_seconds()
     price(writer, until=today - timedelta(days=20))
     book(dsn, [export(chat(1, 1, at=then))])
-    close(writer, "default", (today - timedelta(days=30)).date())
+    close(writer, "default", (today - timedelta(days=30)).date(), who="ann")
     said = books(writer, "default")
     price(writer, dict.fromkeys(PRICES, "777"), since=today - timedelta(days=20))
     run_round(writer)

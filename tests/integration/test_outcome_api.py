@@ -62,7 +62,7 @@ def test_a_tenant_that_nobody_has_heard_of_is_told_once(served: Served) -> None:
     wrong = ask(served, PATH, {"tenant": "acmee", "outcomes": [{**sent, "quality": 2}]})[1]
     assert wrong["why"] is None
     said = [ask(served, PATH, {"tenant": "acmee", "outcomes": [sent]})[1]["why"] for _ in range(2)]
-    assert said == ["acmee is a new tenant: nothing was received of it before", None]
+    assert said == ["acmee is a new tenant: nothing was received or stated of it before", None]
 
 
 def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(served: Served, reader: psycopg.Connection) -> None:

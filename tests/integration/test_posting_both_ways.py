@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ from ledger import check
 from ledger.accounts import UNPRICED, UNREADABLE, AccountBook
 from ledger.arrivals import Arrivals, NewCall, NewRecord
 from ledger.memory import WriterMemory
+from ledger.periods import close
 from ledger.post import lock_tenants, open_tenants, post, post_staged, prepare_stage
 from ledger.queries import queries
 from ledger.rates import import_rates
@@ -165,7 +166,7 @@ def test_both_ways_come_to_the_same(
         import_rates(desk, file)
     tenant_id = open_tenants(desk, [tenant])[tenant]
     if closed:
-        desk.execute("update pigou.tenant set closed_through = '2026-11-01' where tenant_id = %s", (tenant_id,))
+        close(desk, tenant, date(2026, 11, 1), who="ann")
     with desk.transaction():
         [posted] = post(desk, [arrivals(tenant, calls)], 0, WriterMemory())
     before = standing(desk, tenant_id)

@@ -106,3 +106,10 @@ def test_what_is_no_price_is_refused_with_its_mend(served: Served, reader: psyco
     assert ask(served, RATES, {"source": "x", "rates": []})[0] == 422
     assert ask(served, RATES, "x" * 300_000)[0] == 413
     assert one(reader, "select count(*) from ledger.rates where model = 'm2'") == 0
+
+
+def test_a_tenant_that_nobody_had_heard_of_is_told_as_new(served: Served) -> None:
+    new = "acmee is a new tenant: nothing was received or stated of it before"
+    said = [ask(served, RATES, body({}, trial=trial, tenant="acmee"))[1]["why"] for trial in (True, False, False)]
+    assert said == [new, new, None], "a trial opens nothing"
+    assert ask(served, RATES, body({}))[1]["why"] is None

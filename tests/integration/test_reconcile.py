@@ -76,6 +76,41 @@ def test_an_invoice_by_model_needs_its_days_and_names_as_the_price_book_does(pig
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffDate;Model;Amount\n2026-10-01;m1;2.00\n2026-10-02;m1;2.00\n",
+        "date\tmodel\tcost\n2026-10-01\tm1\t$1.00\n2026-10-01\tM1\t+1\n2026-10-02\tm1\t2\n",
+        """date,line_item,amount_value,amount_currency
+2026-10-01,"m1, input",12.00,usd
+2026-10-01,"m1, output",($10.00),USD
+2026-10-02,m1,2e0,
+""",
+        """date,model,usd
+2026-10-01 00:00:00 UTC,m1,1
+2026-10-01T22:00:00-04:00,m1,1
+2026-10-01T23:59:59Z,m1,1
+2026-10-02T02:00:00+09:00,m1,"1,000.00"
+2026-10-02,m1,-$1.00
+2026-10-01,m1,"-1,000"
+2026-10-02,m1,2
+""",
+    ],
+    ids=["semicolons", "tabs", "parts and credits", "times and thousands"],
+)
+def test_an_export_is_read_however_it_writes_things(pigou: Typed, invoice: Path, text: str) -> None:
+    invoice.write_text(text)
+    code, out, err = pigou("reconcile", str(invoice), "--provider", "acme", "--format", "csv")
+    assert (code, [(row["day"], row["verdict"]) for row in table(out)][-1]) == (0, ("total", "equal")), err
+
+
+def test_a_provider_of_whom_nothing_is_booked_is_told_beside_those_that_are(pigou: Typed, invoice: Path) -> None:
+    invoice.write_text("day,usd\n2026-10-02,1\n")
+    code, _, err = pigou("reconcile", str(invoice), "--provider", "acmee")
+    assert code == 1
+    assert "pigou: nothing of acmee is booked on these days; what is, is of acme, openai\n" in err
+
+
+@pytest.mark.parametrize(
     ("text", "arguments", "said"),
     [
         (None, (), "nothing tells whose invoice it is; give --provider"),
@@ -85,6 +120,20 @@ def test_an_invoice_by_model_needs_its_days_and_names_as_the_price_book_does(pig
         ("day,usd\nsoon,1\n", ("--provider", "acme"), "line 2, column day: 'soon' is no day"),
         ("day,usd,cost\n2026-10-01,1,2\n", ("--provider", "acme"), "column cost: is amount_usd as usd is; say which"),
         ("day,usd\n", ("--provider", "acme"), "holds no lines"),
+        ("", ("--provider", "acme"), "october.csv: is empty; export it again"),
+        (
+            "day;usd\n2026-10-01;1,50\n",
+            ("--provider", "acme"),
+            "line 2, column usd: '1,50' is no amount; write USD as in 1,234.50",
+        ),
+        ("day,usd\n2026-10-01,--1\n", ("--provider", "acme"), "line 2, column usd: '--1' is no amount"),
+        ("day,usd\n2026-10-01,\n", ("--provider", "acme"), "line 2, column usd: '' is no amount"),
+        ("day,usd\n2026-10-01x,1\n", ("--provider", "acme"), "line 2, column day: '2026-10-01x' is no day"),
+        (
+            "day,usd,Currency\n2026-10-01,1,usd\n2026-10-01,1,EUR\n",
+            ("--provider", "acme"),
+            "line 3, column Currency: 'EUR' is not USD, which the books are kept in; convert the amounts first",
+        ),
         (
             None,
             ("--provider", "acme", "--column", "amount=x"),

@@ -60,7 +60,12 @@ def filled(server: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def typed(filled: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    monkeypatch.setenv("PIGOU_DATABASE_URL", filled)
+    return typing(filled, monkeypatch, capsys)
+
+
+def typing(dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Commands on the books of a database."""
+    monkeypatch.setenv("PIGOU_DATABASE_URL", dsn)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:
@@ -181,6 +186,24 @@ def test_a_period_loses_what_its_segments_lose(typed: Typed, filled: str) -> Non
     code, out, _ = typed("misallocation", "--format", "csv")
     assert code == 0
     assert out.splitlines()[-1].startswith("all tenants,,,total,")
+
+
+def test_what_no_decision_tells_is_not_nothing(
+    server: str, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cloned(server, template, "pigou_reports_few") as dsn:
+        with connect(dsn, "owner") as owner:
+            decide(owner, 8, tenant="acme")
+        with connect(dsn, "writer") as writer:
+            attribute(writer, BEGINNING, END, 0, lambda _step, _done, _total: None)
+        typed = typing(dsn, monkeypatch, capsys)
+        [few] = told(typed, "misallocation")
+        _, table, err = typed("misallocation")
+        _, out, _ = typed("misallocation", "--format", "csv")
+    assert [few[name] for name in ("lost_usd", "low_usd", "high_usd", "decisions")] == [None, None, None, 8]
+    assert err == "pigou: acme: none of 8 decisions has a number yet, so that nothing can be told; see `pigou regret`\n"
+    assert out.splitlines()[1:] == ["acme,,,total,,,,,8", "all tenants,,,total,,,,,8"]
+    assert table.count("∅") == 2 * 6
 
 
 def test_what_cannot_be_reported_is_refused(typed: Typed, filled: str) -> None:

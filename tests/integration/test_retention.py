@@ -253,17 +253,17 @@ def test_the_clock_drops_once_a_day(aged: str, writer: psycopg.Connection, owner
 
 def test_for_ever_keeps_everything(aged: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
     for kind in retention.KINDS:
-        retention.keep(owner, kind, None)
+        retention.keep(owner, kind, None, "test")
     assert retention.drop_expired(writer) == []
     assert {row[0] for row in retention.shown(writer)} == set(retention.KINDS)
 
 
 def test_only_the_owner_decides(dsn: str, writer: psycopg.Connection, owner: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        retention.keep(writer, "records", 1)
+        retention.keep(writer, "records", 1, "test")
     for kind, days in (("entries", 1), ("records", 0), ("records", 40_000)):
         with pytest.raises(RetentionError):
-            retention.keep(owner, kind, days)
+            retention.keep(owner, kind, days, "test")
 
 
 def test_retention_knows_no_books(owner: psycopg.Connection) -> None:

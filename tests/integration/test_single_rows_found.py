@@ -14,7 +14,7 @@ import pytest
 from dashboard.filters import parse
 from dashboard.queries import ROWS_SHOWN, statement
 from ledger.database import connect
-from ledger.periods import close
+from ledger.periods import close, reopen
 from ledger.rerate import rerate
 from tests.books import AT, agent, chat, cloned, export, one, price, rows, run
 from tests.desk import book
@@ -53,7 +53,8 @@ select occurred_at, kind, account, commodity, quantity, rate_usd, amount_usd, po
 @pytest.fixture(scope="module")
 def mixed(server: str, template: str) -> Iterator[str]:
     """Books of three tenants over sixty days: ids of every kind that are the same, times that are, times before midnight by a
-    hair, copies, what came after its period was closed, and what was priced later.
+    hair, copies, what came after its period was closed (of one tenant it is open again), and what was
+    priced later.
     """
     draw = random.Random(7)
     with cloned(server, template, "single_rows") as dsn, connect(dsn, "writer") as writer:
@@ -72,8 +73,10 @@ def mixed(server: str, template: str) -> Iterator[str]:
             ]  # fmt: skip
             book(dsn, [export(agent(7, 1000 * number + 900, at=LAST), *spans[:90], tenant=tenant)])
             if number < 2:
-                close(writer, tenant, (AT + timedelta(seconds=LAST - 2 * DAY_S)).date())
+                close(writer, tenant, (AT + timedelta(seconds=LAST - 2 * DAY_S)).date(), who="ann")
             book(dsn, [export(*spans[90:], tenant=tenant)])
+            if number == 1:
+                reopen(writer, tenant, (AT + timedelta(seconds=LAST - 30 * DAY_S)).date(), who="ann", note="too early")
         price(writer, model="m2")
         for tenant in TENANTS:
             rerate(writer, one(writer, "select tenant_id from pigou.tenant where tenant = %s", tenant))

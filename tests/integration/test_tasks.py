@@ -390,7 +390,7 @@ def test_what_belongs_to_a_closed_period_is_posted_to_the_first_open_day(
     policy(writer, **PRICES)
     collector.book(fixed(allocation__outcome=1))
     settle(writer)
-    close(writer, "default", AT.date())
+    close(writer, "default", AT.date(), who="ann")
     tell(writer, "default", [feedback("a", "trace", f"{1:032x}", 0.5)])
     policy(writer, task_class="*", outcome_sources="feedback")
     settle(writer)

@@ -251,7 +251,7 @@ def aged(priced: str, owner: psycopg.Connection) -> str:
         collector.book(export(chat(1, 1, at=old, **SAID)), export(chat(2, 1, at=new, **SAID)))
     for table in ("record", "call", "kept_text"):
         run(owner, f"update pigou.{table} set recorded_at = started_at")
-    retention.keep(owner, "texts", 28)
+    retention.keep(owner, "texts", 28, "test")
     return priced
 
 
@@ -289,8 +289,8 @@ def test_text_that_came_late_is_kept_as_long_as_text_that_came_in_time(priced: s
 
 
 def test_text_is_never_kept_longer_than_records(aged: str, owner: psycopg.Connection) -> None:
-    retention.keep(owner, "texts", None)
-    retention.keep(owner, "records", 28)
+    retention.keep(owner, "texts", None, "test")
+    retention.keep(owner, "records", 28, "test")
     assert one(owner, "select keep_days from ledger.retention where kind = 'texts'") == 28
     gone = {part for _, part in retention.drop_expired(owner)}
     assert {f"record_{OLD:%Y%m}", f"kept_text_{OLD:%Y%m}"} <= gone
@@ -304,7 +304,7 @@ def test_text_of_times_without_a_month_goes_too(priced: str, owner: psycopg.Conn
     assert retention.strays(owner)["kept_text"] == 2
     for table in ("record", "call", "kept_text"):
         run(owner, f"update pigou.{table} set recorded_at = started_at where started_at < now()")
-    retention.keep(owner, "records", None)
+    retention.keep(owner, "records", None, "test")
     assert texts_dropped(owner) == ["kept_text_default"]
     assert [int(row[0], 16) for row in rows(owner, TEXTS)] == [2]
     gone = page(priced, 1, 1)

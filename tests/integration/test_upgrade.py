@@ -128,6 +128,9 @@ def test_books_of_before_get_a_table_of_text_and_keep_what_they_have(dsn: str, o
 
 def _take_back(owner: psycopg.Connection) -> None:
     """Make of these books what the version before the table of text left."""
+    run(owner, "drop trigger period_is_closed_by_somebody on pigou.tenant")
+    run(owner, "drop table pigou.period_event, pigou.retention_revision cascade")
+    run(owner, "drop function pigou.refuse_untold_closing(), pigou.valid_in_words(tstzrange) cascade")
     run(owner, "drop table pigou.action_risk, pigou.latency_effect cascade")
     run(owner, "drop function pigou.actions_between(integer, timestamptz, timestamptz)")
     for column in ("together", "usd", "low_usd", "high_usd", "own", "segments", "sets"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from ledger.budgets import Terms, set_budget
 from tests.books import one, price
 from tests.typed import Typed
 
@@ -15,7 +17,8 @@ ASKED = (
     "assets", "budgets list", "budgets show team", "budgets holds",
     "findings list", "findings show 1", "findings history 1", "findings looks", "findings materiality", "maintenance list",
     "outcomes list",
-    "policy list", "prices", "prices constraints", "rates list", "tasks list", "tasks rules list", "regret",
+    "policy list", "prices", "prices constraints", "rates list", "rates show m1", "latency", "pooling", "statements",
+    "periods list", "periods history", "tasks list", "tasks rules list", "regret",
 )  # fmt: skip
 
 
@@ -26,6 +29,41 @@ def test_a_tenant_that_is_not_there_is_no_empty_answer(pigou: Typed, writer: psy
     assert (code, out) == (2, "")
     assert "acne" in err
     assert err.count("\n") == 1
+
+
+UNHEARD = (
+    ("findings list --mode over_route", "--mode 'over_route': there is no such one; did you mean over_routing, under_routing"),
+    ("findings looks --mode x", "--mode 'x': there is no such one; there are over_routing, under_routing, "),
+    ("budgets holds --budget teem", "--budget 'teem': there is no such one; did you mean team?"),
+    ("rates list --commodity input_token", "--commodity 'input_token': there is no such one; did you mean input_tokens"),
+    ("rates list --provider opennai", "--provider 'opennai': there is no such one; did you mean openai"),
+    ("rates list --tier standart", "--tier 'standart': there is no such one; did you mean standard?"),
+    ("rates list --model mm1", "--model 'mm1': there is no such one; did you mean m1"),
+    ("channels deliveries --channel opps", "--channel 'opps': there is no such one; there is none yet"),
+    ("prices --task-class code", "--task-class 'code': there is no such one; there is none yet"),
+    ("outcomes list --trace 4bf9", "--trace '4bf9' is no trace id; write its 32 hexadecimal digits"),
+    ("tasks list --since 2026-11-02 --until 2026-11-01", "--until 2026-11-01 is before --since 2026-11-02"),
+    ("tasks list --class code", "--class 'code': there is no such one; there is none yet"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "said"), UNHEARD)
+def test_what_nothing_is_called_by_is_no_empty_answer(pigou: Typed, writer: psycopg.Connection, asked: str, said: str) -> None:
+    price(writer, tenant="acme")
+    set_budget(writer, "acme", "team", Terms(amount_usd=Decimal(5)), "test")
+    code, out, err = pigou(*asked.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"pigou: {said}")
+
+
+def test_names_that_are_known_are_answered(pigou: Typed, writer: psycopg.Connection) -> None:
+    price(writer, tenant="acme")
+    set_budget(writer, "acme", "team", Terms(amount_usd=Decimal(5)), "test")
+    for asked in (
+        "findings list --mode over_routing", "budgets holds --budget team", "rates list --commodity input_tokens --own",
+        "rates list --model m* --own", "rates list --model M1 --own --tier standard",
+    ):  # fmt: skip
+        assert (pigou(*asked.split())[0], asked) == (0, asked)
 
 
 CHANNELS = "channels:\n- {name: ops, kind: webhook, url: 'https://ops.example/hook', secret: 'env:OPS'}\n"

@@ -18,6 +18,7 @@ REFERENCE_TABLES = [
     "price_source",
     "setting",
     "retention",
+    "retention_revision",
     "month_dropped",
     "saved_view",
     "engine_capacity",

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 import typer
 
-from cli.options import parse_day, parse_moment
+from cli.options import parse_beginning, parse_day, parse_moment, parse_time
 
 
 def test_days() -> None:
@@ -23,6 +23,9 @@ def test_moments() -> None:
     assert parse_moment("2026-01-31 12:00:01") == datetime(2026, 1, 31, 12, 0, 1, tzinfo=UTC)
     assert parse_moment("2026-01-31T12:00+02:00") == datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
     assert parse_moment("2026-01-31") == datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=UTC)
+    assert parse_beginning("2026-01-31") == datetime(2026, 1, 31, tzinfo=UTC)
+    assert parse_beginning("2026-01-31T12:00") == datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert parse_time("2026-01-31") == date(2026, 1, 31)
 
 
 @pytest.mark.parametrize("text", ["", "31.1.2026", "2026-02-30", "d", "-1d", "soon"])
