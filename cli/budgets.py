@@ -12,7 +12,17 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_moment, stated_by
+from cli.options import (
+    Format,
+    FormatOption,
+    HomeOption,
+    OwnerOption,
+    TenantOption,
+    WhoOption,
+    parse_beginning,
+    parse_moment,
+    stated_by,
+)
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import nearest, say
 
@@ -47,7 +57,7 @@ def set_budget(
     task_class: Annotated[str | None, _scope("--task-class", "class of tasks")] = None,
     valid_from: Annotated[
         datetime | None,
-        typer.Option("--from", parser=parse_moment, metavar="TIME", help="Since when; by default the period that holds now."),
+        typer.Option("--from", parser=parse_beginning, metavar="TIME", help="Since when; by default the period that holds now."),
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="When it ends; `never` takes an end off.")] = None,
     who: WhoOption = None,

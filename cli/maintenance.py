@@ -12,7 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_duration, parse_moment
+from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_beginning, parse_duration, parse_moment
 from cli.tenants import refuse_unknown, telling_new
 from cli.terminal import say
 
@@ -26,7 +26,7 @@ def plan_maintenance(
     rule: Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Only alerts of this rule.")] = None,
     subject: Annotated[str | None, typer.Option("--subject", metavar="NAME", help="Only alerts about this.")] = None,
     begins: Annotated[
-        datetime | None, typer.Option("--from", parser=parse_moment, metavar="TIME", help="When it begins; now by default.")
+        datetime | None, typer.Option("--from", parser=parse_beginning, metavar="TIME", help="When it begins; now by default.")
     ] = None,
     until: Annotated[datetime | None, typer.Option("--until", parser=parse_moment, metavar="TIME", help="When it ends.")] = None,
     lasting: Annotated[

@@ -101,14 +101,23 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_moment(text: str) -> datetime:
-    """A moment as people type it: 2026-01-31T12:00 (UTC unless an offset is given), or a day, at its end."""
+    """A moment as people type it, in UTC: 2026-01-31T12:00 (UTC unless an offset is given), or a day, at its end."""
+    return _moment(text, time.max)
+
+
+def parse_beginning(text: str) -> datetime:
+    """The same where something begins: a day at its beginning."""
+    return _moment(text, time.min)
+
+
+def _moment(text: str, of_day: time) -> datetime:
     try:
         if "T" in text or ":" in text:
             moment = datetime.fromisoformat(text)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except ValueError:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is not a time; write 2026-01-31T12:00 or a day") from None
-    return datetime.combine(parse_day(text), time.max, UTC)
+    return datetime.combine(parse_day(text), of_day, UTC)
 
 
 SinceOption: TypeAlias = Annotated[
