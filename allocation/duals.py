@@ -237,12 +237,12 @@ def _infeasible(of: Problem, taken: Floats, limits: Floats) -> Infeasible:
 def _alone(of: Problem, taken: Floats, limits: Floats, by: float) -> Infeasible | None:
     """The constraints of which the least that can be had is more than their limit, by a share of it."""
     least = (of.decisions.count * np.where(of.decisions.there, taken, np.inf).min(axis=2)).sum(axis=1)
-    alone = [
-        (c.name, f"{c.name} allows {c.limit:g}, the least that can be had is {c.taken + low:g}")
+    alone = {
+        c.name: f"{c.name} allows {c.limit / c.scale:g}, the least that can be had is {(c.taken + low) / c.scale:g}"
         for c, low, limit in zip(of.constraints, least, limits, strict=True)
         if low > limit + by * max(1.0, abs(limit))
-    ]
+    }
     if not alone:
         return None
-    message = "no allocation keeps the constraints: " + "; ".join(said for _, said in alone)
-    return Infeasible(message, "loosen them, or add cheaper alternatives", tuple(name for name, _ in alone))
+    message = "no allocation keeps the constraints: " + "; ".join(alone.values())
+    return Infeasible(message, "loosen them, or add cheaper alternatives", alone)

@@ -36,7 +36,7 @@ class UserType:
 
 @dataclass(frozen=True, slots=True)
 class Envy:
-    """A type that gains by taking another type's option: a violation of eq. 5. `option` None: it gains by taking none."""
+    """A type that gains by taking another option of the menu: a violation of eq. 5. `option` None: it gains by taking none."""
 
     user_type: str
     meant: str
@@ -53,7 +53,7 @@ class Compatibility:
 
     @property
     def is_compatible(self) -> bool:
-        """No type gains by choosing another type's option (eq. 5)."""
+        """No type gains by choosing another option of the menu (eq. 5)."""
         return not any(envy.option is not None for envy in self.envies)
 
     @property
@@ -63,19 +63,19 @@ class Compatibility:
 
 
 def check(offers: Sequence[Offer], types: Sequence[UserType]) -> Compatibility:
-    """Eq. 5 for every pair of types, and whether each takes part at all. Raises: AllocationError on a name that is not there."""
+    """Eq. 5 for every type, and whether each takes part at all. What is offered can be taken, whether or not it is meant for
+    somebody. Raises: AllocationError on a name that is not there."""
     by_name = {offer.option: offer for offer in offers}
     for one in types:
         if one.option not in by_name:
             raise AllocationError(f"type {one.name!r} is meant to take {one.option!r}, which the menu does not offer")
-    meant = list(dict.fromkeys(one.option for one in types))
     envies: list[Envy] = []
     surplus: dict[str, float] = {}
     for one in types:
         own = _surplus(one, by_name[one.option])
         surplus[one.name] = own
         scale = _TOLERANCE * max(1.0, abs(one.v_usd), abs(own))
-        others = [(_surplus(one, by_name[option]), option) for option in meant if option != one.option]
+        others = [(_surplus(one, offer), offer.option) for offer in offers if offer.option != one.option]
         gain, option = max(((other - own, option) for other, option in others), default=(0.0, None))
         if option is not None and gain > scale:
             envies.append(Envy(one.name, one.option, option, gain))

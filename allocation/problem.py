@@ -57,7 +57,8 @@ class Decisions:
 class Constraint:
     """A limit on what some groups (None: all) take together of one kind, in USD, seconds or USD of expected loss.
 
-    `taken` is taken of it already, by what is not decided here; a `limit` may so be exceeded by anything at all.
+    `taken` is taken of it already, by what is not decided here; a `limit` may so be exceeded by anything at all. `scale`: how
+    many of these units one is of those in which people state it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Constraint:
     limit: float
     groups: tuple[int, ...] | None = None
     taken: float = 0.0
+    scale: float = 1.0
 
     @property
     def left(self) -> float:

@@ -75,9 +75,10 @@ def solve_period(period: Period, means: Sequence[Floats], held: Sequence[Held], 
         try:
             return Solved(programme, solve(programme), tuple(kept), dropped, {})
         except Infeasible as error:
-            names = error.names or (_first_to_drop(kept),)
-            dropped |= dict.fromkeys(names, f"{error.message}, by changing one kind of decision in each task")
-            kept = [one for one in kept if one.limit.name not in names]
+            said = {name: f"no allocation keeps it: {why}" for name, why in error.alone.items()}
+            said = said or {_first_to_drop(kept): error.message}
+            dropped |= {name: f"{why}, by changing one kind of decision in each task" for name, why in said.items()}
+            kept = [one for one in kept if one.limit.name not in said]
 
 
 def solve_each_of(period: Period, many: Iterable[Sequence[Floats]], held: Sequence[Held], of: Moves) -> tuple[Solved, ...]:
@@ -149,7 +150,7 @@ def _stated(period: Period) -> tuple[Floats, Floats]:
 
 def _constraint(held: Held, period: Period) -> Constraint:
     taken = sum(took(period.classes[code], held.limit.kind) for code in held.classes)
-    return Constraint(held.limit.name, held.limit.kind, held.limit.amount * held.scale, held.classes, taken)
+    return Constraint(held.limit.name, held.limit.kind, held.limit.amount * held.scale, held.classes, taken, held.scale)
 
 
 def _scale(limit: Limit, totals: Sequence[ClassTotals], period: Period) -> float:

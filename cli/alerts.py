@@ -23,6 +23,7 @@ from cli.options import (
     TenantOption,
     WhoOption,
     parse_duration,
+    parse_moment,
     stated_by,
 )
 from cli.tenants import refuse_unknown, telling_new
@@ -102,14 +103,19 @@ def acknowledge_alert(
 @alerts_app.command("mute")
 def mute_alert(
     alert: AlertArgument,
-    lasting: Annotated[timedelta, _duration("--for", "How long it is not told")],
+    lasting: Annotated[timedelta | None, _duration("--for", "How long it is not told")] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", parser=parse_moment, metavar="TIME", help="Until when it is not told.")
+    ] = None,
     home: HomeOption = None,
     tenant: TenantOption = None,
     note: NoteOption = None,
     who: WhoOption = None,
 ) -> None:
     """Not be told of it for a while; what is still wrong then is told again."""
-    _act("muted", alert, home, tenant, note, who, datetime.now(UTC) + lasting)
+    if (until is None) == (lasting is None):
+        raise CommandError("until when?", "give one of --for and --until", exit_code=2)
+    _act("muted", alert, home, tenant, note, who, until or datetime.now(UTC) + (lasting or timedelta()))
 
 
 @alerts_app.command("resolve")

@@ -105,8 +105,8 @@ def parse_time(text: str) -> datetime | date:
     try:
         if "T" in text or ":" in text:
             moment = datetime.fromisoformat(text)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except ValueError:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is not a time; write 2026-01-31T12:00 or a day") from None
     return parse_day(text)
 

@@ -52,6 +52,9 @@ class ToldOutcome(BaseModel):
             raise ValueError("name one of trace_id, response_id and conversation_id")
         if self.span_id is not None and self.trace_id is None:
             raise ValueError("a span_id needs its trace_id")
+        for name, digits in (("trace_id", self.trace_id), ("span_id", self.span_id)):
+            if digits is not None and not digits.strip("0"):
+                raise ValueError(f"{name} holds zeros only, which is no id (W3C): send that of the task's own records")
         if self.quality is None and self.loss_usd is None:
             raise ValueError("say quality, loss_usd, or both")
         if self.occurred_at is not None and self.occurred_at > datetime.now(UTC) + AHEAD_MAX:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from ledger.price_vector import PriceList, Vector
+from ledger.price_vector import EnginePrice, PriceList, Vector
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -51,12 +51,32 @@ def prometheus(found: PriceList, vectors: Sequence[Vector]) -> str:
         for v in vectors
     ]
     lines += _family("pigou_price_valid_from_seconds", "Since when the prices of the class hold, in seconds since 1970.", since)
-    engines = [
-        _sample("pigou_engine_price_usd", e.price, tenant=found.tenant, engine=e.engine, resource=e.resource, unit=e.unit)
-        for e in found.engines
-    ]
-    lines += _family("pigou_engine_price_usd", "Shadow price of a unit of an engine's resource, in USD.", engines)
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in [*lines, *_engines(found)])
+
+
+_ENGINE_PRICES: tuple[tuple[str, str, Callable[[EnginePrice], Decimal | str | None]], ...] = (
+    ("price_usd", "Shadow price of a unit of an engine's resource, in USD.", lambda e: e.price),
+    ("price_low_usd", "Lower bound of the shadow price.", lambda e: e.price_low),
+    ("price_high_usd", "Upper bound of the shadow price.", lambda e: e.price_high),
+    (
+        "price_valid_from_seconds",
+        "The hour that the shadow price is of, in seconds since 1970.",
+        lambda e: f"{e.valid_from.timestamp():.3f}",
+    ),
+)
+
+
+def _engines(found: PriceList) -> list[str]:
+    """Of every engine and resource the price with its interval, and the hour that it is of."""
+    lines: list[str] = []
+    for name, help_text, read in _ENGINE_PRICES:
+        samples = [
+            _sample(f"pigou_engine_{name}", value, tenant=found.tenant, engine=e.engine, resource=e.resource, unit=e.unit)
+            for e, value in ((e, read(e)) for e in found.engines)
+            if value is not None
+        ]
+        lines += _family(f"pigou_engine_{name}", help_text, samples)
+    return lines
 
 
 def _family(name: str, help_text: str, samples: list[str]) -> list[str]:

@@ -114,7 +114,7 @@ class UserChoice(BaseModel):
 
 
 class UserEnvy(BaseModel):
-    """A user who gains by taking another option than the one meant (null: none at all): a violation of eq. 5."""
+    """A user who gains by taking another option of the menu than the one meant (null: none at all): a violation of eq. 5."""
 
     user: str
     meant: str

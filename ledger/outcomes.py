@@ -101,9 +101,11 @@ def tell(connection: psycopg.Connection, tenant: str, outcomes: Sequence[Outcome
         gone = {row[0] for row in connection.execute(_SQL["past_retention"], {"tenant_id": tenant_id, "trace_ids": traces})}
     told: list[Told] = []
     for outcome in outcomes:
-        quality, loss_usd, name, subject_id, is_waiting = stored[outcome.outcome_id]
-        if (quality, loss_usd, name) != (outcome.quality, outcome.loss_usd, outcome.name) or (
-            subject_id is not None and subject_id != outcome.subject_id
+        quality, loss_usd, name, subject_id, span_id, is_waiting = stored[outcome.outcome_id]
+        if (
+            (quality, loss_usd, name) != (outcome.quality, outcome.loss_usd, outcome.name)
+            or (outcome.subject == "trace" and span_id != outcome.span_id)
+            or (subject_id is not None and subject_id != outcome.subject_id)
         ):
             told.append("conflict")
         elif outcome.outcome_id in new:

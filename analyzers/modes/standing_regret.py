@@ -21,6 +21,9 @@ from analyzers.modes.onset import Onset, onset
 EXPLORED_MAX = 0.2
 """Share of its chances up to which an option counts as tried to learn, where no propensity tells."""
 
+LEFT_OUT_MAX = 0.05
+"""Share of a place's decisions that may lie in segments which cannot be judged, where the others say that nothing is lost."""
+
 _CONFIDENT = 1.959964  # standard errors to either side of a 95 % interval
 _DAY_S = 86_400.0
 _TERMS = (("quality", "V·ΔQ", 1.0), ("cost", "ΔC", -1.0), ("latency", "λ·ΔL", -1.0), ("risk", "ρ·ΔR", -1.0))
@@ -156,7 +159,8 @@ def standing(
     `flows` by comparison, in bins of `bin_s` seconds from the window's beginning. `subject`: only decisions about that.
     Dollars: of each counted segment the share of its regret (by its decisions' own) that fell since the onset and was not
     explored. Segments of one comparison share evidence, so that their limits add up; comparisons are of other tasks, so that
-    squares of the distances do. Counted are the segments that stand; where none does, those that are appraised.
+    squares of the distances do. Counted are all segments with a number where one stands; where none does, those that are
+    appraised, and only if hardly a decision lies outside them: what is not known there may be all that is lost.
     """
     if not parts or len({part.chosen for part in parts}) != 1:
         raise InputError("a place has segments, all of one chosen option")
@@ -169,7 +173,7 @@ def standing(
     logged = all(part.assignment == "logged" for part in parts)
     is_exploration = not logged and share < EXPLORED_MAX
     shares = {id(each.part): each.share(when.place, explored=is_exploration) for each in rows}
-    counted, status = _counted(parts)
+    counted, status = _counted(rows, when.place)
     days = max((window.until - since).total_seconds(), 1.0) / _DAY_S
     value, low, high = _sum(counted, shares)
     known = status == "appraised"
@@ -307,13 +311,17 @@ def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, b
     return max(begins, datetime.fromtimestamp(min(bad), UTC)) if bad else begins
 
 
-def _counted(parts: Sequence[Part]) -> tuple[list[Part], Status]:
-    """The segments whose dollars are told: of a place that stands all with a number, else those that are appraised."""
-    numbered = [part for part in parts if part.regret_usd is not None]
+def _counted(rows: Sequence[_Rows], since: int) -> tuple[list[Part], Status]:
+    """The segments whose dollars are told: of a place that stands all with a number, else those that are appraised, if of what
+    was decided from a bin on nearly all lies in them."""
+    numbered = [each.part for each in rows if each.part.regret_usd is not None]
     decided = [part for part in numbered if part.status == "appraised"]
-    if decided:
-        return numbered if any(part.stands for part in parts) else decided, "appraised"
-    if any(part.status == "not_enough_evidence" for part in parts):
+    if decided and any(each.part.stands for each in rows):
+        return numbered, "appraised"
+    open_n = sum(each.count(since, explored=False) for each in rows if each.part not in decided)
+    if decided and open_n <= LEFT_OUT_MAX * sum(each.count(since, explored=False) for each in rows):
+        return decided, "appraised"
+    if any(each.part.status == "not_enough_evidence" for each in rows):
         return [], "not_enough_evidence"
     return [], "not_identified"
 

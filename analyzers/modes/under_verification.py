@@ -13,7 +13,7 @@ import psycopg
 from analyzers.attribution.production import spending
 from analyzers.effects.estimate import Floats, InputError
 from analyzers.effects.production import USES
-from analyzers.modes import wording
+from analyzers.modes import silent_checks, wording
 from analyzers.modes.appraised import SQL, Appraised, Means, read
 from analyzers.modes.look import Json, Look, Window
 from analyzers.modes.places import Found, Told, amounts, gathered, numbers, of_chosen
@@ -27,7 +27,8 @@ _ROWS_MAX = 20_000
 
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
-    """Every number of passes that could have been larger, and every number that could have been smaller."""
+    """Every number of passes that could have been larger, every number that could have been smaller, and checks that never fail
+    where no other number was tried."""
     of = read(connection, tenant_id, window, ("verify",))
     fewer, more = places(of)
     given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
@@ -40,7 +41,9 @@ def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list
         if found.standing.is_discovery:
             told.detail.update(_margins(connection, found))
         answered.append(look_of(connection, found, told))
-    return answered
+    known = {each.place.task_class or "" for each in more if each.standing.status == "appraised"}
+    stated = [each for each in silent_checks.read(connection, tenant_id, window) if each.task_class not in known]
+    return answered + silent_checks.looks(stated, of.tenant, window)
 
 
 def places(of: Appraised) -> tuple[list[Found], list[Found]]:

@@ -111,8 +111,8 @@ select t.quality, t.value_usd::float8, coalesce(x.read, 0), coalesce(x.plan, 0),
  limit %(most)s
 
 -- name: checks_of_classes
--- Verifications in a window by class of tasks, and how many of them said that something was wrong: by their status, or by a verdict on
--- their span or beneath it. Tools' spans seldom name the class, so it is that of the task.
+-- Verifications in a window by class of tasks, and how many of them said that something was wrong: by their status, by a verdict on
+-- their span or beneath it, or by a test's result or exit code. Tools' spans seldom name the class, so it is that of the task.
 with verdicts as (
     select distinct e.trace_id, e.parent_span_id
       from pigou.record e
@@ -121,7 +121,10 @@ with verdicts as (
 )
 select coalesce(k.task_class, r.task_class, '') as task_class, count(*) as checks,
        count(*) filter (where r.status_code = 2 or v.trace_id is not null
-                           or r.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect')) as failed
+                           or r.attributes->>'gen_ai.evaluation.score.label' in ('fail', 'failed', 'incorrect')
+                           or exists (select from pigou.outcome o
+                                       where o.tenant_id = r.tenant_id and o.trace_id = r.trace_id and o.span_id = r.span_id
+                                         and o.source in ('test', 'evaluation', 'score') and o.quality < 0.5)) as failed
   from pigou.record r
   left join pigou.task k on k.tenant_id = r.tenant_id and k.trace_id = r.trace_id
   left join verdicts v on v.trace_id = r.trace_id and v.parent_span_id = r.span_id
@@ -189,3 +192,69 @@ select a.comparison, a.segment, d.chosen - 1 as place, coalesce(d.propensity < 1
                       and coalesce(r.attributes->>'allocation.action.class', '') = %(subject)s))
  group by 1, 2, 3, 4
  order by 1, 2, 3, 4
+
+-- name: stated_checks
+-- Tasks of a window whose checks said what they found, by class: how many, how often they were checked, in how many a check found
+-- anything, what checking took in compute and in seconds at λ, and the most that one of them had at stake: V, and what its actions may
+-- lose at worst, at ρ. Null: not known of all of them. What a check says is the outcome told on its span or right beneath it.
+with checked as materialized (
+    select r.trace_id, r.span_id, r.parent_span_id, extract(epoch from r.ended_at - r.started_at)::float8 as seconds, r.status_code = 2 as is_error
+      from pigou.record r
+     where r.tenant_id = %(tenant_id)s and r.use = 'verify' and r.role in ('tool', 'call', 'agent', 'control')
+       and r.started_at >= %(since)s and r.started_at < %(until)s
+),
+said_at as (
+    select trace_id, span_id, span_id as check_id from checked
+    union
+    select r.trace_id, r.span_id, r.parent_span_id
+      from pigou.record r
+      join checked c on c.trace_id = r.trace_id and c.span_id = r.parent_span_id
+     where r.tenant_id = %(tenant_id)s and r.started_at >= %(since)s and r.started_at < %(until)s
+),
+verdicts as (
+    select s.trace_id, s.check_id, min(o.quality) as worst
+      from said_at s
+      join pigou.outcome o on o.tenant_id = %(tenant_id)s and o.trace_id = s.trace_id and o.span_id = s.span_id
+     where o.source in ('test', 'evaluation', 'score') and o.quality is not null
+     group by 1, 2
+),
+passes as materialized (
+    select c.trace_id, count(*) filter (where p.span_id is null) as checks, sum(c.seconds) filter (where p.span_id is null) as seconds,
+           count(v.worst) > 0 as is_stated, bool_or(c.is_error or coalesce(v.worst < 1, false)) as has_failed
+      from checked c
+      left join checked p on p.trace_id = c.trace_id and p.span_id = c.parent_span_id
+      left join verdicts v on v.trace_id = c.trace_id and v.check_id = c.span_id
+     group by 1
+),
+spent as (
+    select c.trace_id, sum(c.cost_usd)::float8 as usd, bool_and(c.cost_usd is not null) as is_priced
+      from pigou.call c
+     where c.tenant_id = %(tenant_id)s and c.use = 'verify' and c.status <> 'duplicate' and c.trace_id in (select trace_id from passes)
+     group by 1
+),
+exposed as (
+    select d.trace_id, sum(d.worst_usd)::float8 as usd,
+           bool_and(d.worst_usd is not null or d.action_class in ('read', 'draft') and d.is_reversible is distinct from false) as is_known
+      from pigou.actions_between(%(tenant_id)s, %(since)s, %(until)s) d
+     group by 1
+),
+each as (
+    select coalesce(t.task_class, '') as task_class, t.trace_id, t.started_at, p.checks, p.has_failed,
+           case when s.trace_id is null or s.is_priced then coalesce(s.usd, 0) end as cost_usd, p.seconds * t.lambda_usd_per_s::float8 as latency_usd,
+           t.value_usd::float8 + case when not coalesce(e.is_known, true) then null
+                                      when greatest(coalesce(e.usd, 0), t.loss_usd::float8) = 0 then 0
+                                      else t.rho::float8 * greatest(coalesce(e.usd, 0), t.loss_usd::float8) end as at_stake_usd
+      from passes p
+      join pigou.task t on t.tenant_id = %(tenant_id)s and t.trace_id = p.trace_id
+      left join spent s on s.trace_id = p.trace_id
+      left join exposed e on e.trace_id = p.trace_id
+     where p.is_stated
+)
+select task_class, count(*) as tasks, sum(checks)::bigint as checks, count(*) filter (where has_failed) as failed,
+       case when count(cost_usd) = count(*) then sum(cost_usd) end as cost_usd,
+       case when count(latency_usd) = count(*) then sum(latency_usd) end as latency_usd,
+       case when count(at_stake_usd) = count(*) then max(at_stake_usd) end as at_stake_usd, min(started_at) as first_at,
+       (array_agg(encode(trace_id, 'hex') order by cost_usd + coalesce(latency_usd, 0) desc nulls last, trace_id))[:5] as dearest
+  from each
+ group by 1
+ order by 1

@@ -19,6 +19,7 @@ CONFIRMATIONS = {
     "human": "a person's yes",
     "multi_party": "several people's yes",
 }
+_SILENT = "checks that never fail"  # as the mode calls the place
 _FEW_CHECKS = 30  # below this many, none failing says nothing
 _RARE = 3.0  # of n checks none of which failed, fewer than 3/n would, at 95 %
 
@@ -251,7 +252,8 @@ def _class(task_class: str, tenant: str, looks: list[Row]) -> Row:
     )
     failed = max((int(formats.number(row["failed"]) or 0) for row in looks), default=0)
     missing, worthless = ([row for row in looks if bool(row["is_too_many"]) == too_many] for too_many in (False, True))
-    passes = {str(row["subject"]).removesuffix(", too many"): int(formats.number(row["n"]) or 0) for row in looks}
+    counted = [row for row in looks if str(row["subject"]) != _SILENT]
+    passes = {str(row["subject"]).removesuffix(", too many"): int(formats.number(row["n"]) or 0) for row in counted}
     total = sum(passes.values())
     is_silent = made is not None and made >= _FEW_CHECKS and failed == 0
     rate = formats.UNKNOWN

@@ -95,6 +95,10 @@ def test_an_alert_is_listed_shown_and_acted_on(pigou: Typed, alert: str) -> None
     assert (listed["alert_id"], listed["rule"], listed["state"], listed["value"]) == ("1", "unpriced_share", "open", "1.0000")
     assert pigou("alerts", "ack", alert, "--note", "on it", "--who", "ann")[1] == "default: alert 1 acknowledged\n"
     assert pigou("alerts", "mute", alert, "--for", "2h", "--who", "ann")[1].startswith("default: alert 1 muted until ")
+    muted = pigou("alerts", "mute", alert, "--until", "2999-01-02T03:00+02:00", "--who", "ann")[1]
+    assert muted == "default: alert 1 muted until 2999-01-02 01:00 UTC\n"
+    for either in ((), ("--for", "2h", "--until", "2999-01-02")):
+        assert pigou("alerts", "mute", alert, *either)[0] == 2
     _, shown, _ = pigou("alerts", "show", alert)
     assert shown.startswith("default unpriced_share calls: muted\n60 of 60 calls of default in the past day have no price")
     assert "to mend it: pigou sql" in shown
@@ -103,10 +107,10 @@ def test_an_alert_is_listed_shown_and_acted_on(pigou: Typed, alert: str) -> None
     assert [row["state"] for row in table(pigou("alerts", "list", "--all", "--format", "csv")[1])] == ["resolved"]
     events = table(pigou("alerts", "show", alert, "--format", "csv")[1])
     assert [(row["event"], row["note"]) for row in events] == [
-        ("opened", ""), ("acknowledged", "on it"), ("muted", ""), ("resolved", ""),
+        ("opened", ""), ("acknowledged", "on it"), ("muted", ""), ("muted", ""), ("resolved", ""),
     ]  # fmt: skip
     assert events[1]["who"] == "ann"
-    assert events[3]["who"] != ""
+    assert events[4]["who"] != ""
 
 
 def test_thresholds_are_listed_and_changed(pigou: Typed, writer: psycopg.Connection) -> None:

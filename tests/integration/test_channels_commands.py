@@ -131,7 +131,7 @@ def test_maintenance(pigou: Typed, writer: psycopg.Connection) -> None:
     )
     code, out, _ = pigou(*planned)
     assert (code, out.startswith("maintenance 1 of acme, ")) == (0, True)
-    assert pigou("maintenance", "plan", "--from", "2098-01-01T00:00", "--until", "2099-01-01T00:00", "--subject", "x")[1] == (
+    assert pigou("maintenance", "plan", "--from", "2098-01-01", "--until", "2099-01-01T02:00+02:00", "--subject", "x")[1] == (
         "maintenance 1 of all tenants, 2098-01-01 00:00 to 2099-01-01 00:00 UTC\n"
     )
     listed = table(pigou("maintenance", "list", "--format", "csv")[1])

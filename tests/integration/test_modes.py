@@ -15,7 +15,7 @@ import pytest
 
 from analyzers.appraise import BEGINNING, END, attribute
 from analyzers.findings.store import Of, store
-from analyzers.modes import over_delegation, over_routing, reuse, routing, under_routing, under_verification
+from analyzers.modes import over_delegation, over_routing, reuse, routing, silent_checks, under_routing, under_verification
 from analyzers.modes.appraised import read
 from analyzers.modes.consequence import read_waits
 from analyzers.modes.look import Look, Place, Window
@@ -216,29 +216,60 @@ def test_what_is_no_longer_verified_is_found(played: str, looks: dict[str, list[
     assert "fix, verify 1 pass, too many" in {look.place.segment for look in looks["under_verification"]}
 
 
+CHECKS = """
+    insert into pigou.record (tenant_id, trace_id, span_id, started_at, ended_at, signal, role, name, kind, status_code,
+                              resource_id, parent_span_id, use, attributes, content_hash)
+    select k.tenant_id, k.trace_id, x.span::bytea, k.started_at, k.started_at, 'span', x.role, x.name, 1, x.status,
+           gen_random_uuid(), x.parent::bytea, x.use, x.attributes::jsonb, '\\x00'
+      from (select * from pigou.task where task_class = 'fix' order by started_at limit 1) k
+     cross join (values ('\\x000000000000aa01', 'tool', 'run_tests', 2, null, 'verify', '{}'),
+                        ('\\x000000000000aa02', 'tool', 'run_tests', 0, null, 'verify', '{}'),
+                        ('\\x000000000000aa03', 'tool', 'run_tests', 0, null, 'verify', '{}'),
+                        ('\\x000000000000aa04', 'plain', 'verdict', 0, '\\x000000000000aa03', null,
+                         '{"gen_ai.evaluation.score.label": "fail"}')) x (span, role, name, status, parent, use, attributes)
+    returning tenant_id
+"""
+
+# What a check says, on its own span or right beneath it.
+SAY = """
+    insert into pigou.outcome (tenant_id, outcome_id, trace_id, span_id, source, name, quality, occurred_at, detail)
+    select tenant_id, gen_random_uuid(), trace_id, %s, 'test', 'run_tests', %s, started_at, '{}'
+      from pigou.record where span_id = '\\x000000000000aa02'
+"""
+
+
 def test_checks_count_by_the_class_of_the_task_since_tools_seldom_name_it(played: str) -> None:
-    check = """
-        insert into pigou.record (tenant_id, trace_id, span_id, started_at, ended_at, signal, role, name, kind, status_code,
-                                  resource_id, parent_span_id, use, attributes, content_hash)
-        select k.tenant_id, k.trace_id, x.span::bytea, k.started_at, k.started_at, 'span', x.role, x.name, 1, x.status,
-               gen_random_uuid(), x.parent::bytea, x.use, x.attributes::jsonb, '\\x00'
-          from (select * from pigou.task where task_class = 'fix' order by started_at limit 1) k
-         cross join (values ('\\x000000000000aa01', 'tool', 'run_tests', 2, null, 'verify', '{}'),
-                            ('\\x000000000000aa02', 'tool', 'run_tests', 0, null, 'verify', '{}'),
-                            ('\\x000000000000aa03', 'tool', 'run_tests', 0, null, 'verify', '{}'),
-                            ('\\x000000000000aa04', 'plain', 'verdict', 0, '\\x000000000000aa03', null,
-                             '{"gen_ai.evaluation.score.label": "fail"}')) x (span, role, name, status, parent, use, attributes)
-        returning tenant_id
-    """
     with connect(played, "owner") as owner, owner.transaction(force_rollback=True):
         given = {"since": WINDOW.since, "until": WINDOW.until}
         counted = queries("analyzers", "modes")["checks_of_classes"]
         of = {**given, "tenant_id": one(owner, "select tenant_id from pigou.task where task_class = 'fix' limit 1")}
         before = {row[0]: row[1:] for row in owner.execute(counted, of)}
-        owner.execute(check.encode())
+        owner.execute(CHECKS.encode())
         after = {row[0]: row[1:] for row in owner.execute(counted, of)}
     made, failed = before.get("fix", (0, 0))
     assert after["fix"] == (made + 3, failed + 2)
+
+
+def test_what_checks_found_is_read_on_their_spans_and_beneath(played: str) -> None:
+    with connect(played, "owner") as owner, owner.transaction(force_rollback=True):
+        tenant_id = one(owner, "select tenant_id from pigou.task where task_class = 'fix' limit 1")
+        of = {"tenant_id": tenant_id, "since": WINDOW.since, "until": WINDOW.until}
+        counted = queries("analyzers", "modes")["checks_of_classes"]
+        owner.execute(CHECKS.replace("'run_tests', 2,", "'run_tests', 0,").encode())
+        assert silent_checks.read(owner, tenant_id, WINDOW) == [], "none said what it found"
+        owner.execute(SAY, [bytes.fromhex("000000000000aa04"), 1.0])
+        [passed] = silent_checks.read(owner, tenant_id, WINDOW)
+        before = {row[0]: row[1:] for row in owner.execute(counted, of)}
+        owner.execute(SAY, [bytes.fromhex("000000000000aa02"), 0.0])
+        [failed] = silent_checks.read(owner, tenant_id, WINDOW)
+        after = {row[0]: row[1:] for row in owner.execute(counted, of)}
+        worth = one(
+            owner, "select value_usd + rho * loss_usd from pigou.task where task_class = 'fix' order by started_at limit 1"
+        )
+    assert (passed.task_class, passed.tasks, passed.checks, passed.failed) == ("fix", 1, 3, 0)
+    assert (passed.cost_usd, passed.latency_usd, passed.at_stake_usd) == (0.0, 0.0, float(worth))
+    assert replace(passed, failed=1) == failed
+    assert (after["fix"][0], after["fix"][1]) == (before["fix"][0], before["fix"][1] + 1)
 
 
 def test_the_schedule_is_shown_adopted_and_checked(

@@ -89,6 +89,8 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
         ),
         ({"key": "k\0", "trace_id": TRACE, "quality": 1}, "key: text is wanted that is not empty and holds no NUL"),
         ({"key": "\ud800", "trace_id": TRACE, "quality": 1}, "key: text is wanted"),
+        ({"key": "l", "trace_id": 32 * "0", "quality": 1}, "trace_id holds zeros only, which is no id"),
+        ({"key": "m", "trace_id": TRACE, "span_id": 16 * "0", "quality": 1}, "span_id holds zeros only, which is no id"),
         ("nothing", "an object is wanted, not 'nothing'"),
     ]
     good = {"key": "a", "trace_id": TRACE, "quality": 1}
@@ -101,6 +103,8 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
     status, became = told(served, {**good, "quality": 0.5})
     assert (status, became[0][0]) == (422, "refused")
     assert "its key was used for another outcome before" in (became[0][1] or "")
+    status, became = told(served, {**good, "span_id": "00000000000000aa"})
+    assert (status, became[0][0]) == (422, "refused"), "of a step it is another than of the whole"
 
 
 @pytest.mark.parametrize(

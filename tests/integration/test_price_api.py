@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -103,7 +104,12 @@ def test_a_new_price_and_an_engines_price_are_served(served: Served, writer: psy
         time.sleep(0.1)
     assert answer["prices"][0]["v_usd"] == 11.0
     assert [(one["engine"], one["resource"], one["price_usd"]) for one in answer["engines"]] == [("engine-a", "kv", 1e-6)]
-    assert 'resource="kv"' in text_of(served, "/v1/prices?format=prometheus")[2]
+    text = text_of(served, "/v1/prices?format=prometheus")[2]
+    of = '{tenant="default",engine="engine-a",resource="kv",unit="token second"}'
+    assert f"pigou_engine_price_usd{of} 0.000001" in text
+    hour = datetime.fromisoformat(answer["engines"][0]["valid_from"]).timestamp()
+    assert f"pigou_engine_price_valid_from_seconds{of} {hour:.3f}\n" in text
+    assert "pigou_engine_price_low_usd" not in text, "a bound that nobody knows has no sample"
 
 
 def test_a_tenant_without_prices_is_told_so(served: Served, writer: psycopg.Connection) -> None:

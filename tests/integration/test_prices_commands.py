@@ -72,7 +72,7 @@ def test_what_if_shows_prices_and_allocation_respond(pigou: Typed, owner: psycop
     )
     assert code == 0
     assert out.startswith("No choice among the options that are known keeps a budget for code.fix tasks of $0.10 a day")
-    assert "then: no allocation keeps the constraints: budget code.fix allows" in said
+    assert "then: no allocation keeps it: budget code.fix allows 0.1, the least that can be had is 1," in said
 
 
 def test_what_if_prints_what_the_page_shows(pigou: Typed, owner: psycopg.Connection, reader: psycopg.Connection) -> None:

@@ -142,6 +142,9 @@ def test_the_range_of_a_ratio() -> None:
 def test_infeasible_says_which_and_by_how_much() -> None:
     with pytest.raises(Infeasible, match="b allows 1, the least that can be had is 2"):
         solve(problem(**tasks([1.0, 2.0]), constraints=[Constraint("b", "compute_budget", 1.0)]))
+    with pytest.raises(Infeasible, match=r"b allows 0\.5, the least that can be had is 1;") as each:
+        solve(problem(**tasks([1.0, 2.0]), constraints=[Constraint("b", "compute_budget", 1.0, scale=2.0)]))
+    assert list(each.value.alone) == ["b"]
     of = problem(
         **tasks([1.0, 2.0], cheap_s=10.0, frontier_s=1.0),
         constraints=[Constraint("b", "compute_budget", 4.0), Constraint("s", "latency_sla", 4.0)],

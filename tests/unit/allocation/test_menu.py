@@ -29,6 +29,15 @@ def test_a_menu_that_charges_one_price_is_not() -> None:
     assert not found.all_take_part
 
 
+def test_what_is_meant_for_nobody_can_be_taken_too() -> None:
+    cheap_and_good = Offer("bargain", 0.95, 2.0)
+    found = check([SMALL, LARGE, cheap_and_good], [UserType("low", 10.0, "small"), UserType("high", 100.0, "large")])
+    assert [(envy.user_type, envy.option) for envy in found.envies] == [("low", "bargain"), ("high", "bargain")]
+    assert [envy.gain_usd for envy in found.envies] == pytest.approx([1.5, 8.0])
+    assert not found.is_compatible
+    assert found.all_take_part
+
+
 def test_an_option_that_is_not_offered() -> None:
     with pytest.raises(AllocationError, match="'huge', which the menu does not offer"):
         check([SMALL], [UserType("low", 10.0, "huge")])

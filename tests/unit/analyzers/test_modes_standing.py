@@ -159,6 +159,22 @@ def test_what_is_not_known_has_no_number() -> None:
     assert look([unknowable], {1: flow(rows)}).status == "not_identified"
 
 
+def test_what_is_not_known_of_a_part_is_not_known_of_the_place() -> None:
+    """Where little is known of the dear tasks, nothing lost on the others is not nothing lost."""
+    of = [(1, 0, 96), (2, -1, 4)]
+    rows = [(k, best, False, hour, 1, math.nan if k == 2 else 0.0) for k, best, n in of for hour in range(n)]
+    fine, unknown = part(1, "dear", 0.0, stands=False), part(2, "dear", None)
+    nearly_all = look([fine, unknown], {1: flow(rows)})
+    assert (nearly_all.status, nearly_all.usd_per_day, nearly_all.counted) == ("appraised", 0.0, (fine,))
+    rows += [(2, -1, False, hour, 1, math.nan) for hour in range(4, 10)]
+    found = look([fine, unknown], {1: flow(rows)})
+    assert (found.status, found.usd_per_day, found.low, found.high) == ("not_enough_evidence", None, None, None)
+    unknowable = replace(unknown, status="not_identified")
+    assert look([fine, unknowable], {1: flow(rows)}).status == "not_identified"
+    tried = [(1, 0, False, hour, 1, 0.0) for hour in range(90)] + [(2, -1, True, hour, 1, math.nan) for hour in range(90)]
+    assert look([fine, unknown], {1: flow(tried)}).status == "appraised", "what is tried to learn is no policy"
+
+
 def test_a_place_is_one_option() -> None:
     with pytest.raises(InputError, match="all of one chosen option"):
         look([part(0, "cheap", 1.0), part(1, "dear", 1.0)], {})

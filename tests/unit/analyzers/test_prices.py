@@ -143,6 +143,18 @@ def test_a_budget_that_cannot_be_kept_leaves_v_unknown() -> None:
     assert "allows 1, the least that can be had is 5" in row.why
 
 
+def test_why_tells_the_limits_that_hold_a_class_as_people_state_them() -> None:
+    limits = (limit("latency_sla", "a", 0.5), limit("latency_sla", "b", 0.25), limit("risk_envelope", "*", 0.2))
+    of = period(*limits, classes=(totals("a", 100, 5.0, 1000.0, 20.0), totals("b", 10, 5.0, 20.0)))
+    found = solved(of, [alternatives("a", 100, 2.0, CHEAP_OR_FRONTIER)])
+    tail = ", by changing one kind of decision in each task"
+    risk = f"no allocation keeps it: risk_envelope * allows 0.2, the least that can be had is 0.5{tail}"  # 100 × 0.05 in 10 days
+    assert price(found.rows, "*").why == risk
+    b = f"no allocation keeps it: latency_sla b allows 0.25, the least that can be had is 2{tail}"
+    assert price(found.rows, "b").why == f"{b}; {risk}"
+    assert "latency_sla a allows 0.5, the least that can be had is 4," in found.why
+
+
 def test_losses_that_nobody_tells_have_no_price() -> None:
     of = period(limit("risk_envelope", "*", 1.0), classes=(totals("a", 10, 1.0, 1.0, None),))
     row = price(solved(of, [], 0, 5).rows, "a")

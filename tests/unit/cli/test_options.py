@@ -21,10 +21,13 @@ def test_days() -> None:
 def test_moments() -> None:
     assert parse_moment("2026-01-31T12:00") == datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert parse_moment("2026-01-31 12:00:01") == datetime(2026, 1, 31, 12, 0, 1, tzinfo=UTC)
-    assert parse_moment("2026-01-31T12:00+02:00") == datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
+    told = parse_moment("2026-01-31T12:00+02:00")
+    assert told == datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
+    assert f"{told:%Y-%m-%d %H:%M}" == "2026-01-31 10:00", "it is told in UTC"
     assert parse_moment("2026-01-31") == datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=UTC)
     assert parse_beginning("2026-01-31") == datetime(2026, 1, 31, tzinfo=UTC)
     assert parse_beginning("2026-01-31T12:00") == datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert parse_beginning("2026-01-31T12:00+02:00") == told
     assert parse_time("2026-01-31") == date(2026, 1, 31)
 
 
