@@ -332,9 +332,8 @@ def _lost(one: Period) -> dict[str, Value]:
 def _of_tenant(one: Period) -> list[str]:
     of = one.lost
     if not one.is_told:
-        return [
-            f"{one.tenant}: none of {of.total.n:,} decisions has a number yet, so that nothing can be told; see `pigou regret`"
-        ]
+        none = f"none of {of.total.n:,} decisions has a number yet" if of.total.n else "no decision of these days is appraised"
+        return [f"{one.tenant}: {none}, so that nothing can be told; see `pigou regret`"]
     without = sum(of.without.values())
     lines = [f"{one.tenant}: {without:,} of {of.total.n:,} decisions have no number and are not in the sum"] if without else []
     if of.counted_twice_usd >= _CENT / 2:

@@ -200,6 +200,8 @@ def test_what_no_decision_tells_is_not_nothing(
         [few] = told(typed, "misallocation")
         _, table, err = typed("misallocation")
         _, out, _ = typed("misallocation", "--format", "csv")
+        later = typed("misallocation", "--since", "2099-01-01")[2]
+    assert later == "pigou: acme: no decision of these days is appraised, so that nothing can be told; see `pigou regret`\n"
     assert [few[name] for name in ("lost_usd", "low_usd", "high_usd", "decisions")] == [None, None, None, 8]
     assert err == "pigou: acme: none of 8 decisions has a number yet, so that nothing can be told; see `pigou regret`\n"
     assert out.splitlines()[1:] == ["acme,,,total,,,,,8", "all tenants,,,total,,,,,8"]
