@@ -13,7 +13,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "latency", "pooling", "risk", "autonomy",
     ),
     "Ask the books": (
-        "sql", "dsn", "bill", "reconcile", "statement", "trial-balance", "accounts", "assets", "check", "statements",
+        "sql", "dsn", "bill", "reconcile", "statement", "trial-balance", "accounts", "assets", "check", "stated",
     ),
     "Say what tokens, time, risk and tasks are worth": (
         "rates", "rerate", "budgets", "prices", "quote", "policy", "tasks", "outcomes", "assignments", "uses",

@@ -41,14 +41,14 @@ from cli.replay import replay
 from cli.reports import misallocation, predictions, production, risk
 from cli.retention import retention_app
 from cli.sql import dsn, sql
-from cli.statements import statements
+from cli.stated import stated
 from cli.tasks import tasks_app
 from cli.terminal import one_line, remark
 from cli.up import up
 from cli.uses import uses_app
 
 COMMANDS = (
-    up, demo, replay, dsn, sql, bill, reconcile, check, statement, statements, trial_balance, accounts, assets, rerate, appraise,
+    up, demo, replay, dsn, sql, bill, reconcile, check, statement, stated, trial_balance, accounts, assets, rerate, appraise,
     regret, misallocation, production, predictions, latency, pooling, risk, explain, migrate, doctor, version, quote,
 )  # fmt: skip
 GROUPS = (

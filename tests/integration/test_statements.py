@@ -78,7 +78,7 @@ def stated(pigou: Typed, writer: psycopg.Connection, monkeypatch: pytest.MonkeyP
 
 
 def listed(typed: Typed, *more: str) -> list[dict[str, str | None]]:
-    code, out, err = typed("statements", "--format", "json", *more)
+    code, out, err = typed("stated", "--format", "json", *more)
     assert (code, err) == (0, "")
     return json.loads(out)
 
@@ -102,7 +102,7 @@ def test_they_are_asked_for_by_tenant_kind_person_and_day(stated: Typed, writer:
     assert [row["kind"] for row in listed(stated, "--who", "ann, pigou rates add")] == ["rate", "rate"]
     assert listed(stated, "--since", "today") == whole
     assert listed(stated, "--until", "yesterday") == []
-    code, out, _ = stated("statements", "--format", "csv")
+    code, out, _ = stated("stated", "--format", "csv")
     assert (code, len(list(csv.DictReader(io.StringIO(out))))) == (0, len(whole))
 
 
@@ -116,7 +116,7 @@ def test_they_are_asked_for_by_tenant_kind_person_and_day(stated: Typed, writer:
     ],
 )
 def test_what_nobody_stated_is_no_empty_answer(stated: Typed, asked: tuple[str, str], said: str) -> None:
-    code, out, err = stated("statements", *asked)
+    code, out, err = stated("stated", *asked)
     assert (code, out) == (2, "")
     assert err.startswith(f"pigou: {said}")
 

@@ -17,7 +17,7 @@ ASKED = (
     "assets", "budgets list", "budgets show team", "budgets holds",
     "findings list", "findings show 1", "findings history 1", "findings looks", "findings materiality", "maintenance list",
     "outcomes list",
-    "policy list", "prices", "prices constraints", "rates list", "rates show m1", "latency", "pooling", "statements",
+    "policy list", "prices", "prices constraints", "rates list", "rates show m1", "latency", "pooling", "stated",
     "periods list", "periods history", "tasks list", "tasks rules list", "regret",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`pigou statements`: what people stated and did, for whoever audits."""
+"""`pigou stated`: what people stated and did, for whoever audits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LEFT_OUT = (
 )
 
 
-def statements(
+def stated(
     home: HomeOption = None,
     tenant: TenantOption = None,
     kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Of this kind only: rate, budget, period, …")] = None,
