@@ -60,7 +60,7 @@ def test_how_many_more_would_tell() -> None:
 
 @pytest.mark.parametrize(("missing", "said"), [("at_stake_usd", "at stake"), ("cost_usd", "no price")])
 def test_what_is_not_known_of_all_is_not_taken_for_nothing(missing: str, said: str) -> None:
-    found = look(replace(NEVER, **{missing: None}))  # pyright: ignore[reportArgumentType]  # a field by name
+    found = look(replace(NEVER, **{missing: None}))
     assert (found.status, found.usd_per_day, found.is_discovery) == ("not_identified", None, False)
     assert said in found.sentence
 
