@@ -24,8 +24,10 @@ OPTIONS_MAX = 64
 USERS_MAX = 64
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
-_Price = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e15)]
-_Amount = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
+# Strict: `false` and text would be numbers to Pydantic.
+_Price = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False, le=1e15)]
+_Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1)]
+_Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
 
 
 class MenuOption(BaseModel):
@@ -34,7 +36,7 @@ class MenuOption(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     option: Name
-    quality: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="Expected quality Q of the outcome.")
+    quality: _Share | None = Field(None, description="Expected quality Q of the outcome.")
     cost_usd: _Amount | None = Field(None, description="Expected cost C in USD.")
     latency_s: _Amount | None = Field(None, description="Expected latency L in seconds.")
     risk_usd: _Amount | None = Field(None, description="Expected loss R in USD: probability of a wrong action × what it costs.")
