@@ -119,7 +119,7 @@ select layer, kind, task_class, chosen, step,
 
 -- name: segments
 select layer, kind, task_class, value_band, chosen,
-       mode() within group (order by best) as best,
+       mode() within group (order by best) filter (where best <> chosen) as best,
        status, count(*) as decisions,
        sum(usd) / max(days) as usd_per_day,
        sum(usd - below_usd) / max(days) as low_usd_per_day,
