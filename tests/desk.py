@@ -26,9 +26,9 @@ class Collector:
         return [waiting.result(60) for waiting in [self.pipeline.submit(request) for request in exports]]
 
     def book(self, *exports: Export) -> None:
-        """Send, and raise ValueError unless everything was stored."""
+        """Send, and raise ValueError unless everything was stored; warnings are none of its business."""
         for answer in self.send(*exports):
-            if answer != Answer("stored"):
+            if answer.outcome != "stored" or answer.rejected:
                 raise ValueError(answer)
 
 
