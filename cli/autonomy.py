@@ -11,6 +11,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
+from cli.known import refuse_reversed
 from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption, WhoOption, stated_by
 from cli.tenants import refuse_unknown
 from cli.terminal import remark, say
@@ -207,8 +208,7 @@ def _window(since: date | None, until: date | None) -> Window:
 
     last = until or datetime.now(UTC).date()
     first = since or last - timedelta(days=_DAYS - 1)
-    if last < first:
-        raise CommandError(f"--until {last} is before --since {first}", "name the first day and the last", exit_code=2)
+    refuse_reversed(first, last)
     return Window(datetime.combine(first, time.min, UTC), datetime.combine(last + timedelta(days=1), time.min, UTC))
 
 
