@@ -275,6 +275,17 @@ def test_small_evidence_says_what_is_missing() -> None:
     assert any(segment.needs is not None and (segment.needs.outcomes or 0) > 0 for segment in short)
 
 
+@pytest.mark.parametrize(("term", "told"), [("cost_usd", "what it cost"), ("quality", "how it went")])
+def test_a_term_that_is_seldom_known_of_one_option_is_named(term: str, told: str) -> None:
+    drawn = play(Economy(n=600, how="explored", exploration=0.5), np.random.default_rng(2)).choices
+    some = np.where(drawn.chosen == 1, np.nan, getattr(drawn, term))
+    some[np.flatnonzero(drawn.chosen == 1)[:3]] = getattr(drawn, term)[drawn.chosen == 1][:3]
+    made = appraise(replace(drawn, **{term: some}), seed=1)
+    assert {segment.status for segment in made.segments} == {"not_enough_evidence"}
+    seldom = f": with option-1 {told} is known in 3 of {sum(drawn.chosen == 1)} tasks"
+    assert all(seldom in segment.why for segment in made.segments)
+
+
 def test_unknown_prices_and_values_are_told_and_never_taken_for_zero() -> None:
     unknown = np.full(90, np.nan)
     made = appraise(small(lam=unknown, loss_usd=unknown), seed=1)
