@@ -107,8 +107,9 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
             _part(name, outcome, price, choices, (told, everything), fold, (each, anyone), chances.shared)
             for name, (outcome, price) in outcomes.items()
         )
+    unidentified = tuple(map(choices.named, chances.unidentified))
     fitted = Fit(
-        choices, parts, chances.own, chances.shared, chances.supported, chances.unidentified, unpriced, fold, tasks, alone,
+        choices, parts, chances.own, chances.shared, chances.supported, unidentified, unpriced, fold, tasks, alone,
         chances.method, _tilting(choices, time=not chances.across), _standardised(context(choices, time=False, value=False)),
     )  # fmt: skip
     if controls is not None and choices.assignment == "recorded" and not any(fitted.unidentified):
@@ -358,4 +359,4 @@ def _controlled(fitted: Fit, controls: Floats, seed: int) -> tuple[str, ...]:
         controls=controls,
         seed=seed,
     )
-    return checked.scores.unidentified
+    return tuple(map(choices.named, checked.scores.unidentified))

@@ -247,7 +247,9 @@ def test_an_option_that_was_never_tried_is_not_identified() -> None:
     drawn = play(Economy(n=600, how="explored", exploration=0.0), np.random.default_rng(2))
     made = appraise(drawn.choices, seed=1)
     assert np.isnan(made.regret_usd).all()
-    assert "never had a chance" in made.segments[0].why
+    never = "strong never had a chance: the others were chosen with certainty"
+    named = appraise(replace(drawn.choices, options=("cheap", "strong", *drawn.choices.options[2:])), seed=1)
+    assert f"option {never}" in named.segments[0].why, named.segments[0].why
 
 
 def test_a_control_that_moves_with_the_choice_refutes_what_was_recorded() -> None:
