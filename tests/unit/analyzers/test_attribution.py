@@ -241,6 +241,7 @@ def test_what_is_not_identified_has_no_number(how: str, assignment: str) -> None
     assert (made.best == -1).all()
     assert {STATUSES[code] for code in made.status} == {"not_identified"}
     assert all(segment.why for segment in made.segments)
+    assert ("pigou assignments set" in made.segments[0].why) == (assignment == "unknown"), made.segments[0].why
 
 
 def test_an_option_that_was_never_tried_is_not_identified() -> None:
