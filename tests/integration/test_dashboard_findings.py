@@ -17,6 +17,8 @@ from dashboard.figures import flow
 from dashboard.filters import parse
 from dashboard.pages import alerts, finding, findings, layers, overview, prices
 from dashboard.pages.page import Page
+from ledger.database import connect
+from tests.books import run
 from tests.found import HOSTILE
 from tests.found import JUDGED_AT as NOW
 
@@ -59,6 +61,23 @@ def test_the_overview_begins_with_the_findings_and_leads_to_them(books: Books) -
     assert "/finding?tenant=" in drawn["matters"]
     assert "$41" in drawn["matters"]
     assert "Tasks with an outcome" in drawn["confidence"]
+
+
+def test_a_mode_that_has_nothing_to_look_at_is_not_said_to_wait(judged: str, books: Books) -> None:
+    waiting = str(findings.modes(view(books))).count("not looked at yet")
+    assert "Under-routing (not looked at yet)" in said(overview.PAGE, view(books))["matters"]
+    with connect(judged, "owner") as owner:
+        run(
+            owner,
+            "insert into pigou.detection (tenant_id, mode, looked_at, since, until, took_s, places, opened, resolved, seen_to)"
+            " select min(tenant_id), 'under_routing', now(), now() - interval '1 day', now(), 1, 0, 0, 0, now()"
+            "   from pigou.tenant where tenant_id > 0",
+        )
+        try:
+            assert "Under-routing (nothing there to look at)" in said(overview.PAGE, view(books))["matters"]
+            assert str(findings.modes(view(books))).count("not looked at yet") == waiting - 1
+        finally:
+            run(owner, "delete from pigou.detection where mode = 'under_routing'")
 
 
 def test_without_findings_the_overview_says_what_regret_stands(books: Books) -> None:
