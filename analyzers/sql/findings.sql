@@ -1,8 +1,15 @@
 -- name: tenants
--- Whom to look at: what is material for each, and the last hour with calls, after which there is nothing to look at.
-select t.tenant_id, t.tenant, m.usd_per_day,
-       (select max(s.hour) + interval '1 hour' from pigou.spend_hour s where s.tenant_id = t.tenant_id) as last_at
+-- Whom to look at: what is material for each, the last hour with calls (of who makes none, a trainer, with tasks), after which there is nothing
+-- to look at, and whether that is of late: its calls are, or its tasks were settled since (telemetry of long ago that is loaded now).
+select t.tenant_id, t.tenant, m.usd_per_day, l.last_at,
+       coalesce(l.last_at > n.since, false)
+       or exists (select from pigou.task k where k.tenant_id = t.tenant_id and k.settled_at > n.since) as is_of_late
   from pigou.tenant t
+ cross join (select %(now)s::timestamptz - %(looks_back)s::interval as since) n
+ cross join lateral (
+       select coalesce((select max(s.hour) from pigou.spend_hour s where s.tenant_id = t.tenant_id),
+                       (select date_trunc('hour', max(k.started_at)) from pigou.task k where k.tenant_id = t.tenant_id)) + interval '1 hour'
+              as last_at) l
  cross join lateral (
        select usd_per_day from pigou.materiality where tenant_id in (0, t.tenant_id)
         order by tenant_id desc, revision desc limit 1) m
