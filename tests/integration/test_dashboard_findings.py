@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -215,6 +216,16 @@ def test_the_vector_of_a_layer_holds_what_its_tasks_brought_and_what_would_have_
     assert float(cast(float, sure["demand"]["regret_usd"])) > 0
     assert sure["demand"]["value_error_usd"] is None, "these segments tell no errors of their terms, and none are claimed"
     assert "className='interval'" not in drawn
+
+
+def test_findings_of_other_days_than_those_shown_lead_there(books: Books) -> None:
+    after = View(books, parse(""), NOW + timedelta(days=200), "/", "http://127.0.0.1:4318")
+    drawn = said(overview.PAGE, after)["overview_headline"]
+    assert "a day recoverable" in drawn
+    assert "No calls over 14 days" in drawn
+    assert "The books hold" in drawn
+    assert "week before" not in drawn
+    assert "No calls" not in said(overview.PAGE, view(books))["overview_headline"]
 
 
 def test_the_overview_says_how_the_week_compares_with_the_one_before(books: Books) -> None:
