@@ -344,6 +344,15 @@ def test_regret_is_the_same_whatever_it_is_told_apart_by(typed: Typed) -> None:
     assert totals[0] == pytest.approx(totals[1])
 
 
+@pytest.mark.parametrize("by", ["layer,kind", "task_class"])
+def test_one_tenants_regret_has_the_interval_that_it_has_among_all(typed: Typed, by: str) -> None:
+    _, among_all, _ = typed("regret", "--by", f"tenant,{by}", "--format", "json")
+    _, alone, _ = typed("regret", "--by", by, "--tenant", "acme", "--format", "json")
+    expected = [{k: v for k, v in row.items() if k != "tenant"} for row in json.loads(among_all) if row["tenant"] == "acme"]
+    assert json.loads(alone) == expected
+    assert any(row["regret_usd"] for row in expected)
+
+
 def test_regret_wants_known_columns_and_appraised_books(
     typed: Typed, pigou: Typed, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
