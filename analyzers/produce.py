@@ -34,6 +34,7 @@ def produce(connection: psycopg.Connection, now: datetime | None = None) -> int:
         until = min(last_at, at) if last_at is not None and last_at > at - LOOKS_BACK else at
         window = Window(until - LOOKS_BACK, until)
         with connection.transaction():
+            connection.execute(SQL["lock_production"], {"tenant_id": tenant_id})
             found = produced(connection, tenant_id, tenant, window)
             connection.execute(SQL["forget_production"], {"tenant_id": tenant_id})
             rows = [_row(tenant_id, one, use, window, at) for one in found for use in one.spending.uses]

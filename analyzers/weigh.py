@@ -30,6 +30,7 @@ def weigh(connection: psycopg.Connection, now: datetime | None = None, again_aft
         until = min(last_at, at) if last_at is not None and last_at > at - LOOKS_BACK else at
         window = Window(until - LOOKS_BACK, until)
         with connection.transaction():
+            connection.execute(SQL["lock_risks"], {"tenant_id": tenant_id})
             rows = [_row(tenant_id, one, window, at) for one in risks(connection, tenant_id, tenant, window)]
             connection.execute(SQL["forget_risks"], {"tenant_id": tenant_id})
             with connection.cursor() as cursor:

@@ -14,7 +14,8 @@ from analyzers.attribution.doubt import doubts
 from analyzers.attribution.fit import Fit, fit
 from analyzers.attribution.later import Later, later
 from analyzers.attribution.lending import Lending
-from analyzers.attribution.segments import Band, Found, Segment, bands, correlated, explored, segment, unidentified
+from analyzers.attribution.reasons import unidentified
+from analyzers.attribution.segments import Band, Found, Segment, bands, correlated, explored, segment
 from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Floats, InputError, Ints
 

@@ -20,9 +20,10 @@ class Arm:
     """The decisions in which one option was taken, weighted to be like those that are asked about.
 
     `rows` and their `tasks` (numbered within the contrast); `pulls` (P, rows): what each adds to the error of the mean that each
-    of P terms missed, `missed` (P,); `effective`: independent tasks (Kish) behind the least known priced term, `sizes` (P,)
-    behind each, among `counts` (P,); `by_fold` (P, 2, folds): weighted misses and weights, for choosing on other folds. `rare`
-    (P,): variance of `missed` beyond that of `pulls`, for large misses that so few decisions may not have met (`rare.tails`).
+    of P terms missed, `missed` (P,); `sizes` (P,): independent tasks (Kish) behind each, among `counts` (P,); `scarce`: the
+    priced term that is least known (None: no option moves any), `effective` its size; `by_fold` (P, 2, folds): weighted misses
+    and weights, for choosing on other folds. `rare` (P,): variance of `missed` beyond that of `pulls`, for large misses that so
+    few decisions may not have met (`rare.tails`).
     """
 
     rows: Ints
@@ -30,6 +31,7 @@ class Arm:
     pulls: Floats
     missed: Floats
     effective: float
+    scarce: int | None
     sizes: Floats
     counts: Ints
     by_fold: Floats
@@ -97,8 +99,10 @@ def arm(fit: Fit, rows: Ints, took: int, weights: Sequence[Floats], tasks: Ints)
         sizes[place] = total**2 / float((weighed**2).sum()) if fit.alone else intervals.kish(weighed, tasks)
         wanted = float(part.tail[took]) / sizes[place] - float((pulls[place] ** 2).sum())
         rare[place] = max(wanted, 0.0) * part.tail_worth / (sizes[place] + part.tail_worth)
-    priced = [size for size, part in zip(sizes, fit.parts, strict=True) if part.moves and part.name != "own"]
-    return Arm(rows, tasks, pulls, missed, min(priced, default=math.inf), sizes, counts, by_fold, shares, rare)
+    priced = [place for place, part in enumerate(fit.parts) if part.moves and part.name != "own"]
+    scarce = min(priced, key=lambda place: sizes[place], default=None)
+    effective = math.inf if scarce is None else float(sizes[scarce])
+    return Arm(rows, tasks, pulls, missed, effective, scarce, sizes, counts, by_fold, shares, rare)
 
 
 def asked(fit: Fit, pool: Ints, option: int, base: int) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias
 
@@ -79,6 +80,10 @@ class Choices:
         of_value = 0.0 if "quality" in self.unmoved or np.isnan(self.v_usd).all() else 0.01 * float(np.nanmean(self.v_usd))
         stake = max(0.1 * float(known.mean()) if len(known) else 0.0, of_value)
         return stake if stake > 0 else 1e-6
+
+    def named(self, reason: str) -> str:
+        """A reason of an estimator, which numbers options, with their names."""
+        return re.sub(r"\boption (\d+)\b", lambda found: f"option {self.options[int(found[1])]}", reason)
 
     def take(self, rows: Bools | Ints) -> Choices:
         """The same decision set with some of its decisions."""

@@ -21,6 +21,9 @@ from analyzers.effects.estimate import Bools, Floats, InputError, Ints, floats, 
 
 Name: TypeAlias = Literal["quality", "cost", "latency", "risk", "own"]
 
+_TO_IDENTIFY = (
+    ": log how likely each choice was, or state by `pigou assignments set` that the recorded context tells all that moves it"
+)
 FOLDS = 5
 ROWS_LEARNT = 40_000  # decisions that a model learns from; more change no prediction by what an interval would show
 OPTION_ROWS_LEARNT = 20_000  # of each option, for its outcomes
@@ -107,8 +110,11 @@ def fit(choices: Choices, *, seed: int, controls: Floats | None = None) -> Fit:
             _part(name, outcome, price, choices, (told, everything), fold, (each, anyone), chances.shared)
             for name, (outcome, price) in outcomes.items()
         )
+    unidentified = tuple(
+        choices.named(reason) + (_TO_IDENTIFY if reason == observational.NOT_RECORDED else "") for reason in chances.unidentified
+    )
     fitted = Fit(
-        choices, parts, chances.own, chances.shared, chances.supported, chances.unidentified, unpriced, fold, tasks, alone,
+        choices, parts, chances.own, chances.shared, chances.supported, unidentified, unpriced, fold, tasks, alone,
         chances.method, _tilting(choices, time=not chances.across), _standardised(context(choices, time=False, value=False)),
     )  # fmt: skip
     if controls is not None and choices.assignment == "recorded" and not any(fitted.unidentified):
@@ -358,4 +364,4 @@ def _controlled(fitted: Fit, controls: Floats, seed: int) -> tuple[str, ...]:
         controls=controls,
         seed=seed,
     )
-    return checked.scores.unidentified
+    return tuple(map(choices.named, checked.scores.unidentified))

@@ -130,11 +130,4 @@ def _unlike(fit: Fit, kept: Scores, both: Bools, option: int, of: Ordered) -> st
 
 def _nothing(fit: Fit, scores: Scores, option: int, base: int, share: float, why: str) -> Later:
     names = fit.choices.options
-    return Later(names[option], names[base], share, None, basis_of(scores).nothing("not_identified", _named(why, names)))
-
-
-def _named(why: str, names: tuple[str, ...]) -> str:
-    """The reason with options by their names."""
-    for place, name in enumerate(names):
-        why = why.replace(f"option {place} ", f"{name} ")
-    return why
+    return Later(names[option], names[base], share, None, basis_of(scores).nothing("not_identified", fit.choices.named(why)))

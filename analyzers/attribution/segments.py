@@ -16,9 +16,9 @@ from analyzers.attribution.contrast import Contrast
 from analyzers.attribution.fit import Fit
 from analyzers.attribution.lending import Lending
 from analyzers.attribution.policy import policy
+from analyzers.attribution.reasons import nothing, unidentified, untold
 from analyzers.effects import intervals, multiplicity, power
 from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs, distinct, ranks
-from analyzers.effects.observational import SUPPORT_MIN
 from analyzers.effects.scores import EFFECTIVE_MIN
 
 Status: TypeAlias = Literal["appraised", "not_enough_evidence", "not_identified"]
@@ -152,7 +152,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
         best = fit.choices.options[gainer] if totals[gainer].numbers()[0] > 0 else ""
         changes, errors, downstream = _changes(fit, steps), _change_errors(fit, steps), _downstream(fit, steps, basis)
     else:
-        regret = _nothing(fit, pool, basis, every, chosen)
+        regret = nothing(fit, pool, basis, every, chosen)
     status, why, needs = _judged(fit, pool, regret, every, chosen, materiality_usd * len(rows))
     options = tuple(totals.get(b) for b in range(len(fit.choices.options)))
     name = fit.choices.options[chosen]
@@ -215,16 +215,6 @@ def discoveries(segments: Sequence[Segment], *, rate: float = multiplicity.RATE)
         )
         for place, each in enumerate(segments)
     )
-
-
-def unidentified(fit: Fit, pool: Ints, option: int, chosen: int) -> str:
-    """Why two options cannot be compared in a pool; nothing where they can."""
-    if fit.choices.assignment != "logged":
-        share = float((fit.supported[pool, option] & fit.supported[pool, chosen]).mean())
-        if share < SUPPORT_MIN:
-            why = f"no overlap: in {share:.0%} of decisions had {fit.choices.options[option]} and the chosen option a chance"
-            return fit.unidentified[option] or fit.unidentified[chosen] or why
-    return fit.unidentified[option] or fit.unidentified[chosen]
 
 
 def _regret(
@@ -317,27 +307,6 @@ def _downstream(fit: Fit, steps: list[Contrast], basis: Basis) -> Estimate | Non
     )
 
 
-def _nothing(fit: Fit, pool: Ints, basis: Basis, every: dict[int, Contrast | None], chosen: int) -> Estimate:
-    """Why there is no number, and how many more decisions like today's would bring one."""
-    if not every:
-        reasons = [unidentified(fit, pool, b, chosen) for b in range(len(fit.choices.options)) if b != chosen]
-        return basis.nothing("not_identified", next((why for why in reasons if why), "there is no alternative"))
-    wanted = EFFECTIVE_MIN[False]
-    most = max((each.effective for each in every.values() if each is not None), default=0.0)
-    why = f"the better known alternative has outcomes worth {most:.1f} independent tasks here, an interval needs {wanted:.0f}"
-    more = Needs(outcomes=math.ceil(basis.n * (wanted / most - 1))) if most > 0 else None
-    unlike = next((each.unlike for each in every.values() if each is not None and each.effective >= wanted), "")
-    if unlike:
-        why, more = (
-            f"the alternatives were taken on other work: their {unlike} is another, and what they bring here is not seen",
-            None,
-        )
-    if all(each is None for each in every.values()):
-        possible = any(fit.supported[:, b].any() for b in every)
-        why = "no alternative was taken on such tasks" + ("" if possible else ", nor could it have been")
-    return basis.nothing("not_enough_evidence", why, more)
-
-
 def _judged(
     fit: Fit,
     pool: Ints,
@@ -354,7 +323,8 @@ def _judged(
     for b in (b for b in range(len(names)) if evident and b != chosen and b not in evident):
         one = every.get(b)
         known = one is not None and one.effective >= EFFECTIVE_MIN[False]
-        why = f"taken on other work ({one.unlike})" if one is not None and known else "too few outcomes here"
+        few = f"too few outcomes here{untold(fit, one) if one else ''}"
+        why = f"taken on other work ({one.unlike})" if one is not None and known else few
         reason = unidentified(fit, pool, b, chosen) or why
         reasons.setdefault(reason, []).append(names[b])
     notes += [f"{', '.join(options)}: {reason}" for reason, options in reasons.items()]

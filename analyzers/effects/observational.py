@@ -22,6 +22,7 @@ from analyzers.effects.scores import Scores, completed, contrast
 
 Assignment: TypeAlias = Literal["recorded", "unknown"]
 
+NOT_RECORDED = "what moved the choice was not recorded, so that context cannot be told from effect"
 OVERLAP_MIN = 0.05  # estimated propensity below which a decision says nothing of an option
 SUPPORT_MIN = 0.2  # share of decisions with overlap below which the rest are an anecdote
 PREDICTABLE = 4.0  # standard errors by which choices may be more predictable than their propensities say
@@ -146,7 +147,7 @@ def reasons(propensity: Floats, chosen: Ints, assignment: Assignment, overlap_mi
     whole = ""
     surplus = _predictability(propensity, chosen, overlap_min)
     if assignment == "unknown":
-        whole = "what moved the choice was not recorded, so that context cannot be told from effect"
+        whole = NOT_RECORDED
     elif surplus > PREDICTABLE:
         whole = f"no overlap: choices are more predictable than any propensity fitted to them ({surplus:.1f} errors)"
     options = range(propensity.shape[1])

@@ -91,6 +91,10 @@ select max(valid_from) from pigou.engine_price
 -- What was written before then was there when an engine was last measured.
 select value::timestamptz from pigou.setting where setting = 'engine_measured_' || %(engine)s
 
+-- name: lock_measuring
+-- One run writes of an engine at a time.
+select pg_advisory_xact_lock(hashtextextended('pigou.engine_measured', hashtext(%(engine)s)))
+
 -- name: mark_measured
 -- That an engine is measured, with what was written before a time.
 insert into pigou.setting (setting, value) values ('engine_measured_' || %(engine)s, %(seen_to)s::text)

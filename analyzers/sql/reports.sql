@@ -90,6 +90,10 @@ select t.tenant_id, t.tenant, (select max(s.hour) + interval '1 hour' from pigou
                     where a.tenant_id in (0, t.tenant_id) and a.kind = %(kind)s and a.recorded_at > p.measured_at))
  order by t.tenant_id
 
+-- name: lock_production
+-- One run measures a tenant's production at a time.
+select pg_advisory_xact_lock(hashtextextended('pigou.production', %(tenant_id)s))
+
 -- name: forget_production
 -- What was known of a tenant's classes before.
 delete from pigou.production where tenant_id = %(tenant_id)s
@@ -136,6 +140,10 @@ select t.tenant_id, t.tenant, (select max(s.hour) + interval '1 hour' from pigou
  where t.tenant_id > 0 and coalesce(w.weighed_at < %(at)s::timestamptz - %(again_after)s::interval, true)
    and exists (select from pigou.task k where k.tenant_id = t.tenant_id and k.settled_at > coalesce(w.weighed_at, '-infinity'))
  order by t.tenant_id
+
+-- name: lock_risks
+-- One run weighs a tenant's actions at a time.
+select pg_advisory_xact_lock(hashtextextended('pigou.risks', %(tenant_id)s))
 
 -- name: forget_risks
 -- What a tenant's actions risked before.

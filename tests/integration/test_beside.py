@@ -12,12 +12,14 @@ import numpy as np
 import psycopg
 import pytest
 
+import analyzers.weigh
 from analyzers.across import lend
 from analyzers.appraise import BEGINNING, END, attribute
 from analyzers.effects.tails import cvar
 from analyzers.weigh import weigh
 from cli.main import main
 from ledger.database import connect
+from tests.at_once import at_once
 from tests.books import cloned, one, rows, run
 from tests.decided import BEGAN, decide
 from tests.naive_effects import weighted_quantile
@@ -287,6 +289,14 @@ def test_risks_are_kept_for_the_pages_until_tasks_are_settled(appraised: str, ty
         for name, number in zip(names, numbers, strict=True):
             assert number == (None if row[name] is None else pytest.approx(row[name], rel=1e-6)), name
         assert is_tail == (row["counts"] == "worst twentieth")
+
+
+def test_two_runs_weigh_actions_one_after_the_other(appraised: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = BEGAN + timedelta(days=14)
+    with connect(appraised, "writer") as writer:
+        run(writer, "update pigou.task set settled_at = %s", now)
+    written = at_once(monkeypatch, appraised, lambda connection: weigh(connection, now), (analyzers.weigh, "risks"))
+    assert written == [2 * (1 + len(CLASSES))] * 2
 
 
 def test_what_cannot_be_told_is_refused(typed: Typed) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import analyzers.produce
 from analyzers.appraise import BEGINNING, END, attribute
 from analyzers.decisions.derive import state_assignment
 from analyzers.modes.look import Window
@@ -18,6 +19,7 @@ from analyzers.reports.books import spent, unchanging
 from cli.main import main
 from ledger.database import connect
 from ledger.post import open_tenants
+from tests.at_once import at_once
 from tests.books import cloned, one, rows
 from tests.decided import BEGAN, decide
 from tests.typed import Typed
@@ -167,6 +169,13 @@ def test_production_is_kept_for_the_pages_until_something_changes(typed: Typed, 
         assert (net, low, high) == pytest.approx([uses[use][name] for name in ("net_per_usd", "net_low", "net_high")], rel=1e-6)
         assert (settled_by, is_complement) == (None, use == "act")
         assert 0 <= equal_p <= 1
+
+
+def test_two_runs_measure_production_one_after_the_other(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = BEGAN + timedelta(days=13)
+    with connect(filled, "writer") as writer:
+        writer.execute("update pigou.task set settled_at = %s", (now,))
+    assert at_once(monkeypatch, filled, lambda connection: produce(connection, now), (analyzers.produce, "produced")) == [4, 4]
 
 
 def test_a_period_loses_what_its_segments_lose(typed: Typed, filled: str) -> None:

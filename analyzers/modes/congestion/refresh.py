@@ -128,6 +128,7 @@ def _measure(connection: psycopg.Connection, engine: str, due: _Due, window: Win
     if fitted is None:
         return 0
     with connection.transaction():
+        connection.execute(_SQL["lock_measuring"], {"engine": engine})
         written = _price_hours(connection, seen, fitted, due) + _store_delays(connection, seen, fitted, due)
         connection.execute(_SQL["mark_measured"], {"engine": engine, "seen_to": due.seen_to})
     return written

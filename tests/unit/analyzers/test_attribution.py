@@ -241,13 +241,16 @@ def test_what_is_not_identified_has_no_number(how: str, assignment: str) -> None
     assert (made.best == -1).all()
     assert {STATUSES[code] for code in made.status} == {"not_identified"}
     assert all(segment.why for segment in made.segments)
+    assert ("pigou assignments set" in made.segments[0].why) == (assignment == "unknown"), made.segments[0].why
 
 
 def test_an_option_that_was_never_tried_is_not_identified() -> None:
     drawn = play(Economy(n=600, how="explored", exploration=0.0), np.random.default_rng(2))
     made = appraise(drawn.choices, seed=1)
     assert np.isnan(made.regret_usd).all()
-    assert "never had a chance" in made.segments[0].why
+    never = "strong never had a chance: the others were chosen with certainty"
+    named = appraise(replace(drawn.choices, options=("cheap", "strong", *drawn.choices.options[2:])), seed=1)
+    assert f"option {never}" in named.segments[0].why, named.segments[0].why
 
 
 def test_a_control_that_moves_with_the_choice_refutes_what_was_recorded() -> None:
@@ -273,6 +276,17 @@ def test_small_evidence_says_what_is_missing() -> None:
     short = [segment for segment in made.segments if segment.status == "not_enough_evidence"]
     assert short
     assert any(segment.needs is not None and (segment.needs.outcomes or 0) > 0 for segment in short)
+
+
+@pytest.mark.parametrize(("term", "told"), [("cost_usd", "what it cost"), ("quality", "how it went")])
+def test_a_term_that_is_seldom_known_of_one_option_is_named(term: str, told: str) -> None:
+    drawn = play(Economy(n=600, how="explored", exploration=0.5), np.random.default_rng(2)).choices
+    some = np.where(drawn.chosen == 1, np.nan, getattr(drawn, term))
+    some[np.flatnonzero(drawn.chosen == 1)[:3]] = getattr(drawn, term)[drawn.chosen == 1][:3]
+    made = appraise(replace(drawn, **{term: some}), seed=1)
+    assert {segment.status for segment in made.segments} == {"not_enough_evidence"}
+    seldom = f": with option-1 {told} is known in 3 of {sum(drawn.chosen == 1)} tasks"
+    assert all(seldom in segment.why for segment in made.segments)
 
 
 def test_unknown_prices_and_values_are_told_and_never_taken_for_zero() -> None:
