@@ -380,7 +380,7 @@ def test_explain_tells_every_term_and_the_sql_that_gives_it(typed: Typed, apprai
         assert [option["option"] for option in read["options"]] == ["large", "medium", "small"]
         assert read["decision_id"] == decision
         _, listed, _ = typed("explain", trace)
-        assert all(kind in listed for kind in ("route", "verify", "cache"))
+        assert all(told in listed for told in ("tenant", "route", "verify", "cache"))
 
 
 @pytest.mark.parametrize(("wanted", "code"), [("nothex!", 2), ("00000000", 1), ("f" * 32, 1)])
