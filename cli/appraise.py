@@ -133,8 +133,9 @@ _SETTLED_BY = """
 # The texts below are put together of constants of this module.
 _JOINT = f"""
 with tasks as (
-    select {{columns}}trace_id, sum(pull_usd) as pull_usd
-      from ledger.decisions where regret_usd is not null or pull_usd <> 0 group by {{columns}}trace_id
+    select {{columns}}sum(pull_usd) as pull_usd
+      from ledger.decisions where pull_usd <> 0 and (%(tenant)s::text is null or tenant = %(tenant)s)
+     group by {{columns}}tenant, trace_id
 ),
 joint as (
     select {{columns}}sqrt(sum(pull_usd ^ 2)) as error_usd from tasks {{grouped}}

@@ -82,8 +82,8 @@ def _show_postings(books: psycopg.Connection, wanted: str, chosen: Format) -> No
 def _list(books: psycopg.Connection, found: list[str], chosen: Format) -> None:
     from cli.rows import write_cursor
 
-    query = """select decision_id, decided_at, kind, task_class, chosen, best, status, round(regret_usd, 6) as regret_usd
-                 from ledger.decisions where decision_id = any (%s::uuid[]) order by decided_at, kind"""
+    query = """select decision_id, tenant, decided_at, kind, task_class, chosen, best, status, round(regret_usd, 6) as regret_usd
+                 from ledger.decisions where decision_id = any (%s::uuid[]) order by tenant, decided_at, kind"""
     write_cursor(books.execute(query, (found,)), chosen)
     if chosen is Format.TABLE:
         remark("several decisions: name one of them")

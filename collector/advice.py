@@ -92,7 +92,7 @@ def _trainer(tasks: str, price: UsedPrice) -> str:
     if price.value is None:
         return f"V of {tasks} is not known: what an update is worth cannot be said."
     worth = f"A point of quality on {tasks} is worth {_usd(price.value / 100)} USD of compute a task"
-    return f"{worth}: train while the next dollar buys more than that ({_one('V', price)})."
+    return f"{worth}: train while a point costs less than that over the tasks it will serve ({_one('V', price)})."
 
 
 def _one(symbol: str, price: UsedPrice) -> str:

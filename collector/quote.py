@@ -19,7 +19,6 @@ from collector.advice import Advice, UsedPrice, UsedPrices, advise
 from collector.faults import NO_NUL
 from ledger.price_vector import Vector
 
-"""Text without the character that PostgreSQL cannot hold."""
 OPTIONS_MAX = 64
 USERS_MAX = 64
 
@@ -62,9 +61,9 @@ class QuoteRequest(BaseModel):
     users: list[MenuUser] = Field(default_factory=list[MenuUser], max_length=USERS_MAX)
     tenant: Name | None = Field(None, description="Whose prices.")
     task_class: Name | None = Field(None, description="Whose prices, within the tenant's.")
-    v_usd: _Price | None = Field(None, description="V of this task, in place of its class's.")
-    lambda_usd_per_s: _Price | None = None
-    rho: _Price | None = None
+    v_usd: _Price | None = Field(None, description="V of this task as users state it, in place of its class's.")
+    lambda_usd_per_s: _Price | None = Field(None, description="λ in dollars of compute, as GET /v1/prices answers it.")
+    rho: _Price | None = Field(None, description="ρ in dollars of compute, as GET /v1/prices answers it.")
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> QuoteRequest:

@@ -16,7 +16,7 @@ from analyzers.attribution.contrast import Contrast
 from analyzers.attribution.fit import Fit
 from analyzers.attribution.lending import Lending
 from analyzers.attribution.policy import policy
-from analyzers.attribution.reasons import nothing, unidentified, untold
+from analyzers.attribution.reasons import more, nothing, unidentified, untold
 from analyzers.effects import intervals, multiplicity, power
 from analyzers.effects.estimate import Basis, Bools, Estimate, Floats, InputError, Ints, Needs, distinct, ranks
 from analyzers.effects.scores import EFFECTIVE_MIN
@@ -152,7 +152,7 @@ def segment(lending: Lending, pool: Ints, chosen: int, band: Band, materiality_u
         best = fit.choices.options[gainer] if totals[gainer].numbers()[0] > 0 else ""
         changes, errors, downstream = _changes(fit, steps), _change_errors(fit, steps), _downstream(fit, steps, basis)
     else:
-        regret = nothing(fit, pool, basis, every, chosen)
+        regret = nothing(fit, pool, basis, every, chosen, materiality_usd * len(rows))
     status, why, needs = _judged(fit, pool, regret, every, chosen, materiality_usd * len(rows))
     options = tuple(totals.get(b) for b in range(len(fit.choices.options)))
     name = fit.choices.options[chosen]
@@ -331,17 +331,16 @@ def _judged(
     if regret.status != "identified":
         status: Status = "not_identified" if regret.status == "not_identified" else "not_enough_evidence"
         return status, "; ".join([regret.why, *notes]), regret.needs
-    _, error, low, high = regret.numbers()
+    _, _, low, high = regret.numbers()
     if low > 0 or high < materiality_usd:
         return "appraised", "; ".join(notes), None
     why = f"the interval {max(low, 0.0):.3g} … {high:.3g} USD holds both nothing and a material loss ({materiality_usd:.3g})"
     widest = max(evident.values(), key=lambda each: each.gain.numbers()[1])
-    error = max(error, widest.gain.numbers()[1])
     n = len(widest.arms[1].rows) + sum(len(each.arms[0].rows) for each in evident.values())
-    more = max(1, power.outcomes_needed(error, n, materiality_usd, alternatives=len(evident)) - n)
+    wanted = more([regret, *(each.gain for each in evident.values())], n, materiality_usd, len(evident))
     per_decision = materiality_usd / max(1, len(widest.decisions))
     rate = power.exploration_needed(_deviation(widest, 0), _deviation(widest, 1), n, per_decision, alternatives=len(evident))
-    return "not_enough_evidence", "; ".join([why, *notes]), Needs(more, rate)
+    return "not_enough_evidence", "; ".join([why, *notes]), Needs(wanted, rate)
 
 
 def _deviation(of: Contrast, side: int) -> float:

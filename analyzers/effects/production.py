@@ -111,7 +111,7 @@ def team_production(
     tasks = own_clusters(clusters, n)
     varied = [k for k in range(kinds) if n and np.ptp(amounts[:, k]) > _SAME * amounts[:, k].max()]
     chosen = form or _form(len(np.unique(tasks)), len(varied), context.shape[1])
-    refusal = _refusal(quality, tasks, len(varied) + context.shape[1], assignment, chosen, level)
+    refusal = _refusal(quality, tasks, len(varied), context.shape[1], assignment, chosen, level)
     if refusal is not None:
         return _without(refusal, uses, chosen)
     logs = np.log1p(amounts[:, varied])
@@ -159,13 +159,15 @@ def _form(tasks: int, kinds: int, controls: int) -> Form:
     return "translog" if tasks >= _TASKS_PER_TERM * terms else "cobb_douglas"
 
 
-def _refusal(quality: Floats, tasks: Ints, terms: int, assignment: Assignment, form: Form, level: float) -> Estimate | None:
-    groups = len(np.unique(tasks))
+def _refusal(
+    quality: Floats, tasks: Ints, kinds: int, controls: int, assignment: Assignment, form: Form, level: float
+) -> Estimate | None:
+    groups, terms = len(np.unique(tasks)), kinds + controls
     basis = Basis(len(quality), groups, form, TASKS, level)
     if assignment == "unknown":
         why = "what decided the tokens of a task was not recorded: hard tasks use more and fail more"
         return basis.nothing("not_identified", why)
-    if terms == 0:
+    if kinds == 0:
         return basis.nothing("not_identified", "no use of tokens varies between tasks")
     if groups < _TASKS_MIN * (terms + 1) or not quality.any():
         why = f"{groups} tasks, a Cobb–Douglas of {terms} terms needs {_TASKS_MIN * (terms + 1)} and some with an outcome"

@@ -40,7 +40,8 @@ update stage_task s
 
 -- name: stage_lines
 -- What a settled task moves in the shadow book: its value at V, its latency at λ, its risk at ρ as a provision, and the end of that
--- provision once it is known how it went: released as far as nothing was lost, realised against the reserve, the rest borne.
+-- provision once it is known how it went: released as far as nothing was lost, realised against the reserve, the rest borne. That nothing
+-- was lost may be all that is known.
 insert into stage_line
 select s.entry_id, l.line, s.entry_at, greatest((s.entry_at at time zone 'UTC')::date, %(closed_through)s::date + 1), l.commodity_id,
        l.debit, l.credit, l.quantity, l.rate_usd
@@ -48,7 +49,7 @@ select s.entry_id, l.line, s.entry_at, greatest((s.entry_at at time zone 'UTC'):
  cross join lateral (
        select round(s.quality::numeric, 12) as quality, round(s.latency_s::numeric, 12) as latency_s,
               coalesce(s.risk_usd, 0) as risk_usd, least(coalesce(s.risk_usd, 0), s.loss_usd) as realised_usd,
-              s.quality is not null or s.loss_usd > 0 as is_known) n
+              s.quality is not null or s.settled_by = 'outcome' as is_known) n
  cross join lateral (values
        (1, %(quality)s::smallint, s.value_asset, s.value_income, n.quality, s.value_usd),
        (2, %(latency)s, s.latency_expense, s.latency_owed, n.latency_s, s.lambda_usd_per_s),
@@ -103,6 +104,16 @@ select %(tenant_id)s, leg.account_id, 'shadow', m.commodity_id, m.posted_on, %(s
 on conflict (tenant_id, account_id, book, commodity_id, day, slot) do update
    set debit_quantity = b.debit_quantity + excluded.debit_quantity, credit_quantity = b.credit_quantity + excluded.credit_quantity,
        debit_usd = b.debit_usd + excluded.debit_usd, credit_usd = b.credit_usd + excluded.credit_usd
+
+-- name: forget_decisions
+-- What was decided in tasks that are none any more, and what was thought of it.
+with gone as (
+    delete from pigou.decision d using stage_task s
+     where d.tenant_id = %(tenant_id)s and d.trace_id = s.trace_id and s.content_hash is null
+    returning d.decision_id, d.decided_at
+)
+delete from pigou.appraisal a using gone g
+ where a.tenant_id = %(tenant_id)s and a.decision_id = g.decision_id and a.decided_at = g.decided_at
 
 -- name: drop_former
 -- Tasks that are none any more.

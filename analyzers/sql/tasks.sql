@@ -251,13 +251,19 @@ update pigou.task_due d set due_at = v.due_at
   from unnest(%(trace_ids)s::bytea[], %(due_ats)s::timestamptz[]) v (trace_id, due_at)
  where d.tenant_id = %(tenant_id)s and d.trace_id = v.trace_id
 
+-- name: now
+-- The database's clock.
+select now()
+
 -- name: find_waiting
 -- Outcomes that were told of a response or a conversation whose trace is known by now become outcomes of the trace: of a response
 -- the trace where its call is booked; of a conversation the last task of it that began before the outcome was told, else its first.
+-- Those come first that were not sought for longest: what waits for ever keeps nobody else waiting. Answers all that were sought, without a
+-- trace those that go on waiting.
 with sought as materialized (
     select w.* from pigou.outcome_waiting w
-     where %(every)s or w.sought_at is null
-     order by w.recorded_at limit %(limit)s for update
+     where w.sought_at is null or %(every)s and w.sought_at < %(began)s
+     order by w.sought_at nulls first, w.recorded_at limit %(limit)s for update
 ),
 found as materialized (
     select s.*, coalesce(r.trace_id, v.trace_id) as trace_id, r.span_id
@@ -281,10 +287,12 @@ taken as (
 looked as (
     update pigou.outcome_waiting w set sought_at = now() from found f
      where w.tenant_id = f.tenant_id and w.outcome_id = f.outcome_id and f.trace_id is null
+),
+kept as (
+    insert into pigou.outcome (tenant_id, outcome_id, trace_id, span_id, source, name, quality, loss_usd, occurred_at, detail)
+    select tenant_id, outcome_id, trace_id, case when source <> 'feedback' then span_id end, source, name, quality, loss_usd, occurred_at,
+           detail || jsonb_build_object(subject, subject_id)
+      from found where trace_id is not null
+    on conflict do nothing
 )
-insert into pigou.outcome (tenant_id, outcome_id, trace_id, span_id, source, name, quality, loss_usd, occurred_at, detail)
-select tenant_id, outcome_id, trace_id, case when source <> 'feedback' then span_id end, source, name, quality, loss_usd, occurred_at,
-       detail || jsonb_build_object(subject, subject_id)
-  from found where trace_id is not null
-on conflict do nothing
-returning tenant_id, trace_id
+select tenant_id, trace_id from found

@@ -134,11 +134,6 @@ class Task(msgspec.Struct, frozen=True):
         """Of all of it: equal hashes are equal rows."""
         return hashlib.blake2b(msgspec.msgpack.encode(msgspec.structs.astuple(self)), digest_size=16).digest()
 
-    @property
-    def is_outcome_known(self) -> bool:
-        """Whether anything told how it went, so that its risk is no longer open."""
-        return self.quality is not None or self.loss_usd > 0
-
 
 def judge(facts: Facts, said: Sequence[Said], book: PriceBook, rules: ClassRules) -> Task:
     """The task that a trace is."""
@@ -154,7 +149,7 @@ def judge(facts: Facts, said: Sequence[Said], book: PriceBook, rules: ClassRules
     quality, outcome_source, outcome_id = _quality(facts, said, prices)
     losses = [outcome.loss_usd for outcome in said if outcome.loss_usd is not None]
     risk = None if facts.unstated_risks or facts.bad_risks else facts.risk_usd or Decimal(0)
-    by = "outcome" if quality is not None or losses else "ended" if facts.top == 0 else "quiet"
+    by = "outcome" if outcome_id is not None or losses else "ended" if facts.top == 0 else "quiet"
     return Task(
         facts.trace_id, facts.root_span_id, facts.started_at, facts.ended_at, by, facts.agent, facts.root_name,
         facts.conversation_id, task_class, class_source, value, value_source, prices.lambda_usd_per_s, prices.rho, prices.source,

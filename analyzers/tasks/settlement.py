@@ -68,7 +68,7 @@ def settle(
             connection.execute(_SQL["lock"])
             connection.execute(_SQL["due_since_they_ended"])
     _settle_due(connection, done, is_all, progress)
-    found = _find_waiting(connection, done)
+    found = _find_waiting(connection, done, is_all)
     if found:
         done.outcomes += found
         _settle_due(connection, done, is_all, progress)
@@ -168,18 +168,25 @@ def _array(trace_ids: Iterable[bytes]) -> str:
     return "{" + ",".join([f'"\\\\x{trace_id.hex()}"' for trace_id in trace_ids]) + "}"
 
 
-def _find_waiting(connection: psycopg.Connection, done: Settled) -> int:
-    """Outcomes told of responses and conversations whose traces are known by now; their traces become due."""
-    found = 0
+def _find_waiting(connection: psycopg.Connection, done: Settled, is_all: bool) -> int:
+    """Outcomes told of responses and conversations whose traces are known by now; their traces become due.
+
+    Of many that were sought in vain before, a batch is sought again wherever tasks changed, and all of them where `is_all`.
+    """
+    began = connection.execute(_SQL["now"]).fetchall()[0][0]
+    found, every = 0, done.changed > 0
     while True:
         with connection.transaction():
             connection.execute(_SQL["lock"])
-            rows = connection.execute(_SQL["find_waiting"], {"every": done.changed > 0, "limit": _BATCH}).fetchall()
+            of = {"every": every, "began": began, "limit": _BATCH}
+            rows = connection.execute(_SQL["find_waiting"], of).fetchall()
             by_tenant: dict[int, list[bytes]] = defaultdict(list)
             for tenant_id, trace_id in rows:
-                by_tenant[tenant_id].append(trace_id)
+                if trace_id is not None:
+                    by_tenant[tenant_id].append(trace_id)
             for tenant_id, trace_ids in by_tenant.items():
                 connection.execute(_SQL["due_now"], {"tenant_id": tenant_id, "trace_ids": trace_ids})
-        found += len(rows)
+        found += sum(map(len, by_tenant.values()))
         if len(rows) < _BATCH:
             return found
+        every = every and is_all

@@ -53,6 +53,7 @@ def write(connection: psycopg.Connection, tenant_id: int, changed: Sequence[tupl
             copy.write_row((*ids, content_hash, *columns, problems or "{}"))  # most have none, and lists are slow to write
     if gone:
         connection.execute("insert into stage_task (trace_id) select unnest(%s::bytea[])", (list(gone),))
+        connection.execute(_SQL["forget_decisions"], parameters)
     for step in (
         "number_stage", "stage_lines", "drop_empty_entries", "book_entries", "book_transfers", "drop_former", "write_tasks",
     ):  # fmt: skip

@@ -115,6 +115,10 @@ MARKERS = frozenset(
         "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "gen_ai.agent.name", "gen_ai.tool.name",
     }
 )  # fmt: skip
+_SPAN_KIND_SERVER = 2
+_OF_ENGINES = frozenset(
+    {"allocation.engine", "allocation.engine.queue_s", "allocation.engine.prefill_s", "allocation.engine.decode_s"}
+)
 
 
 def claims(attributes: Attributes) -> bool:
@@ -124,12 +128,14 @@ def claims(attributes: Attributes) -> bool:
 
 def read(record: Record) -> Reading:
     """The record as OTel's conventions define it; cache counts under other names mean what their emitter meant by them, and an
-    emitter nobody knows is believed to follow the conventions unless its total, which they do not have, tells otherwise."""
+    emitter nobody knows is believed to follow the conventions unless its total, which they do not have, tells otherwise. What
+    servers and engines tell of a call a client usually reports too."""
     if not record.attributes.keys().isdisjoint(_FOREIGN_CACHE_COUNTS):
         convention = UNSURE
     else:
         convention = INCLUSIVE if record.scope.name.startswith(SCOPES) else BELIEVED
-    return read_as(record, NAME, convention, shared.RANK_SDK)
+    is_served = record.kind == _SPAN_KIND_SERVER or not _OF_ENGINES.isdisjoint(record.attributes)
+    return read_as(record, NAME, convention, shared.RANK_SERVER if is_served else shared.RANK_SDK)
 
 
 def read_as(record: Record, dialect: str, convention: Convention, rank: int, operation: str | None = None) -> Reading:

@@ -716,7 +716,7 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, k.task_class, k.started_
        k.cost_usd, k.latency_s, k.risk_usd,
        round(n.earned_usd - k.cost_usd - n.latency_usd - n.provision_usd, 12) as net_usd,
        n.earned_usd, n.latency_usd, n.provision_usd, k.loss_usd,
-       array_remove(array[case when k.value_usd is null then 'value_usd' end, case when k.quality is null then 'quality' end,
+       array_remove(array[case when k.value_usd is null and n.earned_usd is null then 'value_usd' end, case when k.quality is null then 'quality' end,
                           case when k.cost_usd is null then 'cost_usd' end,
                           case when n.latency_usd is null then 'lambda_usd_per_s' end,
                           case when k.risk_usd is null then 'risk_usd' when n.provision_usd is null then 'rho' end], null) as unknown,

@@ -337,11 +337,12 @@ def test_regret_by_anything_counts_every_decision_once(typed: Typed, by: str) ->
 
 
 def test_regret_is_the_same_whatever_it_is_told_apart_by(typed: Typed) -> None:
-    totals: list[float] = []
-    for by in ("layer", "kind,chosen"):
-        _, told, _ = typed("regret", "--by", by, "--tenant", "acme", "--format", "json")
-        totals.append(sum(row["regret_usd"] or 0.0 for row in json.loads(told)))
+    bys = ("kind,tenant", "kind,chosen,tenant")
+    told = [json.loads(typed("regret", "--by", by, "--format", "json")[1]) for by in bys]
+    totals = [sum(row["regret_usd"] or 0.0 for row in each) for each in told]
     assert totals[0] == pytest.approx(totals[1])
+    alone = json.loads(typed("regret", "--by", "kind", "--tenant", "acme", "--format", "json")[1])  # its interval, too
+    assert [{**row, "tenant": "acme"} for row in alone] == [row for row in told[0] if row["tenant"] == "acme"]
 
 
 def test_regret_wants_known_columns_and_appraised_books(
@@ -379,7 +380,7 @@ def test_explain_tells_every_term_and_the_sql_that_gives_it(typed: Typed, apprai
         assert [option["option"] for option in read["options"]] == ["large", "medium", "small"]
         assert read["decision_id"] == decision
         _, listed, _ = typed("explain", trace)
-        assert all(kind in listed for kind in ("route", "verify", "cache"))
+        assert all(told in listed for told in ("tenant", "route", "verify", "cache"))
 
 
 @pytest.mark.parametrize(("wanted", "code"), [("nothex!", 2), ("00000000", 1), ("f" * 32, 1)])

@@ -152,7 +152,8 @@ def test_advice_names_the_slack_sla(served: Served) -> None:
     advice = ask(served, "/v1/quote", {"options": MENU, "task_class": "code.fix"})[1]["advice"]
     assert "latency_sla code.* is slack, so a second saved is worth nothing (λ 0 as a dual, " in advice["engine"]
     assert "costs less than 1 USD for each point of success" in advice["agent"]
-    assert advice["trainer"].startswith("A point of quality on tasks of code.fix is worth 1 USD of compute a task")
+    point = "A point of quality on tasks of code.fix is worth 1 USD of compute a task: train while a point costs less than that"
+    assert advice["trainer"].startswith(point)
 
 
 def test_the_menu_is_checked_for_its_users(served: Served) -> None:

@@ -278,7 +278,7 @@ def test_policy_says_which_outcome_counts(collector: Collector, writer: psycopg.
     assert task(reader, "quality") == 0.75
     policy(writer, task_class="code.fix", outcome_sources="root_status")
     settle(writer)
-    assert task(reader, "quality, outcome_source, outcome_id") == (1.0, "root_status", None)
+    assert task(reader, "quality, outcome_source, outcome_id, settled_by") == (1.0, "root_status", None, "ended")
 
 
 def test_a_price_that_policy_leaves_to_its_dual_is_the_vectors(

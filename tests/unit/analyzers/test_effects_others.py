@@ -80,6 +80,15 @@ def test_few_tasks_and_uses_that_do_not_vary_are_told() -> None:
     assert made.products[2].per_dollar.status == "identified"
 
 
+def test_uses_of_which_none_varies_are_told_whatever_else_does() -> None:
+    draws = np.random.default_rng(4)
+    made = production.team_production(
+        draws.random(200), np.full((200, 4), 30.0), np.full(4, 1e-6), assignment="recorded", controls=draws.normal(size=(200, 2))
+    )
+    assert {product.per_dollar.status for product in made.products} == {"not_identified"}
+    assert made.products[0].per_dollar.why == "no use of tokens varies between tasks"
+
+
 def test_the_allocation_is_cobb_douglas() -> None:
     tokens = production.allocation([0.1, 0.0, 0.3], [1.0, 2.0, 5.0], 80.0)
     assert tokens.tolist() == pytest.approx([0.25 * 80, 0.0, 0.75 * 80 / 5])

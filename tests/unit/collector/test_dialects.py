@@ -164,12 +164,14 @@ def test_more_detail_is_stronger_and_then_nearness_to_the_caller() -> None:
     sdk = call({**CHAT, **USED})
     gateway = call({**CHAT, **USED, "litellm.call_id": "c"})
     server = call({**USED, "gen_ai.latency.e2e": 1.0})
+    engine = call({**CHAT, **USED, "allocation.engine": "e1"})  # an engine's own, whatever its scope
     detailed = call({**CHAT, **USED, "litellm.call_id": "c", "gen_ai.usage.cache_read.input_tokens": 60})
     unreadable = call({**CHAT, **USED, "gen_ai.usage.cache_read.input_tokens": "many"})
     tiered = call({**CHAT, **USED, "litellm.call_id": "c", "openai.response.service_tier": "batch"})
     order = [detailed, tiered, sdk, gateway, server, unreadable]
     assert order == sorted(order, key=lambda one: one.strength, reverse=True)
     assert len({one.strength for one in order}) == len(order)
+    assert engine.strength == server.strength
 
 
 def test_tokens_of_langfuse_that_nobody_can_price_make_a_guess_of_the_rest() -> None:
