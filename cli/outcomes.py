@@ -54,7 +54,7 @@ def add_outcome(
     outcome = Outcome(
         "feedback", key or f"{subject} {subject_id} {name}", subject, subject_id, None, name,
         None if quality is None else share(quality), loss_usd,
-        at or datetime.now(UTC), {"note": note} if note else {},
+        at or datetime.now(UTC), {"note": note} if note else {}, is_dated=at is not None,
     )  # fmt: skip
     with open_database("writer", home) as books:
         refuse_new(books, [tenant], is_meant=new_tenant)

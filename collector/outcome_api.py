@@ -165,4 +165,5 @@ def _outcome(item: ToldOutcome) -> Outcome:
         "feedback", item.key, subject, subject_id, bytes.fromhex(item.span_id) if item.span_id else None, item.name,
         None if item.quality is None else share(item.quality),
         item.loss_usd, item.occurred_at or datetime.now(UTC), {"note": item.note} if item.note else {},
+        is_dated=item.occurred_at is not None,
     )  # fmt: skip

@@ -113,6 +113,31 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
     assert (status, became[0][0]) == (422, "refused"), "of a step it is another than of the whole"
 
 
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"occurred_at": "2026-11-02T10:00:01Z"},
+    {"note": "badly done"},
+    {"note": None},
+    {"loss_usd": 1},
+    {"name": "thumbs"},
+)
+
+
+@pytest.mark.parametrize("subject", [{"trace_id": TRACE}, {"response_id": "r1"}])
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_content_under_its_key_is_refused_and_the_first_stands(
+    served: Served, reader: psycopg.Connection, subject: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first = {"key": "a", **subject, "quality": 1, "note": "well done", "occurred_at": "2026-11-02T10:00:00Z"}
+    assert told(served, first)[0] == 200
+    for same in (first, {**first, "occurred_at": "2026-11-02T11:00:00+01:00"}, {**first, "occurred_at": None}):
+        assert told(served, same) == (200, [("known", None)]), "it is dated by when it came where it names no time"
+    status, [(became, why)] = told(served, {**first, **other})
+    assert (status, became, (why or "")[:46]) == (422, "refused", "its key was used for another outcome before, w")
+    assert rows(reader, "select quality, loss_usd, occurred_at::text, name, detail ->> 'note' from ledger.outcomes") == [
+        (1.0, None, "2026-11-02 10:00:00+00", "feedback", "well done")
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
