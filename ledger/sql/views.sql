@@ -544,7 +544,8 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, encode(k.span_id, 'hex')
        k.input_tokens, k.booked_input_tokens, k.output_tokens, k.booked_output_tokens, k.cost_usd, k.booked_cost_usd, k.booked_calls,
        k.booked_input_tokens - k.input_tokens as input_difference,
        k.booked_output_tokens - k.output_tokens as output_difference,
-       k.status, k.checked_at
+       k.status, k.checked_at,
+       case when k.booked_cost_is_whole then k.booked_cost_usd - k.cost_usd end as cost_difference_usd
   from pigou.control_total k join pigou.tenant t using (tenant_id);
 
 -- How many of them there are of each status, by hour.
