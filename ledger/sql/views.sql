@@ -544,7 +544,8 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, encode(k.span_id, 'hex')
        k.input_tokens, k.booked_input_tokens, k.output_tokens, k.booked_output_tokens, k.cost_usd, k.booked_cost_usd, k.booked_calls,
        k.booked_input_tokens - k.input_tokens as input_difference,
        k.booked_output_tokens - k.output_tokens as output_difference,
-       k.status, k.checked_at
+       k.status, k.checked_at,
+       case when k.booked_cost_is_whole then k.booked_cost_usd - k.cost_usd end as cost_difference_usd
   from pigou.control_total k join pigou.tenant t using (tenant_id);
 
 -- How many of them there are of each status, by hour.
@@ -1406,6 +1407,13 @@ select case when s.tenant_id = 0 then null else t.tenant end as tenant, s.record
           from pigou.alert_event e
           join pigou.alert a on a.tenant_id = e.tenant_id and a.alert_id = e.alert_id
          where e.who is not null
+           -- What is done to the alert of a finding is done to the finding in the same transaction, whose row says more.
+           and not (a.rule = 'misallocation'
+                    and exists (select from pigou.finding f
+                                  join pigou.finding_event d on d.tenant_id = f.tenant_id and d.finding_id = f.finding_id
+                                 where f.tenant_id = a.tenant_id and f.mode || ': ' || f.segment = a.subject
+                                   and d.event = case e.event when 'resolved' then 'dismissed' else e.event end
+                                   and d.who = e.who and d.at between e.at - interval '5 s' and e.at + interval '5 s'))
         union all
         select e.tenant_id, e.at, e.who, 'finding', format('%s %s: %s', f.finding_id, f.mode, f.segment), e.event, e.note
           from pigou.finding_event e
