@@ -18,7 +18,7 @@ from ledger.commodities import COMMODITIES
 from ledger.errors import DatabaseUnavailable, SchemaTooNew
 
 Role: TypeAlias = Literal["owner", "writer", "reader"]
-HEAD = "0032"
+HEAD = "0034"
 
 
 def connect(
