@@ -126,6 +126,11 @@ def _tell(row: dict[str, Any]) -> None:
         f"{row['usd_per_day']:.2f} USD a day, 95 % interval {row['low']:.2f} to {row['high']:.2f},"
         f" since {row['since']:%Y-%m-%d %H:%M}; material from {row['materiality_usd_per_day']:.2f} on"
     )
+    if row["unclear_since"] is not None:
+        say(
+            f"not enough evidence since {row['unclear_since']:%Y-%m-%d %H:%M} to say whether it goes on"
+            f" (last found wrong {row['seen_at']:%Y-%m-%d %H:%M}): {row['unclear_why']}"
+        )
     say(f"to change: {row['change']}")
     say(f"inequality: {row['inequality']}")
     for term in evidence["terms"]:

@@ -129,6 +129,8 @@ class FindingAnswer(BaseModel):
     dismissed_note: str | None
     dismissed_until: datetime | None
     dismissed_until_usd_per_day: Number | None
+    unclear_since: datetime | None
+    unclear_why: str | None
 
 
 class FindingEventAnswer(BaseModel):

@@ -1288,6 +1288,7 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.mainte
 
 -- Where dollars are lost, since when, and what became of it; resolved ones too, as they were last found wrong. alert_id: the alert that
 -- tells of it, while that is not resolved. status `dismissed`: somebody said that it is intended or not worth its mending, and that holds.
+-- unclear_since: no look since then had evidence enough to say anything; unclear_why: what the latest says of that.
 create or replace view ledger.findings as
 select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence,
        case when f.status <> 'resolved' and d.event is not null then 'dismissed' else f.status end as status,
@@ -1295,9 +1296,13 @@ select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.
        f.materiality_usd_per_day, f.inequality, f.method, f.seen_at, f.looked_at, f.quiet_since, f.resolved_at, f.resolution,
        f.told_usd_per_day, f.former_finding_id, a.alert_id,
        d.at as dismissed_at, d.who as dismissed_by, d.ground as dismissed_as, d.note as dismissed_note, d.until_at as dismissed_until,
-       d.until_usd_per_day as dismissed_until_usd_per_day
+       d.until_usd_per_day as dismissed_until_usd_per_day,
+       case when f.is_unclear and f.status <> 'resolved' then f.unsaid_since end as unclear_since,
+       case when f.is_unclear and f.status <> 'resolved' then coalesce(l.sentence, 'Nothing was there to look at.') end as unclear_why
   from pigou.finding f
   join pigou.tenant t on t.tenant_id = f.tenant_id
+  left join pigou.look l
+    on l.tenant_id = f.tenant_id and l.mode = f.mode and l.segment = f.segment and f.is_unclear
   left join lateral (select * from pigou.dismissal x
                       where x.tenant_id = f.tenant_id and x.mode = f.mode and x.segment = f.segment
                       order by x.revision desc limit 1) d

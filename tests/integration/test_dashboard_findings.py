@@ -111,6 +111,9 @@ def test_one_finding_is_told_with_its_evidence(books: Books) -> None:
     assert "'opened'" in drawn["finding_events"]
     (case, *_) = view(books, "?id=1").ask("finding_examples", values={"finding_id": "1"})
     assert str(case["decision_id"]) in drawn["finding_examples"]
+    assert "not enough evidence" not in drawn["finding_verdict"]
+    unclear = said(finding.PAGE, view(books, "?id=2", "/finding"))["finding_verdict"]
+    assert "Since 2026-11-18 15:20 there is not enough evidence to say whether it goes on: verify in code.fix_test" in unclear
     assert "no finding by this number" in said(finding.PAGE, view(books, "?id=77", "/finding"))["finding_verdict"]
 
 

@@ -76,6 +76,19 @@ def test_a_finding_opens_goes_on_resolves_and_opens_again(writer: psycopg.Connec
     assert [event for _, event, _, _ in events(writer, 2)] == ["reopened"]
 
 
+def test_what_could_not_be_judged_for_a_day_says_so(writer: psycopg.Connection) -> None:
+    unclear = "select status, unclear_since, unclear_why, usd_per_day from ledger.findings"
+    found(writer, [look_of(4)])
+    found(writer, [look_of(None)], BEGAN + HOUR)
+    assert rows(writer, unclear) == [("open", None, None, 4)]
+    found(writer, [look_of(None)], BEGAN + 25 * HOUR)
+    assert rows(writer, unclear) == [("open", BEGAN + HOUR, "needs 40 more outcomes", 4)]
+    found(writer, [], BEGAN + 26 * HOUR)
+    assert rows(writer, unclear) == [("open", BEGAN + HOUR, "Nothing was there to look at.", 4)]
+    found(writer, [look_of(4)], BEGAN + 27 * HOUR)
+    assert rows(writer, unclear) == [("open", None, None, 4)]
+
+
 def test_a_mode_that_fails_is_recorded_and_stops_no_other(writer: psycopg.Connection) -> None:
     tenants = open_tenants(writer, ["acme", "beta"])
     windows: list[Window] = []
@@ -251,6 +264,7 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
         "ΔC: 5.0000 USD a day (4.5000 to 5.5000)", "V·ΔQ: not known", "weakness: difficulty is not recorded", TRACE,
     ):  # fmt: skip
         assert said in out
+    assert "not enough evidence" not in out
     assert json.loads(pigou("findings", "show", "1", "--format", "json")[1])[0]["evidence"]["detail"] == {"frontier": [1.0, None]}
     assert pigou("findings", "ack", "1", "--who", "ann", "--note", "on it") == (0, "acme: finding 1 acknowledged\n", "")
     assert pigou("findings", "note", "1", "since the release")[0] == 0
@@ -259,6 +273,12 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
         ("opened", None), ("acknowledged", "on it"), ("noted", "since the release")
     ]  # fmt: skip
     assert len(json.loads(pigou("findings", "looks", "--format", "json")[1])) == 3
+    found(writer, [look_of(None)], BEGAN + HOUR)
+    found(writer, [look_of(None)], BEGAN + 25 * HOUR)
+    unclear = (
+        "not enough evidence since 2026-11-20 13:00 to say whether it goes on (last found wrong 2026-11-20 12:00): needs 40 more"
+    )
+    assert unclear in pigou("findings", "show", "1")[1]
     assert pigou("findings", "materiality", "--usd-per-day", "2", "--tenant", "acme")[1] == "2 USD a day for acme: revision 1\n"
     stated = json.loads(pigou("findings", "materiality", "--format", "json")[1])
     assert [(row["tenant"], row["usd_per_day"]) for row in stated] == [(None, 0.5), ("acme", 2)]

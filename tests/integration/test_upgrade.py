@@ -133,6 +133,7 @@ def _take_back(owner: psycopg.Connection) -> None:
     status = text[begin : text.index(") stored", begin)]
     run(owner, f"alter table pigou.control_total alter column status set expression as ({status})")
     run(owner, "alter table pigou.control_total drop column booked_cost_is_whole cascade")
+    run(owner, "alter table pigou.finding drop column unsaid_since cascade, drop column is_unclear cascade")
     run(owner, "drop trigger period_is_closed_by_somebody on pigou.tenant")
     run(owner, "drop table pigou.period_event, pigou.retention_revision cascade")
     run(owner, "drop function pigou.refuse_untold_closing(), pigou.valid_in_words(tstzrange) cascade")
