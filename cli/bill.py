@@ -27,8 +27,9 @@ select coalesce(sum(amount_usd), 0) from ledger.balances
 _WAITING = """
 select coalesce(sum(cost_usd), 0), coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
  where (%(tenant)s::text is null or tenant = %(tenant)s) and day >= %(since)s and day < %(until)s"""
-_BEGUN = """
-select (min(first_hour) at time zone 'UTC')::date from ledger.extent where %(tenant)s::text is null or tenant = %(tenant)s"""
+_HELD = """
+select (min(first_hour) at time zone 'UTC')::date, (max(last_hour) at time zone 'UTC')::date
+  from ledger.extent where %(tenant)s::text is null or tenant = %(tenant)s"""
 _CLOSED = """
 select count(*) filter (where closed_through >= %(last)s), count(*) from ledger.periods
  where %(tenant)s::text is null or tenant = %(tenant)s"""
@@ -66,13 +67,15 @@ def bill(
     columns = _columns(by)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
-        begun = _begun(books, tenant)
+        begun, ended = _held(books, tenant)
         if begun is None or begun >= days.until:
             what = "hold no calls yet" if begun is None else f"begin on {begun}"
             raise CommandError(f"nothing is known of what {days.since} to {days.last} cost: the books {what}", "name later days")
         query = _query(columns, days, before, tenant)
         write_cursor(books.execute(query), chosen)
         if chosen is Format.TABLE:
+            if ended < days.since:
+                remark(f"the last call that the books hold is of {ended}: nothing came in these days")
             _say_what_it_is(books, days, before, tenant, begun)
             remark(f"sql: {query.as_string(books)};")
 
@@ -127,9 +130,9 @@ _BILL = """select {named}, {sums}
  group by grouping sets (({columns}), ()) order by grouping({first}), abs(sum(change_usd)) desc, {columns}"""
 
 
-def _begun(books: psycopg.Connection, tenant: str | None) -> date | None:
-    """The day of the first call that the books hold."""
-    return (books.execute(_BEGUN, {"tenant": tenant}).fetchone() or (None,))[0]
+def _held(books: psycopg.Connection, tenant: str | None) -> tuple[date, date] | tuple[None, None]:
+    """The days of the first and of the last call that the books hold."""
+    return books.execute(_HELD, {"tenant": tenant}).fetchone() or (None, None)
 
 
 def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant: str | None, begun: date) -> None:

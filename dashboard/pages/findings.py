@@ -123,7 +123,7 @@ def modes(view: View) -> Children:
             ]
         )
     )
-    places = {mode: ["0"] if mode in had_none else _looked(looked.get(mode)) for mode in order}
+    places: dict[str, Children] = {mode: ["0"] if mode in had_none else _looked(looked.get(mode)) for mode in order}
     rows = [_mode(view, mode, found.get(mode), places[mode], problems.get(mode), reach) for mode in order]
     return [html.Div(html.Table([head, html.Tbody(rows)], className="options modes"), className="scrolls", tabIndex=0)]
 

@@ -95,6 +95,12 @@ def test_days_without_calls_cost_nothing(pigou: Typed, booked: None) -> None:
     assert [Decimal(whole[name]) for name in EFFECTS] == [0] * 6
 
 
+def test_a_bill_of_days_after_the_last_call_says_when_that_was(pigou: Typed, booked: None) -> None:
+    said = pigou("bill", "--since", "2026-11-20", "--until", "2026-11-21")[2]
+    assert "the last call that the books hold is of 2026-11-" in said
+    assert "the last call" not in pigou(*MONTH)[2]
+
+
 def test_of_what_was_before_the_books_nothing_is_known(pigou: Typed, booked: None, writer: psycopg.Connection) -> None:
     said = "pigou: nothing is known of what 2020-02-01 to 2020-02-29 cost: the books begin on 2026-09-01; name later days\n"
     assert pigou("bill", "--month", "2020-02") == (1, "", said)

@@ -41,6 +41,7 @@ def test_where_all_was_intended_the_segment_is_its_own() -> None:
 
 def test_what_a_policy_loses_is_still_found_with_its_dollars() -> None:
     case = next(each for each in CASES if each.place == "strong")
+    assert isinstance(case.world, World)
     played = play(case.world, np.random.default_rng(5))
     of = seen(played.choices, appraise(played.choices, seed=0))
     assert all(part.with_learning[0] >= part.n for part in of.parts)

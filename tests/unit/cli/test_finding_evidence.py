@@ -64,7 +64,7 @@ def test_an_engine_tells_who_waits_what_is_left_later_and_drafting() -> None:
     assert any("0.044 (0.04 to 0.05) s longer" in said for said in parts)
     assert parts["drafting ahead: drafting pays below 4,000 tokens"].rows == (("18044", "0.62", "735"),)
     assert parts["when drafting pays"].rows == (("0.45", "4000", "3500", None, "0.12"),)
-    answered = {"speculation": {"answer": "a draft's time is not known", "acceptance": [[18044.0, 0.62, 735]]}}
+    answered: dict[str, object] = {"speculation": {"answer": "a draft's time is not known", "acceptance": [[18044.0, 0.62, 735]]}}
     assert list(told("serving_congestion", answered)) == ["drafting ahead: a draft's time is not known"]
 
 
