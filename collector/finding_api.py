@@ -19,7 +19,7 @@ from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from collector.asked import (
     NUMBER_MAX,
@@ -31,8 +31,9 @@ from collector.asked import (
     NoteRequest,
     Number,
     Someone,
+    When,
     refuse_unheard,
-)  # fmt: skip
+)
 from collector.door import whose
 from ledger import findings
 from ledger.findings import Ground
@@ -163,7 +164,7 @@ class DismissRequest(Someone):
 
     ground: Ground = Field(description="What it is.")
     note: Note = Field(description="Why.")
-    until: AwareDatetime | None = Field(None, description="When it counts again.")
+    until: When | None = Field(None, description="When it counts again.")
     grown_by: Decimal | None = Field(None, gt=1, le=1000, description="It counts again when it loses so many times as much.")
 
 
