@@ -137,7 +137,7 @@ def alert_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
 
 
 def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
-    @router.get("", responses={503: {}})
+    @router.get("", responses={404: {}, 503: {}})
     async def list_alerts(
         tenant: Annotated[Name | None, Query(description="Whose.")] = None,
         state: Annotated[list[State] | None, Query(description="In these states; by default all but resolved.")] = None,

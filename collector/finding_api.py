@@ -220,7 +220,7 @@ def finding_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
 
 
 def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
-    @router.get("", responses={503: {}})
+    @router.get("", responses={404: {}, 503: {}})
     async def list_findings(
         tenant: Annotated[Name | None, Query(description="Whose.")] = None,
         status: Annotated[list[Status] | None, Query(description="Of these statuses; by default open and acknowledged.")] = None,

@@ -80,7 +80,7 @@ def maintenance_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRou
         found = alerts.list_maintenance(connection, tenant)
         return MaintenancesAnswer(maintenance=[MaintenanceAnswer(**row) for row in found])
 
-    @router.get("", responses={503: {}})
+    @router.get("", responses={404: {}, 503: {}})
     async def list_maintenance(
         tenant: Annotated[Name | None, Query(description="What is of this tenant's alerts; by default everybody's.")] = None,
     ) -> MaintenancesAnswer:
