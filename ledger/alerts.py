@@ -149,7 +149,10 @@ def read_rule_changes(texts: Mapping[str, str]) -> dict[str, Any]:
         try:
             changes[name] = _READ[name](text)
         except (ValueError, InvalidOperation):
-            what = {duration: "length of time; write 90s, 30m, 4h or 2d", int: "whole number"}.get(_READ[name], "number")
+            read = _READ[name]
+            what = "whole number" if read is int else "number"
+            if read is duration:
+                what = "length of time; write 90s, 30m, 4h or 2d"
             raise AlertError(f"{text!r} is no {what}", field=name) from None
     return changes
 
