@@ -18,9 +18,9 @@ from typing import Annotated, Literal
 
 import psycopg
 from fastapi import APIRouter, HTTPException, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number, refuse_unheard
+from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number, When, Whole, refuse_unheard
 from collector.door import whose
 from ledger import alerts
 from ledger.tenants import DEFAULT_TENANT
@@ -84,8 +84,8 @@ class AlertWithHistory(BaseModel):
 class MuteRequest(ActRequest):
     """The same, and for how long: one of `until` and `for_s`."""
 
-    until: AwareDatetime | None = Field(None, description="When it is told again, if it is still wrong.")
-    for_s: int | None = Field(None, ge=1, le=_YEAR_S, description="Seconds until then.")
+    until: When | None = Field(None, description="When it is told again, if it is still wrong.")
+    for_s: Whole | None = Field(None, ge=1, le=_YEAR_S, description="Seconds until then.")
 
 
 def alert_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
@@ -137,7 +137,7 @@ def alert_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
 
 
 def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
-    @router.get("", responses={503: {}})
+    @router.get("", responses={404: {}, 503: {}})
     async def list_alerts(
         tenant: Annotated[Name | None, Query(description="Whose.")] = None,
         state: Annotated[list[State] | None, Query(description="In these states; by default all but resolved.")] = None,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 import anyio.to_thread
 import psycopg
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
 
 from collector.bounded_route import FIELD_HEADER, bounded_route, while_serving
-from collector.faults import NO_NUL
+from collector.faults import NO_NUL, SAID
 from ledger.errors import DatabaseUnavailable, LedgerError, UnknownTenant
 from ledger.pool import Connections
 from ledger.tenants import unheard, unknown_tenant
@@ -25,8 +27,36 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {404: {}, 409: {}, 503: {}}
 T = TypeVar("T")
 Number = Annotated[Decimal, PlainSerializer(lambda value: f"{value.normalize():f}", return_type=str)]
 """Exact: written as text, since JSON's numbers are read as binary fractions."""
-Name = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=200)]
+Name = Annotated[str, Field(pattern=SAID, min_length=1, max_length=200)]
 Note = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=4000)]
+_YEARS = range(1970, 2201)
+
+
+def _refuse_truth(value: object) -> object:
+    """Pydantic takes true for 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "a number is wanted")
+    return value
+
+
+def _refuse_number(value: object) -> object:
+    """Pydantic takes a number for seconds since 1970, or for milliseconds, by its size."""
+    if not isinstance(value, str) or value.strip().lstrip("+-").replace(".", "", 1).isdigit():
+        raise PydanticCustomError("datetime_type", "a time is wanted")
+    return value
+
+
+def _in_reach(value: datetime) -> datetime:
+    """Years that can be counted with in every zone."""
+    if value.year not in _YEARS:
+        raise ValueError(f"{value.isoformat()} is out of reach; name a time between {_YEARS[0]} and {_YEARS[-1]}")
+    return value
+
+
+Share = Annotated[float, BeforeValidator(_refuse_truth), Field(ge=0, le=1, allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_refuse_truth)]
+When = Annotated[AwareDatetime, BeforeValidator(_refuse_number), AfterValidator(_in_reach)]
+"""A time with its offset."""
 
 
 class Someone(BaseModel):

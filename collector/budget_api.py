@@ -18,9 +18,10 @@ import anyio.to_thread
 from fastapi import APIRouter, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from collector.asked import Whole
 from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
-from collector.faults import NO_NUL
+from collector.faults import BUDGET, HOLD_ID, NO_NUL
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
@@ -29,7 +30,6 @@ from ledger.tenants import DEFAULT_TENANT
 _DAY_S = 86_400
 _BODY_LIMIT_BYTES = 16 * 1024
 _STATUS = {"granted": 200, "refused": 402, "absent": 404, "conflict": 409, "ended": 409}
-_HOLD_ID = r"^[!-.0-~]{1,200}$"  # what can be seen and stands in an address: no blank, no slash
 
 
 def _plainly(amount: Decimal) -> str:
@@ -37,7 +37,7 @@ def _plainly(amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
-BudgetName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the budget.")]
+BudgetName = Annotated[str, Path(pattern=BUDGET, description="Name of the budget.")]
 Usd = Annotated[Decimal, PlainSerializer(_plainly, return_type=str)]
 """Exact: written as text, since JSON's numbers are read as binary fractions."""
 
@@ -47,9 +47,9 @@ class HoldRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hold_id: str = Field(pattern=_HOLD_ID, description="Given by the caller; asking twice with it is asking once.")
+    hold_id: str = Field(pattern=HOLD_ID, description="Given by the caller; asking twice with it is asking once.")
     amount_usd: Decimal = Field(gt=0, max_digits=38, decimal_places=12, description="The most that the call may cost.")
-    ttl_s: int = Field(300, ge=1, le=7 * _DAY_S, description="Seconds after which it is given back by itself.")
+    ttl_s: Whole = Field(300, ge=1, le=7 * _DAY_S, description="Seconds after which it is given back by itself.")
     tenant: str | None = Field(None, pattern=NO_NUL, description="Whose budget it is.")
 
 
@@ -114,7 +114,7 @@ def budget_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
 
     @router.post("/{budget}/holds/{hold_id}/release", responses={404: {}, 503: {}})
     async def release(
-        budget: BudgetName, hold_id: Annotated[str, Path(pattern=_HOLD_ID)], asked: ReleaseRequest | None = None
+        budget: BudgetName, hold_id: Annotated[str, Path(pattern=HOLD_ID)], asked: ReleaseRequest | None = None
     ) -> ReleaseAnswer:
         """Give a hold back that is not needed: its call failed, or was not made."""
         tenant = whose(asked and asked.tenant, default_tenant)

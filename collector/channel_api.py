@@ -100,7 +100,7 @@ def channel_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
         found = stated_channels.list_channels(connection, tenant)
         return ChannelsAnswer(channels=[ChannelAnswer(**row) for row in found if asking().tenant in (None, row["tenant"])])
 
-    @router.get("", responses={503: {}})
+    @router.get("", responses={404: {}, 503: {}})
     async def list_channels(
         tenant: Annotated[Name | None, Query(description="A tenant's with those of all; by default every one.")] = None,
     ) -> ChannelsAnswer:

@@ -13,10 +13,18 @@ from pydantic import BaseModel
 
 NO_NUL = r"^[^\x00]+$"
 """Text without the character that PostgreSQL cannot hold."""
+SAID = r"^[^\x00]*[^\x00\s][^\x00]*$"
+"""The same, and not blank either."""
+HOLD_ID = r"^[!-.0-~]{1,200}$"
+"""What can be seen and stands in an address: no blank, no slash."""
+BUDGET = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 HEX_32 = r"^[0-9a-fA-F]{32}$"
 HEX_16 = r"^[0-9a-fA-F]{16}$"
 _PATTERNS = {
     NO_NUL: "text is wanted that is not empty and holds no NUL",
+    SAID: "text is wanted that is not blank and holds no NUL",
+    HOLD_ID: "1 to 200 visible ASCII characters without a slash are wanted",
+    BUDGET: "1 to 100 letters, digits, '.', '_' and '-' are wanted",
     HEX_32: "32 hexadecimal digits are wanted",
     HEX_16: "16 hexadecimal digits are wanted",
 }
@@ -133,5 +141,6 @@ _SAID: dict[str, _Said] = {
     "string_too_short": _length("characters are", "min_length", "at least"),
     "string_too_long": _length("characters are", "max_length", "at most"),
     "decimal_max_places": _length("decimal places are", "decimal_places", "at most"),
+    "decimal_whole_digits": _length("digits before the point are", "whole_digits", "at most"),
     "decimal_max_digits": _length("digits are", "max_digits", "at most"),
 }  # fmt: skip

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from collector.asked import (
     NUMBER_MAX,
@@ -31,8 +31,9 @@ from collector.asked import (
     NoteRequest,
     Number,
     Someone,
+    When,
     refuse_unheard,
-)  # fmt: skip
+)
 from collector.door import whose
 from ledger import findings
 from ledger.findings import Ground
@@ -165,7 +166,7 @@ class DismissRequest(Someone):
 
     ground: Ground = Field(description="What it is.")
     note: Note = Field(description="Why.")
-    until: AwareDatetime | None = Field(None, description="When it counts again.")
+    until: When | None = Field(None, description="When it counts again.")
     grown_by: Decimal | None = Field(None, gt=1, le=1000, description="It counts again when it loses so many times as much.")
 
 
@@ -221,7 +222,7 @@ def finding_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
 
 
 def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
-    @router.get("", responses={503: {}})
+    @router.get("", responses={404: {}, 503: {}})
     async def list_findings(
         tenant: Annotated[Name | None, Query(description="Whose.")] = None,
         status: Annotated[list[Status] | None, Query(description="Of these statuses; by default open and acknowledged.")] = None,

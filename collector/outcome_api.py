@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal, Self, cast
 import anyio.to_thread
 import psycopg
 from fastapi import APIRouter, HTTPException, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collector.asked import NewTenant, refuse_new
+from collector.asked import NewTenant, Share, When, refuse_new
 from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
 from collector.faults import HEX_16, HEX_32, NO_NUL, faults
@@ -41,10 +41,10 @@ class ToldOutcome(BaseModel):
     span_id: str | None = Field(None, pattern=HEX_16, description="A step of it, if it is not of the whole.")
     response_id: Name | None = Field(None, description="Instead of a trace: the id of one of its model responses.")
     conversation_id: Name | None = Field(None, description="Instead of a trace: its conversation or session.")
-    quality: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="From 0, worthless, to 1, all it could be.")
+    quality: Share | None = Field(None, description="From 0, worthless, to 1, all it could be.")
     loss_usd: Decimal | None = Field(None, ge=0, lt=LOSS_MAX_USD, decimal_places=12, description="What it cost somebody, in USD.")
     name: Name = Field("feedback", description="What was measured.")
-    occurred_at: AwareDatetime | None = Field(None, description="When it was known, not in the future; now by default.")
+    occurred_at: When | None = Field(None, description="When it was known, not in the future; now by default.")
     note: str | None = Field(None, pattern=NO_NUL, max_length=2_000, description="Kept beside it.")
 
     @model_validator(mode="after")

@@ -96,7 +96,7 @@ def rule_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
         found = alerts.list_rules(connection, tenant)
         return RulesAnswer(rules=[RuleAnswer(**row) for row in found])
 
-    @router.get("", responses={503: {}})
+    @router.get("", responses={404: {}, 503: {}})
     async def list_rules(
         tenant: Annotated[Name | None, Query(description="With this tenant's own; by default everybody's own.")] = None,
     ) -> RulesAnswer:

@@ -45,12 +45,13 @@ _FIELDS = {  # what the constraints of `pigou.alert_rule` are about
     "alert_rule_times_are_not_negative": "renotify_every",
     "alert_rule_thresholds_are_numbers": "open_at",
 }
+_NUMBER_MAX = Decimal(10) ** 15
 _ALERTS = Numbered("an alert", _SQL, AlertError, UnknownAlert)
 
 
 def _finite(text: str) -> Decimal:
     number = Decimal(text)
-    if not number.is_finite():
+    if not number.is_finite() or abs(number) >= _NUMBER_MAX:
         raise ValueError(text)
     return number
 
@@ -113,6 +114,8 @@ def set_rule(connection: psycopg.Connection, rule: str, tenant: str | None, sour
 
     Answers the revision. Raises AlertError on a rule that is not known, or thresholds that cannot hold.
     """
+    if all(value is None for value in changes.values()):
+        raise AlertError(f"nothing of rule {rule} is to change", "say what")
     with connection.transaction():
         connection.execute(_SQL["lock_rule"])
         tenant_id = open_tenants(connection, [tenant])[tenant] if tenant else _FOR_ALL
@@ -133,7 +136,7 @@ def set_rule(connection: psycopg.Connection, rule: str, tenant: str | None, sour
         except psycopg.errors.CheckViolation as error:
             raise AlertError(
                 f"rule {rule}: {error.diag.constraint_name}",
-                "give numbers and times that are not negative",
+                "give numbers and times that are not negative, and a growth above 1",
                 _FIELDS.get(str(error.diag.constraint_name)),
             ) from error
     return row["revision"]
@@ -146,7 +149,10 @@ def read_rule_changes(texts: Mapping[str, str]) -> dict[str, Any]:
         try:
             changes[name] = _READ[name](text)
         except (ValueError, InvalidOperation):
-            what = "length of time; write 90s, 30m, 4h or 2d" if _READ[name] is duration else "number"
+            read = _READ[name]
+            what = "whole number" if read is int else "number"
+            if read is duration:
+                what = "length of time; write 90s, 30m, 4h or 2d"
             raise AlertError(f"{text!r} is no {what}", field=name) from None
     return changes
 

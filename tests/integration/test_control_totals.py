@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -59,8 +60,8 @@ COSTS = "select status, cost_usd, booked_cost_usd, cost_difference_usd from ledg
 def test_a_stated_cost_is_compared_once_all_has_a_price(
     dsn: str, writer: psycopg.Connection, reader: psycopg.Connection, stated: str, tokens: int | None, status: str
 ) -> None:
-    output = None if tokens is None else 20
-    parent = agent(1, 1, operation__cost=float(stated), input=tokens, output=output)
+    more: dict[str, Any] = {} if tokens is None else {"input": tokens, "output": 20}
+    parent = agent(1, 1, operation__cost=float(stated), **more)
     book(dsn, [export(parent, chat(1, 2, 1, id="r1"), chat(1, 3, 1, id="r2", at=2))])
     [before] = rows(reader, COSTS)
     assert (before[0], *before[2:]) == ("differs" if tokens == 201 else "equal", None, None), (
