@@ -74,6 +74,7 @@ class _Tenant(NamedTuple):
     materiality_usd_per_day: float
     window: Window
     evidence_since: datetime
+    is_silent: bool  # nothing has ever come
 
 
 def detect(
@@ -90,12 +91,12 @@ def detect(
 ) -> Detected:
     """Let every mode look at every tenant, and write what becomes of its findings.
 
-    What is looked at ends with a tenant's last hour with calls (now, if that was more than four weeks ago) and goes back four
-    weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in simulations.
-    `only_due`: leave out looks that nothing came for since they were last taken, unless that is long ago, and for the next run
-    those that were just taken and take long. `is_all`: nothing more is on its way and there is no next run, so that nothing is
-    left for it. `opened` is called whenever a look has opened
-    a finding, so that it can be told at once. Wants an idle connection in autocommit.
+    What is looked at ends with a tenant's last hour with calls (now, if for four weeks none came and no task was settled) and
+    goes back four weeks, unless `since` and `until` say otherwise. `modes` None: all there are. `now` stands for the clock in
+    simulations. `only_due`: leave out looks that nothing came for since they were last taken, unless that is long ago, and for
+    the next run those that were just taken and take long. `is_all`: nothing more is on its way and there is no next run, so that
+    nothing is left for it. `opened` is called whenever a look has opened a finding, so that it can be told at once. Wants an idle
+    connection in autocommit.
     """
     modes = modes_of_run() if modes is None else modes
     began, seen = now or _clock(connection, "now"), seen_to(connection)
@@ -103,7 +104,8 @@ def detect(
     places = opened_in_all = resolved = 0
     problems: list[tuple[str, str, str]] = []
     if since is None and until is None:  # first, since looks at decisions ask who waited for whom
-        refresh_engine_prices(connection, now, is_all=is_all)
+        last = max((tenant.window.until for tenant in tenants if not tenant.is_silent), default=began)
+        refresh_engine_prices(connection, last if last < began - LOOKS_BACK else now, is_all=is_all)
     planned, left = _planned(connection, tenants, modes, began, only_due=only_due, may_rest=not is_all)
     for number, (tenant, mode) in enumerate(planned, 1):
         became = _detect_one(connection, tenant, mode, modes[mode], _When(now, seen))
@@ -146,11 +148,15 @@ def _planned(
 
 def _tenants(connection: psycopg.Connection, since: datetime | None, until: datetime | None, now: datetime) -> list[_Tenant]:
     found: list[_Tenant] = []
-    for tenant_id, tenant, materiality, last_at in connection.execute(_SQL["tenants"]).fetchall():
-        last = until or (min(last_at, now) if last_at is not None and last_at > now - LOOKS_BACK else now)
+    asked = {"now": now, "looks_back": LOOKS_BACK}
+    for tenant_id, tenant, materiality, last_at, is_of_late in connection.execute(_SQL["tenants"], asked).fetchall():
+        last = until or now
+        if last_at is not None and (until is not None or is_of_late):
+            last = min(last_at, last)
         window = Window(since or last - LOOKS_BACK, last)
         if window.since < last:
-            found.append(_Tenant(tenant_id, tenant, float(materiality), window, min(window.since, last - LOOKS_BACK)))
+            evidence_since = min(window.since, last - LOOKS_BACK)
+            found.append(_Tenant(tenant_id, tenant, float(materiality), window, evidence_since, last_at is None))
     return found
 
 

@@ -31,7 +31,7 @@ def produce(connection: psycopg.Connection, now: datetime | None = None) -> int:
     written = 0
     for tenant_id, tenant, last_at in connection.execute(SQL["tenants_to_produce"], {"kind": DOSE}).fetchall():
         at = now or datetime.now(UTC)
-        until = min(last_at, at) if last_at is not None and last_at > at - LOOKS_BACK else at
+        until = at if last_at is None else min(last_at, at)
         window = Window(until - LOOKS_BACK, until)
         with connection.transaction():
             connection.execute(SQL["lock_production"], {"tenant_id": tenant_id})

@@ -27,7 +27,7 @@ def weigh(connection: psycopg.Connection, now: datetime | None = None, again_aft
     written, at = 0, now or datetime.now(UTC)
     due = connection.execute(SQL["tenants_to_weigh"], {"at": at, "again_after": again_after}).fetchall()
     for tenant_id, tenant, last_at in due:
-        until = min(last_at, at) if last_at is not None and last_at > at - LOOKS_BACK else at
+        until = at if last_at is None else min(last_at, at)
         window = Window(until - LOOKS_BACK, until)
         with connection.transaction():
             connection.execute(SQL["lock_risks"], {"tenant_id": tenant_id})

@@ -18,6 +18,7 @@ from cli.options import (
     Format,
     FormatOption,
     HomeOption,
+    NewTenantOption,
     OwnerOption,
     SeverityName,
     TenantOption,
@@ -26,7 +27,7 @@ from cli.options import (
     parse_moment,
     stated_by,
 )
-from cli.tenants import refuse_unknown, telling_new
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -180,12 +181,14 @@ def set_rule(
         SeverityName | None, typer.Option("--severity", help="How grave it is; channels may ask for a least one.")
     ] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it alerts at all.")] = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """Change a rule's thresholds for a tenant, or for all. Nothing is edited: a change is a further revision."""
     from ledger.alerts import set_rule as state_rule
 
-    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
+    with _refusals(), open_database("writer", home) as books:
+        refuse_new(books, [tenant], is_meant=new_tenant)
         revision = state_rule(
             books, rule, tenant, stated_by(who, "pigou alerts set"), open_at=open_at, close_at=close_at, evidence_min=evidence,
             renotify_every=renotify, open_for=open_for, close_for=close_for, stay_for=stay_for, is_on=on,

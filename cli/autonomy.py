@@ -12,8 +12,18 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_reversed
-from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption, WhoOption, stated_by
-from cli.tenants import refuse_unknown
+from cli.options import (
+    Format,
+    FormatOption,
+    HomeOption,
+    NewTenantOption,
+    SinceOption,
+    TenantOption,
+    UntilOption,
+    WhoOption,
+    stated_by,
+)
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -89,6 +99,7 @@ def adopt_schedule(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The schedule, YAML or CSV.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """Adopt a schedule in the place of the one that held: what is done against it from now on is an alert.
@@ -101,14 +112,15 @@ def adopt_schedule(
     try:
         stated = read_schedule(file)
         with open_database("writer", home) as books:
-            unmet = strangers(books, tenant, stated)
+            refuse_new(books, [tenant, *(one.tenant for one in stated)], is_meant=new_tenant)
+            unmet = strangers(books, stated)
             changed = adopt(books, tenant, stated, stated_by(who, f"pigou autonomy adopt {file.name}"))
     except AutonomyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error
     as_before = len(stated) - changed.stated
     say(f"adopted: {changed.stated} statements say something new, {as_before} as before, {changed.withdrawn} taken off")
-    for what, name in unmet:
-        remark(f"nothing is known of {what} {name} yet: if it is a slip, mend the file and adopt it again")
+    for name in unmet:
+        remark(f"nothing is known of action class {name} yet: if it is a slip, mend the file and adopt it again")
 
 
 @autonomy_app.command("list")

@@ -13,8 +13,18 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_unheard, words
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, parse_time, stated_by
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import (
+    Format,
+    FormatOption,
+    HomeOption,
+    NewTenantOption,
+    OwnerOption,
+    TenantOption,
+    WhoOption,
+    parse_time,
+    stated_by,
+)
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import nearest, say
 
 budgets_app = typer.Typer(name="budgets", help="What may be spent in a period, and what is held of it.", no_args_is_help=True)
@@ -53,6 +63,7 @@ def set_budget(
         str | None, typer.Option("--from", metavar="TIME", help="Since when; by default the period that holds now.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="When it ends; `never` takes an end off.")] = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """State a budget, or change one: options left out stay as they were. Nothing is edited, a change is a further revision."""
@@ -63,7 +74,8 @@ def set_budget(
         task_class=task_class, valid_from=_time("--from", valid_from), is_endless=until == _NEVER,
         valid_until=None if until == _NEVER else _time("--until", until),
     )  # fmt: skip
-    with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
+    with open_database("writer", home) as books, _refusals():
+        refuse_new(books, [tenant], is_meant=new_tenant)
         revision = budgets.set_budget(books, tenant, budget, terms, stated_by(who, "pigou budgets set"))
     say(f"{tenant}: budget {budget} stated" if revision == 1 else f"{tenant}: budget {budget} changed, revision {revision}")
 

@@ -13,8 +13,8 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_unheard, words
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, stated_by
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import Format, FormatOption, HomeOption, NewTenantOption, TenantOption, WhoOption, stated_by
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import say
 
 channels_app = typer.Typer(name="channels", help="Who is told of alerts, and whether they were.", no_args_is_help=True)
@@ -28,6 +28,7 @@ _CHANNELS = "select distinct channel from ledger.channel_revisions order by chan
 def import_channels(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML; docs/alerts.md shows one.")],
     home: HomeOption = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """State all channels of a file, or none. Nothing is edited: a change is a further revision; those not named stay."""
@@ -36,7 +37,8 @@ def import_channels(
 
     with _refusals():
         channels = read_channels(file)
-        with open_database("writer", home) as books, telling_new(books, (each.tenant for each in channels)):
+        with open_database("writer", home) as books:
+            refuse_new(books, (name for each in channels for name in (each.tenant, *(each.tenants or ()))), is_meant=new_tenant)
             stated = state_channels(books, channels, stated_by(who, f"pigou channels import {file.name}"))
     say(f"channels: {stated.added} added, {stated.changed} changed, {stated.unchanged} as before")
 

@@ -12,7 +12,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment
-from cli.tenants import telling_new
+from cli.tenants import tell_new
 from cli.terminal import remark, say
 
 credentials_app = typer.Typer(
@@ -50,7 +50,8 @@ def create_credential(
     from ledger import credentials
 
     rights: list[credentials.Right] = [right for right in credentials.RIGHTS if right in (may or [RightName.INGEST])]
-    with open_database("owner", home) as books, telling_new(books, [tenant]):
+    with open_database("owner", home) as books:
+        tell_new(books, tenant)
         is_first = not credentials.read_credentials(books).is_closed
         try:
             token = credentials.create(books, name, rights, tenant=tenant, valid_until=until, who=who or getpass.getuser())

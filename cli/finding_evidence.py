@@ -142,7 +142,15 @@ def _congestion(detail: Detail) -> list[Part]:
     bands = [tuple(_short(number) for number in _numbers_of(band)) for band in _items(drafting, "acceptance")]
     columns = ("context up to, tokens", "share of drafts accepted", "requests")
     told = f"drafting ahead: {drafting.get('answer') or 'what of it is accepted'}"
-    return [*parts, *_table(told, columns, [band for band in bands if len(band) == len(columns)], words=0)]
+    parts += _table(told, columns, [band for band in bands if len(band) == len(columns)], words=0)
+    return [*parts, *_drafting(drafting)]
+
+
+def _drafting(speculation: Detail) -> list[Part]:
+    """At which acceptance drafts pay, and from which context on they are better left off."""
+    row = _numbers(speculation, "break_even", "off_from_tokens", "low", "high", "saved_share")
+    columns = ("pays from a share accepted of", "off from, tokens", "low", "high", "decode time saved")
+    return _table("when drafting pays", columns, [row] if row[0] is not None else [], words=0)
 
 
 def _rollouts(detail: Detail) -> list[Part]:

@@ -16,8 +16,8 @@ import typer
 from cli.errors import CommandError
 from cli.home import home_to_read, open_database
 from cli.known import refuse_unheard
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_moment, stated_by
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import Format, FormatOption, HomeOption, NewTenantOption, TenantOption, WhoOption, parse_moment, stated_by
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -126,6 +126,11 @@ def _tell(row: dict[str, Any]) -> None:
         f"{row['usd_per_day']:.2f} USD a day, 95 % interval {row['low']:.2f} to {row['high']:.2f},"
         f" since {row['since']:%Y-%m-%d %H:%M}; material from {row['materiality_usd_per_day']:.2f} on"
     )
+    if row["unclear_since"] is not None:
+        say(
+            f"not enough evidence since {row['unclear_since']:%Y-%m-%d %H:%M} to say whether it goes on"
+            f" (last found wrong {row['seen_at']:%Y-%m-%d %H:%M}): {row['unclear_why']}"
+        )
     say(f"to change: {row['change']}")
     say(f"inequality: {row['inequality']}")
     for term in evidence["terms"]:
@@ -269,6 +274,7 @@ def materiality(
         typer.Option("--usd-per-day", parser=_number, metavar="USD", help="State it anew; without it, show what holds."),
     ] = None,
     chosen: FormatOption = Format.TABLE,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """Show or state from how many dollars a day on a loss is a finding, for all or for a tenant.
@@ -288,7 +294,8 @@ def materiality(
         return
     from ledger.findings import set_materiality
 
-    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
+    with _refusals(), open_database("writer", home) as books:
+        refuse_new(books, [tenant], is_meant=new_tenant)
         revision = set_materiality(books, usd_per_day, tenant, stated_by(who, "pigou findings materiality"))
     say(f"{usd_per_day} USD a day for {tenant or 'all'}: revision {revision}")
 

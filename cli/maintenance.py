@@ -12,8 +12,18 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_beginning, parse_duration, parse_moment
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import (
+    Format,
+    FormatOption,
+    HomeOption,
+    NewTenantOption,
+    TenantOption,
+    WhoOption,
+    parse_beginning,
+    parse_duration,
+    parse_moment,
+)
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import say
 
 maintenance_app = typer.Typer(name="maintenance", help="Times in which nothing is told of some alerts.", no_args_is_help=True)
@@ -34,6 +44,7 @@ def plan_maintenance(
         typer.Option("--for", parser=parse_duration, metavar="TIME", help="How long it lasts: 90s, 30m, 4h, 2d."),
     ] = None,
     note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why.")] = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """Plan a time in which nothing is told; what happens in it is told in a summary after it."""
@@ -43,7 +54,8 @@ def plan_maintenance(
         raise CommandError("when does it end?", "give one of --until and --for", exit_code=2)
     begins_at = begins or datetime.now(UTC)
     ends_at = until or begins_at + (lasting or timedelta())
-    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
+    with _refusals(), open_database("writer", home) as books:
+        refuse_new(books, [tenant], is_meant=new_tenant)
         window = Window(begins_at, ends_at, tenant, rule, subject)
         number = plan_maintenance(books, window, who=who or getpass.getuser(), note=note)
     say(f"maintenance {number} of {tenant or 'all tenants'}, {begins_at:%Y-%m-%d %H:%M} to {ends_at:%Y-%m-%d %H:%M} UTC")

@@ -44,6 +44,9 @@ WhoOption: TypeAlias = Annotated[
     str | None, typer.Option("--who", metavar="NAME", help="Who does it; by default the user's name.")
 ]
 OwnerOption: TypeAlias = Annotated[str, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")]
+NewTenantOption: TypeAlias = Annotated[
+    bool, typer.Option("--new-tenant", help="The tenant is meant, although nobody has heard of it: it is opened.")
+]
 
 
 class SignalName(StrEnum):

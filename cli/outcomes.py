@@ -10,8 +10,8 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, parse_moment
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import Format, FormatOption, HomeOption, NewTenantOption, OwnerOption, TenantOption, parse_moment
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add_outcome(
         datetime | None, typer.Option("--at", parser=parse_moment, metavar="TIME", help="When it was known; now by default.")
     ] = None,
     note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Kept beside it.")] = None,
+    new_tenant: NewTenantOption = False,
 ) -> None:
     """Say how a task went. Its trace need not be known yet."""
     from ledger.outcomes import AHEAD_MAX, LATE, Outcome, share, tell
@@ -53,9 +54,10 @@ def add_outcome(
     outcome = Outcome(
         "feedback", key or f"{subject} {subject_id} {name}", subject, subject_id, None, name,
         None if quality is None else share(quality), loss_usd,
-        at or datetime.now(UTC), {"note": note} if note else {},
+        at or datetime.now(UTC), {"note": note} if note else {}, is_dated=at is not None,
     )  # fmt: skip
-    with open_database("writer", home) as books, telling_new(books, [tenant]):
+    with open_database("writer", home) as books:
+        refuse_new(books, [tenant], is_meant=new_tenant)
         [became] = tell(books, tenant, [outcome])
     if became == "conflict":
         mend = "give a --key of its own to say something new; of several the latest counts"

@@ -15,8 +15,8 @@ from cli import clearing
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_unheard, words
-from cli.options import Format, FormatOption, HomeOption, OwnerOption, TenantOption, WhoOption, stated_by
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import Format, FormatOption, HomeOption, NewTenantOption, OwnerOption, TenantOption, WhoOption, stated_by
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def constrain(
         str | None,
         typer.Option("--risk-usd-per-day", metavar="USD", help="Expected loss that may be borne in a day; `none` takes it off."),
     ] = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """State a latency SLA or a risk envelope; λ and ρ are then its duals. What is left out stays as it was."""
@@ -82,7 +83,8 @@ def constrain(
         name for name, text in (("latency_s", sla), ("risk_usd_per_day", risk)) if text is not None and text.lower() == _NONE
     )
     limits = Limits(latency_s=_amount(sla, "--sla-s"), risk_usd_per_day=_amount(risk, "--risk-usd-per-day"), lifted=lifted)
-    with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
+    with open_database("writer", home) as books, _refusals():
+        refuse_new(books, [tenant], is_meant=new_tenant)
         revision = state(books, tenant, task_class, limits, stated_by(who, "pigou prices constrain"))
     say(f"{tenant}: constraint on {task_class} stated, revision {revision}; `pigou prices solve` finds its prices")
 
@@ -170,9 +172,10 @@ def quote(
     """
     from collector.quote import quote as quoted
     from ledger.price_vector import read_prices
+    from ledger.tenants import DEFAULT_TENANT
 
     asked = _menu(menu)
-    name = tenant or asked.tenant or "default"
+    name = tenant or asked.tenant or DEFAULT_TENANT
     with open_database("writer", home) as books, _refusals():
         vector = read_prices(books, name).of(asked.task_class)
         answer = quoted(asked, name, vector, datetime.now(UTC))

@@ -13,8 +13,18 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_unheard, words
-from cli.options import Format, FormatOption, HomeOption, TenantOption, WhoOption, parse_day, parse_moment, stated_by
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import (
+    Format,
+    FormatOption,
+    HomeOption,
+    NewTenantOption,
+    TenantOption,
+    WhoOption,
+    parse_day,
+    parse_moment,
+    stated_by,
+)
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -114,6 +124,7 @@ def add_rate(
         str | None, typer.Option("--daily-from", metavar="HH:MM", help="Part of the day it is for, UTC.")
     ] = None,
     daily_until: Annotated[str | None, typer.Option("--daily-until", metavar="HH:MM", help="End of that part.")] = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """Add a price of a tenant's own. One that covers an earlier one corrects it; nothing is edited."""
@@ -125,7 +136,8 @@ def add_rate(
         "context_above": context_above, "valid_from": valid_from, "valid_until": valid_until, "daily_from": daily_from,
         "daily_until": daily_until,
     }  # fmt: skip
-    with _refusals(), open_database("writer", home) as books, telling_new(books, [tenant]):
+    with _refusals(), open_database("writer", home) as books:
+        refuse_new(books, [tenant], is_meant=new_tenant)
         rate = stated_rate({column: text for column, text in cells.items() if text is not None})
         _report(books, rates.add_rates(books, _whose(books, tenant), [rate], stated_by(who, "pigou rates add")))
 
@@ -135,6 +147,7 @@ def import_rates(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or YAML; docs/prices.md shows both.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
     """Add all prices of a file, or none. Rows that name no tenant are for --tenant."""
@@ -143,12 +156,12 @@ def import_rates(
 
     with _refusals():
         stated = read_rates(file)
-        with open_database("writer", home) as books, telling_new(books, [tenant, *(rate.tenant for rate in stated)]):
+        with open_database("writer", home) as books:
+            refuse_new(books, [tenant, *(rate.tenant for rate in stated)], is_meant=new_tenant)
             whose = tenant if all(rate.tenant for rate in stated) else _whose(books, tenant)
             _report(books, rates.add_rates(books, whose, stated, stated_by(who, f"pigou rates import {file.name}")))
 
 
-_FIRST_TENANT = "default"
 _PROVIDERS = "select distinct provider from ledger.rates order by provider"
 _TIERS = "select distinct service_tier from ledger.rates order by service_tier"
 _MODELS = "select distinct model from ledger.rates order by model"
@@ -180,12 +193,14 @@ def _refusals() -> Generator[None]:
 
 def _whose(books: psycopg.Connection, tenant: str | None) -> str:
     """The tenant a price is for: the named one, else the only one there is."""
+    from ledger.tenants import DEFAULT_TENANT
+
     if tenant:
         return tenant
     known = [name for (name,) in books.execute("select tenant from pigou.tenant where tenant_id <> 0 order by tenant")]
     if len(known) > 1:
         raise CommandError(f"there are {len(known)} tenants", f"say whose price it is: --tenant {known[0]}", exit_code=2)
-    return known[0] if known else _FIRST_TENANT
+    return known[0] if known else DEFAULT_TENANT
 
 
 def _report(books: psycopg.Connection, added: AddedRates) -> None:

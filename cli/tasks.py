@@ -12,8 +12,8 @@ from cli.contents import Contents
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_reversed, refuse_unheard, words
-from cli.options import Format, FormatOption, HomeOption, SinceOption, TenantOption, UntilOption
-from cli.tenants import refuse_unknown, telling_new
+from cli.options import Format, FormatOption, HomeOption, NewTenantOption, SinceOption, TenantOption, UntilOption
+from cli.tenants import refuse_new, refuse_unknown
 from cli.terminal import say
 
 tasks_app = typer.Typer(name="tasks", help="Settled tasks, and how their kinds are told apart.", no_args_is_help=True)
@@ -89,11 +89,13 @@ def add_rule(
     home: HomeOption = None,
     tenant: TenantOption = None,
     ordinal: Annotated[int | None, typer.Option("--at", min=0, metavar="N", help="Its place; last by default.")] = None,
+    new_tenant: NewTenantOption = False,
 ) -> None:
     """Add a rule; without --tenant it is for all. Tasks that are settled already are judged again by it."""
     from ledger.task_class_rules import NewRule, add_rule
 
-    with open_database("writer", home) as books, telling_new(books, [tenant]), _refusals():
+    with open_database("writer", home) as books, _refusals():
+        refuse_new(books, [tenant], is_meant=new_tenant)
         place = add_rule(books, tenant, NewRule(field, pattern, task_class, ordinal))
     say(f"{tenant or 'all tenants'}: rule {place} added")
 

@@ -21,6 +21,7 @@ from collector.grpc_server import start_grpc
 from collector.pipeline import Pipeline
 from collector.settings import MIB, CollectorSettings
 from ledger.errors import LedgerError
+from ledger.tenants import DEFAULT_TENANT
 
 log = logging.getLogger("pigou.collector")
 
@@ -94,7 +95,7 @@ def _settings() -> CollectorSettings:
     parser.add_argument("--spool-limit-bytes", type=int, default=1024 * MIB, help="largest size of the spool, default 1 GiB")
     parser.add_argument("--keep-content", action="store_true", help="store prompt and completion text")
     parser.add_argument("--redact", action="store_true", help="replace credentials in all values, and e-mail addresses in text")
-    parser.add_argument("--default-tenant", default="default")
+    parser.add_argument("--default-tenant", default=DEFAULT_TENANT)
     arguments = parser.parse_args()
     if not arguments.dsn:
         parser.error("no database: give --dsn or set PIGOU_DATABASE_URL")

@@ -20,9 +20,10 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number
+from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number, refuse_unheard
 from collector.door import whose
 from ledger import alerts
+from ledger.tenants import DEFAULT_TENANT
 
 _YEAR_S = 366 * 86_400
 
@@ -87,7 +88,7 @@ class MuteRequest(ActRequest):
     for_s: int | None = Field(None, ge=1, le=_YEAR_S, description="Seconds until then.")
 
 
-def alert_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+def alert_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of alerts over a database; they open their connections with the application and close them with it."""
     ask = Asking(dsn, application="pigou-alerts", refusals={alerts.UnknownAlert: 404, alerts.AlertError: 409})
     router = ask.router("/v1/alerts", "alerts")
@@ -149,6 +150,7 @@ def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
         owner = whose(tenant, default_tenant)
 
         def work(connection: psycopg.Connection) -> AlertsAnswer:
+            refuse_unheard(connection, owner, default_tenant)
             found = alerts.list_alerts(connection, owner, states=states, rule=rule, before=before, limit=limit)
             more = found[-1]["alert_id"] if len(found) == limit else None
             return AlertsAnswer(alerts=[AlertAnswer(**row) for row in found], next_before=more)

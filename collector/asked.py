@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from collector.bounded_route import FIELD_HEADER, bounded_route, while_serving
 from collector.faults import NO_NUL
-from ledger.errors import DatabaseUnavailable, LedgerError
+from ledger.errors import DatabaseUnavailable, LedgerError, UnknownTenant
 from ledger.pool import Connections
+from ledger.tenants import unheard, unknown_tenant
 
 BODY_LIMIT_BYTES = 16 * 1024
 NUMBER_MAX = 2**31 - 1
@@ -49,13 +50,33 @@ class NoteRequest(Someone):
     note: Note = Field(description="What is to be known.")
 
 
+NewTenant = Annotated[bool, Field(description="The tenant is meant, although nobody has heard of it: it is opened.")]
+
+
+def refuse_unheard(connection: psycopg.Connection, tenant: str | None, default_tenant: str) -> None:
+    """Raises UnknownTenant where something is asked of a tenant that nobody has heard of. None is all of them."""
+    _refuse(connection, [tenant], default_tenant, "tenants are opened by what is received of them")
+
+
+def refuse_new(connection: psycopg.Connection, tenants: Iterable[str | None], default_tenant: str, *, is_meant: bool) -> None:
+    """Raises UnknownTenant where something is stated of a tenant that nobody has heard of, unless it `is_meant`."""
+    if not is_meant:
+        _refuse(connection, tenants, default_tenant, "if it is meant, send `new_tenant: true` beside it, which opens it")
+
+
+def _refuse(connection: psycopg.Connection, tenants: Iterable[str | None], default_tenant: str, mend: str) -> None:
+    found = unheard(connection, (tenant for tenant in tenants if tenant != default_tenant))
+    if found:
+        raise unknown_tenant(connection, found[0], mend)
+
+
 class Asking:
     """One API's way to the database. `refusals`: the ledger's errors with the statuses that say them, the narrower first."""
 
     def __init__(self, dsn: str, *, application: str, refusals: Mapping[type[LedgerError], int]) -> None:
         self._connections = Connections(dsn, "writer", application=application)
         self._slots = anyio.CapacityLimiter(8)
-        self._refusals = {**refusals, DatabaseUnavailable: 503}
+        self._refusals = {**refusals, UnknownTenant: 404, DatabaseUnavailable: 503}
 
     def router(self, prefix: str, tag: str) -> APIRouter:
         """Routes that open the connections with the application and close them with it; requests are bounded."""

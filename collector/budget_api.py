@@ -24,6 +24,7 @@ from collector.faults import NO_NUL
 from ledger import budgets
 from ledger.errors import BudgetError, DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
+from ledger.tenants import DEFAULT_TENANT
 
 _DAY_S = 86_400
 _BODY_LIMIT_BYTES = 16 * 1024
@@ -88,7 +89,7 @@ class ReleaseAnswer(BaseModel):
     state: str
 
 
-def budget_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+def budget_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of holds over a database; they open their connections with the application and close them with it."""
     connections = Connections(dsn, "writer", application="pigou-budgets")
     slots = anyio.CapacityLimiter(8)

@@ -22,11 +22,12 @@ import psycopg
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name, Someone
+from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name, NewTenant, Someone, refuse_new, refuse_unheard
 from collector.door import asking, for_all_tenants, whose
 from collector.faults import NO_NUL
 from ledger import stated_channels
 from ledger.channels import ChannelError, UnknownChannel, read_channel
+from ledger.tenants import DEFAULT_TENANT
 
 ChannelName = Annotated[str, Path(pattern=NO_NUL, max_length=200, description="The channel's name.")]
 
@@ -86,10 +87,11 @@ class ChannelActRequest(Someone):
 class ChannelRequest(Someone):
     """Who states which channel."""
 
+    new_tenant: NewTenant = False
     channel: dict[str, Any] = Field(description="As a file of channels has it, without name and tenant: kind, url, …")
 
 
-def channel_router(dsn: str) -> APIRouter:
+def channel_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of channels over a database."""
     ask = Asking(dsn, application="pigou-channels", refusals={UnknownChannel: 404, ChannelError: 409})
     router = ask.router("/v1/channels", "channels")
@@ -104,7 +106,12 @@ def channel_router(dsn: str) -> APIRouter:
     ) -> ChannelsAnswer:
         """List the channels in force, and how delivery through each goes."""
         owner = whose(tenant, None)
-        return await ask(lambda connection: listed(connection, owner))
+
+        def work(connection: psycopg.Connection) -> ChannelsAnswer:
+            refuse_unheard(connection, owner, default_tenant)
+            return listed(connection, owner)
+
+        return await ask(work)
 
     @router.post("/{channel}", responses=PROBLEMS)
     async def state_channel(channel: ChannelName, asked: ChannelRequest) -> ChannelsAnswer:
@@ -113,6 +120,8 @@ def channel_router(dsn: str) -> APIRouter:
 
         def work(connection: psycopg.Connection) -> ChannelsAnswer:
             stated = read_channel({**asked.channel, "name": channel, "tenant": asked.tenant})
+            named = [stated.tenant, *(stated.tenants or ())]
+            refuse_new(connection, named, default_tenant, is_meant=asked.new_tenant)
             stated_channels.state_channels(connection, [stated], _source(asked))
             return listed(connection, asked.tenant)
 

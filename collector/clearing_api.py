@@ -19,7 +19,6 @@ from collector.asked import Asking
 from collector.door import whose
 from collector.faults import NO_NUL
 from ledger.clearing import InMarket, read_clearing
-from ledger.errors import UnknownTenant
 
 _NONE_YET = (
     "no capacity of such an engine is stated, or it was not cleared yet: `pigou prices capacity` states one, and"
@@ -80,7 +79,7 @@ class ClearingAnswer(BaseModel):
 
 def clearing_router(dsn: str) -> APIRouter:
     """The route of clearing prices over a database; its connections open and close with the application."""
-    ask = Asking(dsn, application="pigou-clearing", refusals={UnknownTenant: 404})
+    ask = Asking(dsn, application="pigou-clearing", refusals={})
     router = ask.router("/v1/prices", "prices")
 
     @router.get("/clearing", responses={404: {}, 503: {}})

@@ -36,6 +36,7 @@ _CONTENT = re.compile(
     | (?:input|output)\.value                                # OpenInference
     | llm\.(?:input_messages|output_messages|tools|prompts|completions|prompt_template|function_call)(?:\..*)?
     | llm\.invocation_parameters
+    | (?:llm|ollama)\.response
     | llm\.(?!token_count\.|cost\.|usage\.|request\.|response\.)[\w-]+   # LiteLLM: the raw request and response by provider
       \.(?:messages|choices|tools|contents?|input|output|system|candidates|prompt|instructions|text)
     | (?:embedding\.embeddings|retrieval\.documents|reranker\.(?:input|output)_documents)\..*

@@ -21,10 +21,22 @@ import psycopg
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Note, NoteRequest, Number, Someone
+from collector.asked import (
+    NUMBER_MAX,
+    PROBLEMS,
+    ActRequest,
+    Asking,
+    Name,
+    Note,
+    NoteRequest,
+    Number,
+    Someone,
+    refuse_unheard,
+)  # fmt: skip
 from collector.door import whose
 from ledger import findings
 from ledger.findings import Ground
+from ledger.tenants import DEFAULT_TENANT
 
 Status = Literal["open", "acknowledged", "dismissed", "resolved"]
 FindingId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The finding's number, within its tenant.")]
@@ -117,6 +129,8 @@ class FindingAnswer(BaseModel):
     dismissed_note: str | None
     dismissed_until: datetime | None
     dismissed_until_usd_per_day: Number | None
+    unclear_since: datetime | None
+    unclear_why: str | None
 
 
 class FindingEventAnswer(BaseModel):
@@ -155,7 +169,7 @@ class DismissRequest(Someone):
     grown_by: Decimal | None = Field(None, gt=1, le=1000, description="It counts again when it loses so many times as much.")
 
 
-def finding_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+def finding_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of findings over a database; they open their connections with the application and close them with it."""
     ask = Asking(dsn, application="pigou-findings", refusals={findings.UnknownFinding: 404, findings.FindingError: 409})
     router = ask.router("/v1/findings", "findings")
@@ -220,6 +234,7 @@ def _add_reading(router: APIRouter, ask: Asking, default_tenant: str) -> None:
         owner = whose(tenant, default_tenant)
 
         def work(connection: psycopg.Connection) -> FindingsAnswer:
+            refuse_unheard(connection, owner, default_tenant)
             found = findings.list_findings(connection, owner, statuses=statuses, mode=mode, before=before, limit=limit)
             more = found[-1]["finding_id"] if len(found) == limit else None
             return FindingsAnswer(findings=[FindingAnswer(**row) for row in found], next_before=more)

@@ -16,10 +16,21 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, Someone
+from collector.asked import (
+    NUMBER_MAX,
+    PROBLEMS,
+    ActRequest,
+    Asking,
+    Name,
+    NewTenant,
+    Someone,
+    refuse_new,
+    refuse_unheard,
+)  # fmt: skip
 from collector.door import whose
 from ledger import alerts
 from ledger.errors import LedgerError
+from ledger.tenants import DEFAULT_TENANT
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The maintenance's number, of its tenant or of all tenants.")]
 _YEAR_S = 366 * 24 * 3600
@@ -49,6 +60,7 @@ class MaintenancesAnswer(BaseModel):
 class PlanRequest(ActRequest):
     """Of which alerts nothing is told, and how long; `tenant` null: of all tenants. One of `until` and `for_s`."""
 
+    new_tenant: NewTenant = False
     rule: Name | None = Field(None, description="Only alerts of this rule.")
     subject: Name | None = Field(None, description="Only alerts about this.")
     begins_at: AwareDatetime | None = Field(None, description="When it begins; now by default.")
@@ -56,7 +68,7 @@ class PlanRequest(ActRequest):
     for_s: int | None = Field(None, ge=1, le=_YEAR_S, description="Seconds from its beginning to its end.")
 
 
-def maintenance_router(dsn: str) -> APIRouter:
+def maintenance_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of maintenance over a database."""
     unknown: dict[type[LedgerError], int] = {alerts.UnknownRule: 404, alerts.UnknownMaintenance: 404}
     ask = Asking(dsn, application="pigou-maintenance", refusals=unknown | {alerts.AlertError: 409})
@@ -72,7 +84,12 @@ def maintenance_router(dsn: str) -> APIRouter:
     ) -> MaintenancesAnswer:
         """List what is planned and what goes on."""
         owner = whose(tenant, None)
-        return await ask(lambda connection: listed(connection, owner))
+
+        def work(connection: psycopg.Connection) -> MaintenancesAnswer:
+            refuse_unheard(connection, owner, default_tenant)
+            return listed(connection, owner)
+
+        return await ask(work)
 
     @router.post("", responses=PROBLEMS)
     async def plan_maintenance(asked: PlanRequest) -> MaintenancesAnswer:
@@ -87,6 +104,7 @@ def maintenance_router(dsn: str) -> APIRouter:
         window, seen = alerts.Window(begins_at, ends_at, whose(asked.tenant, None), asked.rule, asked.subject), whose(None, None)
 
         def work(connection: psycopg.Connection) -> MaintenancesAnswer:
+            refuse_new(connection, [window.tenant], default_tenant, is_meant=asked.new_tenant)
             alerts.plan_maintenance(connection, window, who=asked.who, note=asked.note)
             return listed(connection, seen)
 

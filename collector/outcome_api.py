@@ -17,13 +17,14 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from collector.asked import NewTenant, refuse_new
 from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
 from collector.faults import HEX_16, HEX_32, NO_NUL, faults
-from ledger.errors import DatabaseUnavailable
+from ledger.errors import DatabaseUnavailable, UnknownTenant
 from ledger.outcomes import AHEAD_MAX, LATE, LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
-from ledger.tenants import said_of_new
+from ledger.tenants import DEFAULT_TENANT
 
 _BODY_LIMIT_BYTES = 1024 * 1024
 _OUTCOMES_MAX = 1_000
@@ -68,6 +69,7 @@ class OutcomesRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tenant: str | None = Field(None, pattern=NO_NUL, max_length=200, description="Whose tasks they are.")
+    new_tenant: NewTenant = False
     # What is no outcome is taken as it is, so that it can be refused alone.
     outcomes: list[ToldOutcome | Any] = Field(min_length=1, max_length=_OUTCOMES_MAX)
 
@@ -91,10 +93,9 @@ class OutcomesAnswer(BaseModel):
     tenant: str
     refused: int
     outcomes: list[OutcomeAnswer]
-    why: str | None = Field(None, description="What is to be known of the whole, such as that nobody had heard of the tenant.")
 
 
-def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+def outcome_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The route over a database; it opens its connections with the application and closes them with it."""
     connections = Connections(dsn, "writer", application="pigou-outcomes")
     slots = anyio.CapacityLimiter(4)
@@ -105,7 +106,7 @@ def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         lifespan=while_serving(connections),
         route_class=bounded_route(_BODY_LIMIT_BYTES),
     )
-    problems: dict[int | str, dict[str, Any]] = {422: {"model": OutcomesAnswer}, 503: {}}
+    problems: dict[int | str, dict[str, Any]] = {404: {}, 422: {"model": OutcomesAnswer}, 503: {}}
 
     @router.post("", responses=problems)
     async def outcomes(asked: OutcomesRequest, response: Response) -> OutcomesAnswer:
@@ -115,7 +116,10 @@ def outcome_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         def write() -> OutcomesAnswer:
             try:
                 with connections.connection() as connection:
+                    refuse_new(connection, [tenant], default_tenant, is_meant=asked.new_tenant)
                     return _told(connection, tenant, asked.outcomes)
+            except UnknownTenant as error:
+                raise HTTPException(404, str(error)) from error
             except DatabaseUnavailable as error:
                 raise HTTPException(503, str(error), {"Retry-After": "1"}) from error
 
@@ -130,7 +134,6 @@ def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> Outc
     read = [_read(index, item) for index, item in enumerate(items)]
     good = [(index, item) for index, item in enumerate(read) if isinstance(item, ToldOutcome)]
     answers = {answer.index: answer for answer in read if isinstance(answer, OutcomeAnswer)}
-    why = said_of_new(connection, tenant) if good else None
     told = tell(connection, tenant, [_outcome(item) for _, item in good]) if good else []
     for (index, item), status in zip(good, told, strict=True):
         if status == "conflict":
@@ -141,7 +144,7 @@ def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> Outc
         else:
             answers[index] = OutcomeAnswer(index=index, key=item.key, status=status)
     ordered = [answers[index] for index in range(len(items))]
-    return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered, why=why)
+    return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered)
 
 
 def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:
@@ -162,4 +165,5 @@ def _outcome(item: ToldOutcome) -> Outcome:
         "feedback", item.key, subject, subject_id, bytes.fromhex(item.span_id) if item.span_id else None, item.name,
         None if item.quality is None else share(item.quality),
         item.loss_usd, item.occurred_at or datetime.now(UTC), {"note": item.note} if item.note else {},
+        is_dated=item.occurred_at is not None,
     )  # fmt: skip

@@ -221,16 +221,18 @@ class Pipeline:
             if len(group) > 1:
                 return [answer for prepared in group for answer in self._post_group([prepared])]
             return [self._post_apart(group[0])]
-        return [Answer("stored", p.rejected, p.message) for p in group]
+        return [Answer("stored", p.rejected, _told(p.message, p.arrivals)) for p in group]
 
     def _post_apart(self, prepared: Prepared) -> Answer:
         """A record that PostgreSQL refuses is found by halving, and rejected; the others are booked."""
         refused: list[Problem] = []
+        booked: list[Arrivals] = []
         pending = list(reversed(prepared.arrivals))
         while pending:
             arrivals = pending.pop()
             try:
                 self._commit([arrivals])
+                booked.append(arrivals)
             except psycopg.Error as error:
                 if not _is_about_content(error):
                     raise
@@ -246,7 +248,8 @@ class Pipeline:
                 )
                 self._commit([told])
         rejected = prepared.rejected + len(refused)
-        return Answer("stored", rejected, "; ".join(filter(None, (prepared.message, reasons(refused)))))
+        message = "; ".join(filter(None, (prepared.message, reasons(refused))))
+        return Answer("stored", rejected, _told(message, booked))
 
     def _commit(self, batch: list[Arrivals]) -> list[Posted]:
         connection = self._open()
@@ -313,6 +316,16 @@ class Pipeline:
             self.rules = Rules.from_rows(rows)
         except BadRule as error:
             log.warning("the use table is not applied: %s", error)
+
+
+def _told(message: str, booked: list[Arrivals]) -> str:
+    """What a sender is told beside what was refused: which records contradict what was there."""
+    conflicts = [
+        Problem("post", "conflict", f"span {span_id.hex()} of trace {trace_id.hex()} came before with other content, which stays")
+        for arrivals in booked
+        for trace_id, span_id in arrivals.conflicts
+    ]
+    return "; ".join(filter(None, (message, reasons(conflicts))))
 
 
 def _is_about_content(error: psycopg.Error) -> bool:

@@ -28,6 +28,7 @@ from collector.quote import QuoteAnswer, QuoteRequest, quote
 from ledger.errors import DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
 from ledger.price_vector import EnginePrice, PriceList, PriceMemory, Vector
+from ledger.tenants import DEFAULT_TENANT
 
 _BODY_LIMIT_BYTES = 64 * 1024
 _REMEMBERED_MAX = 1_000
@@ -106,7 +107,7 @@ class PricesAnswer(BaseModel):
     why: str
 
 
-def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+def price_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of prices over a database; they open their connections with the application and close them with it."""
     connections = Connections(dsn, "writer", application="pigou-prices", connections_max=2)
     memory = PriceMemory(connections.connection)
@@ -118,7 +119,12 @@ def price_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         if found is not None:
             return found
         with _answered():
-            return await anyio.to_thread.run_sync(memory.read, tenant, limiter=slots)
+            try:
+                return await anyio.to_thread.run_sync(memory.read, tenant, limiter=slots)
+            except UnknownTenant:
+                if tenant != default_tenant:
+                    raise
+                return PriceList(tenant, None, datetime.now(UTC), {}, [])
 
     router = APIRouter(tags=["prices"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES))
     text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 404: {}, 503: {}}

@@ -141,6 +141,8 @@ _COHERE = count_table(
     output_tokens=("billed_units.output_tokens", "tokens.output_tokens"),
     rerank_searches="billed_units.search_units",
 )
+# Ollama's own API leaves out the prompt's count where the whole prompt was cached.
+_OLLAMA = count_table(input_tokens="prompt_eval_count", output_tokens="eval_count")
 _MISTRAL_OCR = count_table(input_document_pages="pages_processed")
 
 
@@ -166,6 +168,7 @@ FLAVORS: dict[str, Flavor] = {
     "xai": Flavor(_CHAT, REASONING_ON_TOP),
     "perplexity": Flavor(_PERPLEXITY, REASONING_ON_TOP),
     "cohere": Flavor(_COHERE, INCLUSIVE),
+    "ollama": Flavor(_OLLAMA, INCLUSIVE),
     "mistral_ocr": Flavor(_MISTRAL_OCR, INCLUSIVE, True),
     "cursor": Flavor(
         count_table(
@@ -201,6 +204,7 @@ _ROOTS = (
     ("tokenUsage",),
 )
 _DEPTH_MAX = 6
+_TOTALS = {"total_tokens": "openai_chat", "totalTokens": "bedrock", "totalTokenCount": "gemini", "total_token_count": "gemini"}
 _ANTHROPIC_ALONE = frozenset(
     {"cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation_tokens", "cache_creation", "server_tool_use"}
 )
@@ -251,7 +255,9 @@ def flavor_of(usage: Mapping[str, AttributeValue]) -> str | None:
         if keys & _ANTHROPIC_ALONE:
             return "anthropic"
         return "openai_responses"
-    return None
+    if keys & {"prompt_eval_count", "eval_count"}:
+        return "ollama"
+    return next((flavor for total, flavor in _TOTALS.items() if total in keys), None)
 
 
 def _flat(usage: Mapping[str, AttributeValue], prefix: str = "", depth: int = 0) -> dict[str, AttributeValue]:

@@ -17,16 +17,16 @@ from fastapi import APIRouter, HTTPException
 from psycopg.errors import QueryCanceled
 from pydantic import BaseModel, ConfigDict, Field
 
-from collector.alert_api import Name, Number
+from collector.asked import Name, NewTenant, Number, refuse_new
 from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
 from collector.faults import NO_NUL
 from ledger import rates
-from ledger.errors import DatabaseUnavailable
+from ledger.errors import DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
 from ledger.rerate import Foreseen, foresee, rerate
 from ledger.stated_rates import RateError, StatedRate, stated_rate
-from ledger.tenants import said_of_new
+from ledger.tenants import DEFAULT_TENANT
 
 BOOKED_AT_ONCE_MAX = 20_000
 _BODY_LIMIT_BYTES = 256 * 1024
@@ -60,6 +60,7 @@ class RatesRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tenant: Name | None = Field(None, description="Whose prices they are.")
+    new_tenant: NewTenant = False
     source: Name = Field(description="Who states them, and on what ground; kept with each.")
     is_trial: bool = Field(False, description="Add nothing, and say what would be booked again.")
     rates: list[ToldRate] = Field(min_length=1, max_length=_RATES_MAX)
@@ -93,10 +94,9 @@ class RatesAnswer(BaseModel):
     corrections: int
     changes: ForeseenAnswer
     booked_again: int | None
-    why: str | None = Field(None, description="What is to be known of the whole, such as that nobody had heard of the tenant.")
 
 
-def rate_router(dsn: str, default_tenant: str = "default") -> APIRouter:
+def rate_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The route over a database; it opens its connections with the application and closes them with it."""
     connections = Connections(dsn, "writer", application="pigou-rates", connections_max=2)
     slots = anyio.CapacityLimiter(2)
@@ -105,7 +105,7 @@ def rate_router(dsn: str, default_tenant: str = "default") -> APIRouter:
         prefix="/v1/rates", tags=["rates"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES)
     )
 
-    @router.post("", responses={503: {}})
+    @router.post("", responses={404: {}, 503: {}})
     async def add(asked: RatesRequest) -> RatesAnswer:
         """Add prices, or say what they would change."""
         tenant = whose(asked.tenant, default_tenant)
@@ -114,7 +114,10 @@ def rate_router(dsn: str, default_tenant: str = "default") -> APIRouter:
             try:
                 stated = [_stated(number, told) for number, told in enumerate(asked.rates)]
                 with connections.connection() as connection:
+                    refuse_new(connection, [tenant], default_tenant, is_meant=asked.new_tenant)
                     return _added(connection, tenant, stated, asked)
+            except UnknownTenant as error:
+                raise HTTPException(404, str(error)) from error
             except RateError as error:
                 raise HTTPException(422, str(error)) from error
             except DatabaseUnavailable as error:
@@ -131,7 +134,6 @@ def _stated(number: int, told: ToldRate) -> StatedRate:
 
 
 def _added(connection: psycopg.Connection, tenant: str, stated: list[StatedRate], asked: RatesRequest) -> RatesAnswer:
-    why = said_of_new(connection, tenant)
     added, changes = _add(connection, tenant, stated, asked)
     booked = None
     if not asked.is_trial and changes.calls <= BOOKED_AT_ONCE_MAX:
@@ -144,7 +146,7 @@ def _added(connection: psycopg.Connection, tenant: str, stated: list[StatedRate]
             cost_after_usd=changes.cost_after_usd, difference_usd=difference, first_at=changes.first_at,
             last_at=changes.last_at, still_unpriced=changes.still_unpriced,
         ),
-        booked_again=0 if asked.is_trial else booked, why=why,
+        booked_again=0 if asked.is_trial else booked,
     )  # fmt: skip
 
 

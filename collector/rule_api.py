@@ -16,10 +16,11 @@ import psycopg
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from collector.asked import PROBLEMS, Asking, Name, Number
+from collector.asked import PROBLEMS, Asking, Name, NewTenant, Number, refuse_new, refuse_unheard
 from collector.door import whose
 from collector.faults import NO_NUL
 from ledger import alerts
+from ledger.tenants import DEFAULT_TENANT
 
 RuleName = Annotated[str, Path(pattern=NO_NUL, max_length=200, description="The rule, as the list has it.")]
 Text = Annotated[str, Field(pattern=NO_NUL, max_length=100)]
@@ -70,6 +71,7 @@ class RuleRequest(BaseModel):
 
     who: Name = Field(description="Who does it; kept as the source of the revision.")
     tenant: Name | None = Field(None, description="For whom; null: for all who have none of their own.")
+    new_tenant: NewTenant = False
     is_on: bool | None = Field(None, description="Whether it alerts at all.")
     severity: Severity | None = Field(None, description="How grave it is.")
     open_at: Text | None = Field(None, description="A value from here on is wrong.")
@@ -85,7 +87,7 @@ class RuleRequest(BaseModel):
 _TEXTS = ("open_at", "close_at", "evidence_min", "open_for", "close_for", "stay_for", "renotify_every", "grown_by")
 
 
-def rule_router(dsn: str) -> APIRouter:
+def rule_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of rules over a database."""
     ask = Asking(dsn, application="pigou-rules", refusals={alerts.UnknownRule: 404, alerts.AlertError: 409})
     router = ask.router("/v1/rules", "rules")
@@ -100,7 +102,12 @@ def rule_router(dsn: str) -> APIRouter:
     ) -> RulesAnswer:
         """List the thresholds in force."""
         owner = whose(tenant, None)
-        return await ask(lambda connection: listed(connection, owner))
+
+        def work(connection: psycopg.Connection) -> RulesAnswer:
+            refuse_unheard(connection, owner, default_tenant)
+            return listed(connection, owner)
+
+        return await ask(work)
 
     @router.post("/{rule}", responses=PROBLEMS)
     async def change_rule(rule: RuleName, asked: RuleRequest) -> RulesAnswer:
@@ -108,6 +115,7 @@ def rule_router(dsn: str) -> APIRouter:
         owner = whose(asked.tenant, None)
 
         def work(connection: psycopg.Connection) -> RulesAnswer:
+            refuse_new(connection, [owner], default_tenant, is_meant=asked.new_tenant)
             texts = {name: text for name in _TEXTS if (text := getattr(asked, name)) is not None}
             changes = alerts.read_rule_changes(texts)
             source = f"{asked.who}, over HTTP"

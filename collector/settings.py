@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.tenants import DEFAULT_TENANT
+
 MIB = 1024 * 1024
 
 
@@ -28,7 +30,7 @@ class CollectorSettings(msgspec.Struct, frozen=True):
     """Records posted in one transaction, about."""
     workers: int | None = None
     """Processes that read exports while many come in; None: one per processor, four at most; 0: none."""
-    default_tenant: str = "default"
+    default_tenant: str = DEFAULT_TENANT
     spool: Path | None = None
     """Folder where acknowledged exports are kept while the database is away or slow; None: they are refused then."""
     spool_limit_bytes: int = 1024 * MIB

@@ -189,6 +189,8 @@ class Arrivals(msgspec.Struct):
     """Whether each call says what becomes of it alone (`ReadyCall.alone`), given all these records and no others."""
     draft: Any = None
     """What ledger/draft.py made of it."""
+    conflicts: list[Key] = []
+    """Records that were there with other content; known once it is posted."""
 
 
 class Posted(msgspec.Struct):

@@ -16,9 +16,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ledger.accounts import LAYER_OF_USE, LAYERS
-from ledger.errors import BudgetError, UnknownTenant
+from ledger.errors import BudgetError
 from ledger.post import lock_tenants, open_tenants
 from ledger.queries import queries
+from ledger.tenants import unknown_tenant
 
 _SQL = queries("ledger", "budgets")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -198,5 +199,5 @@ def _refuse_amount(amount_usd: Decimal, what: str) -> None:
 def _tenant_id(connection: psycopg.Connection, tenant: str) -> int:
     row = connection.execute(_SQL["tenant_of"], {"tenant": tenant}).fetchone()
     if row is None:
-        raise UnknownTenant(f"there is no tenant {tenant!r}", "list budgets with: pigou budgets list")
+        raise unknown_tenant(connection, tenant, "see `pigou budgets list`")
     return row[0]

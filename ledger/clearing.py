@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from ledger.errors import UnknownTenant
 from ledger.queries import queries
+from ledger.tenants import unknown_tenant
 
 _SQL = queries("ledger", "engine_capacity")
 
@@ -46,8 +46,6 @@ def read_clearing(connection: psycopg.Connection, engine: str, tenant: str | Non
     if tenant is not None:
         found = connection.execute(_SQL["tenant_is_there"], {"tenant": tenant}).fetchone()
         if found is None or not found[0]:
-            raise UnknownTenant(
-                f"there is no tenant {tenant!r}", "list tenants with: pigou sql 'select tenant from ledger.periods'"
-            )
+            raise unknown_tenant(connection, tenant, "see `pigou periods list`")
     rows = connection.execute(_SQL["clearing_in_force"], {"engine": engine, "tenant": tenant}).fetchall()
     return [InMarket(*row) for row in rows]

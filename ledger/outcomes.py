@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -56,11 +56,26 @@ class Outcome(msgspec.Struct, frozen=True):
     loss_usd: Decimal | None
     occurred_at: datetime
     detail: dict[str, Any] = {}
+    is_dated: bool = True
+    """Whether its sender said when it occurred; else `occurred_at` is when it came."""
 
     @property
     def outcome_id(self) -> UUID:
         """Of source and key; within a tenant the same on every machine and in every order of arrival."""
         return UUID(bytes=hashlib.blake2b(f"{self.source}\0{self.key}".encode(), digest_size=16).digest())
+
+
+class _Stored(NamedTuple):
+    """What is stored under the key of an outcome."""
+
+    quality: Decimal | None
+    loss_usd: Decimal | None
+    name: str
+    subject_id: str | None
+    span_id: bytes | None
+    occurred_at: datetime
+    note: str | None
+    is_waiting: bool
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -96,24 +111,30 @@ def tell(connection: psycopg.Connection, tenant: str, outcomes: Sequence[Outcome
         tenant_id = open_tenants(connection, [tenant])[tenant]
         new = {row[0] for row in connection.execute(_SQL["unknown_ids"], _ids(tenant_id, outcomes))}
         keep_outcomes(connection, tenant_id, outcomes)
-        stored = {row[0]: row[1:] for row in connection.execute(_SQL["stored"], _ids(tenant_id, outcomes))}
+        stored = {row[0]: _Stored(*row[1:]) for row in connection.execute(_SQL["stored"], _ids(tenant_id, outcomes))}
         traces = [bytes.fromhex(outcome.subject_id) for outcome in outcomes if outcome.subject == "trace"]
         gone = {row[0] for row in connection.execute(_SQL["past_retention"], {"tenant_id": tenant_id, "trace_ids": traces})}
     told: list[Told] = []
     for outcome in outcomes:
-        quality, loss_usd, name, subject_id, span_id, is_waiting = stored[outcome.outcome_id]
-        if (
-            (quality, loss_usd, name) != (outcome.quality, outcome.loss_usd, outcome.name)
-            or (outcome.subject == "trace" and span_id != outcome.span_id)
-            or (subject_id is not None and subject_id != outcome.subject_id)
-        ):
+        if _contradicts(outcome, stored[outcome.outcome_id]):
             told.append("conflict")
         elif outcome.outcome_id in new:
-            told.append("waiting" if is_waiting else "late" if outcome.subject_id in gone else "taken")
+            told.append("waiting" if stored[outcome.outcome_id].is_waiting else "late" if outcome.subject_id in gone else "taken")
             new.discard(outcome.outcome_id)
         else:
             told.append("known")
     return told
+
+
+def _contradicts(outcome: Outcome, stored: _Stored) -> bool:
+    """Whether it says something else than what is stored under its key."""
+    told = (outcome.quality, outcome.loss_usd, outcome.name, outcome.detail.get("note"))
+    return (
+        (stored.quality, stored.loss_usd, stored.name, stored.note) != told
+        or (outcome.is_dated and stored.occurred_at != outcome.occurred_at)
+        or (outcome.subject == "trace" and stored.span_id != outcome.span_id)
+        or (stored.subject_id is not None and stored.subject_id != outcome.subject_id)
+    )
 
 
 def _ids(tenant_id: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:

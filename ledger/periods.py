@@ -7,9 +7,10 @@ from typing import Literal, TypeAlias
 
 import psycopg
 
-from ledger.errors import PeriodError, UnknownTenant
+from ledger.errors import PeriodError
 from ledger.post import lock_tenants
 from ledger.queries import queries
+from ledger.tenants import unknown_tenant
 
 PeriodEvent: TypeAlias = Literal["closed", "reopened"]
 _SQL = queries("ledger", "periods")
@@ -52,7 +53,7 @@ def _held(connection: psycopg.Connection, tenant: str) -> tuple[int, date | None
     """The tenant, into whose books nobody posts until the transaction ends, and its last closed day."""
     row = connection.execute("select tenant_id from pigou.tenant where tenant = %s", (tenant,)).fetchone()
     if row is None:
-        raise UnknownTenant(f"there is no tenant {tenant!r}", "list them with: pigou periods list")
+        raise unknown_tenant(connection, tenant, "see `pigou periods list`")
     lock_tenants(connection, [row[0]])
     before = connection.execute("select closed_through from pigou.tenant where tenant_id = %s", row).fetchone()
     return row[0], before[0] if before else None

@@ -194,7 +194,9 @@ def _plan(
     arrivals = _merge(group)
     posted = Posted(arrivals.tenant, rejected=len(arrivals.rejections))
     fresh: dict[Key, ReadyRecord] = {}
-    for record in (record for arrivals in group for record in arrivals.records):
+    for each in group:
+        each.conflicts = []  # it may be posted again after a deadlock
+    for origin, record in ((each, record) for each in group for record in each.records):
         key = (record.trace_id, record.span_id)
         there = known.get(key)
         earlier_hash = there.content_hash if there else fresh[key].content_hash if key in fresh else None
@@ -204,6 +206,7 @@ def _plan(
             posted.duplicates += 1
         else:
             posted.conflicts += 1
+            origin.conflicts.append(key)
             _keep_conflict(connection, tenant_id, record)
     posted.records = len(fresh)
     members = [there.member for there in known.values()]

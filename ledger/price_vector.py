@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 import psycopg
 
-from ledger.errors import DatabaseUnavailable, PriceError, UnknownTenant
+from ledger.errors import DatabaseUnavailable, PriceError
 from ledger.post import lock_tenants, open_tenants
 from ledger.queries import queries
+from ledger.tenants import unknown_tenant
 
 _SQL = queries("ledger", "price_vector")
 _FRESH_NS = 1_000_000_000
@@ -142,7 +143,7 @@ def _read(connection: psycopg.Connection, tenant: str, before: PriceList | None)
     seen_at = datetime.now(UTC)
     row = connection.execute(_SQL["version"], {"tenant": tenant}).fetchone()
     if row is None:
-        raise UnknownTenant(f"there is no tenant {tenant!r}", "list tenants with: pigou sql 'select tenant from ledger.periods'")
+        raise unknown_tenant(connection, tenant, "see `pigou periods list`")
     tenant_id, version, engines_at = row
     if before is not None and (before.version, before.engines_at) == (version, engines_at):
         return msgspec.structs.replace(before, seen_at=seen_at)

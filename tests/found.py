@@ -70,6 +70,10 @@ def find(dsn: str, now: datetime | None = None) -> str:
             row[0], 9, ("serving_congestion", "supply", "engine", None, "engine-a", None, None, None, ""), now, None
         )
         connection.execute(_LOOK.encode(), {**unknown, "look_status": "not_enough_evidence", "is_discovery": False})
+        connection.execute(
+            "update pigou.finding set unsaid_since = %s, is_unclear = true where mode = 'under_verification'",
+            [now - timedelta(days=2)],
+        )
         _particular(connection, row[0], now)
         connection.execute(b"analyze pigou.finding")
     return str(row[1])

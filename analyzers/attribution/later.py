@@ -130,4 +130,4 @@ def _unlike(fit: Fit, kept: Scores, both: Bools, option: int, of: Ordered) -> st
 
 def _nothing(fit: Fit, scores: Scores, option: int, base: int, share: float, why: str) -> Later:
     names = fit.choices.options
-    return Later(names[option], names[base], share, None, basis_of(scores).nothing("not_identified", fit.choices.named(why)))
+    return Later(names[option], names[base], share, None, basis_of(scores).nothing("not_identified", why))

@@ -5,8 +5,9 @@
 
 A look is *wrong* when it stands as a discovery, is material and its interval excludes what would be right; *right* when its
 dollars are below half of what is material; *cleared* when its interval, or that of the past week, excludes that it is material
-any more; between these nothing changes, and a look without enough evidence says nothing. A finding stays for a day at least, so
-that a place opens at most once a day, whatever its looks say.
+any more; between these nothing changes, and a look without enough evidence says nothing: a finding that no look has said anything
+of for a day is unclear until one does. A finding stays for a day at least, so that a place opens at most once a day, whatever its
+looks say.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ GROWN_BY = 2.0
 RIGHT_LOOKS, RIGHT_FOR = 3, timedelta(days=1)
 """So many looks in a row, and for so long, before what is right resolves."""
 STAY_FOR = timedelta(days=1)
+UNCLEAR_AFTER = timedelta(days=1)
 RECENT, RECENT_DAYS_MIN = timedelta(days=7), 3
 """What has lost nothing material for a week is over, if so many days of it are known; a week, since weekends differ."""
 
@@ -39,6 +41,7 @@ class Finding(msgspec.Struct, frozen=True):
     """A finding that is not resolved, or has just been. `finding_id` is None until it is written.
 
     `until`: how far what was last found wrong reaches. `quiet`: looks in a row that found it right, since `quiet_since`.
+    `unsaid_since`: since when no look has had evidence enough to say anything; `is_unclear` once that has been so for a day.
     """
 
     finding_id: int | None
@@ -50,6 +53,8 @@ class Finding(msgspec.Struct, frozen=True):
     told_usd_per_day: float
     quiet_since: datetime | None = None
     quiet: int = 0
+    unsaid_since: datetime | None = None
+    is_unclear: bool = False
     resolved_at: datetime | None = None
     resolution: Resolution | None = None
 
@@ -81,7 +86,7 @@ def step(
         return Finding(None, "open", now, now, now, look.until, look.usd_per_day), "opened"
     if look is None or says == "unknown":
         return _without_evidence(finding, evidence_since, now, is_looked_at=look is not None)
-    finding = msgspec.structs.replace(finding, looked_at=now)
+    finding = msgspec.structs.replace(finding, looked_at=now, unsaid_since=None, is_unclear=False)
     if says in {"right", "cleared"}:
         return _quiet(finding, now, is_cleared=says == "cleared")
     finding = msgspec.structs.replace(finding, quiet=0, quiet_since=None)
@@ -96,6 +101,8 @@ def step(
 def _without_evidence(
     finding: Finding, evidence_since: datetime, now: datetime, *, is_looked_at: bool
 ) -> tuple[Finding, EventName | None]:
+    since = finding.unsaid_since or now
+    finding = msgspec.structs.replace(finding, unsaid_since=since, is_unclear=now - since >= UNCLEAR_AFTER)
     if is_looked_at:
         finding = msgspec.structs.replace(finding, looked_at=now)
     if finding.until <= evidence_since and now - finding.opened_at >= STAY_FOR:

@@ -57,9 +57,7 @@ def adopted(connection: psycopg.Connection) -> list[Required]:
     return [Required(*row, place="the adopted schedule") for row in rows if row[3] is not None]
 
 
-def strangers(connection: psycopg.Connection, tenant: str | None, schedule: Sequence[Required]) -> list[tuple[str, str]]:
-    """What a schedule names and nobody has met yet, perhaps by a slip: tenants without books, unusual classes of action."""
-    tenants = sorted({name for one in schedule if (name := one.tenant or tenant) is not None})
+def strangers(connection: psycopg.Connection, schedule: Sequence[Required]) -> list[str]:
+    """Classes of action that a schedule names and nobody has met yet, perhaps by a slip."""
     action_classes = sorted({one.action_class for one in schedule} - USUAL.keys())
-    given = {"tenants": tenants, "action_classes": action_classes}
-    return [(what, name) for what, name in connection.execute(_SQL["strangers"], given)]
+    return [name for (name,) in connection.execute(_SQL["strangers"], {"action_classes": action_classes})]

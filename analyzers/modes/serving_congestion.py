@@ -18,7 +18,7 @@ from analyzers.effects.estimate import Bools, Floats, Ints
 from analyzers.modes.appraised import decided
 from analyzers.modes.congestion import external
 from analyzers.modes.congestion.books import Group, Pressure, Seen, engines_of, pressure, read
-from analyzers.modes.congestion.change import change
+from analyzers.modes.congestion.change import chances, change
 from analyzers.modes.congestion.evidence import detail_of, unseen, weaknesses_of
 from analyzers.modes.congestion.external import Imposed, Money, Replays
 from analyzers.modes.congestion.fit import REQUESTS_MIN, fit
@@ -33,6 +33,7 @@ _HOUR_S, _DAY_S = 3_600.0, 86_400.0
 _MARGINALS_MAX = 300
 _WORTH_A_LOOK_USD = 0.05  # a day; below, nobody asks since when, or what would help
 _UNSEEN_MAX = 0.4
+_UNLIKELY = 1e-3  # of an hour: that what it costs now began with it
 _STEP_HOURS = 3  # at which coming later is tried; around the best of these every hour is
 _REPLAYS_REQUESTS_MAX = 50_000  # above, no further hours are tried
 
@@ -57,6 +58,15 @@ class _Marginals:
 
 
 @dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What it costs a day since one of several hours, nobody knows which: one from the earliest to the latest with 95 %."""
+
+    per_day: Money
+    earliest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Culprit:
     """A tenant's class on an engine. `since_s` is where its present cost began, `mask` (n,) are its requests from then on.
     `marginals` are of all its requests, None where they are not worth being asked for."""
@@ -69,8 +79,9 @@ class _Culprit:
     mask: Bools
     imposed: Imposed
     usd: Money
-    days: float
+    per_day: Money
     marginals: _Marginals | None
+    doubt: _Doubt | None
 
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
@@ -134,30 +145,59 @@ def _looks(viewed: _Viewed, tenant_id: int, window: Window) -> list[Look]:
     return looks
 
 
-def _culprit(seen: Seen, replays: Replays, group: Group, window: Window, mask: Bools, imposed: Imposed) -> _Culprit:
+def _culprit(seen: Seen, replays: Replays, group: Group, window: Window, mask: Bools, whole: Imposed) -> _Culprit:
     """With the time since when it costs others what it costs them now."""
-    first_s = float(seen.served.arrived_s[mask][0])
-    since_s = max(window.since.timestamp(), first_s // _DAY_S * _DAY_S)
-    days = max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
-    usd, marginals = external.total(imposed, seen.served.lam), None
-    if usd.value >= _WORTH_A_LOOK_USD * days:
-        some = _some(np.flatnonzero(mask), _MARGINALS_MAX)
-        marginals = _Marginals(some, external.marginal(seen.served, replays.engine, some, replays)[1])
-        began_s = _since(seen, marginals)
-        if began_s is not None and began_s > since_s:
-            mask = mask & (seen.served.arrived_s >= began_s)
-            imposed = replays.imposed(mask)
-            since_s, usd = began_s, external.total(imposed, seen.served.lam)
-            days = max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
-    return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, days, marginals)
-
-
-def _since(seen: Seen, of: _Marginals) -> float | None:
-    """The midnight from which a request costs others what it costs them now; None where that did not change."""
-    hours, inside = np.unique(np.floor(seen.served.arrived_s[of.places] / _HOUR_S), return_inverse=True)
-    level = np.bincount(inside, of.usd) / np.bincount(inside)
+    since_s = _hour(float(seen.served.arrived_s[mask][0]))
+    imposed, usd = whole, external.total(whole, seen.served.lam)
+    if usd.value < _WORTH_A_LOOK_USD * _days_since(since_s, window):
+        per_day = _divided(usd, _days_since(since_s, window))
+        return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, per_day, None, None)
+    some = _some(np.flatnonzero(mask), _MARGINALS_MAX)
+    marginals = _Marginals(some, external.marginal(seen.served, replays.engine, some, replays)[1])
+    hours, level = _levels(seen, marginals)
     place = change(level).place
-    return float(np.floor(hours[place] * _HOUR_S / _DAY_S) * _DAY_S) if place else None
+    if place:
+        since_s = float(hours[place])
+        mask = mask & (seen.served.arrived_s >= since_s)
+        imposed = replays.imposed(mask)
+        usd = external.total(imposed, seen.served.lam)
+    per_day = _divided(usd, _days_since(since_s, window))
+    doubt = _doubt(seen, whole, window, hours, chances(level))
+    if doubt is not None:
+        per_day = Money(per_day.value, min(per_day.low, doubt.per_day.low), max(per_day.high, doubt.per_day.high))
+    return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, per_day, marginals, doubt)
+
+
+def _levels(seen: Seen, of: _Marginals) -> tuple[Floats, Floats]:
+    """The hours in which some requests came, as they begin, and what one of each hour cost others on average; shapes (h,)."""
+    hours, inside = np.unique(np.floor(seen.served.arrived_s[of.places] / _HOUR_S), return_inverse=True)
+    return hours * _HOUR_S, np.bincount(inside, of.usd) / np.bincount(inside)
+
+
+def _doubt(seen: Seen, whole: Imposed, window: Window, hours: Floats, likely: Floats) -> _Doubt | None:
+    """What it costs a day since each hour with which that may have begun, by how likely these are; None where one alone is."""
+    places = np.flatnonzero(likely >= _UNLIKELY)
+    if len(places) < 2:
+        return None
+    arrived_s, lam = seen.served.arrived_s, seen.served.lam
+    rates = [
+        _divided(external.total(whole, np.where(arrived_s >= at_s, lam, np.nan)), _days_since(at_s, window))
+        for at_s in hours[places].tolist()
+    ]
+    first, last = np.searchsorted(np.cumsum(likely), (0.025, 0.975)).tolist()
+    return _Doubt(external.mixed(rates, likely[places] / likely[places].sum()), float(hours[first]), float(hours[last]))
+
+
+def _divided(sum_of: Money, days: float) -> Money:
+    return Money(sum_of.value / days, sum_of.low / days, sum_of.high / days)
+
+
+def _days_since(since_s: float, window: Window) -> float:
+    return max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
+
+
+def _hour(at_s: float) -> float:
+    return at_s // _HOUR_S * _HOUR_S
 
 
 def _some(places: Ints, most: int) -> Ints:
@@ -168,12 +208,12 @@ def _some(places: Ints, most: int) -> Ints:
 
 
 def _look(culprit: _Culprit, whole: Imposed, weaknesses: tuple[str, ...], tests: int) -> Look:
-    seen, usd, days = culprit.seen, culprit.usd, culprit.days
+    seen, usd, per_day = culprit.seen, culprit.usd, culprit.per_day
+    days = _days_since(culprit.since_s, culprit.window)
     late = seen.served.arrived_s >= culprit.since_s
     lam = np.where(late, seen.served.lam, np.nan)
     felt = external.is_felt(culprit.imposed, seen.served.latency_s, lam, tests)
     tasks = len({seen.trace_id[place] for place in np.flatnonzero(culprit.mask).tolist()})
-    per_day = Money(usd.value / days, usd.low / days, usd.high / days)
     delay_s = float(culprit.imposed.delay_s.sum()) / days
     later = _later(culprit) if felt else []
     detail = (
@@ -190,11 +230,20 @@ def _look(culprit: _Culprit, whole: Imposed, weaknesses: tuple[str, ...], tests:
             Term("λ·ΔL imposed on others", per_day.value, per_day.low, per_day.high),
             Term("price paid for it", 0.0, 0.0, 0.0),
         ),
-        weaknesses=weaknesses,
+        weaknesses=(*weaknesses, *_doubted(culprit)),
         examples=_examples(culprit) if felt else (),
         days=_days(seen, whole),
         detail=detail,
     )  # fmt: skip
+
+
+def _doubted(culprit: _Culprit) -> tuple[str, ...]:
+    """What is not sure of when it began."""
+    doubt = culprit.doubt
+    if doubt is None or doubt.earliest_s == doubt.latest_s:
+        return ()
+    first, last = (f"{_at(hour_s):%Y-%m-%d %H:%M}" for hour_s in (doubt.earliest_s, doubt.latest_s))
+    return (f"It may have begun at any time from {first} to {last}: the interval holds what it costs a day by either.",)
 
 
 def _place(seen: Seen, group: Group) -> Place:
@@ -217,8 +266,7 @@ def _change(culprit: _Culprit, later: list[tuple[int, float]], usd_per_task: flo
         return "Nothing."
     dues = f"charge {worded(usd_per_task)} a task for the delay, or give them an engine or a lower priority of their own"
     best = min(later, key=lambda one: one[1], default=None)
-    now = culprit.usd.value / culprit.days
-    if best is None or best[1] > 0.7 * now:
+    if best is None or best[1] > 0.7 * culprit.per_day.value:
         return f"{dues[0].upper()}{dues[1:]}."
     hour = _usual_hour(culprit)
     when = f"around {(hour + best[0]) % 24:02d}:00 UTC instead of {hour:02d}:00"
@@ -240,12 +288,12 @@ def _later(culprit: _Culprit) -> list[tuple[int, float]]:
     deadline = seen.deadline_s[seen.groups.index(culprit.group)]
     if deadline is None or not np.isfinite(own).all() or float(own.max(initial=0.0)) > 0:
         return []
-    lam = np.nan_to_num(seen.served.lam)
+    lam, days = np.nan_to_num(seen.served.lam), _days_since(culprit.since_s, culprit.window)
 
     def left(hours: Sequence[int]) -> dict[int, float]:
         shifts = [hour * _HOUR_S for hour in hours]
         delays = external.moved(seen.served, culprit.replays.engine, mask, shifts, culprit.replays.work)
-        return {hour: float(delay @ lam) / culprit.days for hour, delay in zip(hours, delays, strict=True)}
+        return {hour: float(delay @ lam) / days for hour, delay in zip(hours, delays, strict=True)}
 
     last = min(23, int(deadline // _HOUR_S))
     found = left(range(min(_STEP_HOURS, last), last + 1, _STEP_HOURS)) if last else {}

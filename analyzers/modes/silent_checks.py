@@ -1,8 +1,10 @@
 """Checks that never fail: what they take, against the most that they can have been worth (the reverse of under-verification).
 
-No alternative need have been tried. A check that finds nothing brings nothing; in n tasks that were checked none failed, so that
-at 95 % no more than p = 1 − (α/2)^(1/n) of them can fail (Clopper & Pearson), α shared by all classes looked at. One that fails
-brings at most what its task has at stake: V, and all that its actions may lose, at ρ. So
+No alternative need have been tried. A check that finds nothing brings nothing; in n hours with checked tasks none failed, so that
+at 95 % no more than p = 1 − (α/2)^(1/n) of such hours can be bad (Clopper & Pearson), α shared by all classes looked at. Hours
+are counted and not tasks, since one cause fails all that it meets: by tasks, 23 % of checks that pay by what is wrong for an hour
+now and then were accused. One that fails brings at most what its task has at stake: V, and all that its actions may lose, at ρ.
+So
 
     ΔC + λ·ΔL − p·(V + ρ·R)  ≤  what is lost  ≤  ΔC + λ·ΔL                                    (eq. 1, 8)
 """
@@ -22,7 +24,7 @@ from analyzers.modes.look import Example, Look, Place, Status, Term, Window
 
 SUBJECT = "checks that never fail"
 INEQUALITY = "p·(V + ρ·R) < ΔC + λ·ΔL of checks that never failed, p the share that may fail (eq. 1, 8)"
-METHOD = "no failure in so many tasks (Clopper–Pearson)"
+METHOD = "no failure in so many hours (Clopper–Pearson)"
 _CHANGE = "Check a part of them, drawn at random, or give the check something that it can find."
 _ALPHA = 0.05
 _DAY_S = 86_400.0
@@ -31,10 +33,11 @@ _DAY_S = 86_400.0
 @dataclass(frozen=True, slots=True)
 class Stated:
     """Tasks of one class whose checks said what they found. Amounts are sums in USD but for `at_stake_usd`, the most of one task;
-    None where not known of all. `failed`: tasks in which a check found anything."""
+    None where not known of all. `hours` in which the tasks came; `failed`: tasks in which a check found anything."""
 
     task_class: str
     tasks: int
+    hours: int
     checks: int
     failed: int
     cost_usd: float | None
@@ -55,13 +58,13 @@ def looks(found: Sequence[Stated], tenant: str, window: Window) -> list[Look]:
     return [_look(each, tenant, window, len(found)) for each in found]
 
 
-def share_max(tasks: int, tests: int = 1) -> float:
-    """The share that may fail where none of so many did, at 95 % over as many classes as are looked at."""
-    return 1.0 - (_ALPHA / 2 / tests) ** (1.0 / tasks)
+def share_max(hours: int, tests: int = 1) -> float:
+    """The share that may be bad where none of so many hours was, at 95 % over as many classes as are looked at."""
+    return 1.0 - (_ALPHA / 2 / tests) ** (1.0 / hours)
 
 
-def tasks_wanted(taken_usd: float, at_stake_usd: float, tests: int = 1) -> int | None:
-    """Tasks without a failure from which on checks that take so much a task cannot have paid; None where no number would do."""
+def hours_wanted(taken_usd: float, at_stake_usd: float, tests: int = 1) -> int | None:
+    """Hours without a failure from which on checks that take so much a task cannot have paid; None where no number would do."""
     if not 0 < taken_usd < at_stake_usd:
         return None if taken_usd <= 0 else 1
     return math.ceil(math.log(_ALPHA / 2 / tests) / math.log1p(-taken_usd / at_stake_usd))
@@ -85,12 +88,12 @@ def _look(of: Stated, tenant: str, window: Window, tests: int) -> Look:
         )
     else:
         value = high = taken / days
-        low = value - share_max(of.tasks, tests) * of.at_stake_usd * of.tasks / days
+        low = value - share_max(of.hours, tests) * of.at_stake_usd * of.tasks / days
         if low <= 0:
-            wanted = tasks_wanted(taken / of.tasks, of.at_stake_usd, tests)
+            wanted = hours_wanted(taken / of.tasks, of.at_stake_usd, tests)
             status, value, low, high = "not_enough_evidence", None, None, None
             why = f"none of {of.tasks:,} failed, which one that is worth it may do as well" + (
-                f"; {wanted:,} without a failure would tell" if wanted is not None else ""
+                f"; {wanted:,} hours with checks and no failure would tell, there were {of.hours:,}" if wanted is not None else ""
             )
     is_discovery = status == "appraised" and not of.failed
     return Look(
@@ -117,7 +120,7 @@ def _sentence(of: Stated, tenant: str, usd_per_day: float | None, why: str) -> s
 
 
 def _terms(of: Stated, days: float, tests: int) -> tuple[Term, ...]:
-    most = share_max(of.tasks, tests) * (of.at_stake_usd or 0.0) * of.tasks / days
+    most = share_max(of.hours, tests) * (of.at_stake_usd or 0.0) * of.tasks / days
     latency = None if of.latency_usd is None else of.latency_usd / days
     return (
         Term("p·(V + ρ·R)", 0.0, 0.0, most),
@@ -129,6 +132,6 @@ def _terms(of: Stated, days: float, tests: int) -> tuple[Term, ...]:
 def _weaknesses(of: Stated) -> tuple[str, ...]:
     said = (
         "what is checked may be done better because it is checked, which nobody sees in checks that never fail",
-        "tasks are taken to fail independently: one cause that strikes many at once is rarer seen than so many tasks say",
+        "hours are taken to go wrong independently: a cause that lasts for a day and comes once a month may not have come yet",
     )
     return said if of.latency_usd is not None else (*said, "what waiting for the checks takes is not counted: nobody states λ")

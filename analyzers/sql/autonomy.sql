@@ -28,14 +28,10 @@ select distinct on (r.tenant_id, r.action_class, r.task_class)
  order by r.tenant_id, r.action_class, r.task_class, r.revision desc
 
 -- name: strangers
--- Of what a schedule names: tenants that have no books, and classes of action that no rule of uses gives and nobody was
--- seen to do.
-select 'tenant', name from unnest(%(tenants)s::text[]) name
- where not exists (select from pigou.tenant where tenant = name)
-union all
-select 'action class', name from unnest(%(action_classes)s::text[]) name
+-- Of the classes of action that a schedule names, those that no rule of uses gives and nobody was seen to do.
+select name from unnest(%(action_classes)s::text[]) name
  where not exists (select from pigou.use_rule where action_class = name)
    and not exists (select from ledger.looks l
                     where l.mode = 'over_delegation'
                       and l.evidence -> 'detail' -> 'schedule' @> jsonb_build_array(jsonb_build_object('action_class', name)))
- order by 1 desc, 2
+ order by name

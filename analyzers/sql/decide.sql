@@ -56,7 +56,7 @@ select r.trace_id, r.span_id, r.parent_span_id, r.started_at, r.ended_at, r.sign
 -- in another trace is of this task all the same, with the cost that was booked there.
 create temp table used on commit drop as
 select distinct on (c.trace_id, c.call_trace_id, c.call_span_id)
-       c.trace_id, c.span_id, c.started_at, c.ended_at, c.operation, c.model, c.layer, c.use, c.agent, c.prompt_tokens,
+       c.trace_id, c.span_id, c.started_at, c.ended_at, c.operation, c.model, c.layer, c.use, false as is_of_agent, c.agent, c.prompt_tokens,
        c.cache_read_tokens, c.cache_write_tokens,
        coalesce(max(c.cost_usd) over (partition by c.trace_id, c.call_trace_id, c.call_span_id), o.cost_usd) as cost_usd
   from (select k.trace_id, k.span_id, k.started_at, k.ended_at, k.operation, k.model, k.layer, k.use, k.agent, k.cost_usd, k.status,
@@ -93,6 +93,20 @@ create temp table observed (
     propensity double precision, propensities double precision[], predicted_quality double precision[],
     features double precision[], feature_names text[], own_cost_usd numeric, provenance jsonb) on commit drop
 
+-- name: take_uses_of_agents
+-- A call of whose use its own record tells nothing serves what the agent around it does: OTel names the agent on its own span alone. It
+-- is the innermost span of that agent which holds the call in time. The task's own agent does the task, whatever it is called. The books keep what
+-- the call was booked under.
+update used u set use = a.use, is_of_agent = true
+  from (select distinct on (c.trace_id, c.span_id) c.trace_id, c.span_id, s.use
+          from used c
+          join taken t on t.trace_id = c.trace_id and t.agent is distinct from c.agent
+          join span s on s.trace_id = c.trace_id and s.agent = c.agent and s.role in ('agent', 'control')
+                     and s.started_at <= c.started_at and s.ended_at >= c.ended_at
+         where c.use is null and c.layer is not distinct from 'action'
+         order by c.trace_id, c.span_id, s.started_at desc, s.ended_at, s.span_id) a
+ where a.trace_id = u.trace_id and a.span_id = u.span_id and a.use is not null
+
 -- name: take_context
 -- What was known of a task early on: the prompt of its first own call, the model that call was sent to and how long it took, and what a
 -- router predicted.
@@ -121,6 +135,11 @@ select t.trace_id, t.root_span_id, t.started_at, t.ended_at, t.task_class, t.age
 -- So that each kind's statement finds a task's context.
 create index on context (trace_id);
 analyze context
+
+-- name: tell_uses_of_agents
+-- Which decisions rest on what calls were for as the agents around them say.
+update observed o set provenance = o.provenance || '{"use": "of calls that tell none, that of the agent around them"}'
+ where o.kind in ('route', 'verify', 'cache') and exists (select from used u where u.trace_id = o.trace_id and u.is_of_agent)
 
 -- name: see_options
 -- What was chosen where no menu is stated is an option from now on; answers how many options are new.

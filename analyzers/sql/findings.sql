@@ -1,8 +1,15 @@
 -- name: tenants
--- Whom to look at: what is material for each, and the last hour with calls, after which there is nothing to look at.
-select t.tenant_id, t.tenant, m.usd_per_day,
-       (select max(s.hour) + interval '1 hour' from pigou.spend_hour s where s.tenant_id = t.tenant_id) as last_at
+-- Whom to look at: what is material for each, the last hour with calls (of who makes none, a trainer, with tasks), after which there is nothing
+-- to look at, and whether that is of late: its calls are, or its tasks were settled since (telemetry of long ago that is loaded now).
+select t.tenant_id, t.tenant, m.usd_per_day, l.last_at,
+       coalesce(l.last_at > n.since, false)
+       or exists (select from pigou.task k where k.tenant_id = t.tenant_id and k.settled_at > n.since) as is_of_late
   from pigou.tenant t
+ cross join (select %(now)s::timestamptz - %(looks_back)s::interval as since) n
+ cross join lateral (
+       select coalesce((select max(s.hour) from pigou.spend_hour s where s.tenant_id = t.tenant_id),
+                       (select date_trunc('hour', max(k.started_at)) from pigou.task k where k.tenant_id = t.tenant_id)) + interval '1 hour'
+              as last_at) l
  cross join lateral (
        select usd_per_day from pigou.materiality where tenant_id in (0, t.tenant_id)
         order by tenant_id desc, revision desc limit 1) m
@@ -75,7 +82,7 @@ delete from pigou.look where tenant_id = %(tenant_id)s and mode = %(mode)s and l
 -- name: standing
 -- The findings that are not resolved, held until what becomes of them is written.
 select segment, finding_id, status, opened_at, seen_at, looked_at, until, told_usd_per_day::float8 as told_usd_per_day, quiet_since,
-       quiet
+       quiet, unsaid_since, is_unclear
   from pigou.finding where tenant_id = %(tenant_id)s and mode = %(mode)s and status <> 'resolved'
  order by finding_id
    for update
@@ -84,13 +91,13 @@ select segment, finding_id, status, opened_at, seen_at, looked_at, until, told_u
 -- What became of findings that were there; what was found wrong now is told as this look tells it.
 update pigou.finding f
    set status = x.status, seen_at = x.seen_at, looked_at = x.looked_at, quiet_since = x.quiet_since, quiet = x.quiet,
-       resolved_at = x.resolved_at, resolution = x.resolution, told_usd_per_day = x.told_usd_per_day,
+       unsaid_since = x.unsaid_since, is_unclear = x.is_unclear, resolved_at = x.resolved_at, resolution = x.resolution, told_usd_per_day = x.told_usd_per_day,
        since = w.since, until = w.until, usd_per_day = w.usd_per_day, low = w.low, high = w.high, n = w.n, tasks = w.tasks,
        materiality_usd_per_day = w.materiality_usd_per_day, sentence = w.sentence, change = w.change, inequality = w.inequality,
        method = w.method, evidence = w.evidence
   from jsonb_to_recordset(%(rows)s::jsonb) x (
        finding_id integer, segment text, status text, seen_at timestamptz, looked_at timestamptz, quiet_since timestamptz,
-       quiet integer, resolved_at timestamptz, resolution text, told_usd_per_day numeric)
+       quiet integer, unsaid_since timestamptz, is_unclear boolean, resolved_at timestamptz, resolution text, told_usd_per_day numeric)
   join pigou.finding k on k.tenant_id = %(tenant_id)s and k.finding_id = x.finding_id
   left join pigou.look l
     on l.tenant_id = %(tenant_id)s and l.mode = %(mode)s and l.segment = x.segment and x.seen_at = %(now)s

@@ -194,8 +194,8 @@ select a.comparison, a.segment, d.chosen - 1 as place, coalesce(d.propensity < 1
  order by 1, 2, 3, 4
 
 -- name: stated_checks
--- Tasks of a window whose checks said what they found, by class: how many, how often they were checked, in how many a check found
--- anything, what checking took in compute and in seconds at λ, and the most that one of them had at stake: V, and what its actions may
+-- Tasks of a window whose checks said what they found, by class: how many, in how many hours, how often they were checked, in how many
+-- a check found anything, what checking took in compute and in seconds at λ, and the most that one of them had at stake: V, and what its actions may
 -- lose at worst, at ρ. Null: not known of all of them. What a check says is the outcome told on its span or right beneath it.
 with checked as materialized (
     select r.trace_id, r.span_id, r.parent_span_id, extract(epoch from r.ended_at - r.started_at)::float8 as seconds, r.status_code = 2 as is_error
@@ -250,7 +250,8 @@ each as (
       left join exposed e on e.trace_id = p.trace_id
      where p.is_stated
 )
-select task_class, count(*) as tasks, sum(checks)::bigint as checks, count(*) filter (where has_failed) as failed,
+select task_class, count(*) as tasks, count(distinct date_bin('1 hour', started_at, 'epoch')) as hours, sum(checks)::bigint as checks,
+       count(*) filter (where has_failed) as failed,
        case when count(cost_usd) = count(*) then sum(cost_usd) end as cost_usd,
        case when count(latency_usd) = count(*) then sum(latency_usd) end as latency_usd,
        case when count(at_stake_usd) = count(*) then max(at_stake_usd) end as at_stake_usd, min(started_at) as first_at,

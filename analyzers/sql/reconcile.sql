@@ -53,7 +53,7 @@ summed as (
            sum(coalesce(c.total_input_tokens, c.input_tokens))::bigint as input_tokens,
            sum(case when c.output_tokens is not null or c.reasoning_tokens is not null
                     then coalesce(c.output_tokens, 0) + coalesce(c.reasoning_tokens, 0) end)::bigint as output_tokens,
-           sum(c.cost_usd) as cost_usd
+           sum(c.cost_usd) as cost_usd, bool_and(c.cost_usd is not null) as is_whole
       from booked b
       join pigou.call c on c.tenant_id = %(tenant_id)s and c.trace_id = b.call_trace_id and c.span_id = b.call_span_id
      where c.status <> 'duplicate'
@@ -61,7 +61,8 @@ summed as (
 )
 update pigou.control_total k
    set booked_input_tokens = coalesce(s.input_tokens, 0), booked_output_tokens = coalesce(s.output_tokens, 0),
-       booked_cost_usd = s.cost_usd, booked_calls = coalesce(s.calls, 0), checked_at = now()
+       booked_cost_usd = case when s.calls is null then 0 else s.cost_usd end, booked_cost_is_whole = coalesce(s.is_whole, true),
+       booked_calls = coalesce(s.calls, 0), checked_at = now()
   from control t
   left join summed s on s.trace_id = t.trace_id and s.control_id = t.span_id and s.started_at = t.started_at
  where k.tenant_id = %(tenant_id)s and k.trace_id = t.trace_id and k.span_id = t.span_id and k.started_at = t.started_at

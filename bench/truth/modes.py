@@ -6,7 +6,8 @@ usage: python -m bench truth modes [--replications 200] [--seed 1] [--only WORDS
 Each replication plays a fortnight of one class of tasks, appraises it and looks. Found: a finding of the mode at the place that
 is wrong. Raises: a finding of the mode anywhere. Since: median distance of the onset found from the true one. Dollars: median
 distance of the dollars a day from the true ones, all decisions that went wrong counted, and how often the interval holds them.
-Plain means: how often a comparison of means would have said that the option in question loses money. `--data` looks at recorded
+Plain means: how often a comparison of means would have said that the option in question loses money; of silent checks, how often
+none failed. `--data` looks at recorded
 attempts and runs besides (`recorded_modes.py`). `--kept` writes every replication down as it is done, and does not do again what
 is there. `--write` puts the table into docs/modes.md. Exit 1 when a promise is broken.
 """
@@ -30,7 +31,7 @@ from analyzers.attribution.appraise import Appraised as Opinion
 from analyzers.attribution.appraise import appraise
 from analyzers.attribution.choices import Choices
 from analyzers.attribution.segments import Segment, discoveries, explored
-from analyzers.modes import over_delegation, routing, under_verification
+from analyzers.modes import over_delegation, routing, silent_checks, under_verification
 from analyzers.modes.appraised import Appraised
 from analyzers.modes.look import Window
 from analyzers.modes.places import Found
@@ -38,6 +39,7 @@ from analyzers.modes.standing_regret import Flow, Part
 from bench.truth import recorded_modes
 from bench.truth.mode_worlds import DAYS, STARTS_S, Played, World, play
 from bench.truth.replications import replicated
+from bench.truth.silent_worlds import Checks, play_checks
 
 MODES = Path(__file__).resolve().parents[2] / "docs" / "modes.md"
 WINDOW = Window(datetime.fromtimestamp(STARTS_S, UTC), datetime.fromtimestamp(STARTS_S, UTC) + timedelta(days=DAYS))
@@ -55,7 +57,7 @@ class Case:
 
     title: str
     mode: str
-    world: World
+    world: World | Checks
     place: str | None
 
 
@@ -93,6 +95,9 @@ _HARD_STRONG = replace(_ROUTE, hard=(0.0, 0.3, 0.9), quality=(0.0, 0.3, 0.3))
 _HARD_HANDED = replace(_DELEGATE, hard=(0.0, 1.2), quality=(0.0, 0.3))
 _HARD_VERIFIED = replace(_VERIFY, quality=(0.0, 0.5, 0.6), hard=(0.0, 0.5, 0.7))
 _WORTHLESS = replace(_VERIFY, quality=(0.0, 0.0, 0.0), forced=2, cost_usd=(0.02, 0.1, 0.2))
+_SILENT = "under_verification, silent checks"
+_DEAREST = Checks(0.05, (0.5, 0.5, 0.5, 0.5, 20.0), brings=1.5, is_dearest=True, tasks=(100, 1_500))
+_TOGETHER = Checks(0.0075, (2.0,), brings=1.2, is_together=True)
 
 CASES: tuple[Case, ...] = (
     Case("the strongest model by default", "over_routing", _OVER, "strong"),
@@ -112,6 +117,11 @@ CASES: tuple[Case, ...] = (
     Case("what is hard is verified, and fails more", "under_verification", _HARD_VERIFIED, None),
     Case("checks that never pay", "under_verification, reverse", _WORTHLESS, "2 passes, too many"),
     Case("what is hard is verified, and fails more", "under_verification, reverse", _HARD_VERIFIED, None),
+    Case("checks that cannot fail", _SILENT, Checks(0.1, (1.0, 3.0), onset=0.3), silent_checks.SUBJECT),
+    Case("checks that rarely find what costs much", _SILENT, Checks(0.05, (60.0,), brings=2.0, tasks=(100, 1_500)), None),
+    Case("checks that just pay", _SILENT, Checks(0.05, (3.0,), brings=1.05, tasks=(100, 400)), None),
+    Case("checks that find what is wrong in the dearest tasks", _SILENT, _DEAREST, None),
+    Case("checks that find what fails for an hour at a time", _SILENT, _TOGETHER, None),
 )
 
 
@@ -204,10 +214,12 @@ def once(run: tuple[int, int, int]) -> Outcome:
     """One replication: of which case, with which seed, the how manyth."""
     place, seed, replication = run
     case = CASES[place]
+    if isinstance(case.world, Checks):
+        return _silent(case, case.world, np.random.default_rng([seed, place, replication]))
     played = play(case.world, np.random.default_rng([seed, place, replication]))
     with threadpool_limits(1):
         found = findings(case.mode, played, replication)
-    raised, means = bool(found), plain_means_raise(case, played)
+    raised, means = bool(found), plain_means_raise(case.world, played)
     at = next((one.standing for one in found if one.place.subject == case.place), None)
     if at is None or at.usd_per_day is None or at.low is None or at.high is None:
         return Outcome(raised, means)
@@ -215,6 +227,18 @@ def once(run: tuple[int, int, int]) -> Outcome:
     true = _true_usd(played) / (DAYS * (1 - case.world.onset))
     days_off = abs(at.since.timestamp() - onset_s) / 86_400
     return Outcome(raised, means, days_off, true, abs(at.usd_per_day - true) / true, at.low <= true <= at.high)
+
+
+def _silent(case: Case, world: Checks, rng: np.random.Generator) -> Outcome:
+    """One replication of checks that say what they found."""
+    played = play_checks(world, rng)
+    [at] = silent_checks.looks([played.stated], "bench", WINDOW)
+    if case.place is None or not at.is_discovery or at.usd_per_day is None or at.low is None or at.high is None:
+        return Outcome(at.is_discovery, played.stated.failed == 0)
+    days_off = (at.since.timestamp() - STARTS_S) / 86_400 - world.onset * DAYS
+    true = played.lost_usd_per_day
+    error = abs(at.usd_per_day - true) / true
+    return Outcome(at.is_discovery, played.stated.failed == 0, abs(days_off), true, error, at.low <= true <= at.high)
 
 
 def findings(mode: str, played: Played, seed: int) -> list[Found]:
@@ -232,14 +256,14 @@ def seen(choices: Choices, opinion: Opinion) -> Appraised:
     return Appraised(1, "bench", WINDOW, _BIN_S, parts, {0: _flow(choices, opinion, kind)}, {}, costs)
 
 
-def plain_means_raise(case: Case, played: Played) -> bool:
+def plain_means_raise(world: World, played: Played) -> bool:
     """Whether a comparison of mean nets says, at 95 %, that the option in question loses against another: that chosen by the
     wrong policy, or, of an innocent one, any."""
     choices = played.choices
     net = choices.v_usd * choices.quality - choices.cost_usd - choices.lam * choices.latency_s - choices.loss_usd
     groups = [net[choices.chosen == k] for k in range(len(choices.options))]
     means = [(float(one.mean()), float(one.var(ddof=1)) / len(one)) if len(one) > 1 else None for one in groups]
-    of = [place for place, mean in enumerate(means) if mean and case.world.forced in (None, place)]
+    of = [place for place, mean in enumerate(means) if mean and world.forced in (None, place)]
     return any(
         other[0] - own[0] > 1.96 * math.sqrt(own[1] + other[1])
         for place in of

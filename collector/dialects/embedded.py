@@ -27,6 +27,12 @@ class Response(msgspec.Struct, frozen=True):
     model: str | None = None
     tier: str | None = None
     usage: Leaves | Problem | None = None
+    provider: str | None = None
+
+    @property
+    def told(self) -> dict[str, str | None]:
+        """What it tells of the call beside its usage, by the names of facts."""
+        return {"response": self.response_id, "tier": self.tier, "model": self.model, "provider": self.provider}
 
 
 def read_response(value: AttributeValue) -> Response | None:
@@ -38,12 +44,15 @@ def read_response(value: AttributeValue) -> Response | None:
     usage = usage_of(answer)
     if usage is answer:
         usage = cast("Mapping", answer.get("token_usage")) if isinstance(answer.get("token_usage"), dict) else {}
+        if flavor_of(answer) == "ollama":  # whose counts stand in the answer itself
+            usage = answer
     flavor = flavor_of(usage)
     return Response(
         _text(answer.get("id")) or _text(answer.get("responseId")),
         _text(answer.get("model")) or _text(answer.get("model_name")) or _text(answer.get("modelVersion")),
         _text(answer.get("service_tier")) or _text(usage.get("service_tier")),
         leaves_of(usage, flavor) if flavor else None,
+        "ollama" if flavor == "ollama" else None,
     )
 
 

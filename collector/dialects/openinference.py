@@ -29,7 +29,7 @@ COUNTS = count_table(
     output_reasoning_tokens="llm.token_count.completion_details.reasoning",
 )
 _KIND = "openinference.span.kind"
-MARKERS = frozenset({_KIND, "llm.token_count.prompt"})
+MARKERS = frozenset({_KIND, "llm.token_count.prompt", "llm.token_count.total"})
 
 
 def claims(attributes: Attributes) -> bool:
@@ -75,9 +75,7 @@ def read_llm(record: Record, read: Reading, facts: shared.Facts, counts: Counts 
     if "response" not in facts or not counts:
         response = read_response(record.content.get("output.value"))
         if response is not None:
-            for fact, value in (("response", response.response_id), ("tier", response.tier), ("model", response.model)):
-                if value is not None and fact not in facts:
-                    facts[fact] = value
+            shared.add_missing(facts, response.told)
             if not counts and response.usage is not None:
                 found = response.usage
     return shared.as_call(record, read, facts, found, UNSURE, shared.RANK_SDK, _operation(record))

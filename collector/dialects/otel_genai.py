@@ -9,6 +9,7 @@ Cached and reasoning tokens are part of the input and output counts.
 from __future__ import annotations
 
 from collector.dialects import raw, shared
+from collector.dialects.embedded import Response, read_response
 from collector.record import Attributes, Problem, Reading, Record
 from collector.usage import BELIEVED, INCLUSIVE, UNSURE, Convention, Counts, Leaves, count_table, read_counts
 
@@ -29,12 +30,14 @@ COUNTS = count_table(
         "gen_ai.usage.prompt_tokens",
         "llm.usage.prompt_tokens",
         "gen_ai.response.prompt_tokens",
+        "gen_ai.usage.prompt_eval_count",
     ),
     output_tokens=(
         "gen_ai.usage.output_tokens",
         "gen_ai.usage.completion_tokens",
         "llm.usage.completion_tokens",
         "gen_ai.response.completion_tokens",
+        "gen_ai.usage.eval_count",
     ),
     total_tokens=("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     cache_read_tokens=(
@@ -107,6 +110,7 @@ _FOREIGN_CACHE_COUNTS = frozenset(
 # OpenInference's, Alibaba's and LangSmith's word for what a span is, on spans that have OTel's names beside it.
 _OTHERS_KINDS = frozenset({"openinference.span.kind", "gen_ai.span.kind", "langsmith.span.kind"})
 _PARENTS = frozenset({"agent", "chain", "entry", "step", "task", "workflow"})
+_ATTACHED = ("ollama.response", "llm.response", "response", "response_body")
 # Events that repeat a call's request or response beside its span.
 _DETAILS = "gen_ai.client.inference.operation.details"
 MARKERS = frozenset(
@@ -154,7 +158,10 @@ def read_as(record: Record, dialect: str, convention: Convention, rank: int, ope
     counts: Counts | Leaves | Problem = read_counts(record.attributes, COUNTS)
     if not counts and (of_provider := raw.read_usage(record.attributes)):
         counts = of_provider
-        facts.setdefault("tier", raw.tier_of(record.attributes))
+        raw.add_facts(facts, record.attributes)
+    if not counts and operation in CALLS and (response := _attached(record)) is not None and response.usage is not None:
+        counts = response.usage
+        shared.add_missing(facts, response.told)
     if operation in AGENTS:
         return shared.as_agent(read, facts, counts, convention)
     if operation in CALLS:
@@ -169,6 +176,12 @@ def read_as(record: Record, dialect: str, convention: Convention, rank: int, ope
     if "agent" in facts and operation is None:
         return shared.as_agent(read, facts, counts, convention)
     return read
+
+
+def _attached(record: Record) -> Response | None:
+    """The provider's response that an emitter attaches to a call, where it is one."""
+    answers = (read_response(record.content[name]) for name in _ATTACHED if name in record.content)
+    return next((answer for answer in answers if answer is not None), None)
 
 
 def _is_parent(attributes: Attributes) -> bool:

@@ -19,11 +19,17 @@ NAME = "raw"
 VERSION = "1"
 SCOPES: tuple[str, ...] = ()
 
-_PREFIXES = ("", "usage.", "llm.usage.", "response.usage.", "llm.response.usage.", "openai.usage.", "anthropic.usage.")
-_MARKERS = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_token_count")
+_PREFIXES = (
+    "", "usage.", "llm.usage.", "response.usage.", "llm.response.usage.", "openai.usage.", "anthropic.usage.", "ollama.",
+    "ollama.usage.", "ollama.response.", "response.", "gen_ai.response.",
+)  # fmt: skip
+_MARKERS = (
+    "prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_token_count", "prompt_eval_count", "eval_count",
+    "total_tokens", "totalTokens", "totalTokenCount", "total_token_count",
+)  # fmt: skip
 _MARKED = frozenset(prefix + marker for prefix in _PREFIXES for marker in _MARKERS)
 _OBJECTS = ("usage", "llm.usage", "response.usage", "usage_metadata", "usageMetadata", "mlflow.chat.tokenUsage")
-_MODELS = ("llm.model", "request.model", "response.model", "mlflow.llm.model")
+_MODELS = ("llm.model", "ollama.model", "request.model", "response.model", "mlflow.llm.model")
 _PARENTS = ("AGENT", "CHAIN")
 MARKERS = _MARKED | frozenset(_OBJECTS)
 
@@ -43,10 +49,11 @@ def read(record: Record) -> Reading:
     usage = read_usage(attributes)
     if usage is None or facts["model"] is None:
         return read
-    facts.setdefault("provider", _plain(attributes.get("mlflow.llm.provider")))
+    if "mlflow.llm.provider" in attributes:
+        facts.setdefault("provider", _plain(attributes["mlflow.llm.provider"]))
     if _plain(attributes.get("mlflow.spanType")) in _PARENTS:
         return shared.as_agent(read, facts, usage, UNSURE)
-    facts.setdefault("tier", tier_of(attributes))
+    add_facts(facts, attributes)
     return shared.as_call(record, read, facts, usage, UNSURE, shared.RANK_SDK, shared.text_of(facts.get("operation")) or "chat")
 
 
@@ -59,15 +66,20 @@ def read_usage(attributes: Attributes) -> Counts | Leaves | Problem | None:
     if usage is None or flavor is None:
         return None
     counts, convention = counts_of(usage, flavor)
-    if isinstance(counts, Problem) or not counts:
-        return counts
+    if isinstance(counts, Problem) or not counts.keys() - {"total_tokens"}:
+        return counts  # whether a total is enough is the operation's to say
     return to_leaves(counts, msgspec.structs.replace(convention, cache_sure=False, reasoning_sure=False))
 
 
-def tier_of(attributes: Attributes) -> AttributeValue:
-    """The service tier that a provider's usage object tells (Anthropic's does); None where there is none."""
+def add_facts(facts: shared.Facts, attributes: Attributes) -> None:
+    """What a provider's usage tells beside the counts: the service tier (Anthropic's), or by its names that Ollama served."""
     usage = None if MARKERS.isdisjoint(attributes) else _usage(attributes)
-    return None if usage is None else usage.get("service_tier")
+    if usage is None:
+        return
+    if "service_tier" in usage:
+        facts.setdefault("tier", usage["service_tier"])
+    if flavor_of(usage) == "ollama":
+        facts.setdefault("provider", "ollama")
 
 
 def _plain(value: AttributeValue) -> AttributeValue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
@@ -154,6 +154,13 @@ def text_of(value: AttributeValue) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def add_missing(facts: Facts, told: Mapping[str, AttributeValue]) -> None:
+    """Take over the facts that are told and not known yet."""
+    for fact, value in told.items():
+        if value is not None:
+            facts.setdefault(fact, value)
 
 
 def reading(facts: Facts, dialect: str) -> Reading:

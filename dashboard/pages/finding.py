@@ -39,8 +39,17 @@ def verdict(view: View) -> Children:
         html.H1(str(row["sentence"]), className="headline name"),
         html.P(MODES.get(str(row["mode"]), ("", ""))[1], className="change"),
         *dismissal_said(row),
+        *_unclear_said(row),
         html.Div(_facts(row), className="facts"),
     ]
+
+
+def _unclear_said(row: Row) -> list[Component]:
+    if row["unclear_since"] is None:
+        return []
+    since, seen = (formats.moment(row[name])[:16] for name in ("unclear_since", "seen_at"))
+    said = f"Since {since} there is not enough evidence to say whether it goes on: {row['unclear_why']}"
+    return [html.P(f"{said} The dollars are as last found wrong, {seen}.", className="note")]
 
 
 def _facts(row: Row) -> list[Component]:

@@ -109,6 +109,7 @@ def modes(view: View) -> Children:
     """Each failure mode with its dollars, its findings and what it looked at."""
     found = {str(row["mode"]): row for row in view.ask("findings_by_mode")}
     looked = {str(row["mode"]): row for row in view.ask("looks_by_mode")}
+    had_none = {str(row["mode"]) for row in view.ask("modes_that_looked")} - looked.keys()
     problems = {str(row["mode"]): str(row["problem"]) for row in view.ask("detection_problems")}
     reach = max((float(formats.number(row["high"]) or 0) for row in found.values()), default=0.0)
     order = sorted(MODES, key=lambda mode: -float(formats.number(found[mode]["usd_per_day"]) or 0) if mode in found else 0.0)
@@ -122,11 +123,12 @@ def modes(view: View) -> Children:
             ]
         )
     )
-    rows = [_mode(view, mode, found.get(mode), looked.get(mode), problems.get(mode), reach) for mode in order]
+    places = {mode: ["0"] if mode in had_none else _looked(looked.get(mode)) for mode in order}
+    rows = [_mode(view, mode, found.get(mode), places[mode], problems.get(mode), reach) for mode in order]
     return [html.Div(html.Table([head, html.Tbody(rows)], className="options modes"), className="scrolls", tabIndex=0)]
 
 
-def _mode(view: View, mode: str, found: Row | None, looked: Row | None, problem: str | None, reach: float) -> Component:
+def _mode(view: View, mode: str, found: Row | None, places: Children, problem: str | None, reach: float) -> Component:
     name, meaning = MODES[mode]
     link = dcc.Link(name, href=view.link(view.filters.only("mode", mode)), className="mode-link")
     amount: Children = ["–"]
@@ -141,7 +143,7 @@ def _mode(view: View, mode: str, found: Row | None, looked: Row | None, problem:
             html.Th([link, html.Small(f"Could not look: {problem}" if problem else meaning)], scope="row"),
             html.Td(amount, className="number"),
             html.Td("0" if found is None else f"{found['findings']:,}", className="number"),
-            html.Td(_looked(looked), className="number"),
+            html.Td(places, className="number"),
         ]
     )
 

@@ -121,16 +121,18 @@ def _empty(view: View) -> Children:
     extent = view.ask("books_extent").only()
     if not extent["calls"]:
         return onboarding(view.endpoint, needs_token=is_named())
+    return [html.H1(no_calls(view), className="headline"), elsewhere(view, extent)]
+
+
+def no_calls(view: View) -> str:
+    """That there are none in the time shown."""
+    return f"No calls {describe(view.filters, view.now)}" + (" with these filters." if view.filters.where else ".")
+
+
+def elsewhere(view: View, extent: dict[str, object]) -> Component:
+    """Of which days the books hold calls, `extent`, and the way there."""
     first, last = cast(datetime, extent["first_hour"]), cast(datetime, extent["last_hour"])
     held = f"The books hold {formats.count(extent['calls'], 'call')} from {formats.day(first)} to {formats.day(last)}."
     everything = replace(Filters(), range=None, since=first, until=last + timedelta(hours=1))
-    return [
-        html.H1(
-            f"No calls {describe(view.filters, view.now)}" + (" with these filters." if view.filters.where else "."),
-            className="headline",
-        ),
-        html.P(
-            [held, " ", dcc.Link("Show them", href=view.path + everything.search(), className="act")],
-            className="change empty-range",
-        ),
-    ]
+    link = dcc.Link("Show them", href=view.path + everything.search(), className="act")
+    return html.P([held, " ", link], className="change empty-range")

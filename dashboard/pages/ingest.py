@@ -140,7 +140,14 @@ PAGE = Page(
         Panel("health", "", health, skeleton_px=90),
         Panel("arrivals", "Arrivals", arrivals, skeleton_px=240),
         Panel("rejections", "Rejected records", rejections, table="rejections_by_code", skeleton_px=160),
-        Panel("conflicts", "Conflicts", conflicts, table="conflicts", skeleton_px=120),
+        Panel(
+            "conflicts",
+            "Conflicts",
+            conflicts,
+            "What was said first stays booked: mend the sender, which exports spans before they end or gives an id twice.",
+            table="conflicts",
+            skeleton_px=120,
+        ),
         Panel(
             "weak_matches",
             "Possible copies",

@@ -61,7 +61,8 @@ def control_totals(view: View) -> Children:
     )
     return [
         html.P(
-            f"{said.capitalize()}. A difference means a call was not seen, was seen twice, or the sender counts otherwise.",
+            f"{said.capitalize()}. A difference means a call was not seen, was seen twice, or the sender counts otherwise; one in"
+            " cost alone, that the sender has other prices.",
             className="note",
         ),
         table("control_total_differences", columns, frame, row_key=("tenant", "trace_id", "span_id"), opens="trace"),
@@ -186,7 +187,12 @@ def _with_shares(frame: Frame) -> list[dict[str, object]]:
 
 
 def _agreement(status: str) -> str:
-    return {"equal": "agree with the books", "differs": "differ", "unchecked": "not checked yet"}.get(status, status)
+    return {
+        "equal": "agree with the books",
+        "differs": "differ",
+        "cost differs": "differ in cost alone",
+        "unchecked": "not checked yet",
+    }.get(status, status)
 
 
 PAGE = Page(

@@ -42,13 +42,14 @@ def waits(lines: Sequence[Row]) -> list[str]:
 
 
 def _agreed(view: View, agreement: dict[str, int]) -> Children:
-    checked = agreement.get("equal", 0) + agreement.get("differs", 0)
+    differing = agreement.get("differs", 0) + agreement.get("cost differs", 0)
+    checked = agreement.get("equal", 0) + differing
     if not checked:
         return ["What is booked is proved by ", html.Code("pigou check"), "."]
     href = view.link(view.filters) + "#section-control_totals"
-    if not agreement.get("differs"):
+    if not differing:
         return [f"Each of {formats.count(checked, 'parent')} that state a total agrees with what was booked below it."]
     return [
-        dcc.Link(f"{agreement['differs']:,} of {checked:,} parents", href=href, className="act"),
+        dcc.Link(f"{differing:,} of {checked:,} parents", href=href, className="act"),
         " state another total than was booked below them.",
     ]

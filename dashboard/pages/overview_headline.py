@@ -8,6 +8,7 @@ from dashboard.components.marks import spark
 from dashboard.components.panel import Children, View
 from dashboard.filters import describe
 from dashboard.pages import allocation_headline
+from dashboard.pages.headline import elsewhere, no_calls
 from dashboard.pages.headline import headline as spend_headline
 
 Row = dict[str, object]
@@ -54,7 +55,11 @@ def _found(view: View, total: Row) -> Children:
     if len(days) > 1:
         line = [spark(days, f"USD lost on each of the last {len(days)} days"), " ", *line]
     line += beyond_spend(total["usd_per_day"], spend)
-    return [html.H1([*said, "."], className="headline"), html.P(line, className="change")]
+    drawn: Children = [html.H1([*said, "."], className="headline"), html.P(line, className="change")]
+    extent = view.ask("books_extent").only()
+    if extent["calls"] and not view.ask("spend_total").only()["calls"]:
+        drawn += [html.P(no_calls(view), className="note"), elsewhere(view, extent)]
+    return drawn
 
 
 def largest(first: Row, total: Row) -> str:
@@ -82,6 +87,8 @@ def _trend(view: View) -> Children:
         formats.number(row[name]) for name in ("latest_usd_per_day", "former_usd_per_day", "change_usd_per_day")
     )
     if latest is None or former is None or change is None or float(formats.number(row["former_days"]) or 0) < _KNOWN_DAYS_MIN:
+        return []
+    if not latest and not former:  # neither week has anything to do with what was found
         return []
     low, high = formats.number(row["low"]), formats.number(row["high"])
     was = formats.usd(round(float(former), 2 if abs(former) < 10 else 0)).removesuffix(".00")

@@ -115,13 +115,14 @@ def _day(at: object) -> str:
 def _quiet(view: View, losing: set[str]) -> Children:
     """The modes that lose nothing, and whether they could be judged."""
     looked = {str(row["mode"]): row for row in view.ask("looks_by_mode")}
-    words = [f"{mode_name(mode)} ({_judged(looked.get(mode))})" for mode in MODES if mode not in losing]
+    had_none = {str(row["mode"]) for row in view.ask("modes_that_looked")} - looked.keys()
+    words = [f"{mode_name(mode)} ({_judged(looked.get(mode), mode in had_none)})" for mode in MODES if mode not in losing]
     return [f"Nothing is found of {', '.join(words)}. "] if words else []
 
 
-def _judged(looked: Row | None) -> str:
+def _judged(looked: Row | None, had_none: bool) -> str:
     if looked is None:
-        return "not looked at yet"
+        return "nothing there to look at" if had_none else "not looked at yet"
     return f"{looked['appraised']:,} of {formats.count(looked['places'], 'place')} could be judged"
 
 

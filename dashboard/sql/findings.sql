@@ -59,6 +59,14 @@ select mode, count(*) as places, count(*) filter (where status = 'appraised') as
  group by mode
  order by mode;
 
+-- name: modes_that_looked
+-- Modes that looked, whether or not there was a place to look at.
+select mode, max(looked_at) as looked_at
+  from ledger.detections
+ where problem is null and {filters - tenant mode}
+ group by mode
+ order by mode;
+
 -- name: looks
 -- The latest look at every place: what was looked at and is right, and what could not be judged.
 select tenant, mode, sentence, status, usd_per_day, low, high, is_discovery, materiality_usd_per_day, n, tasks, looked_at, segment, finding_id

@@ -123,7 +123,7 @@ select status, sum(parents) as parents
 select started_at, tenant, name, dialect,
        input_tokens, booked_input_tokens, output_tokens, booked_output_tokens, cost_usd, booked_cost_usd, trace_id, span_id
   from ledger.control_totals
- where status = 'differs' and {filters started_at tenant}
+ where status in ('differs', 'cost differs') and {filters started_at tenant}
  order by started_at desc, trace_id, span_id
  limit {limit};
 

@@ -260,9 +260,12 @@ select count(*) from (select distinct tenant_id, kind, item from pigou.asset) it
 
 -- name: control_totals
 -- Parents whose own totals differ from what was booked under them. Reported, not a fault of the books.
-select format('%s %s span %s (%s): says %s in, %s out; booked %s in, %s out', tenant, trace_id, span_id, name,
-              input_tokens, output_tokens, booked_input_tokens, booked_output_tokens)
-  from ledger.control_totals where status = 'differs'
+select case when status = 'differs'
+            then format('%s %s span %s (%s): says %s in, %s out; booked %s in, %s out', tenant, trace_id, span_id, name,
+                        input_tokens, output_tokens, booked_input_tokens, booked_output_tokens)
+            else format('%s %s span %s (%s): says %s USD; booked %s USD', tenant, trace_id, span_id, name, cost_usd, booked_cost_usd) end
+  from ledger.control_totals where status in ('differs', 'cost differs')
+ order by status desc
 
 -- name: control_totals_checked
 select count(*) from pigou.control_total where checked_at is not null

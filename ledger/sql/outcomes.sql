@@ -27,10 +27,11 @@ select id from unnest(%(outcome_ids)s::uuid[]) id
 -- name: stored
 -- What is stored of some outcomes. Of one whose trace was found, what it was told of stands in its detail.
 select outcome_id, quality::numeric, loss_usd, name,
-       coalesce(detail ->> 'response', detail ->> 'conversation', encode(trace_id, 'hex')), span_id, false
+       coalesce(detail ->> 'response', detail ->> 'conversation', encode(trace_id, 'hex')), span_id, occurred_at, detail ->> 'note',
+       false
   from pigou.outcome where tenant_id = %(tenant_id)s and outcome_id = any(%(outcome_ids)s)
 union all
-select outcome_id, quality::numeric, loss_usd, name, subject_id, null, true
+select outcome_id, quality::numeric, loss_usd, name, subject_id, null, occurred_at, detail ->> 'note', true
   from pigou.outcome_waiting where tenant_id = %(tenant_id)s and outcome_id = any(%(outcome_ids)s)
 
 -- name: past_retention

@@ -544,7 +544,8 @@ select t.tenant, encode(k.trace_id, 'hex') as trace_id, encode(k.span_id, 'hex')
        k.input_tokens, k.booked_input_tokens, k.output_tokens, k.booked_output_tokens, k.cost_usd, k.booked_cost_usd, k.booked_calls,
        k.booked_input_tokens - k.input_tokens as input_difference,
        k.booked_output_tokens - k.output_tokens as output_difference,
-       k.status, k.checked_at
+       k.status, k.checked_at,
+       case when k.booked_cost_is_whole then k.booked_cost_usd - k.cost_usd end as cost_difference_usd
   from pigou.control_total k join pigou.tenant t using (tenant_id);
 
 -- How many of them there are of each status, by hour.
@@ -1287,6 +1288,7 @@ select case when m.tenant_id = 0 then null else t.tenant end as tenant, m.mainte
 
 -- Where dollars are lost, since when, and what became of it; resolved ones too, as they were last found wrong. alert_id: the alert that
 -- tells of it, while that is not resolved. status `dismissed`: somebody said that it is intended or not worth its mending, and that holds.
+-- unclear_since: no look since then had evidence enough to say anything; unclear_why: what the latest says of that.
 create or replace view ledger.findings as
 select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.low, f.high, f.evidence,
        case when f.status <> 'resolved' and d.event is not null then 'dismissed' else f.status end as status,
@@ -1294,9 +1296,13 @@ select t.tenant, f.finding_id, f.mode, f.segment, f.opened_at, f.usd_per_day, f.
        f.materiality_usd_per_day, f.inequality, f.method, f.seen_at, f.looked_at, f.quiet_since, f.resolved_at, f.resolution,
        f.told_usd_per_day, f.former_finding_id, a.alert_id,
        d.at as dismissed_at, d.who as dismissed_by, d.ground as dismissed_as, d.note as dismissed_note, d.until_at as dismissed_until,
-       d.until_usd_per_day as dismissed_until_usd_per_day
+       d.until_usd_per_day as dismissed_until_usd_per_day,
+       case when f.is_unclear and f.status <> 'resolved' then f.unsaid_since end as unclear_since,
+       case when f.is_unclear and f.status <> 'resolved' then coalesce(l.sentence, 'Nothing was there to look at.') end as unclear_why
   from pigou.finding f
   join pigou.tenant t on t.tenant_id = f.tenant_id
+  left join pigou.look l
+    on l.tenant_id = f.tenant_id and l.mode = f.mode and l.segment = f.segment and f.is_unclear
   left join lateral (select * from pigou.dismissal x
                       where x.tenant_id = f.tenant_id and x.mode = f.mode and x.segment = f.segment
                       order by x.revision desc limit 1) d
@@ -1406,6 +1412,13 @@ select case when s.tenant_id = 0 then null else t.tenant end as tenant, s.record
           from pigou.alert_event e
           join pigou.alert a on a.tenant_id = e.tenant_id and a.alert_id = e.alert_id
          where e.who is not null
+           -- What is done to the alert of a finding is done to the finding in the same transaction, whose row says more.
+           and not (a.rule = 'misallocation'
+                    and exists (select from pigou.finding f
+                                  join pigou.finding_event d on d.tenant_id = f.tenant_id and d.finding_id = f.finding_id
+                                 where f.tenant_id = a.tenant_id and f.mode || ': ' || f.segment = a.subject
+                                   and d.event = case e.event when 'resolved' then 'dismissed' else e.event end
+                                   and d.who = e.who and d.at between e.at - interval '5 s' and e.at + interval '5 s'))
         union all
         select e.tenant_id, e.at, e.who, 'finding', format('%s %s: %s', f.finding_id, f.mode, f.segment), e.event, e.note
           from pigou.finding_event e

@@ -210,15 +210,15 @@ def test_the_page_shows_what_is_required_and_what_was_done_against_it(
 
 
 def test_names_that_nobody_has_met_are_said(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) -> None:
-    """A slip in a tenant or a class is a rule that never holds of anything: it is taken, and it is said."""
+    """A slip in a tenant or a class is a rule that never holds of anything: the one is refused, the other taken and said."""
     price(writer, {}, tenant="acme")
     file = tmp_path / "autonomy.yaml"
     file.write_text(
         "- {action_class: transfre, confirmation: human}\n- {action_class: transfer, confirmation: human, tenant: acne}\n"
         "- {action_class: deploy, confirmation: human, tenant: acme}\n"
     )
-    code, out, err = pigou("autonomy", "adopt", str(file))
+    said = "pigou: there is no tenant 'acne'; did you mean acme? --new-tenant opens it, if it is meant\n"
+    assert pigou("autonomy", "adopt", str(file)) == (2, "", said)
+    code, out, err = pigou("autonomy", "adopt", str(file), "--new-tenant")
     assert (code, out) == (0, "adopted: 3 statements say something new, 0 as before, 0 taken off\n")
-    assert [line.partition(" yet")[0] for line in err.splitlines()] == [
-        "pigou: nothing is known of tenant acne", "pigou: nothing is known of action class transfre",
-    ]  # fmt: skip
+    assert [line.partition(" yet")[0] for line in err.splitlines()] == ["pigou: nothing is known of action class transfre"]

@@ -12,6 +12,7 @@ import pytest
 
 from analyzers.alerts import evaluate
 from ledger.budgets import hold, release
+from ledger.post import open_tenants
 from tests.books import AT, chat, export, price, rows
 from tests.desk import book
 from tests.typed import Typed
@@ -114,6 +115,7 @@ def test_an_alert_is_listed_shown_and_acted_on(pigou: Typed, alert: str) -> None
 
 
 def test_thresholds_are_listed_and_changed(pigou: Typed, writer: psycopg.Connection) -> None:
+    open_tenants(writer, ["acme"])
     changed = ("--open-at", "0.5", "--close-at", "0.1", "--renotify", "90m", "--stay-for", "2d", "--evidence", "5")
     assert pigou("alerts", "set", "unpriced_share", *changed)[1] == "unpriced_share for all: revision 2\n"
     assert pigou("alerts", "set", "unpriced_share", "--tenant", "acme", "--off")[1] == "unpriced_share for acme: revision 1\n"

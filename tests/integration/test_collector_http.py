@@ -249,12 +249,13 @@ def test_half_a_surrogate_pair_in_json_is_replaced(served: Served, reader: psyco
 
 
 def test_one_key_with_another_content_is_kept_and_reported(served: Served, reader: psycopg.Connection) -> None:
-    success(post(served, request(chat(1, 1, input=100)).SerializeToString()))
-    success(post(served, request(chat(1, 1, input=999)).SerializeToString()))
+    sent = [request(chat(1, 1, input=n)).SerializeToString() for n in (100, 999, 100)]
+    told = [success(post(served, body)).partial_success for body in sent]
+    said = f"conflict: span {1:016x} of trace {1:032x} came before with other content, which stays"
+    assert [(one.rejected_spans, one.error_message) for one in told] == [(0, ""), (0, said), (0, "")]
     assert one(reader, "select input_tokens from ledger.calls") == 100
-    kept = one(reader, "select record from ledger.conflicts")
-    assert kept["attributes"]["gen_ai.usage.input_tokens"] == 999
-    assert one(reader, "select sum(conflicts), sum(records) from ledger.ingest") == (1, 1)
+    assert one(reader, "select record from ledger.conflicts")["attributes"]["gen_ai.usage.input_tokens"] == 999
+    assert one(reader, "select sum(conflicts), sum(duplicates), sum(records) from ledger.ingest") == (1, 1, 1)
 
 
 @pytest.mark.parametrize("place", range(5))

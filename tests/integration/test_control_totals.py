@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import psycopg
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from analyzers.pipeline import run_round
+from ledger import check
 from tests.books import agent, chat, export, plain, price, rows
 from tests.desk import book
 
@@ -36,3 +40,42 @@ def test_a_fetched_response_is_compared_with_the_call_it_answers(
 def test_a_fetched_response_that_nobody_reports_differs(dsn: str, reader: psycopg.Connection) -> None:
     book(dsn, [export(fetched(1, 4, "r9"))])
     assert rows(reader, COMPARED) == [(-100, -10, 0, "differs")]
+
+
+COSTS = "select status, cost_usd, booked_cost_usd, cost_difference_usd from ledger.control_totals"
+
+
+@pytest.mark.parametrize(
+    ("stated", "tokens", "status"),
+    [
+        ("0.0006", 200, "equal"),
+        ("0.0006005", 200, "equal"),
+        ("0.0009", 200, "cost differs"),
+        ("0.0009", 201, "differs"),
+        ("0.0009", None, "cost differs"),
+    ],
+    ids=["the same", "rounded", "another cost", "other tokens too", "no tokens"],
+)
+def test_a_stated_cost_is_compared_once_all_has_a_price(
+    dsn: str, writer: psycopg.Connection, reader: psycopg.Connection, stated: str, tokens: int | None, status: str
+) -> None:
+    more = {} if tokens is None else {"input": tokens, "output": 20}
+    parent = agent(1, 1, operation__cost=float(stated), **more)
+    book(dsn, [export(parent, chat(1, 2, 1, id="r1"), chat(1, 3, 1, id="r2", at=2))])
+    [before] = rows(reader, COSTS)
+    assert (before[0], *before[2:]) == ("differs" if tokens == 201 else "equal", None, None), (
+        "what waits for a price is not nothing"
+    )
+    price(writer)
+    run_round(writer)
+    assert rows(reader, COSTS) == [(status, Decimal(stated), Decimal("0.0006"), Decimal("0.0006") - Decimal(stated))]
+    [(found, parents)] = rows(reader, "select status, parents from ledger.control_totals_hourly")
+    assert (found, parents) == (status, 1)
+    [result] = [one for one in check.run(writer) if one.name == "control_totals"]
+    assert (result.ok, result.violations) == (True, 0 if status == "equal" else 1)
+    assert [("USD" in said) for said in result.examples] == {"equal": [], "differs": [False]}.get(status, [True])
+
+
+def test_a_stated_cost_of_calls_that_nobody_saw_differs(dsn: str, reader: psycopg.Connection) -> None:
+    book(dsn, [export(agent(1, 1, operation__cost=0.5))])
+    assert rows(reader, COSTS) == [("cost differs", Decimal("0.5"), 0, Decimal("-0.5"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -17,6 +18,8 @@ from dashboard.figures import flow
 from dashboard.filters import parse
 from dashboard.pages import alerts, finding, findings, layers, overview, prices
 from dashboard.pages.page import Page
+from ledger.database import connect
+from tests.books import run
 from tests.found import HOSTILE
 from tests.found import JUDGED_AT as NOW
 
@@ -61,6 +64,23 @@ def test_the_overview_begins_with_the_findings_and_leads_to_them(books: Books) -
     assert "Tasks with an outcome" in drawn["confidence"]
 
 
+def test_a_mode_that_has_nothing_to_look_at_is_not_said_to_wait(judged: str, books: Books) -> None:
+    waiting = str(findings.modes(view(books))).count("not looked at yet")
+    assert "Under-routing (not looked at yet)" in said(overview.PAGE, view(books))["matters"]
+    with connect(judged, "owner") as owner:
+        run(
+            owner,
+            "insert into pigou.detection (tenant_id, mode, looked_at, since, until, took_s, places, opened, resolved, seen_to)"
+            " select min(tenant_id), 'under_routing', now(), now() - interval '1 day', now(), 1, 0, 0, 0, now()"
+            "   from pigou.tenant where tenant_id > 0",
+        )
+        try:
+            assert "Under-routing (nothing there to look at)" in said(overview.PAGE, view(books))["matters"]
+            assert str(findings.modes(view(books))).count("not looked at yet") == waiting - 1
+        finally:
+            run(owner, "delete from pigou.detection where mode = 'under_routing'")
+
+
 def test_without_findings_the_overview_says_what_regret_stands(books: Books) -> None:
     drawn = said(overview.PAGE, view(books, "?since=2020-01-01T00:00Z&until=2020-02-01T00:00Z"))
     assert "No calls from 1 Jan 2020" in drawn["overview_headline"]
@@ -91,6 +111,9 @@ def test_one_finding_is_told_with_its_evidence(books: Books) -> None:
     assert "'opened'" in drawn["finding_events"]
     (case, *_) = view(books, "?id=1").ask("finding_examples", values={"finding_id": "1"})
     assert str(case["decision_id"]) in drawn["finding_examples"]
+    assert "not enough evidence" not in drawn["finding_verdict"]
+    unclear = said(finding.PAGE, view(books, "?id=2", "/finding"))["finding_verdict"]
+    assert "Since 2026-11-18 15:20 there is not enough evidence to say whether it goes on: verify in code.fix_test" in unclear
     assert "no finding by this number" in said(finding.PAGE, view(books, "?id=77", "/finding"))["finding_verdict"]
 
 
@@ -196,6 +219,16 @@ def test_the_vector_of_a_layer_holds_what_its_tasks_brought_and_what_would_have_
     assert float(cast(float, sure["demand"]["regret_usd"])) > 0
     assert sure["demand"]["value_error_usd"] is None, "these segments tell no errors of their terms, and none are claimed"
     assert "className='interval'" not in drawn
+
+
+def test_findings_of_other_days_than_those_shown_lead_there(books: Books) -> None:
+    after = View(books, parse(""), NOW + timedelta(days=200), "/", "http://127.0.0.1:4318")
+    drawn = said(overview.PAGE, after)["overview_headline"]
+    assert "a day recoverable" in drawn
+    assert "No calls over 14 days" in drawn
+    assert "The books hold" in drawn
+    assert "week before" not in drawn
+    assert "No calls" not in said(overview.PAGE, view(books))["overview_headline"]
 
 
 def test_the_overview_says_how_the_week_compares_with_the_one_before(books: Books) -> None:

@@ -76,6 +76,19 @@ def test_a_finding_opens_goes_on_resolves_and_opens_again(writer: psycopg.Connec
     assert [event for _, event, _, _ in events(writer, 2)] == ["reopened"]
 
 
+def test_what_could_not_be_judged_for_a_day_says_so(writer: psycopg.Connection) -> None:
+    unclear = "select status, unclear_since, unclear_why, usd_per_day from ledger.findings"
+    found(writer, [look_of(4)])
+    found(writer, [look_of(None)], BEGAN + HOUR)
+    assert rows(writer, unclear) == [("open", None, None, 4)]
+    found(writer, [look_of(None)], BEGAN + 25 * HOUR)
+    assert rows(writer, unclear) == [("open", BEGAN + HOUR, "needs 40 more outcomes", 4)]
+    found(writer, [], BEGAN + 26 * HOUR)
+    assert rows(writer, unclear) == [("open", BEGAN + HOUR, "Nothing was there to look at.", 4)]
+    found(writer, [look_of(4)], BEGAN + 27 * HOUR)
+    assert rows(writer, unclear) == [("open", None, None, 4)]
+
+
 def test_a_mode_that_fails_is_recorded_and_stops_no_other(writer: psycopg.Connection) -> None:
     tenants = open_tenants(writer, ["acme", "beta"])
     windows: list[Window] = []
@@ -104,27 +117,6 @@ def test_a_mode_that_fails_is_recorded_and_stops_no_other(writer: psycopg.Connec
     detect(writer, BEGAN - DAY, BEGAN, modes={"over_routing": works}, now=BEGAN)
     assert windows[-1] == Window(BEGAN - DAY, BEGAN)
     assert detect(writer, BEGAN + DAY, modes={"over_routing": works}, now=BEGAN).places == 0, "nothing is there to look at yet"
-
-
-def test_what_is_looked_at_ends_with_the_calls(writer: psycopg.Connection, owner: psycopg.Connection) -> None:
-    """Of a tenant that stopped weeks ago nothing is looked at any more, and what was found there is gone."""
-    found(writer, [look_of(4)])
-    tenant_id = open_tenants(writer, ["acme"])["acme"]
-    owner.execute("insert into pigou.spend_key (tenant_id, key_id) values (%s, gen_random_uuid())", [tenant_id])
-    hour = """
-        insert into pigou.spend_hour
-        select k.tenant_id, %s, k.key_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0 from pigou.spend_key k"""
-    owner.execute(hour, [BEGAN - HOUR])
-    windows: list[Window] = []
-
-    def looks_at(_connection: psycopg.Connection, _tenant_id: int, window: Window) -> list[Look]:
-        windows.append(window)
-        return [look_of(4)] if window.until == BEGAN else []
-
-    for days in (3, 27, 29):
-        detect(writer, modes={"over_routing": looks_at}, now=BEGAN + days * DAY)
-    assert windows == [Window(BEGAN - 28 * DAY, BEGAN)] * 2 + [Window(BEGAN + DAY, BEGAN + 29 * DAY)]
-    assert rows(writer, "select status, resolution from ledger.findings") == [("resolved", "gone")]
 
 
 def test_materiality_is_each_tenants_own(writer: psycopg.Connection) -> None:
@@ -226,6 +218,7 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
         "ΔC: 5.0000 USD a day (4.5000 to 5.5000)", "V·ΔQ: not known", "weakness: difficulty is not recorded", TRACE,
     ):  # fmt: skip
         assert said in out
+    assert "not enough evidence" not in out
     assert json.loads(pigou("findings", "show", "1", "--format", "json")[1])[0]["evidence"]["detail"] == {"frontier": [1.0, None]}
     assert pigou("findings", "ack", "1", "--who", "ann", "--note", "on it") == (0, "acme: finding 1 acknowledged\n", "")
     assert pigou("findings", "note", "1", "since the release")[0] == 0
@@ -234,6 +227,12 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
         ("opened", None), ("acknowledged", "on it"), ("noted", "since the release")
     ]  # fmt: skip
     assert len(json.loads(pigou("findings", "looks", "--format", "json")[1])) == 3
+    found(writer, [look_of(None)], BEGAN + HOUR)
+    found(writer, [look_of(None)], BEGAN + 25 * HOUR)
+    unclear = (
+        "not enough evidence since 2026-11-20 13:00 to say whether it goes on (last found wrong 2026-11-20 12:00): needs 40 more"
+    )
+    assert unclear in pigou("findings", "show", "1")[1]
     assert pigou("findings", "materiality", "--usd-per-day", "2", "--tenant", "acme")[1] == "2 USD a day for acme: revision 1\n"
     stated = json.loads(pigou("findings", "materiality", "--format", "json")[1])
     assert [(row["tenant"], row["usd_per_day"]) for row in stated] == [(None, 0.5), ("acme", 2)]

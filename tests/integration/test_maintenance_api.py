@@ -12,6 +12,7 @@ import jsonschema
 import psycopg
 import pytest
 
+from ledger.post import open_tenants
 from tests.books import Served, rows, serving
 
 ANN = {"who": "ann"}
@@ -34,6 +35,7 @@ def ask(served: Served, method: str, path: str, body: object = None) -> tuple[in
 
 
 def test_it_is_planned_listed_and_ended(served: Served, writer: psycopg.Connection) -> None:
+    open_tenants(writer, ["acme", "beta"])
     assert ask(served, "GET", "/v1/maintenance") == (200, {"maintenance": []})
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     asked = {**ANN, "tenant": "acme", "rule": "ingest_silence", "subject": "fleet", "for_s": 7200, "note": "new gateway"}

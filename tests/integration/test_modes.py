@@ -266,7 +266,7 @@ def test_what_checks_found_is_read_on_their_spans_and_beneath(played: str) -> No
         worth = one(
             owner, "select value_usd + rho * loss_usd from pigou.task where task_class = 'fix' order by started_at limit 1"
         )
-    assert (passed.task_class, passed.tasks, passed.checks, passed.failed) == ("fix", 1, 3, 0)
+    assert (passed.task_class, passed.tasks, passed.hours, passed.checks, passed.failed) == ("fix", 1, 1, 3, 0)
     assert (passed.cost_usd, passed.latency_usd, passed.at_stake_usd) == (0.0, 0.0, float(worth))
     assert replace(passed, failed=1) == failed
     assert (after["fix"][0], after["fix"][1]) == (before["fix"][0], before["fix"][1] + 1)

@@ -37,7 +37,10 @@ def test_outcomes_of_traces_responses_and_conversations(
         {"key": "c", "conversation_id": "s1", "loss_usd": "12.5"},
         {"key": "d", "trace_id": TRACE, "span_id": "00000000000000aa", "quality": 0},
     ]
-    assert told(served, *sent, tenant="acme") == (200, [("taken", None), ("waiting", None), ("waiting", None), ("taken", None)])
+    assert told(served, *sent, tenant="acme", new_tenant=True) == (
+        200,
+        [("taken", None), ("waiting", None), ("waiting", None), ("taken", None)],
+    )
     assert told(served, *sent, tenant="acme") == (200, [("known", None)] * 4)
     assert told(served, *sent)[1][0] == ("taken", None)  # another tenant's, by default `default`
     found = rows(
@@ -57,12 +60,15 @@ def test_outcomes_of_traces_responses_and_conversations(
     assert settle(writer).changed == 0
 
 
-def test_a_tenant_that_nobody_has_heard_of_is_told_once(served: Served) -> None:
-    sent = {"key": "a", "trace_id": TRACE, "quality": 1}
-    wrong = ask(served, PATH, {"tenant": "acmee", "outcomes": [{**sent, "quality": 2}]})[1]
-    assert wrong["why"] is None
-    said = [ask(served, PATH, {"tenant": "acmee", "outcomes": [sent]})[1]["why"] for _ in range(2)]
-    assert said == ["acmee is a new tenant: nothing was received or stated of it before", None]
+def test_a_tenant_that_nobody_has_heard_of_is_refused_unless_it_is_meant(served: Served, reader: psycopg.Connection) -> None:
+    sent = {"outcomes": [{"key": "a", "trace_id": TRACE, "quality": 1}]}
+    assert ask(served, PATH, {**sent, "tenant": "acme", "new_tenant": True})[0] == 200
+    status, answer = ask(served, PATH, {**sent, "tenant": "acmee"})
+    said = "there is no tenant 'acmee'; did you mean acme? if it is meant, send `new_tenant: true` beside it, which opens it"
+    assert (status, answer) == (404, {"detail": said})
+    assert rows(reader, "select distinct tenant from ledger.outcomes") == [("acme",)]
+    assert ask(served, PATH, {**sent, "tenant": "acme"})[0] == 200
+    assert ask(served, PATH, sent)[1]["tenant"] == "default", "which needs no opening"
 
 
 def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(served: Served, reader: psycopg.Connection) -> None:
@@ -107,6 +113,31 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
     assert (status, became[0][0]) == (422, "refused"), "of a step it is another than of the whole"
 
 
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"occurred_at": "2026-11-02T10:00:01Z"},
+    {"note": "badly done"},
+    {"note": None},
+    {"loss_usd": 1},
+    {"name": "thumbs"},
+)
+
+
+@pytest.mark.parametrize("subject", [{"trace_id": TRACE}, {"response_id": "r1"}])
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_content_under_its_key_is_refused_and_the_first_stands(
+    served: Served, reader: psycopg.Connection, subject: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first = {"key": "a", **subject, "quality": 1, "note": "well done", "occurred_at": "2026-11-02T10:00:00Z"}
+    assert told(served, first)[0] == 200
+    for same in (first, {**first, "occurred_at": "2026-11-02T11:00:00+01:00"}, {**first, "occurred_at": None}):
+        assert told(served, same) == (200, [("known", None)]), "it is dated by when it came where it names no time"
+    status, [(became, why)] = told(served, {**first, **other})
+    assert (status, became, (why or "")[:46]) == (422, "refused", "its key was used for another outcome before, w")
+    assert rows(reader, "select quality, loss_usd, occurred_at::text, name, detail ->> 'note' from ledger.outcomes") == [
+        (1.0, None, "2026-11-02 10:00:00+00", "feedback", "well done")
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
@@ -114,7 +145,7 @@ def test_each_wrong_one_is_refused_with_its_reason_and_the_others_are_taken(serv
         ({}, 422, "body.outcomes: it is missing"),
         ("{", 422, "body.1: it is no JSON: Expecting property name"),
         (b'{"outcomes": "\xe9"}', 422, "body: it is not UTF-8 at byte 14"),
-        ({"outcomes": [1], "tenants": "x"}, 422, "body.tenants: there is no such field; did you mean tenant?"),
+        ({"outcomes": [1], "tenants": "x"}, 422, "body.tenants: there is no such field; did you mean tenant or new_tenant?"),
         ({"outcomes": [{"key": "a"}] * 1001}, 422, "at most 1000 are wanted, not 1001"),
         ({"outcomes": ["x" * 1024 * 1024]}, 413, "the request is larger than 1048576 bytes"),
     ],

@@ -126,10 +126,10 @@ def test_a_quote_of_a_file(pigou: Typed, writer: psycopg.Connection, tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("prices", "constrain", "a", "--tenant", "t"), "nothing to state; give --sla-s"),
-        (("prices", "constrain", "a", "--tenant", "t", "--sla-s", "x"), "--sla-s 'x' is no number"),
-        (("prices", "constrain", "a", "--tenant", "t", "--sla-s", "0"), "an SLA of 0 s; give a number"),
-        (("prices", "constrain", "a*b", "--tenant", "t", "--sla-s", "1"), "'a*b' is no task class"),
+        (("prices", "constrain", "a", "--tenant", "default"), "nothing to state; give --sla-s"),
+        (("prices", "constrain", "a", "--tenant", "default", "--sla-s", "x"), "--sla-s 'x' is no number"),
+        (("prices", "constrain", "a", "--tenant", "default", "--sla-s", "0"), "an SLA of 0 s; give a number"),
+        (("prices", "constrain", "a*b", "--tenant", "default", "--sla-s", "1"), "'a*b' is no task class"),
         (("prices", "solve", "--tenant", "nobody"), "there is no tenant 'nobody'"),
         (("prices", "what-if", "--tenant", "nobody", "--sla-s", "3"), "there is no tenant 'nobody'"),
         (("prices", "what-if", "--tenant", "nobody"), "nothing to suppose; give --budget-usd"),

@@ -108,8 +108,10 @@ def test_what_is_no_price_is_refused_with_its_mend(served: Served, reader: psyco
     assert one(reader, "select count(*) from ledger.rates where model = 'm2'") == 0
 
 
-def test_a_tenant_that_nobody_had_heard_of_is_told_as_new(served: Served) -> None:
-    new = "acmee is a new tenant: nothing was received or stated of it before"
-    said = [ask(served, RATES, body({}, trial=trial, tenant="acmee"))[1]["why"] for trial in (True, False, False)]
-    assert said == [new, new, None], "a trial opens nothing"
-    assert ask(served, RATES, body({}))[1]["why"] is None
+def test_a_tenant_that_nobody_has_heard_of_is_refused_unless_it_is_meant(served: Served) -> None:
+    for trial in (True, False):
+        status, answer = ask(served, RATES, body({}, trial=trial, tenant="acmee"))
+        assert (status, answer["detail"].partition(";")[0]) == (404, "there is no tenant 'acmee'")
+    meant = body({}, tenant="acmee") | {"new_tenant": True}
+    assert [ask(served, RATES, one)[0] for one in (meant | {"is_trial": True}, body({}, tenant="acmee"))] == [200, 404], "a trial"
+    assert [ask(served, RATES, one)[0] for one in (meant, body({}, tenant="acmee"))] == [200, 200]

@@ -42,17 +42,20 @@ def once(arrival: Arrival, into: list[Service]) -> Process:
     into.append((yield arrival))
 
 
-def traffic(engine: EngineParameters, busier: int = 0) -> dict[str, list[Any]]:
-    """The spans of twelve hours, in order of arrival: `quick` asks for short answers all day, `heavy` sends a dozen long reports
-    in each of two hours.
+def traffic(
+    engine: EngineParameters, busier: int = 0, quick_from: int = 0, heavy_at: tuple[int, ...] = (4, 8)
+) -> dict[str, list[Any]]:
+    """The spans of twelve hours, in order of arrival: `quick` asks for short answers from an hour on, `heavy` sends a dozen long
+    reports in each of some hours.
 
     `busier`: how many more the engine says that it served at once than there are spans of.
     """
     rng = random.Random(3)
-    asked = [("quick", "chat", rng.uniform(0, HOURS * 3_600.0), rng.randint(500, 2_000), rng.randint(20, 80)) for _ in range(240)]
+    begins_s, ends_s = quick_from * 3_600.0, HOURS * 3_600.0
+    asked = [("quick", "chat", rng.uniform(begins_s, ends_s), rng.randint(500, 2_000), rng.randint(20, 80)) for _ in range(240)]
     asked += [
         ("heavy", "report", hour * 3_600.0 + rng.uniform(0, 200), rng.randint(60_000, 90_000), 600)
-        for hour in (4, 8)
+        for hour in heavy_at
         for _ in range(12)
     ]
     asked.sort(key=lambda row: row[2])
@@ -156,6 +159,22 @@ def test_who_is_in_the_way_is_found_priced_and_stored(
     }
     assert refresh_engine_prices(writer, now + timedelta(hours=1), is_all=True) > 0
     assert one(reader, "select count(*) from ledger.engine_prices where tenant = 'quick'") == HOURS + 1
+
+
+def test_where_it_cannot_be_told_since_when_the_interval_holds_what_it_costs_since_then(
+    dsn: str, writer: psycopg.Connection
+) -> None:
+    # Three hours of reports with nobody else there, four among others: seven hours are too few to show the change.
+    tell(dsn, writer, traffic(PLAIN, quick_from=6, heavy_at=(0, 1, 3, 6, 7, 9, 11)))
+    (heavy,) = looks(writer, "heavy")
+    assert (heavy.since, heavy.is_discovery) == (AT, True)
+    assert heavy.usd_per_day is not None
+    assert heavy.low is not None
+    assert heavy.high is not None
+    usd, whole_days, days = sum(of.usd for of in heavy.days), HOURS / 24, (HOURS - 6) / 24
+    assert heavy.usd_per_day == pytest.approx(usd / whole_days)
+    assert heavy.low < usd / whole_days < usd / days < heavy.high
+    assert f"from {AT:%Y-%m-%d %H:%M} to {AT + timedelta(hours=9):%Y-%m-%d %H:%M}" in heavy.weaknesses[-1]
 
 
 IMPOSED = (

@@ -17,6 +17,7 @@ from analyzers.alerts import evaluate
 from analyzers.delivery.deliverer import Deliverer
 from analyzers.delivery.outbox import Outbox, has_news
 from ledger.alerts import AlertError, withdraw_rule
+from ledger.post import open_tenants
 from ledger.saved_views import save_view
 from tests.books import Served, one, rows, serving
 from tests.integration.delivering import ENVIRONMENT, add_event, deliver, open_alert, states
@@ -68,6 +69,7 @@ def described(served: Served, path: str, at: str | None = None) -> None:
 
 
 def test_rules_are_changed_and_withdrawn(served: Served, writer: psycopg.Connection, pigou: Typed) -> None:
+    open_tenants(writer, ["acme"])
     change = {"open_at": "0.1", "close_at": "0.05", "renotify_every": "4h", "severity": "critical", "is_on": False}
     status, answer, _ = ask(served, "POST", "/v1/rules/unpriced_share", ACME | change)
     shares = [rule for rule in answer["rules"] if rule["rule"] == "unpriced_share"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ledger import alerts
 from ledger.findings import Dismissal, act, dismiss
 from ledger.saved_views import save_view
 from tests.books import price, rows
@@ -134,6 +135,30 @@ def test_acts_on_findings_and_alerts_are_there_and_what_no_person_did_is_not(wri
         ("finding", "1 over_routing: " + rows(writer, "select segment from ledger.findings")[0][0], "dismissed", "bob"),
         ("saved view", "bill", "/bill?range=30d", "cid"),
     ]
+
+
+def test_what_is_done_to_a_finding_and_its_alert_in_one_stands_once(writer: psycopg.Connection) -> None:
+    found(writer, [look_of(4)])
+    segment = rows(writer, "select segment from ledger.findings")[0][0]
+    [tenant] = rows(writer, "select tenant from ledger.findings")[0]
+    subject = f"over_routing: {segment}"
+    number = open_alert(writer, tenant=tenant, rule="misallocation", subject=subject)
+    acted = "select kind, summary, stated_by, note from ledger.statements where kind in ('alert', 'finding') order by recorded_at"
+    alerts.act(writer, number, "acknowledged", who="ann", note="we look", tenant=tenant)
+    assert rows(writer, acted) == [("finding", "acknowledged", "ann", "we look")]
+    alerts.act(writer, number, "acknowledged", who="bob", tenant=tenant)
+    assert rows(writer, acted)[1:] == [("alert", "acknowledged", "bob", None)], "of the finding bob says nothing new"
+    alerts.act(writer, number, "muted", who="ann", until=datetime.now(UTC) + timedelta(hours=1), tenant=tenant)
+    alerts.act(writer, number, "reopened", who="ann", tenant=tenant)
+    act(writer, 1, "acknowledged", who="cid")
+    dismiss(writer, 1, Dismissal("intended"), who="cid", note="as promised")
+    assert [row[:3] for row in rows(writer, acted)[2:]] == [
+        ("alert", "muted", "ann"), ("finding", "reopened", "ann"), ("finding", "acknowledged", "cid"),
+        ("finding", "dismissed", "cid"),
+    ]  # fmt: skip
+    other = open_alert(writer, tenant=tenant, rule="unpriced_share", subject=subject)
+    alerts.act(writer, other, "acknowledged", who="cid", tenant=tenant)
+    assert rows(writer, acted)[-1][:3] == ("alert", "acknowledged", "cid")
 
 
 def test_closings_of_before_are_by_nobody_known(owner: psycopg.Connection, writer: psycopg.Connection) -> None:

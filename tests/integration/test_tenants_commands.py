@@ -1,4 +1,4 @@
-"""A tenant by a wrong name: refused where something is read, told as new where something is stated."""
+"""A tenant by a wrong name is refused, where something is read of it and where something is stated, unless it is meant."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ READING = (
 STATING = (
     "prices constrain code.fix --sla-s 90", "budgets set team --amount 5", "findings materiality --usd-per-day 5",
     "tasks rules add code.fix --field name --pattern fix", "alerts set misallocation --open-at 5",
-    f"outcomes add --trace {TRACE} --quality 1", "maintenance plan --for 2h", "credentials create x",
+    f"outcomes add --trace {TRACE} --quality 1", "maintenance plan --for 2h",
     "rates add --provider vllm --model m --commodity input_tokens --usd 1",
 )  # fmt: skip
 
@@ -43,14 +43,30 @@ def test_what_is_read_of_an_unknown_tenant_is_refused(pigou: Typed) -> None:
 
 
 @pytest.mark.usefixtures("acme")
-def test_what_is_stated_of_a_new_tenant_says_so_once(pigou: Typed) -> None:
+def test_what_is_stated_of_an_unknown_tenant_is_refused_unless_it_is_meant(pigou: Typed, reader: psycopg.Connection) -> None:
     for number, command in enumerate(STATING):
         new = f"acme{number}{number}"
-        code, _, error = pigou(*command.split(), "--tenant", new)
-        said = f"{new} is a new tenant: nothing was received or stated of it before; did you mean "
-        assert (code, error.count(said)) == (0, 1), error
+        said = f"pigou: there is no tenant {new!r}; did you mean "
+        code, out, error = pigou(*command.split(), "--tenant", new)
+        assert (code, out, error.startswith(said)) == (2, "", True), error
+        assert error.endswith("? --new-tenant opens it, if it is meant\n"), error
+        assert (new,) not in reader.execute("select tenant from ledger.periods").fetchall()
+        assert pigou(*command.split(), "--tenant", new, "--new-tenant")[::2] == (0, ""), command
         for known in ("acme", new):
-            assert "new tenant" not in pigou(*command.split(), "--tenant", known)[2]
+            assert pigou(*command.split(), "--tenant", known)[0] == 0, command
+
+
+def test_before_anything_is_known_the_default_tenant_is(pigou: Typed) -> None:
+    for command in STATING:
+        assert pigou(*command.split(), "--tenant", "default")[0] == 0, command
+    refused = pigou("budgets", "set", "team", "--amount", "5", "--tenant", "zz")
+    assert refused == (2, "", "pigou: there is no tenant 'zz'; known are default; --new-tenant opens it, if it is meant\n")
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_credential_opens_its_tenant_and_says_so(pigou: Typed) -> None:
+    said = "acmee is a new tenant: nothing was received or stated of it before; did you mean acme?"
+    assert [said in pigou("credentials", "create", name, "--tenant", "acmee")[2] for name in ("a", "b")] == [True, False]
 
 
 @pytest.mark.usefixtures("acme")
@@ -59,18 +75,20 @@ def test_an_outcome_of_the_future_is_refused(pigou: Typed) -> None:
     assert told == (2, "", "pigou: --at 2999-01-01 23:59 lies in the future; say when this was known\n")
 
 
-@pytest.mark.usefixtures("acme")
-def test_files_tell_new_tenants_too(pigou: Typed, tmp_path: Path) -> None:
-    file = tmp_path / "prices.yaml"
-    file.write_text("policies:\n- {tenant: beta, task_class: a, v_usd: 1}\n- {tenant: acme, task_class: a, v_usd: 1}\n")
-    code, _, error = pigou("policy", "import", str(file))
-    assert (code, error) == (
-        0, "pigou: beta is a new tenant: nothing was received or stated of it before; known are acme\n"
-    )  # fmt: skip
+FILES = (
+    ("policy import", "policies:\n- {tenant: acmee, task_class: a, v_usd: 1}\n- {tenant: acme, task_class: a, v_usd: 1}\n"),
+    ("channels import", "channels:\n- {name: a, kind: slack, url: 'env:A', tenant: acmee}\n"),
+    ("channels import", "channels:\n- {name: a, kind: slack, url: 'env:A', tenants: [acme, acmee]}\n"),
+    ("rates import", "rates:\n- {tenant: acmee, provider: p, model: m, commodity: input_tokens, price_usd: 1}\n"),
+    ("autonomy adopt", "- {tenant: acmee, action_class: deploy, confirmation: human}\n"),
+)
 
 
 @pytest.mark.usefixtures("acme")
-def test_what_is_refused_opens_nothing_and_says_one_thing(pigou: Typed) -> None:
-    code, _, error = pigou("prices", "constrain", "a*b", "--tenant", "acmee", "--sla-s", "3")
-    assert (code, error.count("\n"), "new tenant" in error) == (2, 1, False)
-    assert pigou("prices", "--tenant", "acmee")[0] == 2
+@pytest.mark.parametrize(("command", "text"), FILES)
+def test_a_file_that_names_an_unknown_tenant_is_refused_whole(pigou: Typed, tmp_path: Path, command: str, text: str) -> None:
+    file = tmp_path / "stated.yaml"
+    file.write_text(text)
+    said = "pigou: there is no tenant 'acmee'; did you mean acme? --new-tenant opens it, if it is meant\n"
+    assert pigou(*command.split(), str(file)) == (2, "", said)
+    assert pigou(*command.split(), str(file), "--new-tenant")[0] == 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from analyzers.effects.estimate import Floats
 
 SIDE_MIN = 6
+_DOUBTED_MIN = 2  # hours on either side of a change that is not shown and may be one
 _SIGNIFICANCE = 0.01
 _DRAWS = 1_999
 
@@ -47,3 +49,24 @@ def change(level: Floats, seed: int = 0) -> Change:
         return Change(0, p, None, whole)
     place = SIDE_MIN + int(np.argmax(seen))
     return Change(place, p, float(level[:place].mean()), float(level[place:].mean()))
+
+
+def chances(level: Floats) -> Floats:
+    """How likely it is, given a series, that the level which holds now began with each hour; the first hour stands for no change.
+
+    Shapes: (h,), sums to 1. As many chances for no change as for one, and one as likely at any hour; both sides' ranks are taken
+    for normal, of one variance. Source: Liang et al. 2008, eq. 5 with g = h and one regressor, which is 1 from the change on.
+    """
+    h = len(level)
+    likely = np.zeros(h)
+    likely[:1] = 1.0
+    places = np.arange(_DOUBTED_MIN, h - _DOUBTED_MIN + 1)
+    if not len(places) or float(np.ptp(level)) == 0:
+        return likely
+    ranks = np.asarray(stats.rankdata(level)) - (h + 1) / 2
+    before = np.cumsum(ranks)[places - 1]
+    explained = before**2 * h / (places * (h - places)) / float((ranks**2).sum())
+    log_odds = (h - 2) / 2 * np.log1p(h) - (h - 1) / 2 * np.log1p(h * np.maximum(1 - explained, 0.0))
+    likely[places] = np.exp(log_odds - log_odds.max()) / len(places)
+    likely[0] = np.exp(-log_odds.max())
+    return np.asarray(likely / likely.sum())

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
+from scipy.optimize import brentq
 
 from analyzers.effects import intervals
 from analyzers.effects.estimate import Bools, Floats, Ints
@@ -81,6 +83,21 @@ def total(one: Imposed, weight: Floats) -> Money:
     sway = one.error_s @ known if len(one.error_s) else np.zeros(0)
     error = math.hypot(float(np.sqrt((sway**2).sum())), MODEL_ERROR * float(np.abs(one.delay_s) @ np.abs(known)))
     return Money(value, value - _Z * error, value + _Z * error)
+
+
+def mixed(sums: Sequence[Money], chances: Floats) -> Money:
+    """One of several sums, nobody knows which: the likeliest, with the 95 % interval of all by their chances, (k,)."""
+    values, errors = np.array([one.value for one in sums]), np.array([(one.high - one.low) / (2 * _Z) for one in sums])
+    errors = np.maximum(errors, 1e-12)
+
+    def quantile(share: float) -> float:
+        ends = values + stats.norm.ppf(share) * errors
+        least, most = float(ends.min()), float(ends.max())
+        if most - least < 1e-9:
+            return least
+        return float(brentq(lambda x: float(chances @ stats.norm.cdf((x - values) / errors)) - share, least, most))
+
+    return Money(float(values[int(np.argmax(chances))]), quantile(0.025), quantile(0.975))
 
 
 def _neighbours(served: Served, engine: Engine) -> Iterator[Engine]:

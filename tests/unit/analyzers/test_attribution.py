@@ -253,6 +253,14 @@ def test_an_option_that_was_never_tried_is_not_identified() -> None:
     assert f"option {never}" in named.segments[0].why, named.segments[0].why
 
 
+def test_options_that_are_called_by_numbers_are_told_by_those() -> None:
+    drawn = play(Economy(n=600, how="explored", exploration=0.0), np.random.default_rng(2)).choices
+    never = np.where(drawn.chosen == 1, 0, drawn.chosen)
+    made = appraise(replace(drawn, options=("1", "2", "0"), chosen=never, assignment="recorded", menu=None), seed=1)
+    assert "option 2 was never chosen" in made.segments[0].why
+    assert any("option 2 was never chosen" in each.later.why for each in made.later)
+
+
 def test_a_control_that_moves_with_the_choice_refutes_what_was_recorded() -> None:
     drawn = play(Economy(n=1_500, how="confounded"), np.random.default_rng(2))
     noise = np.random.default_rng(3).normal(size=(1_500, 1))

@@ -11,7 +11,7 @@ import pytest
 
 from analyzers.effects.estimate import Bools, Floats, InputError
 from analyzers.modes.congestion import external, prices
-from analyzers.modes.congestion.change import change
+from analyzers.modes.congestion.change import chances, change
 from analyzers.modes.congestion.fit import Engine, fit
 from analyzers.modes.congestion.replay import Run, jobs, latencies
 from analyzers.modes.congestion.speculation import draft_cost, make_or_buy
@@ -290,6 +290,28 @@ def test_a_level_that_changed_is_dated_and_noise_is_not() -> None:
     assert moved.after > moved.before + 2
     assert change(np.zeros(5)).p == 1.0
     assert change(np.zeros(40)).place == 0
+
+
+def test_how_likely_a_change_is_that_too_few_hours_show() -> None:
+    assert chances(np.zeros(9)).tolist() == [1.0, *([0.0] * 8)]
+    assert chances(np.array([1.0, 2.0, 3.0])).tolist() == [1.0, 0.0, 0.0]
+    apart = np.array([0.0, 0.0, 5.0, 5.0])  # the one place that is possible explains all: (1 + 4)¹ to 1
+    assert chances(apart) == pytest.approx([1 / 6, 0.0, 5 / 6, 0.0])
+    noise = np.random.default_rng(0).exponential(1.0, (200, 60))
+    assert float(np.mean([chances(one)[0] for one in noise])) > 0.75
+    moved = chances(np.where(np.arange(60) < 22, noise[0], noise[0] + 3))
+    assert moved[21:24].sum() > 0.95
+
+
+def test_one_of_several_sums_nobody_knows_which() -> None:
+    sure = external.Money(10.0, 8.0, 12.0)
+    alone = external.mixed([sure], np.ones(1))
+    assert (alone.value, alone.low, alone.high) == pytest.approx((10.0, 8.0, 12.0))
+    both = external.mixed([sure, external.Money(30.0, 29.0, 31.0)], np.array([0.9, 0.1]))
+    assert both.value == 10.0
+    assert 8.0 < both.low < 8.1  # 2.5 % of all are 2.8 % of the first
+    assert 29.0 < both.high < 31.0
+    assert external.mixed([sure, external.Money(30.0, 29.0, 31.0)], np.array([0.99, 0.01])).high < 13.0
 
 
 def test_a_rate_has_the_interval_of_days_like_these() -> None:

@@ -157,6 +157,24 @@ def test_what_has_grown_is_open_again() -> None:
     assert (same.status, same.told_usd_per_day, event) == ("acknowledged", 4.0, None)
 
 
+@pytest.mark.parametrize(
+    ("looks", "unsaid", "is_unclear"),
+    [
+        ([WRONG, *[UNKNOWN] * 24], 1, False),
+        ([WRONG, *[UNKNOWN] * 25], 1, True),
+        ([WRONG, *[None, UNKNOWN] * 12, None], 1, True),  # nothing there to look at says as little
+        ([WRONG, *[UNKNOWN] * 25, BETWEEN], None, False),
+        ([WRONG, *[UNKNOWN] * 25, WRONG, UNKNOWN], 27, False),
+        ([WRONG, *[BETWEEN, UNKNOWN] * 40], 80, False),  # every second look says nothing: for an hour at a time
+    ],
+)
+def test_what_no_look_could_judge_for_a_day_is_unclear(looks: list[Look | None], unsaid: int | None, is_unclear: bool) -> None:
+    finding, _ = play(looks)
+    assert finding is not None
+    since = None if unsaid is None else BEGAN + unsaid * HOUR
+    assert (finding.status, finding.unsaid_since, finding.is_unclear) == ("open", since, is_unclear)
+
+
 def test_another_materiality_makes_another_of_it() -> None:
     finding, _ = play([WRONG])
     after = BEGAN + 2 * DAY

@@ -10,11 +10,11 @@ import pytest
 from scipy.stats import beta
 
 from analyzers.modes.look import Look, Window
-from analyzers.modes.silent_checks import Stated, looks, share_max, tasks_wanted
+from analyzers.modes.silent_checks import Stated, hours_wanted, looks, share_max
 
 UNTIL = datetime(2026, 2, 1, tzinfo=UTC)
 WINDOW = Window(UNTIL - timedelta(days=28), UNTIL)
-NEVER = Stated("fix", 400, 800, 0, 16.0, 4.0, 2.0, UNTIL - timedelta(days=10), ("aa", "bb"))
+NEVER = Stated("fix", 400, 240, 800, 0, 16.0, 4.0, 2.0, UNTIL - timedelta(days=10), ("aa", "bb"))
 
 
 def look(of: Stated) -> Look:
@@ -24,7 +24,7 @@ def look(of: Stated) -> Look:
 
 def test_what_they_take_less_the_most_that_they_can_have_been_worth() -> None:
     found = look(NEVER)
-    most = (1 - 0.025 ** (1 / 400)) * 2.0 * 400 / 10
+    most = (1 - 0.025 ** (1 / 240)) * 2.0 * 400 / 10
     assert (found.usd_per_day, found.low, found.high) == pytest.approx((2.0, 2.0 - most, 2.0))
     assert (found.status, found.is_discovery, found.n, found.tasks) == ("appraised", True, 800, 400)
     assert found.place.segment == "fix, verify checks that never fail"
@@ -34,9 +34,9 @@ def test_what_they_take_less_the_most_that_they_can_have_been_worth() -> None:
     assert [one.trace_id for one in found.examples] == ["aa", "bb"]
 
 
-@pytest.mark.parametrize(("tasks", "tests"), [(1, 1), (30, 1), (400, 7)])
-def test_the_share_is_that_of_clopper_and_pearson(tasks: int, tests: int) -> None:
-    assert share_max(tasks, tests) == pytest.approx(beta.ppf(1 - 0.025 / tests, 1, tasks))
+@pytest.mark.parametrize(("hours", "tests"), [(1, 1), (30, 1), (400, 7)])
+def test_the_share_is_that_of_clopper_and_pearson(hours: int, tests: int) -> None:
+    assert share_max(hours, tests) == pytest.approx(beta.ppf(1 - 0.025 / tests, 1, hours))
 
 
 def test_one_that_fails_now_and_then_is_not_lost() -> None:
@@ -47,14 +47,14 @@ def test_one_that_fails_now_and_then_is_not_lost() -> None:
 
 
 def test_how_many_more_would_tell() -> None:
-    few = replace(NEVER, tasks=40, checks=80, cost_usd=1.6, latency_usd=0.4)
+    few = replace(NEVER, tasks=40, hours=31, checks=80, cost_usd=1.6, latency_usd=0.4)
     found = look(few)
     assert (found.status, found.usd_per_day, found.is_discovery) == ("not_enough_evidence", None, False)
-    wanted = tasks_wanted(0.05, 2.0)
+    wanted = hours_wanted(0.05, 2.0)
     assert wanted is not None
-    assert f"{wanted} without a failure would tell" in found.sentence
+    assert f"{wanted} hours with checks and no failure would tell, there were 31" in found.sentence
     assert share_max(wanted) * 2.0 <= 0.05 < share_max(wanted - 1) * 2.0
-    assert tasks_wanted(0.0, 2.0) is None
+    assert hours_wanted(0.0, 2.0) is None
     assert "would tell" not in look(replace(few, cost_usd=0.0, latency_usd=0.0)).sentence
 
 
@@ -77,8 +77,16 @@ def test_checks_that_just_pay_are_accused_in_one_run_of_forty_at_most() -> None:
     failed = draw.binomial(tasks, taken / at_stake, size=4_000)
     accused = [
         look(
-            replace(NEVER, tasks=tasks, failed=int(k), cost_usd=taken * tasks, latency_usd=0.0, at_stake_usd=at_stake)
+            replace(
+                NEVER, tasks=tasks, hours=tasks, failed=int(k), cost_usd=taken * tasks, latency_usd=0.0, at_stake_usd=at_stake
+            )
         ).is_discovery
         for k in failed
     ]
     assert 0 < np.mean(accused) <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / len(failed))
+
+
+def test_what_fails_together_is_not_taken_for_many_tasks_without_a_failure() -> None:
+    hourly = replace(NEVER, tasks=4_000, hours=336, checks=4_000, cost_usd=30.0, latency_usd=0.0)
+    assert look(hourly).status == "not_enough_evidence"  # 0.75 cents a task: one bad hour of 270 would be worth it
+    assert look(replace(hourly, hours=4_000)).is_discovery

@@ -55,13 +55,17 @@ def test_an_engine_tells_who_waits_what_is_left_later_and_drafting() -> None:
             "if_later": [{"hours": 3, "usd_per_day": 6.5}],
             "fingerprint": {"p": 0.002, "low": 0.04, "high": 0.05, "verdict": "found", "windows": 1927,
                             "s_per_thousand_tokens": 0.044},
-            "speculation": {"answer": "drafting pays below 4,000 tokens", "acceptance": [[18044.0, 0.62, 735], [1, 2]]},
+            "speculation": {"answer": "drafting pays below 4,000 tokens", "acceptance": [[18044.0, 0.62, 735], [1, 2]],
+                            "break_even": 0.45, "off_from_tokens": 4000.0, "low": 3500.0, "high": None, "saved_share": 0.12},
         },
     )  # fmt: skip
     assert parts["who waits for these requests"].rows == (("own faq", "893.7", "1.5"), ("all other tenants", None, "6.25"))
     assert parts["what would be left if they came later"].rows == (("3", "6.5"),)
     assert any("0.044 (0.04 to 0.05) s longer" in said for said in parts)
     assert parts["drafting ahead: drafting pays below 4,000 tokens"].rows == (("18044", "0.62", "735"),)
+    assert parts["when drafting pays"].rows == (("0.45", "4000", "3500", None, "0.12"),)
+    answered = {"speculation": {"answer": "a draft's time is not known", "acceptance": [[18044.0, 0.62, 735]]}}
+    assert list(told("serving_congestion", answered)) == ["drafting ahead: a draft's time is not known"]
 
 
 def test_training_tells_gains_by_age_and_what_a_dollar_brings() -> None:

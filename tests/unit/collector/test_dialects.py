@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +33,78 @@ def test_calls(case: Case) -> None:
 VERCEL = {"ai.model.id": "m", "ai.usage.promptTokens": 10, "ai.usage.completionTokens": 5}
 AGGREGATE = {"gen_ai.aggregated_usage.input_tokens": 10, "gen_ai.aggregated_usage.output_tokens": 5}
 OI = {"llm.token_count.prompt": 10, "llm.token_count.completion": 5}
+
+
+TOTALS: tuple[dict[str, Any], ...] = (
+    {**CHAT, "gen_ai.usage.total_tokens": 9},
+    {**CHAT, "usage": '{"total_tokens":9}'},
+    {"llm.usage.total_tokens": 9, "llm.request.model": "m"},
+    {"total_tokens": 9, "model": "m"},
+    {"usage": '{"totalTokens":9}', "model": "m"},
+    {"usageMetadata": '{"totalTokenCount":9}', "model": "m"},
+    {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.chat.tokenUsage": '{"total_tokens":9}', "mlflow.llm.model": '"m"'},
+    {"openinference.span.kind": "LLM", "llm.model_name": "m", "llm.token_count.total": 9},
+    {"llm.model_name": "m", "llm.token_count.total": 9},
+    {"openinference.span.kind": "LLM", "llm.model_name": "m", "output.value": '{"usage":{"total_tokens":9}}'},
+    {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m",
+     "langfuse.observation.usage_details": '{"total":9}'},
+    {"ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "m", "ai.usage.totalTokens": 9},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("attributes", TOTALS)
+def test_a_total_alone_is_a_call_in_suspense_and_not_of_nothing(attributes: dict[str, Any]) -> None:
+    found = call(attributes)
+    assert (found.leaves, found.total_input_tokens, found.problem and found.problem.code) == ({}, None, "usage_incomplete")
+    assert found.problem is not None
+    assert "only a total of 9" in found.problem.detail
+
+
+def test_a_total_alone_is_all_that_an_embedding_reports() -> None:
+    embedding = {**CHAT, "gen_ai.operation.name": "embeddings"}
+    assert call({**embedding, "usage": '{"total_tokens":9}'}).leaves == counts("input=9")
+
+
+def test_a_parent_that_tells_a_total_alone_is_no_call() -> None:
+    assert reading({**CHAT, "gen_ai.operation.name": "invoke_agent", "total_tokens": 9}).role == "agent"
+
+
+OLLAMA = {
+    "model": "llama3.2", "created_at": "2026-01-01T00:00:00Z", "done": True, "done_reason": "stop", "total_duration": 4883583458,
+    "load_duration": 1334875, "prompt_eval_count": 26, "prompt_eval_duration": 342546000, "eval_count": 298,
+    "eval_duration": 4535599000,
+}  # fmt: skip
+_LANGCHAIN = {"generations": [[{"message": {"kwargs": {"response_metadata": OLLAMA}}}]], "llm_output": None}
+_NO_SELLER = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "llama3.2"}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"prompt_eval_count": 26, "eval_count": 298, "model": "llama3.2"},
+        {"ollama.prompt_eval_count": 26, "ollama.eval_count": 298, "ollama.model": "llama3.2"},
+        {"llm.usage.prompt_eval_count": 26, "llm.usage.eval_count": 298, "llm.request.model": "llama3.2"},
+        {"usage": '{"prompt_eval_count":26,"eval_count":298}', "model": "llama3.2"},
+        {**_NO_SELLER, "prompt_eval_count": 26, "eval_count": 298},
+        {**_NO_SELLER, "response": json.dumps({**OLLAMA, "message": {"role": "assistant", "content": "hi"}})},
+        {**_NO_SELLER, "ollama.response": json.dumps(OLLAMA)},
+        {"openinference.span.kind": "LLM", "llm.model_name": "llama3.2", "output.value": json.dumps(OLLAMA)},
+        {"openinference.span.kind": "LLM", "llm.model_name": "llama3.2", "output.value": json.dumps(_LANGCHAIN)},
+    ],
+)
+def test_ollamas_own_counts(attributes: dict[str, Any]) -> None:
+    found = call(attributes)
+    assert (found.provider, found.model) == ("ollama", "llama3.2"), "nobody else counts by these names"
+    assert (found.leaves, found.problem, found.confidence) == (counts("input=26 output=298"), None, "explicit")
+
+
+def test_ollamas_own_counts_in_part() -> None:
+    cached = call({**CHAT, "eval_count": 298})
+    assert (cached.provider, cached.leaves, cached.confidence) == ("openai", counts("output=298"), "low"), (
+        "the sender's word goes first"
+    )
+    assert call({**CHAT, "prompt_eval_count": -1, "eval_count": 298}).problem is not None
+    assert call({**CHAT, **USED, "prompt_eval_count": 26, "eval_count": 298}).leaves == counts("input=100 output=50")
 
 
 @pytest.mark.parametrize(
