@@ -156,7 +156,8 @@ analyze observed
 
 -- name: derive
 -- Decisions with their options: stated ones, or the menu; where there is but one there was no choice. The model that a task was sent to
--- is part of the context of what was decided later in it.
+-- is part of the context of what was decided later in it, and so is what a decision is about where such decisions are about several things:
+-- the class of an action, or the model that was served.
 create temp table derived on commit drop as
 with menus as materialized (
     select kind, task_class, agent, subject, array_agg(option order by option) as options
@@ -164,6 +165,12 @@ with menus as materialized (
      group by kind, task_class, agent, subject
      -- To confirm oneself is to verify, which is a decision of its own.
     having count(*) > 1 and (kind <> 'confirm' or bool_or(option in ('human', 'multi_party')))
+),
+about as materialized (
+    select kind, task_class, agent, array_agg(subject order by subject) as subjects
+      from menus where subject <> ''
+     group by kind, task_class, agent
+    having count(*) > 1
 ),
 routed as materialized (
     select c.trace_id, c.model, coalesce(
@@ -187,7 +194,8 @@ menued as (
 select d.kind, d.layer, d.trace_id, d.span_id, d.decided_at, d.task_class, d.agent, d.menu as options,
        array_position(d.menu, d.chosen)::smallint as chosen, d.propensity, d.propensities, d.predicted_quality,
        case when d.propensity is not null then 'logged' else coalesce(a.assignment, 'unknown') end as assignment,
-       d.features || coalesce(x.indicators, '{}') as features, d.feature_names || coalesce(x.names, '{}') as feature_names,
+       d.features || coalesce(x.indicators, '{}') || coalesce(y.indicators, '{}') as features,
+       d.feature_names || coalesce(x.names, '{}') || coalesce(y.names, '{}') as feature_names,
        d.own_cost_usd, d.told as provenance,
        pigou.entry_id(%(tenant)s, d.trace_id, d.span_id, d.kind, 0, d.decided_at) as decision_id
   from menued d
@@ -197,6 +205,12 @@ select d.kind, d.layer, d.trace_id, d.span_id, d.decided_at, d.task_class, d.age
               array_agg('model ' || p.option order by p.place) as names
          from unnest(r.models) with ordinality p (option, place)
         where p.place > 1 and r.model is not null) x on true
+  left join about b on b.kind = d.kind and b.task_class = coalesce(d.task_class, '') and b.agent = coalesce(d.agent, '') and d.subject <> ''
+  left join lateral (
+       select array_agg((d.subject = p.subject)::integer::double precision order by p.place) as indicators,
+              array_agg(case d.kind when 'confirm' then 'action ' else 'model ' end || p.subject order by p.place) as names
+         from unnest(b.subjects) with ordinality p (subject, place)
+        where p.place > 1) y on true
   left join lateral (
        select a.assignment from pigou.assignment a
         where a.tenant_id in (0, %(tenant_id)s) and a.kind = d.kind and a.task_class in ('*', coalesce(d.task_class, ''))

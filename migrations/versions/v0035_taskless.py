@@ -1,4 +1,4 @@
-"""What was decided in tasks that turned out to be none goes with them.
+"""What was decided in tasks that turned out to be none goes with them; decisions know what they are about, and are derived again.
 
 Revision ID: 0035
 """
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Forget decisions whose tasks were taken back, and what was thought of them."""
+    """Forget decisions whose tasks were taken back, and what was thought of them; have every task looked at again."""
     op.execute(
         """with gone as (
                delete from pigou.decision d
@@ -22,6 +22,7 @@ def upgrade() -> None:
            delete from pigou.appraisal a using gone g
             where a.tenant_id = g.tenant_id and a.decision_id = g.decision_id and a.decided_at = g.decided_at"""
     )
+    op.execute("delete from pigou.setting where setting like 'decided_through:%'")
 
 
 def downgrade() -> None:

@@ -80,3 +80,23 @@ def test_what_was_decided_in_a_task_that_is_none_goes_with_it(
     assert rows(reader, "select trace_id from ledger.tasks") == [(f"{1:032x}",)]
     assert rows(reader, "select kind from ledger.decisions") == []
     assert rows(reader, "select decisions from ledger.regret_daily") == []
+
+
+def test_what_a_decision_is_about_was_known_before_it(dsn: str, writer: psycopg.Connection, reader: psycopg.Connection) -> None:
+    def done(trace: int, what: str, by: str) -> Any:
+        stated: dict[str, Any] = {
+            "gen_ai__operation__name": "execute_tool", "allocation__action__class": what, "allocation__action__confirmation": by,
+        }  # fmt: skip
+        return export(agent(trace, 1, task="pay"), chat(trace, 2, 1), plain(trace, 3, 1, name="act", at=2, **stated))
+
+    asked = [(1, "deploy", "human"), (2, "deploy", "none"), (3, "transfer", "human"), (4, "transfer", "none")]
+    book(dsn, [done(*one) for one in asked[:2]])
+    settle(writer, is_all=True)
+    derive(writer)
+    known = "select context ->> 'action transfer' from ledger.decisions where kind = 'confirm' order by trace_id"
+    assert rows(reader, known) == [(None,), (None,)]  # all of one class: nothing to tell apart
+    book(dsn, [done(*one) for one in asked[2:]])
+    settle(writer, is_all=True)
+    derive(writer)
+    assert rows(reader, known) == [("0",), ("0",), ("1",), ("1",)]
+    assert rows(reader, "select count(distinct comparison) from ledger.decisions where kind = 'confirm'") == [(1,)]
