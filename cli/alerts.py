@@ -27,7 +27,7 @@ from cli.options import (
     parse_moment,
     stated_by,
 )
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def set_rule(
     from ledger.alerts import set_rule as state_rule
 
     with _refusals(), open_database("writer", home) as books:
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         revision = state_rule(
             books, rule, tenant, stated_by(who, "pigou alerts set"), open_at=open_at, close_at=close_at, evidence_min=evidence,
             renotify_every=renotify, open_for=open_for, close_for=close_for, stay_for=stay_for, is_on=on,

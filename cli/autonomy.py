@@ -23,7 +23,7 @@ from cli.options import (
     WhoOption,
     stated_by,
 )
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def adopt_schedule(
     try:
         stated = read_schedule(file)
         with open_database("writer", home) as books:
-            refuse_new(books, [tenant, *(one.tenant for one in stated)], is_meant=new_tenant)
+            refuse_slips(books, [tenant, *(one.tenant for one in stated)], is_meant=new_tenant)
             unmet = strangers(books, stated)
             changed = adopt(books, tenant, stated, stated_by(who, f"pigou autonomy adopt {file.name}"))
     except AutonomyError as error:

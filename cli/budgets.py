@@ -24,7 +24,7 @@ from cli.options import (
     parse_time,
     stated_by,
 )
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import nearest, say
 
 budgets_app = typer.Typer(name="budgets", help="What may be spent in a period, and what is held of it.", no_args_is_help=True)
@@ -75,7 +75,7 @@ def set_budget(
         valid_until=None if until == _NEVER else _time("--until", until),
     )  # fmt: skip
     with open_database("writer", home) as books, _refusals():
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         revision = budgets.set_budget(books, tenant, budget, terms, stated_by(who, "pigou budgets set"))
     say(f"{tenant}: budget {budget} stated" if revision == 1 else f"{tenant}: budget {budget} changed, revision {revision}")
 

@@ -14,7 +14,7 @@ from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, NewTenantOption, TenantOption, WhoOption, stated_by
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import say
 
 channels_app = typer.Typer(name="channels", help="Who is told of alerts, and whether they were.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def import_channels(
     with _refusals():
         channels = read_channels(file)
         with open_database("writer", home) as books:
-            refuse_new(books, (name for each in channels for name in (each.tenant, *(each.tenants or ()))), is_meant=new_tenant)
+            refuse_slips(books, (name for each in channels for name in (each.tenant, *(each.tenants or ()))), is_meant=new_tenant)
             stated = state_channels(books, channels, stated_by(who, f"pigou channels import {file.name}"))
     say(f"channels: {stated.added} added, {stated.changed} changed, {stated.unchanged} as before")
 

@@ -51,7 +51,7 @@ def create_credential(
 
     rights: list[credentials.Right] = [right for right in credentials.RIGHTS if right in (may or [RightName.INGEST])]
     with open_database("owner", home) as books:
-        tell_new(books, tenant)
+        tell_new(books, [tenant])
         is_first = not credentials.read_credentials(books).is_closed
         try:
             token = credentials.create(books, name, rights, tenant=tenant, valid_until=until, who=who or getpass.getuser())

@@ -17,7 +17,7 @@ from cli.errors import CommandError
 from cli.home import home_to_read, open_database
 from cli.known import refuse_unheard
 from cli.options import Format, FormatOption, HomeOption, NewTenantOption, TenantOption, WhoOption, parse_moment, stated_by
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def materiality(
     from ledger.findings import set_materiality
 
     with _refusals(), open_database("writer", home) as books:
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         revision = set_materiality(books, usd_per_day, tenant, stated_by(who, "pigou findings materiality"))
     say(f"{usd_per_day} USD a day for {tenant or 'all'}: revision {revision}")
 

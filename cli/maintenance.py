@@ -23,7 +23,7 @@ from cli.options import (
     parse_duration,
     parse_moment,
 )
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import say
 
 maintenance_app = typer.Typer(name="maintenance", help="Times in which nothing is told of some alerts.", no_args_is_help=True)
@@ -55,7 +55,7 @@ def plan_maintenance(
     begins_at = begins or datetime.now(UTC)
     ends_at = until or begins_at + (lasting or timedelta())
     with _refusals(), open_database("writer", home) as books:
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         window = Window(begins_at, ends_at, tenant, rule, subject)
         number = plan_maintenance(books, window, who=who or getpass.getuser(), note=note)
     say(f"maintenance {number} of {tenant or 'all tenants'}, {begins_at:%Y-%m-%d %H:%M} to {ends_at:%Y-%m-%d %H:%M} UTC")

@@ -45,7 +45,7 @@ WhoOption: TypeAlias = Annotated[
 ]
 OwnerOption: TypeAlias = Annotated[str, typer.Option("--tenant", envvar="PIGOU_TENANT", metavar="NAME", help="Whose books.")]
 NewTenantOption: TypeAlias = Annotated[
-    bool, typer.Option("--new-tenant", help="The tenant is meant, although nobody has heard of it: it is opened.")
+    bool, typer.Option("--new-tenant", help="The tenant is meant, although it is nearly called as a known one: it is opened.")
 ]
 
 

@@ -11,7 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, NewTenantOption, OwnerOption, TenantOption, parse_moment
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def add_outcome(
         at or datetime.now(UTC), {"note": note} if note else {}, is_dated=at is not None,
     )  # fmt: skip
     with open_database("writer", home) as books:
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         [became] = tell(books, tenant, [outcome])
     if became == "conflict":
         mend = "give a --key of its own to say something new; of several the latest counts"

@@ -11,7 +11,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import open_database
 from cli.options import Format, FormatOption, HomeOption, NewTenantOption, TenantOption, WhoOption, parse_moment, stated_by
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import say
 
 policy_app = typer.Typer(name="policy", help="V, λ, ρ, deadlines and outcomes by task class.", no_args_is_help=True)
@@ -31,7 +31,7 @@ def import_policy(
     try:
         stated = read_policies(file)
         with open_database("writer", home) as books:
-            refuse_new(books, [tenant, *(each.tenant for each in stated)], is_meant=new_tenant)
+            refuse_slips(books, [tenant, *(each.tenant for each in stated)], is_meant=new_tenant)
             added = add_policies(books, tenant, stated, stated_by(who, f"pigou policy import {file.name}"))
     except PolicyError as error:
         raise CommandError(error.message, error.mend, exit_code=2) from error

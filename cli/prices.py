@@ -16,7 +16,7 @@ from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, NewTenantOption, OwnerOption, TenantOption, WhoOption, stated_by
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import say
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def constrain(
     )
     limits = Limits(latency_s=_amount(sla, "--sla-s"), risk_usd_per_day=_amount(risk, "--risk-usd-per-day"), lifted=lifted)
     with open_database("writer", home) as books, _refusals():
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         revision = state(books, tenant, task_class, limits, stated_by(who, "pigou prices constrain"))
     say(f"{tenant}: constraint on {task_class} stated, revision {revision}; `pigou prices solve` finds its prices")
 

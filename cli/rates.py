@@ -24,7 +24,7 @@ from cli.options import (
     parse_moment,
     stated_by,
 )
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def add_rate(
         "daily_until": daily_until,
     }  # fmt: skip
     with _refusals(), open_database("writer", home) as books:
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         rate = stated_rate({column: text for column, text in cells.items() if text is not None})
         _report(books, rates.add_rates(books, _whose(books, tenant), [rate], stated_by(who, "pigou rates add")))
 
@@ -157,7 +157,7 @@ def import_rates(
     with _refusals():
         stated = read_rates(file)
         with open_database("writer", home) as books:
-            refuse_new(books, [tenant, *(rate.tenant for rate in stated)], is_meant=new_tenant)
+            refuse_slips(books, [tenant, *(rate.tenant for rate in stated)], is_meant=new_tenant)
             whose = tenant if all(rate.tenant for rate in stated) else _whose(books, tenant)
             _report(books, rates.add_rates(books, whose, stated, stated_by(who, f"pigou rates import {file.name}")))
 

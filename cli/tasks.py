@@ -13,7 +13,7 @@ from cli.errors import CommandError
 from cli.home import open_database
 from cli.known import refuse_reversed, refuse_unheard, words
 from cli.options import Format, FormatOption, HomeOption, NewTenantOption, SinceOption, TenantOption, UntilOption
-from cli.tenants import refuse_new, refuse_unknown
+from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import say
 
 tasks_app = typer.Typer(name="tasks", help="Settled tasks, and how their kinds are told apart.", no_args_is_help=True)
@@ -95,7 +95,7 @@ def add_rule(
     from ledger.task_class_rules import NewRule, add_rule
 
     with open_database("writer", home) as books, _refusals():
-        refuse_new(books, [tenant], is_meant=new_tenant)
+        refuse_slips(books, [tenant], is_meant=new_tenant)
         place = add_rule(books, tenant, NewRule(field, pattern, task_class, ordinal))
     say(f"{tenant or 'all tenants'}: rule {place} added")
 

@@ -1,4 +1,4 @@
-"""Whose books a command is about: a tenant that nobody has heard of is refused, unless something is stated of it on purpose."""
+"""Whose books a command is about: of a tenant that nobody has heard of nothing is read; what is stated opens it, slips apart."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ def refuse_unknown(books: psycopg.Connection, tenant: str | None) -> None:
         raise CommandError(f"there is no tenant {tenant!r}", _hint(tenant, known), exit_code=2)
 
 
-def refuse_new(books: psycopg.Connection, tenants: Iterable[str | None], *, is_meant: bool) -> None:
-    """Raises CommandError (exit 2) where something is stated of a tenant that nobody has heard of, unless it `is_meant`."""
-    from ledger.tenants import unheard
+def refuse_slips(books: psycopg.Connection, tenants: Iterable[str | None], *, is_meant: bool) -> None:
+    """Raises CommandError (exit 2) where something is stated of a tenant that looks like a slip of a known one, unless it
+    `is_meant`. Says of others that nobody had heard of them."""
+    from ledger.tenants import DEFAULT_TENANT, slips
 
-    found = [] if is_meant else unheard(books, tenants)
+    named = list(tenants)
+    found = [] if is_meant else slips(books, named)
     if found:
-        hint = _hint(found[0], _known(books))
-        mend = f"{hint}{'' if hint.endswith('?') else ';'} --new-tenant opens it, if it is meant"
+        mend = f"{_hint(found[0], [*_known(books), DEFAULT_TENANT])} --new-tenant opens it, if it is meant"
         raise CommandError(f"there is no tenant {found[0]!r}", mend, exit_code=2)
+    if not is_meant:
+        tell_new(books, named)
 
 
-def tell_new(books: psycopg.Connection, tenant: str | None) -> None:
-    """Say of a tenant that is about to be opened that nobody had heard of it; while none is known, there is nothing to say."""
+def tell_new(books: psycopg.Connection, tenants: Iterable[str | None]) -> None:
+    """Say of tenants that are about to be opened that nobody had heard of them; while none is known, there is nothing to say."""
     from ledger.tenants import unheard
 
     known = _known(books)
-    if known and unheard(books, [tenant]):
-        remark(f"{tenant} is a new tenant: nothing was received or stated of it before; {_hint(str(tenant), known)}")
+    for tenant in unheard(books, tenants) if known else ():
+        remark(f"{tenant} is a new tenant: nothing was received or stated of it before; {_hint(tenant, known)}")
 
 
 def _known(books: psycopg.Connection) -> list[str]:

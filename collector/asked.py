@@ -17,7 +17,7 @@ from collector.bounded_route import FIELD_HEADER, bounded_route, while_serving
 from collector.faults import NO_NUL, SAID
 from ledger.errors import DatabaseUnavailable, LedgerError, UnknownTenant
 from ledger.pool import Connections
-from ledger.tenants import unheard, unknown_tenant
+from ledger.tenants import slips, unheard, unknown_tenant
 
 BODY_LIMIT_BYTES = 16 * 1024
 NUMBER_MAX = 2**31 - 1
@@ -80,24 +80,20 @@ class NoteRequest(Someone):
     note: Note = Field(description="What is to be known.")
 
 
-NewTenant = Annotated[bool, Field(description="The tenant is meant, although nobody has heard of it: it is opened.")]
+NewTenant = Annotated[bool, Field(description="The tenant is meant, although it is nearly called as a known one: it is opened.")]
 
 
 def refuse_unheard(connection: psycopg.Connection, tenant: str | None, default_tenant: str) -> None:
     """Raises UnknownTenant where something is asked of a tenant that nobody has heard of. None is all of them."""
-    _refuse(connection, [tenant], default_tenant, "tenants are opened by what is received of them")
+    if tenant != default_tenant and unheard(connection, [tenant]):
+        raise unknown_tenant(connection, str(tenant), "tenants are opened by what is received or stated of them")
 
 
-def refuse_new(connection: psycopg.Connection, tenants: Iterable[str | None], default_tenant: str, *, is_meant: bool) -> None:
-    """Raises UnknownTenant where something is stated of a tenant that nobody has heard of, unless it `is_meant`."""
-    if not is_meant:
-        _refuse(connection, tenants, default_tenant, "if it is meant, send `new_tenant: true` beside it, which opens it")
-
-
-def _refuse(connection: psycopg.Connection, tenants: Iterable[str | None], default_tenant: str, mend: str) -> None:
-    found = unheard(connection, (tenant for tenant in tenants if tenant != default_tenant))
+def refuse_slips(connection: psycopg.Connection, tenants: Iterable[str | None], default_tenant: str, *, is_meant: bool) -> None:
+    """Raises UnknownTenant where something is stated of a tenant that looks like a slip of a known one, unless it `is_meant`."""
+    found = [] if is_meant else slips(connection, tenants, default_tenant)
     if found:
-        raise unknown_tenant(connection, found[0], mend)
+        raise unknown_tenant(connection, found[0], "if it is meant, send `new_tenant: true` beside it, which opens it")
 
 
 class Asking:

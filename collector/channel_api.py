@@ -22,7 +22,7 @@ import psycopg
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name, NewTenant, Someone, refuse_new, refuse_unheard
+from collector.asked import NUMBER_MAX, PROBLEMS, Asking, Name, NewTenant, Someone, refuse_slips, refuse_unheard
 from collector.door import asking, for_all_tenants, whose
 from collector.faults import NO_NUL
 from ledger import stated_channels
@@ -121,7 +121,7 @@ def channel_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
         def work(connection: psycopg.Connection) -> ChannelsAnswer:
             stated = read_channel({**asked.channel, "name": channel, "tenant": asked.tenant})
             named = [stated.tenant, *(stated.tenants or ())]
-            refuse_new(connection, named, default_tenant, is_meant=asked.new_tenant)
+            refuse_slips(connection, named, default_tenant, is_meant=asked.new_tenant)
             stated_channels.state_channels(connection, [stated], _source(asked))
             return listed(connection, asked.tenant)
 

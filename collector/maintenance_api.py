@@ -26,7 +26,7 @@ from collector.asked import (
     Someone,
     When,
     Whole,
-    refuse_new,
+    refuse_slips,
     refuse_unheard,
 )
 from collector.door import whose
@@ -103,7 +103,7 @@ def maintenance_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRou
         window, seen = alerts.Window(begins_at, ends_at, whose(asked.tenant, None), asked.rule, asked.subject), whose(None, None)
 
         def work(connection: psycopg.Connection) -> MaintenancesAnswer:
-            refuse_new(connection, [window.tenant], default_tenant, is_meant=asked.new_tenant)
+            refuse_slips(connection, [window.tenant], default_tenant, is_meant=asked.new_tenant)
             alerts.plan_maintenance(connection, window, who=asked.who, note=asked.note)
             return listed(connection, seen)
 

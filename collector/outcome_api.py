@@ -17,14 +17,14 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collector.asked import NewTenant, Share, When, refuse_new
+from collector.asked import NewTenant, Share, When, refuse_slips
 from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
 from collector.faults import HEX_16, HEX_32, NO_NUL, faults
 from ledger.errors import DatabaseUnavailable, UnknownTenant
 from ledger.outcomes import AHEAD_MAX, LATE, LOSS_MAX_USD, Outcome, Subject, share, tell
 from ledger.pool import Connections
-from ledger.tenants import DEFAULT_TENANT
+from ledger.tenants import DEFAULT_TENANT, said_of_new
 
 _BODY_LIMIT_BYTES = 1024 * 1024
 _OUTCOMES_MAX = 1_000
@@ -93,6 +93,7 @@ class OutcomesAnswer(BaseModel):
     tenant: str
     refused: int
     outcomes: list[OutcomeAnswer]
+    why: str | None = Field(None, description="What is to be known of the whole, such as that nobody had heard of the tenant.")
 
 
 def outcome_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
@@ -116,7 +117,7 @@ def outcome_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
         def write() -> OutcomesAnswer:
             try:
                 with connections.connection() as connection:
-                    refuse_new(connection, [tenant], default_tenant, is_meant=asked.new_tenant)
+                    refuse_slips(connection, [tenant], default_tenant, is_meant=asked.new_tenant)
                     return _told(connection, tenant, asked.outcomes)
             except UnknownTenant as error:
                 raise HTTPException(404, str(error)) from error
@@ -134,6 +135,7 @@ def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> Outc
     read = [_read(index, item) for index, item in enumerate(items)]
     good = [(index, item) for index, item in enumerate(read) if isinstance(item, ToldOutcome)]
     answers = {answer.index: answer for answer in read if isinstance(answer, OutcomeAnswer)}
+    new = said_of_new(connection, tenant) if good else None
     told = tell(connection, tenant, [_outcome(item) for _, item in good]) if good else []
     for (index, item), status in zip(good, told, strict=True):
         if status == "conflict":
@@ -144,7 +146,7 @@ def _told(connection: psycopg.Connection, tenant: str, items: list[Any]) -> Outc
         else:
             answers[index] = OutcomeAnswer(index=index, key=item.key, status=status)
     ordered = [answers[index] for index in range(len(items))]
-    return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered)
+    return OutcomesAnswer(tenant=tenant, refused=sum(answer.status == "refused" for answer in ordered), outcomes=ordered, why=new)
 
 
 def _read(index: int, item: object) -> ToldOutcome | OutcomeAnswer:

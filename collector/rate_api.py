@@ -17,7 +17,7 @@ from fastapi import APIRouter, HTTPException
 from psycopg.errors import QueryCanceled
 from pydantic import BaseModel, ConfigDict, Field
 
-from collector.asked import Name, NewTenant, Number, refuse_new
+from collector.asked import Name, NewTenant, Number, refuse_slips
 from collector.bounded_route import bounded_route, while_serving
 from collector.door import whose
 from collector.faults import NO_NUL
@@ -26,7 +26,7 @@ from ledger.errors import DatabaseUnavailable, UnknownTenant
 from ledger.pool import Connections
 from ledger.rerate import Foreseen, foresee, rerate
 from ledger.stated_rates import RateError, StatedRate, stated_rate
-from ledger.tenants import DEFAULT_TENANT
+from ledger.tenants import DEFAULT_TENANT, said_of_new
 
 BOOKED_AT_ONCE_MAX = 20_000
 _BODY_LIMIT_BYTES = 256 * 1024
@@ -94,6 +94,7 @@ class RatesAnswer(BaseModel):
     corrections: int
     changes: ForeseenAnswer
     booked_again: int | None
+    why: str | None = Field(None, description="What is to be known of the whole, such as that nobody had heard of the tenant.")
 
 
 def rate_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
@@ -114,7 +115,7 @@ def rate_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
             try:
                 stated = [_stated(number, told) for number, told in enumerate(asked.rates)]
                 with connections.connection() as connection:
-                    refuse_new(connection, [tenant], default_tenant, is_meant=asked.new_tenant)
+                    refuse_slips(connection, [tenant], default_tenant, is_meant=asked.new_tenant)
                     return _added(connection, tenant, stated, asked)
             except UnknownTenant as error:
                 raise HTTPException(404, str(error)) from error
@@ -134,6 +135,7 @@ def _stated(number: int, told: ToldRate) -> StatedRate:
 
 
 def _added(connection: psycopg.Connection, tenant: str, stated: list[StatedRate], asked: RatesRequest) -> RatesAnswer:
+    new = said_of_new(connection, tenant)
     added, changes = _add(connection, tenant, stated, asked)
     booked = None
     if not asked.is_trial and changes.calls <= BOOKED_AT_ONCE_MAX:
@@ -146,7 +148,7 @@ def _added(connection: psycopg.Connection, tenant: str, stated: list[StatedRate]
             cost_after_usd=changes.cost_after_usd, difference_usd=difference, first_at=changes.first_at,
             last_at=changes.last_at, still_unpriced=changes.still_unpriced,
         ),
-        booked_again=0 if asked.is_trial else booked,
+        booked_again=0 if asked.is_trial else booked, why=new,
     )  # fmt: skip
 
 

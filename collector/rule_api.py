@@ -16,7 +16,7 @@ import psycopg
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from collector.asked import PROBLEMS, Asking, Name, NewTenant, Number, refuse_new, refuse_unheard
+from collector.asked import PROBLEMS, Asking, Name, NewTenant, Number, refuse_slips, refuse_unheard
 from collector.door import whose
 from collector.faults import NO_NUL
 from ledger import alerts
@@ -115,7 +115,7 @@ def rule_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
         owner = whose(asked.tenant, None)
 
         def work(connection: psycopg.Connection) -> RulesAnswer:
-            refuse_new(connection, [owner], default_tenant, is_meant=asked.new_tenant)
+            refuse_slips(connection, [owner], default_tenant, is_meant=asked.new_tenant)
             texts = {name: text for name in _TEXTS if (text := getattr(asked, name)) is not None}
             changes = alerts.read_rule_changes(texts)
             source = f"{asked.who}, over HTTP"

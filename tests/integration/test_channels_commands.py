@@ -39,10 +39,10 @@ def file(tmp_path: Path, receiver: Receiver) -> Path:
 
 
 def test_channels_are_imported_listed_and_removed(pigou: Typed, writer: psycopg.Connection, file: Path) -> None:
-    assert pigou("channels", "import", str(file), "--new-tenant") == (0, "channels: 2 added, 0 changed, 0 as before\n", "")
-    assert pigou("channels", "import", str(file), "--new-tenant")[1] == "channels: 0 added, 0 changed, 2 as before\n"
+    assert pigou("channels", "import", str(file)) == (0, "channels: 2 added, 0 changed, 0 as before\n", "")
+    assert pigou("channels", "import", str(file))[1] == "channels: 0 added, 0 changed, 2 as before\n"
     file.write_text(file.read_text().replace("severity: warning", "severity: critical"))
-    assert pigou("channels", "import", str(file), "--new-tenant")[1] == "channels: 0 added, 1 changed, 1 as before\n"
+    assert pigou("channels", "import", str(file))[1] == "channels: 0 added, 1 changed, 1 as before\n"
     listed = table(pigou("channels", "list", "--format", "csv")[1])
     assert [(row["tenant"], row["channel"], row["kind"], row["severity_min"], row["revision"]) for row in listed] == [
         ("", "ops", "webhook", "info", "1"), ("acme", "team", "slack", "critical", "2"),
@@ -53,14 +53,14 @@ def test_channels_are_imported_listed_and_removed(pigou: Typed, writer: psycopg.
     assert [row["channel"] for row in table(pigou("channels", "list", "--format", "csv")[1])] == ["ops"]
     code, _, err = pigou("channels", "remove", "team", "--tenant", "acme")
     assert (code, err) == (2, "pigou: tenant acme has no channel team; see `pigou channels list`; --tenant says whose\n")
-    assert pigou("channels", "import", str(file), "--new-tenant")[1] == "channels: 1 added, 0 changed, 1 as before\n"
+    assert pigou("channels", "import", str(file))[1] == "channels: 1 added, 0 changed, 1 as before\n"
     kept = rows(writer, "select revision, is_on from pigou.channel where channel = 'team' order by 1")
     assert kept == [(1, True), (2, True), (3, False), (4, True)]
     assert "OPS_SECRET" in rows(writer, "select settings::text from ledger.channels where channel = 'ops'")[0][0]
 
 
 def test_a_channel_is_tried(pigou: Typed, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, file: Path) -> None:
-    pigou("channels", "import", str(file), "--new-tenant")
+    pigou("channels", "import", str(file))
     monkeypatch.setenv("OPS_SECRET", SECRET)
     assert pigou("channels", "test", "ops") == (0, "channel ops took the test: 200 ok\n", "")
     assert Verifier(SECRET).verify(receiver.got[0].body, receiver.got[0].headers)["type"] == "pigou.alerts.test"
@@ -76,7 +76,7 @@ def test_a_channel_is_tried(pigou: Typed, monkeypatch: pytest.MonkeyPatch, recei
 
 
 def test_deliveries_are_listed(pigou: Typed, writer: psycopg.Connection, receiver: Receiver, file: Path) -> None:
-    pigou("channels", "import", str(file), "--new-tenant")
+    pigou("channels", "import", str(file))
     number = open_alert(writer)
     receiver.answers = [Answer(503)]
     deliver(writer)

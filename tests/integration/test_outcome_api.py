@@ -37,7 +37,7 @@ def test_outcomes_of_traces_responses_and_conversations(
         {"key": "c", "conversation_id": "s1", "loss_usd": "12.5"},
         {"key": "d", "trace_id": TRACE, "span_id": "00000000000000aa", "quality": 0},
     ]
-    assert told(served, *sent, tenant="acme", new_tenant=True) == (
+    assert told(served, *sent, tenant="acme") == (
         200,
         [("taken", None), ("waiting", None), ("waiting", None), ("taken", None)],
     )

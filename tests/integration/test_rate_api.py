@@ -108,7 +108,10 @@ def test_what_is_no_price_is_refused_with_its_mend(served: Served, reader: psyco
     assert one(reader, "select count(*) from ledger.rates where model = 'm2'") == 0
 
 
-def test_a_tenant_that_nobody_has_heard_of_is_refused_unless_it_is_meant(served: Served) -> None:
+def test_a_slip_in_the_tenant_is_refused_unless_it_is_meant(served: Served) -> None:
+    said = [ask(served, RATES, body({}, trial=trial, tenant="acme"))[1]["why"] for trial in (True, False, False)]
+    new = "acme is a new tenant: nothing was received or stated of it before"
+    assert said == [new, new, None], "a trial opens nothing"
     for trial in (True, False):
         status, answer = ask(served, RATES, body({}, trial=trial, tenant="acmee"))
         assert (status, answer["detail"].partition(";")[0]) == (404, "there is no tenant 'acmee'")

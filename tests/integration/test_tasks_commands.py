@@ -35,7 +35,7 @@ def policy(tmp_path: Path) -> Path:
 
 
 def test_a_policy_is_imported_listed_and_shown(pigou: Typed, policy: Path) -> None:
-    assert pigou("policy", "import", str(policy), "--new-tenant") == (0, "3 of 3 statements say something new\n", "")
+    assert pigou("policy", "import", str(policy)) == (0, "3 of 3 statements say something new\n", "")
     assert pigou("policy", "import", str(policy)) == (0, "0 of 3 statements say something new\n", "")
     policy.write_text('task_class,v_usd\n*,2\n"code.*",6\n')
     policy = policy.rename(policy.with_suffix(".csv"))
@@ -88,7 +88,7 @@ def test_a_policy_that_cannot_be_is_refused_whole(pigou: Typed, tmp_path: Path, 
 
 def test_outcomes_are_told_and_tasks_settled_and_listed(pigou: Typed, dsn: str, writer: psycopg.Connection, policy: Path) -> None:
     price(writer)
-    pigou("policy", "import", str(policy), "--new-tenant")
+    pigou("policy", "import", str(policy))
     assert pigou("outcomes", "add", "--tenant", "default", "--response", "r1", "--quality", "0.5") == (
         0, "default: taken; it waits until the response is reported\n", "",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A tenant by a wrong name is refused, where something is read of it and where something is stated, unless it is meant."""
+"""A tenant by a wrong name: refused where something is read of it; where it is stated a slip is, and others are told as new."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_what_is_read_of_an_unknown_tenant_is_refused(pigou: Typed) -> None:
 
 
 @pytest.mark.usefixtures("acme")
-def test_what_is_stated_of_an_unknown_tenant_is_refused_unless_it_is_meant(pigou: Typed, reader: psycopg.Connection) -> None:
+def test_what_is_stated_of_a_slip_is_refused_unless_it_is_meant(pigou: Typed, reader: psycopg.Connection) -> None:
     for number, command in enumerate(STATING):
-        new = f"acme{number}{number}"
+        new = f"acme{'abcdefgh'[number]}"
         said = f"pigou: there is no tenant {new!r}; did you mean "
         code, out, error = pigou(*command.split(), "--tenant", new)
         assert (code, out, error.startswith(said)) == (2, "", True), error
@@ -56,11 +56,21 @@ def test_what_is_stated_of_an_unknown_tenant_is_refused_unless_it_is_meant(pigou
             assert pigou(*command.split(), "--tenant", known)[0] == 0, command
 
 
-def test_before_anything_is_known_the_default_tenant_is(pigou: Typed) -> None:
-    for command in STATING:
-        assert pigou(*command.split(), "--tenant", "default")[0] == 0, command
-    refused = pigou("budgets", "set", "team", "--amount", "5", "--tenant", "zz")
-    assert refused == (2, "", "pigou: there is no tenant 'zz'; known are default; --new-tenant opens it, if it is meant\n")
+def test_what_is_stated_of_another_tenant_opens_it_and_says_so_once(pigou: Typed) -> None:
+    for number, command in enumerate(STATING):
+        told = [
+            pigou(*command.split(), "--tenant", "default")[0],
+            *(pigou(*command.split(), "--tenant", f"t{number}") for _ in "ab"),
+        ]
+        said = f"t{number} is a new tenant: nothing was received or stated of it before; "
+        assert (told[0], told[1][0], told[2][0]) == (0, 0, 0), command
+        assert (said in told[1][2], said in told[2][2]) == (True, False), command
+
+
+def test_of_an_empty_installation_nothing_is_said(pigou: Typed) -> None:
+    assert pigou("budgets", "set", "team", "--amount", "5", "--tenant", "acme")[::2] == (0, "")
+    said = "pigou: there is no tenant 'defalut'; did you mean default? --new-tenant opens it, if it is meant\n"
+    assert pigou("budgets", "set", "team", "--amount", "5", "--tenant", "defalut") == (2, "", said)
 
 
 @pytest.mark.usefixtures("acme")
@@ -86,7 +96,7 @@ FILES = (
 
 @pytest.mark.usefixtures("acme")
 @pytest.mark.parametrize(("command", "text"), FILES)
-def test_a_file_that_names_an_unknown_tenant_is_refused_whole(pigou: Typed, tmp_path: Path, command: str, text: str) -> None:
+def test_a_file_with_a_slip_is_refused_whole(pigou: Typed, tmp_path: Path, command: str, text: str) -> None:
     file = tmp_path / "stated.yaml"
     file.write_text(text)
     said = "pigou: there is no tenant 'acmee'; did you mean acme? --new-tenant opens it, if it is meant\n"

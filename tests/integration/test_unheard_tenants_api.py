@@ -1,4 +1,4 @@
-"""What is asked or stated over HTTP of a tenant that nobody has heard of: refused, unless it is said to be meant."""
+"""What is asked over HTTP of a tenant that nobody has heard of is refused, and what is stated of a slip, unless it is meant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def test_it_is_not_opened_by_a_slip(dsn: str, writer: psycopg.Connection, path: 
         assert writer.execute("select tenant from pigou.tenant").fetchall() == [("acme",)]
         for flag in ({"new_tenant": True}, {}):
             assert ask(served, path, {**stated, "tenant": "acmee", **flag})[0] == 200
-        assert ask(served, path, {**stated, "tenant": "default"})[0] == 200, "whose the records are that name no tenant"
+        for other in ("default", "team-b", "acme2"):
+            assert ask(served, path, {**stated, "tenant": other})[0] == 200, "no slip"
 
 
 def test_it_is_not_read_of_either(dsn: str, writer: psycopg.Connection) -> None:
