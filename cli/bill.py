@@ -74,7 +74,7 @@ def bill(
         query = _query(columns, days, before, tenant)
         write_cursor(books.execute(query), chosen)
         if chosen is Format.TABLE:
-            if ended < days.since:
+            if ended is not None and ended < days.since:
                 remark(f"the last call that the books hold is of {ended}: nothing came in these days")
             _say_what_it_is(books, days, before, tenant, begun)
             remark(f"sql: {query.as_string(books)};")
