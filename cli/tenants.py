@@ -39,11 +39,13 @@ def refuse_slips(books: psycopg.Connection, tenants: Iterable[str | None], *, is
 
 def tell_new(books: psycopg.Connection, tenants: Iterable[str | None]) -> None:
     """Say of tenants that are about to be opened that nobody had heard of them; while none is known, there is nothing to say."""
-    from ledger.tenants import unheard
+    from ledger.tenants import said_of_new
 
     known = _known(books)
-    for tenant in unheard(books, tenants) if known else ():
-        remark(f"{tenant} is a new tenant: nothing was received or stated of it before; {_hint(tenant, known)}")
+    for tenant in sorted({tenant for tenant in tenants if tenant is not None} if known else ()):
+        said = said_of_new(books, tenant)
+        if said is not None:
+            remark(f"{said}; {_hint(tenant, known)}")
 
 
 def _known(books: psycopg.Connection) -> list[str]:
