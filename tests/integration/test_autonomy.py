@@ -214,10 +214,10 @@ def test_names_that_nobody_has_met_are_said(pigou: Typed, writer: psycopg.Connec
     price(writer, {}, tenant="acme")
     file = tmp_path / "autonomy.yaml"
     file.write_text(
-        "- {action_class: transfre, confirmation: human}\n- {action_class: transfer, confirmation: human, tenant: acne}\n"
+        "- {action_class: transfre, confirmation: human}\n- {action_class: transfer, confirmation: human, tenant: acmee}\n"
         "- {action_class: deploy, confirmation: human, tenant: acme}\n"
     )
-    said = "pigou: there is no tenant 'acne'; did you mean acme? --new-tenant opens it, if it is meant\n"
+    said = "pigou: there is no tenant 'acmee'; did you mean acme? --new-tenant opens it, if it is meant\n"
     assert pigou("autonomy", "adopt", str(file)) == (2, "", said)
     code, out, err = pigou("autonomy", "adopt", str(file), "--new-tenant")
     assert (code, out) == (0, "adopted: 3 statements say something new, 0 as before, 0 taken off\n")
