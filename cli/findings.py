@@ -69,7 +69,8 @@ def list_findings(
 
 _LIST = """
 select tenant, finding_id, mode, segment, round(usd_per_day, 2) as usd_per_day, round(low, 2) as low, round(high, 2) as high,
-       status, to_char(since at time zone 'UTC', 'YYYY-MM-DD') as since, opened_at, n, materiality_usd_per_day, sentence
+       status, to_char(since at time zone 'UTC', 'YYYY-MM-DD') as since, opened_at, unclear_since,
+       n, materiality_usd_per_day, sentence
   from ledger.findings
  where (%(tenant)s::text is null or tenant = %(tenant)s) and (%(mode)s::text is null or mode = %(mode)s)
    and (%(every)s or status in ('open', 'acknowledged'))

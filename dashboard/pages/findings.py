@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("tenant", "Tenant", width=90),
     Column("since", "Since, UTC", "time", 160, tooltip="When it began to go wrong, by the world's clock"),
     Column("opened_at", "Found, UTC", "finding", 168),
-    Column("status", "Status", width=116),
+    Column("status_said", "Status", width=116, tooltip="Unclear: no look of a day could say whether it goes on"),
     Column("task_class", "Task class", width=130),
     Column("agent", "Agent", width=100),
     Column("n", "Rests on, cases", "count", 130),
@@ -195,6 +195,7 @@ def _row(row: Row) -> Row:
         "days": None,
         "interval": formats.usd_interval(row["low"], row["high"]),
         "mode_said": mode_name(row["mode"]),
+        "status_said": row["status"] if row["unclear_since"] is None else f"{row['status']}, unclear",
         "holds_said": until_said(row) if row["status"] == "dismissed" else None,
         "spark": ",".join(f"{day.get('usd') or 0:.4g}" for day in days[-28:]),
     }

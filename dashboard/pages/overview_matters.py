@@ -100,12 +100,16 @@ def _finding(row: Row, reach: float) -> Component:
                         ],
                         className="saving-drawn",
                     ),
-                    html.Small([f"since {_day(row['since'])} · ", stands]),
+                    html.Small([f"since {_day(row['since'])} · ", *_unclear(row), stands]),
                 ],
                 className="saving",
             ),
         ]
     )
+
+
+def _unclear(row: Row) -> list[str]:
+    return [] if row["unclear_since"] is None else [f"unclear since {_day(row['unclear_since'])} · "]
 
 
 def _day(at: object) -> str:

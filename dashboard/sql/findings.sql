@@ -17,7 +17,7 @@ select sum(usd_per_day) as usd_per_day,
 
 -- name: findings
 -- Findings whose time reaches into the window, those that lose most first.
-select tenant, finding_id, mode, sentence, usd_per_day, low, high, status, since, opened_at, change, layer, kind, task_class, agent, subject, band,
+select tenant, finding_id, mode, sentence, usd_per_day, low, high, status, since, unclear_since, opened_at, change, layer, kind, task_class, agent, subject, band,
        n, tasks, looked_at, resolved_at, alert_id, evidence -> 'days' as days, dismissed_at, dismissed_by, dismissed_as, dismissed_note,
        dismissed_until, dismissed_until_usd_per_day
   from ledger.findings

@@ -233,6 +233,8 @@ def test_the_commands(pigou: Typed, writer: psycopg.Connection, tmp_path: Path) 
         "not enough evidence since 2026-11-20 13:00 to say whether it goes on (last found wrong 2026-11-20 12:00): needs 40 more"
     )
     assert unclear in pigou("findings", "show", "1")[1]
+    listed = next(row for row in json.loads(pigou("findings", "list", "--format", "json")[1]) if row["finding_id"] == 1)
+    assert listed["unclear_since"].startswith("2026-11-20T13:00")
     assert pigou("findings", "materiality", "--usd-per-day", "2", "--tenant", "acme")[1] == "2 USD a day for acme: revision 1\n"
     stated = json.loads(pigou("findings", "materiality", "--format", "json")[1])
     assert [(row["tenant"], row["usd_per_day"]) for row in stated] == [(None, 0.5), ("acme", 2)]
