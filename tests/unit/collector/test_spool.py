@@ -1,4 +1,4 @@
-"""The spool in good order: order, limits, depth, space, one owner; its faults are in tests/integration and tests/property."""
+"""The spool in good order: order, limits, depth, space, one owner; its faults are in tests/faults."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,8 @@ def test_few_damaged_files_are_kept(tmp_path: Path) -> None:
         [file] = tmp_path.glob("spool-*.db")
         file.write_bytes(b"nothing of a spool")
     assert len(list(tmp_path.glob("*.damaged-*"))) == 3
-    assert Spool(tmp_path).depth[::3] == (0, 4)
+    with closing(Spool(tmp_path)) as spool:
+        assert spool.depth[::3] == (0, 4)
 
 
 def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path) -> None:
