@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("tenant", "Tenant", width=90),
     Column("since", "Since, UTC", "time", 160, tooltip="When it began to go wrong, by the world's clock"),
     Column("opened_at", "Found, UTC", "finding", 168),
-    Column("status_said", "Status", width=116, tooltip="Unclear: no look of a day could say whether it goes on"),
+    Column("status_said", "Status", width=164, tooltip="Unclear: no look of a day could say whether it goes on"),
     Column("task_class", "Task class", width=130),
     Column("agent", "Agent", width=100),
     Column("n", "Rests on, cases", "count", 130),

@@ -114,7 +114,7 @@ def test_one_finding_is_told_with_its_evidence(books: Books) -> None:
     assert "not enough evidence" not in drawn["finding_verdict"]
     unclear = said(finding.PAGE, view(books, "?id=2", "/finding"))["finding_verdict"]
     assert "Since 2026-11-18 15:20 there is not enough evidence to say whether it goes on: verify in code.fix_test" in unclear
-    assert "open, unclear" in said(findings.PAGE, view(books))["findings"]
+    assert "acknowledged, unclear" in said(findings.PAGE, view(books))["findings"]
     assert "unclear since 18 Nov" in said(overview.PAGE, view(books))["matters"]
     assert "no finding by this number" in said(finding.PAGE, view(books, "?id=77", "/finding"))["finding_verdict"]
 
