@@ -48,8 +48,8 @@ def headline(view: View) -> Children:
         head = html.H1(f"Nothing was spent in {now_said}, nor in {before_said}.", className="headline")
         return [head, html.Ul(said, className="sentences")]
     bill = whole_bill(frame)
-    moved = moved_between(bill.amount_usd, cast(Decimal, standing["cost_usd"]))
-    said = [_proof(bill, view.ask("bill_owed")), *([sentence([moved])] if moved else []), *said]
+    apart = set_apart(standing)
+    said = [_proof(bill, view.ask("bill_owed")), *([sentence([apart])] if apart else []), *said]
     if torn := begun_within(standing["first_hour"], before):
         said.append(sentence([torn], act=True))
     head = html.H1(_said(bill, now_said, before_said), className="headline")
@@ -65,16 +65,24 @@ def headline(view: View) -> Children:
     ]
 
 
-def moved_between(posted_usd: Decimal, cost_usd: Decimal) -> str | None:
+def set_apart(standing: dict[str, object]) -> str | None:
     """What closed days set apart: the bill of days, and what the calls of these days cost by now; None where nothing does."""
-    if posted_usd == cost_usd:
+    cost, posted, brought, carried = (
+        cast(Decimal, standing[name]) for name in ("cost_usd", "posted_usd", "brought_usd", "carried_usd")
+    )
+    if not brought and not carried:
         return None
-    apart = formats.usd(abs(posted_usd - cost_usd))
-    if posted_usd > cost_usd:
-        why = f"{apart} more are posted to these days: corrections of, and late calls for, days that were closed when they came"
-    else:
-        why = f"{apart} of it are posted to later days, since these were closed when it came"
-    return f"Calls of these days cost {formats.usd(cost_usd)} by now, as the page of spend says; {why}."
+    said = f"Calls of these days cost {formats.usd(cost)} by now, as the page of spend says; posted to them is {formats.usd(posted)}."
+    if brought:
+        where = "to these or later ones" if carried else "to these"
+        said += (
+            f" {formats.usd(brought)} of calls before these days are posted {where}, since their days were closed when it came: late "
+            "calls count as volume and mix, corrections as price."
+        )
+    if carried:
+        whose = "of calls through these days" if brought else "of it"
+        said += f" {formats.usd(carried)} {whose} are posted to later days, since theirs were closed when it came."
+    return said
 
 
 def still_open(standing: dict[str, object]) -> list[Component]:
