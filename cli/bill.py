@@ -29,6 +29,7 @@ select coalesce(sum(cost_usd), 0), coalesce(sum(posted_usd), 0), coalesce(sum(br
 _WAITING = """
 select coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
  where (%(tenant)s::text is null or tenant = %(tenant)s) and day >= %(since)s and day < %(until)s"""
+_BY_SPEND = "select {0}, sum(cost_usd) from ledger.spend_daily where day >= '{1}' and day < '{2}' group by {0}"
 _HELD = """
 select (min(first_hour) at time zone 'UTC')::date, (max(last_hour) at time zone 'UTC')::date
   from ledger.extent where %(tenant)s::text is null or tenant = %(tenant)s"""
@@ -104,9 +105,7 @@ def _columns(by: str, days: Days) -> tuple[str, ...]:
         if column not in _OF_BILLS:
             known = nearest(column, _OF_BILLS) or f"there are {', '.join(_OF_BILLS)}; `pigou sql` tells calls apart by all else"
             if column in _OF_SPEND:
-                within = f"day >= '{days.since}' and day < '{days.until}'"
-                query = f"select {column}, sum(cost_usd) from ledger.spend_daily where {within} group by {column}"
-                known = f'what calls of these days cost is: pigou sql "{query}"'
+                known = f'what calls cost is told apart by it too: pigou sql "{_BY_SPEND.format(column, *days)}"'
             raise CommandError(f"--by {column!r} is nothing that bills are told apart by", known, exit_code=2)
     if not columns:
         raise CommandError("--by names no column", f"there are {', '.join(_OF_BILLS)}", exit_code=2)
@@ -148,8 +147,10 @@ def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant:
     remark(f"{days.since} to {days.last}{so_far} against {before.since} to {before.last}; USD, days of the books (UTC)")
     if begun > before.since:
         remark(f"the books begin on {begun}: the change is not one of what was spent, but of what they know")
-    for said in _set_apart(*(books.execute(_CARRIED, given).fetchone() or (Decimal(0),) * 4)):
-        remark(said)
+    for name, span in (("these days", days), ("the days before", before)):
+        limits = {"tenant": tenant, "since": span.since, "until": span.until}
+        for said in _set_apart(name, *(books.execute(_CARRIED, limits).fetchone() or (Decimal(0),) * 4)):
+            remark(said)
     unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0)
     if unpriced or unreadable:
         remark(f"in no sum: {unpriced:,} calls of these days without a price, {unreadable:,} not readable; see ledger.suspense")
@@ -159,17 +160,16 @@ def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant:
         remark(f"{whose}: what comes late or is priced anew still changes them (`pigou periods`)")
 
 
-def _set_apart(cost_usd: Decimal, posted_usd: Decimal, brought_usd: Decimal, carried_usd: Decimal) -> Iterator[str]:
-    """What closed days set apart: the bill of days, and what the calls of these days cost by now."""
+def _set_apart(name: str, cost_usd: Decimal, posted_usd: Decimal, brought_usd: Decimal, carried_usd: Decimal) -> Iterator[str]:
+    """What closed days set apart: the bill of days, called by a name, and what the calls of these days cost by now."""
     if not brought_usd and not carried_usd:
         return
-    yield f"calls of these days cost {cost_usd:f} USD by now (ledger.spend_daily), posted to them is {posted_usd:f}"
+    yield f"calls of {name} cost {cost_usd:f} USD by now (ledger.spend_daily), posted to them is {posted_usd:f}"
     if brought_usd:
-        where = "to these or later ones" if carried_usd else "to these"
         yield (
-            f"{brought_usd:f} USD of calls before these days are posted {where}, since their days were closed when it came:"
-            " late calls count as volume and mix, corrections as price"
+            f"{brought_usd:f} USD of earlier calls are posted to {name}{' or later' if carried_usd else ''}, since their own "
+            "were closed when it came: late calls count as volume and mix, corrections as price"
         )
     if carried_usd:
-        whose = "of calls through these days" if brought_usd else "of calls of these days"
-        yield f"{carried_usd:f} USD {whose} are posted to later ones, since their days were closed when it came"
+        whose = f"up to the end of {name}" if brought_usd else f"of {name}"
+        yield f"{carried_usd:f} USD of calls {whose} are posted to later ones, since their own were closed when it came"

@@ -48,8 +48,8 @@ def headline(view: View) -> Children:
         head = html.H1(f"Nothing was spent in {now_said}, nor in {before_said}.", className="headline")
         return [head, html.Ul(said, className="sentences")]
     bill = whole_bill(frame)
-    apart = set_apart(standing)
-    said = [_proof(bill, view.ask("bill_owed")), *([sentence([apart])] if apart else []), *said]
+    apart = [sentence([told]) for row in view.ask("bill_carried") if (told := set_apart(row))]
+    said = [_proof(bill, view.ask("bill_owed")), *apart, *said]
     if torn := begun_within(standing["first_hour"], before):
         said.append(sentence([torn], act=True))
     head = html.H1(_said(bill, now_said, before_said), className="headline")
@@ -65,23 +65,21 @@ def headline(view: View) -> Children:
     ]
 
 
-def set_apart(standing: dict[str, object]) -> str | None:
+def set_apart(row: dict[str, object]) -> str | None:
     """What closed days set apart: the bill of days, and what the calls of these days cost by now; None where nothing does."""
-    cost, posted, brought, carried = (
-        cast(Decimal, standing[name]) for name in ("cost_usd", "posted_usd", "brought_usd", "carried_usd")
-    )
+    name = str(row["days"])
+    cost, posted, brought, carried = (cast(Decimal, row[of]) for of in ("cost_usd", "posted_usd", "brought_usd", "carried_usd"))
     if not brought and not carried:
         return None
-    said = f"Calls of these days cost {formats.usd(cost)} by now, as the page of spend says; posted to them is {formats.usd(posted)}."
+    said = f"Calls of {name} cost {formats.usd(cost)} by now, as the page of spend says; posted to them is {formats.usd(posted)}."
     if brought:
-        where = "to these or later ones" if carried else "to these"
         said += (
-            f" {formats.usd(brought)} of calls before these days are posted {where}, since their days were closed when it came: late "
-            "calls count as volume and mix, corrections as price."
+            f" {formats.usd(brought)} of earlier calls are posted to {name}{' or later' if carried else ''}, since their own "
+            "were closed when it came: late calls count as volume and mix, corrections as price."
         )
     if carried:
-        whose = "of calls through these days" if brought else "of it"
-        said += f" {formats.usd(carried)} {whose} are posted to later days, since theirs were closed when it came."
+        whose = f"up to the end of {name}" if brought else f"of {name}"
+        said += f" {formats.usd(carried)} of calls {whose} are posted to later days, since their own were closed when it came."
     return said
 
 

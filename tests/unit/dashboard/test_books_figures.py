@@ -290,15 +290,16 @@ def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said:
     ("posted", "brought", "carried", "said"),
     [
         ("7.00", "0", "0.00", None),
-        ("6.20", "-0.80", "0", "posted to them is $6.20. −$0.8 of calls before these days are posted to these, since their days"),
-        ("7.80", "0", "-0.80", "posted to them is $7.80. −$0.8 of it are posted to later days"),
-        ("7.00", "2", "2", "$2.00 of calls before these days are posted to these or later ones"),
-        ("6.50", "2", "2.5", "corrections as price. $2.50 of calls through these days are posted to later days"),
+        ("6.20", "-0.80", "0", "posted to them is $6.20. −$0.80 of earlier calls are posted to these days, since"),
+        ("7.80", "0", "-0.80", "posted to them is $7.80. −$0.80 of calls of these days are posted to later days"),
+        ("7.00", "2", "2", "$2.00 of earlier calls are posted to these days or later, since"),
+        ("6.50", "2", "2.5", "corrections as price. $2.50 of calls up to the end of these days are posted to later days"),
     ],
 )
 def test_a_bill_says_what_closed_days_set_apart(posted: str, brought: str, carried: str, said: str | None) -> None:
     """Whose days it was, whichever sign it has: a price that fell takes something away from the month it is posted to."""
-    told = set_apart({"cost_usd": usd(7), "posted_usd": usd(posted), "brought_usd": usd(brought), "carried_usd": usd(carried)})
+    amounts = {"cost_usd": usd(7), "posted_usd": usd(posted), "brought_usd": usd(brought), "carried_usd": usd(carried)}
+    told = set_apart({"days": "these days"} | amounts)
     assert (told is None) if said is None else (told is not None and said in told)
 
 
