@@ -18,7 +18,6 @@ from ledger import check
 from ledger.outcomes import Outcome, share, tell
 from ledger.periods import close
 from ledger.price_policies import add_policies, stated_policy
-from ledger.queries import queries
 from ledger.task_class_rules import NewRule, add_rule, remove_rule
 from tests.books import AT, agent, chat, export, log, one, plain, price, rows, tool
 from tests.desk import Collector, collecting
@@ -78,17 +77,6 @@ def test_a_trace_is_settled_when_its_root_ended_and_it_was_quiet(
         "ended", "code.fix", "explicit", Decimal("0.0003"), 10.0, 1, 0,
     )  # fmt: skip
     assert one(writer, "select count(*) from pigou.task_due") == 0
-
-
-def test_why_settling_failed_is_what_is_raised(
-    collector: Collector, writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And not that the transaction was aborted by it, which is all that the analyzers' log said of a deadlock."""
-    collector.book(fixed())
-    policy(writer, **PRICES)
-    monkeypatch.setattr("analyzers.tasks.settlement._SQL", {**queries("analyzers", "tasks"), "facts": "select 1 / 0"})
-    with pytest.raises(psycopg.errors.DivisionByZero):
-        settle(writer, is_all=True)
 
 
 def test_when_nothing_more_is_on_its_way_quiet_is_counted_from_the_end_not_from_the_arrival(
