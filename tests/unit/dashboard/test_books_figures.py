@@ -298,8 +298,11 @@ def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said:
 )
 def test_a_bill_says_what_closed_days_set_apart(posted: str, brought: str, carried: str, said: str | None) -> None:
     """Whose days it was, whichever sign it has: a price that fell takes something away from the month it is posted to."""
-    amounts = {"cost_usd": usd(7), "posted_usd": usd(posted), "brought_usd": usd(brought), "carried_usd": usd(carried)}
-    told = set_apart({"days": "these days"} | amounts)
+    row: dict[str, object] = {
+        "days": "these days", "cost_usd": usd(7), "posted_usd": usd(posted), "brought_usd": usd(brought),
+        "carried_usd": usd(carried),
+    }  # fmt: skip
+    told = set_apart(row)
     assert (told is None) if said is None else (told is not None and said in told)
 
 
