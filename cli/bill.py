@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     from ledger.bill import Days
 
 _OF_BILLS = ("tenant", "provider", "model", "commodity")
-_POSTED = """
-select coalesce(sum(amount_usd), 0) from ledger.balances
- where book = 'cash' and kind = 'expense' and day >= %(since)s and day < %(until)s
-   and (%(tenant)s::text is null or tenant = %(tenant)s)"""
+_OF_SPEND = ("layer", "use", "agent", "task_class", "day")
+_CARRIED = """
+select coalesce(sum(cost_usd), 0), coalesce(sum(posted_usd), 0), coalesce(sum(brought_usd), 0), coalesce(sum(carried_usd), 0)
+  from ledger.carried(%(since)s, %(until)s) where %(tenant)s::text is null or tenant = %(tenant)s"""
 _WAITING = """
-select coalesce(sum(cost_usd), 0), coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
+select coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
  where (%(tenant)s::text is null or tenant = %(tenant)s) and day >= %(since)s and day < %(until)s"""
+_BY_SPEND = "select {0}, sum(cost_usd) from ledger.spend_daily where day >= '{1}' and day < '{2}' group by {0}"
 _HELD = """
 select (min(first_hour) at time zone 'UTC')::date, (max(last_hour) at time zone 'UTC')::date
   from ledger.extent where %(tenant)s::text is null or tenant = %(tenant)s"""
@@ -64,7 +67,7 @@ def bill(
 
     days = days_of(month, since, until)
     before = former(days)
-    columns = _columns(by)
+    columns = _columns(by, days)
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
         begun, ended = _held(books, tenant)
@@ -96,11 +99,13 @@ def days_of(month: date | None, since: date | None, until: date | None) -> Days:
     return Days(first, end)
 
 
-def _columns(by: str) -> tuple[str, ...]:
+def _columns(by: str, days: Days) -> tuple[str, ...]:
     columns = tuple(dict.fromkeys(part.strip() for part in by.split(",") if part.strip()))
     for column in columns:
         if column not in _OF_BILLS:
             known = nearest(column, _OF_BILLS) or f"there are {', '.join(_OF_BILLS)}; `pigou sql` tells calls apart by all else"
+            if column in _OF_SPEND:
+                known = f'what calls cost is told apart by it too: pigou sql "{_BY_SPEND.format(column, *days)}"'
             raise CommandError(f"--by {column!r} is nothing that bills are told apart by", known, exit_code=2)
     if not columns:
         raise CommandError("--by names no column", f"there are {', '.join(_OF_BILLS)}", exit_code=2)
@@ -142,16 +147,29 @@ def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant:
     remark(f"{days.since} to {days.last}{so_far} against {before.since} to {before.last}; USD, days of the books (UTC)")
     if begun > before.since:
         remark(f"the books begin on {begun}: the change is not one of what was spent, but of what they know")
-    cost_usd, unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0, 0)
-    [posted_usd] = books.execute(_POSTED, given).fetchone() or (0,)
-    if posted_usd != cost_usd:
-        more = (
-            "corrections of days that were closed when they came" if posted_usd > cost_usd else "the rest is posted to later days"
-        )
-        remark(f"calls of these days cost {cost_usd:f} USD by now (ledger.spend_daily), posted to them is {posted_usd:f}: {more}")
+    for name, span in (("these days", days), ("the days before", before)):
+        limits = {"tenant": tenant, "since": span.since, "until": span.until}
+        for said in _set_apart(name, *(books.execute(_CARRIED, limits).fetchone() or (Decimal(0),) * 4)):
+            remark(said)
+    unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0)
     if unpriced or unreadable:
         remark(f"in no sum: {unpriced:,} calls of these days without a price, {unreadable:,} not readable; see ledger.suspense")
     closed, tenants = books.execute(_CLOSED, given).fetchone() or (0, 0)
     if closed < tenants:
         whose = "these days are not closed" if closed == 0 else f"these days are closed for {closed} of {tenants} tenants"
         remark(f"{whose}: what comes late or is priced anew still changes them (`pigou periods`)")
+
+
+def _set_apart(name: str, cost_usd: Decimal, posted_usd: Decimal, brought_usd: Decimal, carried_usd: Decimal) -> Iterator[str]:
+    """What closed days set apart: the bill of days, called by a name, and what the calls of these days cost by now."""
+    if not brought_usd and not carried_usd:
+        return
+    yield f"calls of {name} cost {cost_usd:f} USD by now (ledger.spend_daily), posted to them is {posted_usd:f}"
+    if brought_usd:
+        yield (
+            f"{brought_usd:f} USD of earlier calls are posted to {name}{' or later' if carried_usd else ''}, since their own "
+            "were closed when it came: late calls count as volume and mix, corrections as price"
+        )
+    if carried_usd:
+        whose = f"up to the end of {name}" if brought_usd else f"of {name}"
+        yield f"{carried_usd:f} USD of calls {whose} are posted to later ones, since their own were closed when it came"

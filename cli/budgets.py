@@ -12,7 +12,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.home import open_database
-from cli.known import refuse_unheard, words
+from cli.known import listed, refuse_unheard, words
 from cli.options import (
     Format,
     FormatOption,
@@ -25,7 +25,7 @@ from cli.options import (
     stated_by,
 )
 from cli.tenants import refuse_slips, refuse_unknown
-from cli.terminal import nearest, say
+from cli.terminal import nearest, remark, say
 
 budgets_app = typer.Typer(name="budgets", help="What may be spent in a period, and what is held of it.", no_args_is_help=True)
 
@@ -77,7 +77,11 @@ def set_budget(
     with open_database("writer", home) as books, _refusals():
         refuse_slips(books, [tenant], is_meant=new_tenant)
         revision = budgets.set_budget(books, tenant, budget, terms, stated_by(who, "pigou budgets set"))
+        unheard = budgets.unheard_scopes(books, tenant, budget, revision)
     say(f"{tenant}: budget {budget} stated" if revision == 1 else f"{tenant}: budget {budget} changed, revision {revision}")
+    for scope, word, known in unheard:
+        what = scope.replace("_", " ")
+        remark(f"it counts nothing yet: no call of {tenant} is of {what} {word}; {nearest(word, known) or listed(known)}")
 
 
 @budgets_app.command("list")

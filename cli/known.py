@@ -24,7 +24,7 @@ def refuse_unheard(option: str, word: str | None, known: Sequence[str]) -> None:
     """Raises CommandError (exit 2) for a word that is none of the known ones. None is any of them."""
     if word is None or word in known:
         return
-    raise CommandError(f"{option} {word!r}: there is no such one", nearest(word, known) or _listed(known), exit_code=2)
+    raise CommandError(f"{option} {word!r}: there is no such one", nearest(word, known) or listed(known), exit_code=2)
 
 
 def refuse_reversed(since: date | None, until: date | None) -> None:
@@ -33,7 +33,8 @@ def refuse_reversed(since: date | None, until: date | None) -> None:
         raise CommandError(f"--until {until} is before --since {since}", "name the first day and the last", exit_code=2)
 
 
-def _listed(known: Sequence[str]) -> str:
+def listed(known: Sequence[str]) -> str:
+    """What names there are, the first of them if they are many."""
     if not known:
         return "there is none yet"
     more = f" and {len(known) - _NAMED_MAX} more" if len(known) > _NAMED_MAX else ""

@@ -95,6 +95,15 @@ def set_budget(connection: psycopg.Connection, tenant: str, budget: str, terms: 
     return revision
 
 
+def unheard_scopes(connection: psycopg.Connection, tenant: str, budget: str, revision: int) -> list[tuple[str, str, list[str]]]:
+    """Names in a revision's scope that no call of the tenant has, so that it counts nothing: scope, name, names that calls have.
+
+    Empty while the tenant has no calls. Raises UnknownTenant.
+    """
+    parameters = {"tenant_id": _tenant_id(connection, tenant), "budget": budget, "revision": revision}
+    return connection.execute(_SQL["unheard_scopes"], parameters).fetchall()
+
+
 def hold(connection: psycopg.Connection, tenant: str, budget: str, hold_id: str, amount_usd: Decimal, ttl_s: int) -> Held:
     """Set `amount_usd` of a budget aside for a call, for `ttl_s` seconds at most, if there is room for it.
 

@@ -157,9 +157,11 @@ select b.tenant_id, b.action_class || coalesce(' in ' || b.task_class, ''), coun
 
 -- name: spend_anomaly
 -- By how many of its usual spreads the spend of a layer or an agent, in the past whole hour and in the past 24, lies above what is usual
--- at that time of the week: the median of the five weeks before, as far as the subject goes back. The spread is the median deviation of
--- the former days from the medians of their own weekdays, a tenth of what is usual at least, and so much that an excess below what is
--- material is none.
+-- at that time of the week: the median of the five weeks before, as far as the subject goes back. The spread is told by the deviations of
+-- the former days from the medians of their own weekdays: a normal spread leaves four fifths of them within 1.2816 of it. (A fifth of them
+-- is nought, since one of five is its own median, so that their median would be too small, and the more so where few calls cost most.) An
+-- hour's is at least the day's by the root of the hour's share of a day, as of calls that come by chance: in most hours of few dear calls
+-- there is none of them. Both are a tenth of what is usual at least, and so much that an excess below what is material is none.
 with age as materialized (
     select s.tenant_id, g.subject, (extract(epoch from date_trunc('hour', %(now)s, 'UTC') - s.hour) / 3600)::integer - 1 as hours_ago,
            sum(s.cost_usd)::float8 as usd
@@ -192,7 +194,7 @@ usual as (
 ),
 spread as (
     select f.tenant_id, f.subject, f.hours,
-           1.4826 * percentile_cont(0.5) within group (order by abs(f.usd - u.usd) * sqrt(u.weeks / greatest(u.weeks - 1, 1)::float8)) as usd
+           percentile_cont(0.8) within group (order by abs(f.usd - u.usd) * sqrt(u.weeks / greatest(u.weeks - 1, 1)::float8)) / 1.2816 as usd
       from filled f
       join usual u on u.tenant_id = f.tenant_id and u.subject = f.subject and u.hours = f.hours and u.weekday = f.days_ago %% 7
      where f.days_ago > 0
@@ -211,7 +213,10 @@ select f.tenant_id, f.subject || case f.hours when 1 then ', past hour' else ', 
   join pigou.tenant t on t.tenant_id = f.tenant_id
   join usual u on u.tenant_id = f.tenant_id and u.subject = f.subject and u.hours = f.hours and u.weekday = 0
   join spread d on d.tenant_id = f.tenant_id and d.subject = f.subject and d.hours = f.hours
+  join usual au on au.tenant_id = f.tenant_id and au.subject = f.subject and au.hours = 24 and au.weekday = 0
+  join spread ad on ad.tenant_id = f.tenant_id and ad.subject = f.subject and ad.hours = 24
  cross join lateral (select usd_per_day::float8 as usd from pigou.materiality where tenant_id in (0, f.tenant_id)
                       order by tenant_id desc, revision desc limit 1) m
- cross join lateral (select greatest(d.usd, 0.1 * u.usd, m.usd / 6) as usd) s
+ cross join lateral (select greatest(least(u.usd / nullif(au.usd, 0), 1), f.hours / 24.0) as of_day) h
+ cross join lateral (select greatest(d.usd, 0.1 * u.usd, m.usd / 6, ad.usd * sqrt(h.of_day)) as usd) s
  where f.days_ago = 0

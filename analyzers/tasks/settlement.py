@@ -157,10 +157,9 @@ def _facts(
     }
     # The batch's own tables have no statistics, and a loop over each of them for each would take minutes.
     connection.execute("set local enable_nestloop = off")
-    try:
-        return {row[0]: Facts(*row) for row in connection.execute(_SQL["facts"], {**of, **between})}
-    finally:
-        connection.execute("set local enable_nestloop = on")
+    facts = {row[0]: Facts(*row) for row in connection.execute(_SQL["facts"], {**of, **between})}
+    connection.execute("set local enable_nestloop = on")
+    return facts
 
 
 def _array(trace_ids: Iterable[bytes]) -> str:

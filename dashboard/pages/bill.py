@@ -48,8 +48,8 @@ def headline(view: View) -> Children:
         head = html.H1(f"Nothing was spent in {now_said}, nor in {before_said}.", className="headline")
         return [head, html.Ul(said, className="sentences")]
     bill = whole_bill(frame)
-    moved = moved_between(bill.amount_usd, cast(Decimal, standing["cost_usd"]))
-    said = [_proof(bill, view.ask("bill_owed")), *([sentence([moved])] if moved else []), *said]
+    apart = [sentence([told]) for row in view.ask("bill_carried") if (told := set_apart(row))]
+    said = [_proof(bill, view.ask("bill_owed")), *apart, *said]
     if torn := begun_within(standing["first_hour"], before):
         said.append(sentence([torn], act=True))
     head = html.H1(_said(bill, now_said, before_said), className="headline")
@@ -65,16 +65,22 @@ def headline(view: View) -> Children:
     ]
 
 
-def moved_between(posted_usd: Decimal, cost_usd: Decimal) -> str | None:
+def set_apart(row: dict[str, object]) -> str | None:
     """What closed days set apart: the bill of days, and what the calls of these days cost by now; None where nothing does."""
-    if posted_usd == cost_usd:
+    name = str(row["days"])
+    cost, posted, brought, carried = (cast(Decimal, row[of]) for of in ("cost_usd", "posted_usd", "brought_usd", "carried_usd"))
+    if not brought and not carried:
         return None
-    apart = formats.usd(abs(posted_usd - cost_usd))
-    if posted_usd > cost_usd:
-        why = f"{apart} more are posted to these days: corrections of, and late calls for, days that were closed when they came"
-    else:
-        why = f"{apart} of it are posted to later days, since these were closed when it came"
-    return f"Calls of these days cost {formats.usd(cost_usd)} by now, as the page of spend says; {why}."
+    said = f"Calls of {name} cost {formats.usd(cost)} by now, as the page of spend says; posted to them is {formats.usd(posted)}."
+    if brought:
+        said += (
+            f" {formats.usd(brought)} of earlier calls are posted to {name}{' or later' if carried else ''}, since their own "
+            "were closed when it came: late calls count as volume and mix, corrections as price."
+        )
+    if carried:
+        whose = f"up to the end of {name}" if brought else f"of {name}"
+        said += f" {formats.usd(carried)} of calls {whose} are posted to later days, since their own were closed when it came."
+    return said
 
 
 def still_open(standing: dict[str, object]) -> list[Component]:

@@ -21,15 +21,25 @@ select account, -coalesce(sum(amount_usd), 0) as owed_usd
  order by owed_usd desc, account;
 
 -- name: bill_standing
--- Since when the books know anything, what calls of the days shown cost by now and which are in no sum, and for how many tenants these days
--- are closed.
-select (select min(first_hour) from ledger.extent where {filters - tenant}) as first_hour, s.cost_usd, s.unpriced_calls, s.suspense_calls,
-       p.tenants, p.closed
-  from (select coalesce(sum(cost_usd), 0) as cost_usd, coalesce(sum(unpriced_calls), 0)::bigint as unpriced_calls,
-               coalesce(sum(suspense_calls), 0)::bigint as suspense_calls
+-- Since when the books know anything, which calls of the days shown are in no sum, and for how many tenants these days are closed.
+select (select min(first_hour) from ledger.extent where {filters - tenant}) as first_hour, s.unpriced_calls, s.suspense_calls, p.tenants,
+       p.closed
+  from (select coalesce(sum(unpriced_calls), 0)::bigint as unpriced_calls, coalesce(sum(suspense_calls), 0)::bigint as suspense_calls
           from ledger.spend_daily where {this days} and {filters - tenant}) s,
        (select count(*) as tenants, count(*) filter (where closed_through >= {end day} - 1) as closed
           from ledger.periods where {filters - tenant}) p;
+
+-- name: bill_carried
+-- What closed days set apart, of the days shown and of those before: what their calls cost by now, and what is posted to them, which is that
+-- with what is brought from earlier days less what is carried to later ones.
+select c.days, coalesce(sum(c.cost_usd), 0) as cost_usd, coalesce(sum(c.posted_usd), 0) as posted_usd,
+       coalesce(sum(c.brought_usd), 0) as brought_usd, coalesce(sum(c.carried_usd), 0) as carried_usd
+  from (select 'these days' as days, * from ledger.carried({first day}, {end day})
+        union all
+        select 'the days before', * from ledger.carried({former first day}, {former end day})) c
+ where {filters - tenant}
+ group by c.days
+ order by c.days desc;
 
 -- name: bill_months
 -- What each month of the books cost, by provider and model.

@@ -34,6 +34,18 @@ select b.tenant_id, b.budget, b.revision, pigou.period_start(b.period, c.started
  where b.tenant_id = %(tenant_id)s and b.budget = %(budget)s and b.revision = %(revision)s
  group by 1, 2, 3, 4
 
+-- name: unheard_scopes
+-- Which names of a revision's scope no call of the tenant has, beside those that calls have; no row while the tenant has no calls.
+select s.scope, s.word, coalesce(array_agg(distinct k.known) filter (where k.known is not null), '{}')
+  from pigou.budget b
+ cross join lateral (values ('agent', b.agent), ('model', b.model), ('task_class', b.task_class)) s (scope, word)
+ cross join lateral (select case s.scope when 'agent' then x.agent when 'model' then x.model else x.task_class end as known
+                       from pigou.spend_key x where x.tenant_id = b.tenant_id) k
+ where b.tenant_id = %(tenant_id)s and b.budget = %(budget)s and b.revision = %(revision)s and s.word is not null
+ group by s.scope, s.word
+having not coalesce(bool_or(k.known = s.word), false)
+ order by s.scope
+
 -- name: tenant_of
 -- Id of a tenant, by name.
 select tenant_id from pigou.tenant where tenant = %(tenant)s

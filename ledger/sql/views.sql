@@ -348,6 +348,20 @@ select t.tenant, s.day, k.provider, k.model, k.layer, k.use, k.agent, k.task_cla
   join pigou.tenant t on t.tenant_id = s.tenant_id
  where s.calls > 0;
 
+-- By tenant, what the calls of some days cost by now and what is posted to these days, which differ by what came for days that were closed
+-- already: posted = cost + brought - carried. Brought: of calls before these days, what is posted to them or later; carried: of calls
+-- before their end, what is posted after it. Sums by day tell both, since nothing is posted to a day before its own.
+create or replace function ledger.carried(since date, until date)
+returns table (tenant text, cost_usd numeric, posted_usd numeric, brought_usd numeric, carried_usd numeric)
+language sql stable parallel safe as $$
+    select m.tenant, coalesce(sum(m.cost_usd) filter (where m.day >= since), 0), coalesce(sum(m.posted_usd) filter (where m.day >= since), 0),
+           coalesce(sum(m.cost_usd - m.posted_usd) filter (where m.day < since), 0), sum(m.cost_usd - m.posted_usd)
+      from (select d.tenant, d.day, d.cost_usd, 0 as posted_usd from ledger.spend_daily d where d.day < until and d.cost_usd is not null
+            union all
+            select b.tenant, b.day, 0, b.amount_usd from ledger.balances b where b.day < until and b.book = 'cash' and b.kind = 'expense') m
+     group by m.tenant
+$$;
+
 -- The same by minute, for as long as minutes are kept (pigou retention show).
 create or replace view ledger.spend_minutely as
 select t.tenant, s.minute, k.provider, k.model, k.layer, k.use, k.agent, k.task_class,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -30,18 +31,29 @@ select k.tenant_id, h.hour, k.key_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
   from pigou.spend_key k cross join generate_series(%(since)s::timestamptz, %(until)s::timestamptz, '1 hour') h (hour)
  where k.agent = %(agent)s
 """
+FEW_DEAR_CALLS = """
+insert into pigou.spend_hour
+select k.tenant_id, h.hour, k.key_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+       (0.05 + 0.6 * dear.calls) * case when h.hour >= %(burst)s then 5 else 1 end, 1, 0, 0, 0, 0
+  from pigou.spend_key k cross join generate_series(%(since)s::timestamptz, %(until)s::timestamptz, '1 hour') h (hour)
+ cross join lateral (select count(*) as calls from generate_series(1, 8) n
+                      where ('x' || left(md5(extract(epoch from h.hour) || '/' || n), 4))::bit(16)::integer < 0.05 * 65536) dear
+ where k.agent = %(agent)s
+"""
 SPENT = """
 insert into pigou.budget_spend (tenant_id, budget, revision, period_from, spent_usd, calls, unpriced_calls, suspense_calls)
 values (%s, 'b', 1, %s, %s, 1000, 0, 0)
 """
 
 
-def spend(owner: psycopg.Connection, agent: str, layer: str, since: datetime, until: datetime) -> int:
+def spend(
+    owner: psycopg.Connection, agent: str, layer: str, since: datetime, until: datetime, hours: LiteralString = HOURS
+) -> int:
     """Office hours, quiet weekends and a tenth of noise; three times as much from the burst on."""
     tenant_id = open_tenants(owner, ["acme"])["acme"]
     of = {"tenant_id": tenant_id, "agent": agent, "layer": layer}
     owner.execute(KEY, of)
-    owner.execute(HOURS, {**of, "since": since, "until": until, "burst": BURST})
+    owner.execute(hours, {**of, "since": since, "until": until, "burst": BURST})
     return tenant_id
 
 
@@ -62,6 +74,20 @@ def test_spend_that_is_not_usual_at_that_time(writer: psycopg.Connection, owner:
     evaluate(writer, BURST + 6 * HOUR)
     assert ("agent old, past day", "open") in rows(writer, anomalies)
     assert not [subject for subject, _ in rows(writer, anomalies) if subject.startswith("agent new")], "three weeks are no past"
+
+
+def test_few_dear_calls_are_not_unusual(writer: psycopg.Connection, owner: psycopg.Connection) -> None:
+    """A third of the hours has a call of 60 cents or two, the others cost five cents: none is unusual, a day of a burst is.
+
+    By the median of the deviations, eight hours of this week were.
+    """
+    spend(owner, "old", "action", BURST - 60 * DAY, BURST + 24 * HOUR, FEW_DEAR_CALLS)
+    anomalies = "select subject from ledger.alerts where rule = 'spend_anomaly' order by subject"
+    for hours in range(-168, 1, 2):
+        evaluate(writer, BURST + hours * HOUR)
+    assert rows(writer, anomalies) == []
+    evaluate(writer, BURST + 24 * HOUR)
+    assert ("agent old, past day",) in rows(writer, anomalies)
 
 
 def test_a_budget_is_paced_by_the_hours_of_the_week(writer: psycopg.Connection, owner: psycopg.Connection) -> None:

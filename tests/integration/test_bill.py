@@ -83,9 +83,30 @@ def test_what_is_corrected_after_a_month_was_closed_is_told_apart(pigou: Typed, 
     assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
     assert pigou(*MONTH, "--format", "csv")[1] == before
     said = pigou(*MONTH)[2]
-    assert "cost 0.015000000000 USD by now (ledger.spend_daily), posted to them is 0.009000000000: the rest is posted" in said
+    assert "cost 0.015000000000 USD by now (ledger.spend_daily), posted to them is 0.009000000000\n" in said
+    assert "0.006000000000 USD of calls of these days are posted to later ones" in said
+    assert "of earlier calls" not in said
     said = pigou("bill", "--since", "2026-11-01", "--until", "2026-11-02")[2]
-    assert "cost 0.000500000000 USD by now (ledger.spend_daily), posted to them is 0.006500000000: corrections of days" in said
+    assert "cost 0.000500000000 USD by now (ledger.spend_daily), posted to them is 0.006500000000\n" in said
+    assert "0.006000000000 USD of earlier calls are posted to these days, since" in said
+    assert "of these days are posted to later ones" not in said
+
+
+def test_a_price_that_fell_is_told_of_the_days_it_was_of(pigou: Typed, booked: None, writer: psycopg.Connection) -> None:
+    """October's bill stays above what its calls cost by now, and holds nothing of others; November's has what was taken off."""
+    close(writer, "default", date(2026, 10, 31), who="ann")
+    again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "1", "--from", "2026-10-01")
+    assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
+    said = pigou(*MONTH)[2]
+    assert "-0.003000000000 USD of calls of these days are posted to later ones" in said
+    assert "of earlier calls" not in said
+    said = pigou("bill", "--since", "2026-11-02", "--until", "2026-11-02")[2]
+    assert "of these days" not in said
+    assert "-0.003000000000 USD of earlier calls are posted to the days before, since" in said
+    said = pigou("bill", "--since", "2026-11-01", "--until", "2026-11-02")[2]
+    assert "-0.003000000000 USD of earlier calls are posted to these days, since" in said
+    carried = "select cost_usd, posted_usd, brought_usd, carried_usd from ledger.carried('2026-11-01', '2026-11-03')"
+    assert rows(writer, carried) == [(Decimal("0.0002"), Decimal("-0.0028"), Decimal("-0.003"), 0)]
 
 
 def test_days_without_calls_cost_nothing(pigou: Typed, booked: None) -> None:
@@ -116,6 +137,7 @@ def test_of_what_was_before_the_books_nothing_is_known(pigou: Typed, booked: Non
         (("--month", "2026-10", "--since", "7d"), "two ways to name days"),
         (("--since", "2026-10-02", "--until", "2026-10-01"), "--since 2026-10-02 is after 2026-10-01; exchange them"),
         (("--by", "modle"), "--by 'modle' is nothing that bills are told apart by; did you mean model?"),
+        (("--by", "agent"), "ledger.spend_daily where day >= '20"),
         (("--by", ""), "--by names no column"),
         (("--tenant", "defualt"), "there is no tenant 'defualt'; did you mean default?"),
     ],

@@ -51,6 +51,17 @@ def test_a_budget_is_stated_changed_and_listed(pigou: Typed, dsn: str, writer: p
     assert [(row["revision"], row["model"], row["calls"]) for row in shown] == [("2", "m1", "1"), ("3", "", "2"), ("4", "", "2")]
 
 
+def test_a_budget_that_counts_nothing_says_so(pigou: Typed, dsn: str) -> None:
+    """Providers answer with dated names, which is how calls report their model: a budget of the plain name is never spent."""
+    assert pigou(*SET, "--amount", "5", "--model", "gpt-4o", "--agent", "fixer")[2] == ""
+    book(dsn, [export(chat(1, 1, model="gpt-4o-2024-11-20"))])
+    said = "pigou: it counts nothing yet: no call of default is of"
+    code, out, err = pigou(*SET, "--amount", "6")
+    assert (code, out) == (0, "default: budget team changed, revision 2\n")
+    assert err == f"{said} agent fixer; there is none yet\n{said} model gpt-4o; did you mean gpt-4o-2024-11-20?\n"
+    assert pigou(*SET, "--model", "gpt-4o-2024-11-20", "--agent", "*")[2] == ""
+
+
 def test_holds_are_listed(pigou: Typed, writer: psycopg.Connection) -> None:
     pigou(*SET, "--amount", "5")
     for hold_id in ("a", "b"):

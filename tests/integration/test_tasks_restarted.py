@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from analyzers.tasks import settle, settlement
+from ledger.queries import queries
 from tests.books import AT, one, price, run
 from tests.desk import Collector, collecting
 from tests.integration.test_tasks import PRICES, fixed, policy, sound
@@ -89,3 +90,17 @@ def test_a_period_can_be_looked_at_again(collector: Collector, writer: psycopg.C
     assert settle(writer, since=AT + timedelta(days=1)).changed == 0
     assert settle(writer, since=AT, until=AT + timedelta(days=1)).changed == 2
     assert sound(owner)
+
+
+def test_why_settling_failed_is_what_is_raised(
+    monkeypatch: pytest.MonkeyPatch, collector: Collector, writer: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    """And not that the transaction was aborted by it, which is all that the analyzers' log said of a deadlock."""
+    policy(writer, **PRICES)
+    collector.book(fixed())
+    with monkeypatch.context() as broken:
+        broken.setattr(settlement, "_SQL", {**queries("analyzers", "tasks"), "facts": "select 1 / 0"})
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            settle(writer, is_all=True)
+    settle(writer, is_all=True)
+    assert one(reader, "select count(*) from ledger.tasks") == 1

@@ -18,7 +18,7 @@ from dashboard.figures.spend import beside_former
 from dashboard.figures.statement import balance_over_time
 from dashboard.filters import Window, parse
 from dashboard.frame import Frame
-from dashboard.pages.bill import begun_within, by_month, moved_between, still_open
+from dashboard.pages.bill import begun_within, by_month, set_apart, still_open
 from dashboard.pages.budgets import verdict_of
 from dashboard.pages.give_price import body_of, told
 from dashboard.pieces import former, own_pieces
@@ -286,14 +286,24 @@ def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said:
     assert begun_within(None, before) is None
 
 
-def test_a_bill_says_what_closed_days_moved() -> None:
-    assert moved_between(Decimal("7"), Decimal("7.00")) is None
-    assert "cost $5.00 by now, as the page of spend says; $2.00 more are posted to these days: corrections" in str(
-        moved_between(Decimal(7), Decimal(5))
-    )
-    assert "cost $7.00 by now, as the page of spend says; $2.00 of it are posted to later days" in str(
-        moved_between(Decimal(5), Decimal(7))
-    )
+@pytest.mark.parametrize(
+    ("posted", "brought", "carried", "said"),
+    [
+        ("7.00", "0", "0.00", None),
+        ("6.20", "-0.80", "0", "posted to them is $6.20. −$0.80 of earlier calls are posted to these days, since"),
+        ("7.80", "0", "-0.80", "posted to them is $7.80. −$0.80 of calls of these days are posted to later days"),
+        ("7.00", "2", "2", "$2.00 of earlier calls are posted to these days or later, since"),
+        ("6.50", "2", "2.5", "corrections as price. $2.50 of calls up to the end of these days are posted to later days"),
+    ],
+)
+def test_a_bill_says_what_closed_days_set_apart(posted: str, brought: str, carried: str, said: str | None) -> None:
+    """Whose days it was, whichever sign it has: a price that fell takes something away from the month it is posted to."""
+    row: dict[str, object] = {
+        "days": "these days", "cost_usd": usd(7), "posted_usd": usd(posted), "brought_usd": usd(brought),
+        "carried_usd": usd(carried),
+    }  # fmt: skip
+    told = set_apart(row)
+    assert (told is None) if said is None else (told is not None and said in told)
 
 
 @pytest.mark.parametrize(
