@@ -13,6 +13,7 @@ import psycopg
 from analyzers.effects.estimate import Floats
 from analyzers.effects.intervals import quantile
 from analyzers.modes.appraised import decided
+from analyzers.modes.days import DAY_S, days_of
 from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
 from analyzers.modes.rollouts.drift import UPDATES_MIN, decay, trend
 from analyzers.modes.rollouts.stale import Stale, Updates, stale
@@ -24,7 +25,6 @@ from ledger.queries import queries
 INEQUALITY = "δ·A > g(s) at the margin: updates consume rollouts of policies s versions old (eq. 11)"
 METHOD = "rollouts/1: gain by lag, trend held fixed"
 _SQL = queries("analyzers", "rollouts")
-_DAY_S = 86_400.0
 _EXAMPLES = 5
 
 
@@ -86,7 +86,8 @@ def _numbers(values: list[Any]) -> Floats:
 def _look(loaded: Loaded, window: Window) -> Look:
     updates, found = loaded.updates, stale(loaded.updates)
     since = datetime.fromtimestamp(updates.at_s[0 if found is None else found.since], UTC)
-    days = max((window.until - since).total_seconds() / _DAY_S, 1e-9)
+    lost = np.zeros(len(updates.lag)) if found is None else found.lost_each
+    days = days_of(updates.at_s, lost, since.timestamp(), window.until.timestamp())
     usd, low, high = _usd_per_day(updates, found, days)
     status: Status = "not_enough_evidence" if found is None else "not_identified" if usd is None else "appraised"
     sentence, change = _words(loaded, found, usd)
@@ -94,7 +95,7 @@ def _look(loaded: Loaded, window: Window) -> Look:
         mode="stale_rollouts", place=Place("capital", "trainer", None, "stale rollouts", loaded.trainer or None), since=since,
         until=window.until, n=len(updates.lag), tasks=len(set(loaded.traces)), status=status, usd_per_day=usd, low=low, high=high,
         is_discovery=found is not None and found.is_finding and usd is not None, sentence=sentence, change=change,
-        inequality=INEQUALITY, method=METHOD, terms=_terms(updates, found, days), weaknesses=_weaknesses(found),
+        inequality=INEQUALITY, method=METHOD, terms=_terms(updates, found, days), weaknesses=_weaknesses(updates, found),
         examples=_examples(loaded, found), days=_days(updates, found), detail=_detail(loaded, found, days),
     )  # fmt: skip
 
@@ -158,15 +159,19 @@ def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str,
     if usd is None:
         return (
             f"{what}; what that is worth nobody says.",
-            f"State allocation.task.value_usd on updates, or V by `pigou prices`. {change}",
+            f"State allocation.task.value_usd on updates, or V of their class by `pigou policy import`. {change}",
         )
     return f"{what}, worth {worded(usd)} a day.", change
 
 
-def _weaknesses(found: Stale | None) -> tuple[str, ...]:
+def _weaknesses(updates: Updates, found: Stale | None) -> tuple[str, ...]:
     if found is None:
         return ()
     told = ["what else changed at the moment when batches became older, and not gradually, is taken for their age's doing"]
+    silent = int((found.counted & np.isnan(updates.gain)).sum())
+    if silent:
+        late = int(found.counted.sum())
+        told.append(f"{silent} of the {late} late updates tell no gain: they are taken to gain what others of their age do")
     if found.delta is None:
         told.append("capability before each update is not told, so that gains are what is left after fading (δ·A)")
     if found.fade.low == 0.0 and found.fade.high > 0.9:
@@ -185,10 +190,10 @@ def _examples(loaded: Loaded, found: Stale | None) -> tuple[Example, ...]:
 def _days(updates: Updates, found: Stale | None) -> tuple[Day, ...]:
     if found is None or np.isnan(updates.value_usd[found.counted]).any():
         return ()
-    day = (updates.at_s // _DAY_S).astype(np.int64)
+    day = (updates.at_s // DAY_S).astype(np.int64)
     usd = np.where(found.counted, found.lost_each * updates.value_usd, 0.0)
     return tuple(
-        Day(datetime.fromtimestamp(float(each) * _DAY_S, UTC), float(usd[found.counted & (day == each)].sum()))
+        Day(datetime.fromtimestamp(float(each) * DAY_S, UTC), float(usd[found.counted & (day == each)].sum()))
         for each in np.unique(day[found.counted])
     )
 
@@ -225,5 +230,5 @@ def _detail(loaded: Loaded, found: Stale | None, days: float) -> dict[str, Json]
         "spent_past_the_point_usd_per_day": None if np.isnan(spent).all() and len(spent) else float(np.nansum(spent)) / days,
         "capability_lost": list(found.lost),
         "marginals": [asdict(each) for each in marginals(updates.gain[told], loaded.tokens[told], loaded.usd[told], controls)],
-        "frontier": [asdict(each) for each in frontier(loaded.methods, np.where(told, updates.gain, 0.0))],
+        "frontier": [asdict(each) for each in frontier(loaded.methods, updates.gain)],
     }

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints
+from analyzers.modes.days import DAY_S, days_of
 from analyzers.modes.look import Day, Status, Term, Window
 from analyzers.modes.onset import Onset, onset
 
@@ -25,7 +26,6 @@ LEFT_OUT_MAX = 0.05
 """Share of a place's decisions that may lie in segments which cannot be judged, where the others say that nothing is lost."""
 
 _CONFIDENT = 1.959964  # standard errors to either side of a 95 % interval
-_DAY_S = 86_400.0
 _TERMS = (("quality", "V·ΔQ", 1.0), ("cost", "ΔC", -1.0), ("latency", "λ·ΔL", -1.0), ("risk", "ρ·ΔR", -1.0))
 
 
@@ -174,12 +174,12 @@ def standing(
     is_exploration = not logged and share < EXPLORED_MAX
     shares = {id(each.part): each.share(when.place, explored=is_exploration) for each in rows}
     counted, status = _counted(rows, when.place)
-    days = max((window.until - since).total_seconds(), 1.0) / _DAY_S
+    kept = [each for each in rows if each.part in counted]
+    days = _length(kept, when.place, since, window)
     value, low, high = _sum(counted, shares)
     known = status == "appraised"
     # What is left of a finding once tries to learn are taken away has to be worth knowing still.
     material = sum(each.part.materiality_usd * each.policy_share(when.place) for each in rows if each.part in counted)
-    kept = [each for each in rows if each.part in counted]
     return Standing(
         parts=tuple(parts),
         counted=tuple(counted),
@@ -311,6 +311,14 @@ def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, b
     return max(begins, datetime.fromtimestamp(min(bad), UTC)) if bad else begins
 
 
+def _length(rows: Sequence[_Rows], place: int, since: datetime, window: Window) -> float:
+    """The days that the decisions from a bin on were spread over, those taken to learn left out."""
+    inside = [(each.bin >= place) & ~each.is_explored for each in rows]
+    at_s = np.concatenate([_NO_NUMBERS, *(each.first_s[of] for each, of in zip(rows, inside, strict=True))])
+    n = np.concatenate([_NO_NUMBERS, *(each.n[of] for each, of in zip(rows, inside, strict=True))])
+    return days_of(at_s, n, since.timestamp(), window.until.timestamp())
+
+
 def _counted(rows: Sequence[_Rows], since: int) -> tuple[list[Part], Status]:
     """The segments whose dollars are told: of a place that stands all with a number, else those that are appraised, if of what
     was decided from a bin on nearly all lies in them."""
@@ -374,12 +382,12 @@ def _days(rows: Sequence[_Rows]) -> tuple[Day, ...]:
         if part.regret_usd is None or part.low_usd is None or part.high_usd is None or not part.regret_usd > 0 or not told:
             continue
         kept = ~each.is_explored
-        day = np.floor(each.first_s[kept] / _DAY_S).astype(np.int64)
+        day = np.floor(each.first_s[kept] / DAY_S).astype(np.int64)
         for one, usd in zip(day.tolist(), np.nan_to_num(each.usd[kept]).tolist(), strict=True):
             of = sums.setdefault(one, [0.0, 0.0, 0.0])
             for place, number in enumerate((part.regret_usd, part.low_usd, part.high_usd)):
                 of[place] += usd * number / told
-    return tuple(Day(datetime.fromtimestamp(day * _DAY_S, UTC), *sums[day]) for day in sorted(sums))
+    return tuple(Day(datetime.fromtimestamp(day * DAY_S, UTC), *sums[day]) for day in sorted(sums))
 
 
 def _downstream(counted: Sequence[Part], shares: Mapping[int, float], days: float) -> tuple[float, float, float] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,19 @@ def test_staleness_is_found_with_its_loss(story: Story) -> None:
     assert updates.at_s[found.since] == pytest.approx(0.45 * 14 * 86_400, rel=0.1)
 
 
+@pytest.mark.parametrize("told", [0.5, 0.25])
+def test_measuring_some_updates_only_takes_nothing_from_the_loss(told: float) -> None:
+    updates, truth = trainer("too old", np.random.default_rng(3))
+    is_told = np.random.default_rng(1).random(len(updates.gain)) < told
+    found = stale(replace(updates, gain=np.where(is_told, updates.gain, np.nan)))
+    assert found is not None
+    assert found.is_finding
+    assert found.lost[0] == pytest.approx(truth, rel=0.25)
+    assert found.lost[1] <= truth <= found.lost[2]
+    assert found.counted[~is_told].sum() > 10
+    assert np.isfinite(found.own).all()
+
+
 @pytest.mark.parametrize(
     "story", ["nothing", "older but as good", "less and less to learn", "older while there is less to learn", "noisier gains"]
 )
@@ -135,6 +150,13 @@ def test_the_frontier_has_what_nothing_beats() -> None:
     points = frontier(["sft"] * 20 + ["online rl"] * 20 + ["dpo"] * 20, gain)
     assert [(point.method, point.is_efficient) for point in points] == [("sft", True), ("dpo", False), ("online rl", True)]
     assert frontier(["sft"] * 5, gain[:5]) == []
+
+
+def test_what_was_not_measured_is_no_gain_of_nothing() -> None:
+    gain = np.tile([0.02, np.nan], 20)
+    [point] = frontier(["sft"] * 40, gain)
+    assert (point.updates, point.gain, point.variance) == (20, pytest.approx(0.02), pytest.approx(0.0))
+    assert frontier(["sft"] * 20, gain[:20]) == []
 
 
 def test_a_wandering_queue_stays_within_its_bounds() -> None:
