@@ -31,8 +31,8 @@ class Updates:
 class Stale:
     """What staleness cost. `since` is the first update counted, of `counted` (n,); `reference` the lag that they are compared
     with; `own` (n,) what each batch gained by itself, by the curve where no gain was told. `lost` capability with its interval,
-    and `lost_each` (n,), 0 where not counted. `is_past` (n,): batches that gained less than what fades meanwhile (δ·A > g).
-    `delta`: δ of eq. 11, None where not told."""
+    and `lost_each` (n,), 0 where not counted. `is_past` (n,): batches older than that, where gains fall with age, which gained
+    less than what fades meanwhile (δ·A > g). `delta`: δ of eq. 11, None where not told."""
 
     since: int
     reference: float
@@ -76,8 +76,10 @@ def stale(updates: Updates) -> Stale | None:
     delta = depreciation(updates.capability, updates.gain)
     # Where capability is not told, the measured gain is taken as what is left after fading.
     fades = np.where(np.isnan(updates.capability), 0.0, updates.capability) * (delta[0] if delta is not None else 0.0)
+    # Where capability stands still every other batch gains less than fades meanwhile, however fresh: only age makes it stale.
+    is_past: Bools = (own < fades) & (updates.lag > reference) & fade.is_falling
     interval = fade.contrast(updates.lag[counted], reference) if counted.any() else (0.0, 0.0, 0.0)
-    return Stale(since, reference, fade, own, counted, interval, lost, own < fades, delta)
+    return Stale(since, reference, fade, own, counted, interval, lost, is_past, delta)
 
 
 def _lost(fade: Fade, lag: Floats, reference: float) -> Floats:

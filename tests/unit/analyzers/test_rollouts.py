@@ -127,6 +127,25 @@ def test_what_only_looks_stale_is_not_found(story: Story) -> None:
         assert found is None or not found.is_finding
 
 
+@pytest.mark.parametrize("fades", [False, True])
+def test_a_batch_is_past_the_point_by_its_age_only(*, fades: bool) -> None:
+    """Where capability stands still, what batches gain is what fades: half of them gain less, and are not stale by that."""
+    rng = np.random.default_rng(6)
+    lag = rng.choice([1.0, 2.0, 12.0], 200)
+    own = np.where(lag > 2, 0.005, 0.02) if fades else np.full(200, 0.015)
+    gain, capability = own + 0.004 * rng.standard_normal(200), np.empty(200)
+    capability[0] = 0.5
+    for update in range(199):
+        capability[update + 1] = 0.97 * capability[update] + gain[update]
+    found = stale(Updates(np.arange(200.0), lag, gain, np.full(200, 0.001), capability, np.full(200, 300.0)))
+    assert found is not None
+    assert found.delta is not None
+    less = found.own < found.delta[0] * capability
+    assert less[lag > 2].mean() > (0.9 if fades else 0.3)
+    assert found.is_past[lag > 2].tolist() == (less[lag > 2].tolist() if fades else [False] * int((lag > 2).sum()))
+    assert not found.is_past[lag == 1].any()
+
+
 def test_updates_without_a_measured_gain_are_not_judged() -> None:
     lag, unknown = np.tile([0.0, 1.0, 2.0, 3.0], 10), np.full(40, np.nan)
     assert stale(Updates(np.arange(40.0), lag, unknown, unknown, unknown, unknown)) is None
