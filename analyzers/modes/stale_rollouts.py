@@ -44,8 +44,12 @@ class Loaded:
 
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
-    """A look at every trainer whose updates say which version generated their rollouts and which one consumed them."""
-    looks = [_look(each, window) for each in load(connection, tenant_id, window)]
+    """A look at every trainer, by those of its updates that say which version generated their rollouts and which one consumed
+    them."""
+    of = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
+    silent: dict[str, int] = dict(connection.execute(_SQL["updates_without_lag"], of).fetchall())
+    looks = [_look(each, window, silent.pop(each.trainer, 0)) for each in load(connection, tenant_id, window)]
+    looks += [_unversioned(trainer, count, window) for trainer, count in silent.items()]
     return [replace(each, examples=decided(connection, tenant_id, each.examples, "update")) for each in looks]
 
 
@@ -83,7 +87,27 @@ def _numbers(values: list[Any]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _look(loaded: Loaded, window: Window) -> Look:
+def _unversioned(trainer: str, count: int, window: Window) -> Look:
+    """A look at a trainer none of whose updates tells how old its rollouts were."""
+    return Look(
+        mode="stale_rollouts", place=_place(trainer), since=window.since, until=window.until, n=count, tasks=count,
+        status="not_identified", usd_per_day=None, low=None, high=None, is_discovery=False,
+        sentence=f"What stale rollouts cost {_named(trainer)} cannot be told: none of its {noun(count, 'update')} says how many"
+        " versions old its rollouts were.",
+        change="State allocation.policy.version and allocation.policy.trained_version on updates, as numbers.",
+        inequality=INEQUALITY, method=METHOD,
+    )  # fmt: skip
+
+
+def _place(trainer: str) -> Place:
+    return Place("capital", "trainer", None, "stale rollouts", trainer or None)
+
+
+def _named(trainer: str) -> str:
+    return trainer or "a trainer without a name"
+
+
+def _look(loaded: Loaded, window: Window, without_lag: int) -> Look:
     updates, found = loaded.updates, stale(loaded.updates)
     since = datetime.fromtimestamp(updates.at_s[0 if found is None else found.since], UTC)
     lost = np.zeros(len(updates.lag)) if found is None else found.lost_each
@@ -92,11 +116,12 @@ def _look(loaded: Loaded, window: Window) -> Look:
     status: Status = "not_enough_evidence" if found is None else "not_identified" if usd is None else "appraised"
     sentence, change = _words(loaded, found, usd)
     return Look(
-        mode="stale_rollouts", place=Place("capital", "trainer", None, "stale rollouts", loaded.trainer or None), since=since,
-        until=window.until, n=len(updates.lag), tasks=len(set(loaded.traces)), status=status, usd_per_day=usd, low=low, high=high,
+        mode="stale_rollouts", place=_place(loaded.trainer), since=since, until=window.until, n=len(updates.lag),
+        tasks=len(set(loaded.traces)), status=status, usd_per_day=usd, low=low, high=high,
         is_discovery=found is not None and found.is_finding and usd is not None, sentence=sentence, change=change,
-        inequality=INEQUALITY, method=METHOD, terms=_terms(updates, found, days), weaknesses=_weaknesses(updates, found),
-        examples=_examples(loaded, found), days=_days(updates, found), detail=_detail(loaded, found, days),
+        inequality=INEQUALITY, method=METHOD, terms=_terms(updates, found, days),
+        weaknesses=_weaknesses(updates, found, without_lag), examples=_examples(loaded, found), days=_days(updates, found),
+        detail=_detail(loaded, found, days),
     )  # fmt: skip
 
 
@@ -143,7 +168,7 @@ def _terms(updates: Updates, found: Stale | None, days: float) -> tuple[Term, ..
 
 
 def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str, str]:
-    name = loaded.trainer or "a trainer without a name"
+    name = _named(loaded.trainer)
     if found is None:
         wanted = f"{UPDATES_MIN} updates with allocation.training.gain and of more than one lag are wanted"
         return f"What stale rollouts cost {name} cannot be told: {wanted}.", "State allocation.training.gain on updates."
@@ -164,10 +189,12 @@ def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str,
     return f"{what}, worth {worded(usd)} a day.", change
 
 
-def _weaknesses(updates: Updates, found: Stale | None) -> tuple[str, ...]:
+def _weaknesses(updates: Updates, found: Stale | None, without_lag: int) -> tuple[str, ...]:
+    whole = len(updates.lag) + without_lag
+    told = [f"{without_lag} of {whole} updates do not tell how old their rollouts were, and are left out"] if without_lag else []
     if found is None:
-        return ()
-    told = ["what else changed at the moment when batches became older, and not gradually, is taken for their age's doing"]
+        return tuple(told)
+    told += ["what else changed at the moment when batches became older, and not gradually, is taken for their age's doing"]
     silent = int((found.counted & np.isnan(updates.gain)).sum())
     if silent:
         late = int(found.counted.sum())
