@@ -152,7 +152,8 @@ def _culprit(seen: Seen, replays: Replays, group: Group, window: Window, mask: B
     """With the time since when it costs others what it costs them now."""
     since_s = _hour(float(seen.served.arrived_s[mask][0]))
     imposed, usd = whole, external.total(whole, seen.served.lam)
-    days = _days_since(seen, imposed, since_s, window)
+    usual = seen.served.arrived_s[mask]
+    days = _days_since(seen, imposed, usual, since_s, window)
     if usd.value < _WORTH_A_LOOK_USD * days:
         return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, days, _divided(usd, days), None, None)
     some = _some(np.flatnonzero(mask), _MARGINALS_MAX)
@@ -164,9 +165,9 @@ def _culprit(seen: Seen, replays: Replays, group: Group, window: Window, mask: B
         mask = mask & (seen.served.arrived_s >= since_s)
         imposed = replays.imposed(mask)
         usd = external.total(imposed, seen.served.lam)
-        days = _days_since(seen, imposed, since_s, window)
+        days = _days_since(seen, imposed, usual, since_s, window)
     per_day = _divided(usd, days)
-    doubt = _doubt(seen, whole, window, hours, chances(level))
+    doubt = _doubt(seen, whole, usual, window, hours, chances(level))
     if doubt is not None:
         per_day = Money(per_day.value, min(per_day.low, doubt.per_day.low), max(per_day.high, doubt.per_day.high))
     return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, days, per_day, marginals, doubt)
@@ -178,14 +179,14 @@ def _levels(seen: Seen, of: _Marginals) -> tuple[Floats, Floats]:
     return hours * _HOUR_S, np.bincount(inside, of.usd) / np.bincount(inside)
 
 
-def _doubt(seen: Seen, whole: Imposed, window: Window, hours: Floats, likely: Floats) -> _Doubt | None:
+def _doubt(seen: Seen, whole: Imposed, usual: Floats, window: Window, hours: Floats, likely: Floats) -> _Doubt | None:
     """What it costs a day since each hour with which that may have begun, by how likely these are; None where one alone is."""
     places = np.flatnonzero(likely >= _UNLIKELY)
     if len(places) < 2:
         return None
     arrived_s, lam = seen.served.arrived_s, seen.served.lam
     rates = [
-        _divided(external.total(whole, np.where(arrived_s >= at_s, lam, np.nan)), _days_since(seen, whole, at_s, window))
+        _divided(external.total(whole, np.where(arrived_s >= at_s, lam, np.nan)), _days_since(seen, whole, usual, at_s, window))
         for at_s in hours[places].tolist()
     ]
     first, last = np.searchsorted(np.cumsum(likely), (0.025, 0.975)).tolist()
@@ -196,11 +197,13 @@ def _divided(sum_of: Money, days: float) -> Money:
     return Money(sum_of.value / days, sum_of.low / days, sum_of.high / days)
 
 
-def _days_since(seen: Seen, imposed: Imposed, since_s: float, window: Window) -> float:
-    """The days since then that the delays of those who came since are spread over."""
+def _days_since(seen: Seen, imposed: Imposed, usual_s: Floats, since_s: float, window: Window) -> float:
+    """The days since then that the delays of those who came since are spread over; `usual_s` are the times of all the culprit's
+    requests."""
     came = seen.served.arrived_s >= since_s
     usd = np.maximum(imposed.delay_s * np.nan_to_num(seen.served.lam), 0.0)[came]
-    return max(days_of(seen.served.arrived_s[came], usd, since_s, window.until.timestamp()), 1 / 24)
+    usual = (usual_s, np.ones(len(usual_s)))
+    return max(days_of(seen.served.arrived_s[came], usd, since_s, window.until.timestamp(), usual), 1 / 24)
 
 
 def _hour(at_s: float) -> float:

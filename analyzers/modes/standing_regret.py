@@ -170,12 +170,11 @@ def standing(
     when = onset(seen.taken, seen.let_pass + seen.taken)
     since = _since(when, rows, seen.first_s, window, bin_s)
     share = seen.share(when.place)
-    logged = all(part.assignment == "logged" for part in parts)
-    is_exploration = not logged and share < EXPLORED_MAX
+    is_exploration = share < EXPLORED_MAX and not all(part.assignment == "logged" for part in parts)
     shares = {id(each.part): each.share(when.place, explored=is_exploration) for each in rows}
     counted, status = _counted(rows, when.place)
     kept = [each for each in rows if each.part in counted]
-    days = _length(kept, when.place, since, window)
+    days = _length(kept or rows, flows, when.place, since, window)
     value, low, high = _sum(counted, shares)
     known = status == "appraised"
     # What is left of a finding once tries to learn are taken away has to be worth knowing still.
@@ -311,12 +310,13 @@ def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, b
     return max(begins, datetime.fromtimestamp(min(bad), UTC)) if bad else begins
 
 
-def _length(rows: Sequence[_Rows], place: int, since: datetime, window: Window) -> float:
+def _length(rows: Sequence[_Rows], flows: Mapping[int, Flow], place: int, since: datetime, window: Window) -> float:
     """The days that the decisions from a bin on were spread over, those taken to learn left out."""
-    inside = [(each.bin >= place) & ~each.is_explored for each in rows]
-    at_s = np.concatenate([_NO_NUMBERS, *(each.first_s[of] for each, of in zip(rows, inside, strict=True))])
-    n = np.concatenate([_NO_NUMBERS, *(each.n[of] for each, of in zip(rows, inside, strict=True))])
-    return days_of(at_s, n, since.timestamp(), window.until.timestamp())
+    everything = [flows.get(comparison, EMPTY) for comparison in {each.part.comparison for each in rows}]
+    usual = (np.concatenate([of.first_s for of in everything]), np.concatenate([of.n for of in everything]))
+    inside = [(each, (each.bin >= place) & ~each.is_explored) for each in rows]
+    at_s, n = np.concatenate([each.first_s[of] for each, of in inside]), np.concatenate([each.n[of] for each, of in inside])
+    return days_of(at_s, n, since.timestamp(), window.until.timestamp(), usual)
 
 
 def _counted(rows: Sequence[_Rows], since: int) -> tuple[list[Part], Status]:

@@ -47,5 +47,19 @@ def test_less_than_a_day_and_nothing_are_divided_by_the_length() -> None:
     assert days_of(np.zeros(0), np.zeros(0), DAY_S, DAY_S) > 0
 
 
+def test_a_morning_is_as_much_of_a_day_as_it_is_on_others() -> None:
+    at = office(8)
+    ones = np.ones(len(at))
+    morning, noon = 7 * DAY_S + 9 * HOUR, 7 * DAY_S + 12 * HOUR
+    known = at < noon
+    usual = (at[known], ones[known])
+    assert days_of(np.array([morning]), np.ones(1), morning, noon) == pytest.approx(3 / 24)
+    assert days_of(np.array([morning]), np.ones(1), morning, noon, usual) == pytest.approx(3 / 8)
+    night = 7 * DAY_S + 2 * HOUR
+    assert days_of(np.array([night]), np.ones(1), night, night + HOUR, usual) == pytest.approx(1 / 24), "nobody works then"
+    today = (at[at >= morning], ones[at >= morning])
+    assert days_of(np.array([morning]), np.ones(1), morning, noon, today) == pytest.approx(3 / 24), "no other day is known"
+
+
 def test_a_part_outside_counts_as_at_the_edge() -> None:
     assert days_of(np.array([-HOUR, 4 * DAY_S]), np.ones(2), 0.0, 3 * DAY_S) == pytest.approx(3)
