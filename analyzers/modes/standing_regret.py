@@ -107,16 +107,17 @@ class Flow:
 class Standing:
     """What a place lost, in USD a day since `since`.
 
-    `usd_per_day` with `low` and `high`: None unless `status` is appraised. `counted`: the segments whose dollars these are;
-    `left_out`: decisions of the others. `decisions` since then that count. `explored`: decisions since then that were taken to
-    learn. `is_exploration`: all of them were, as far as one can tell. `share`: of the chances to choose what is known to be
-    worse, those that were taken since; NaN where there was none.
+    `usd_per_day` with `low` and `high`: None unless `status` is appraised; `spread_days` is what they are divided by. `counted`:
+    the segments whose dollars these are; `left_out`: decisions of the others. `decisions` since then that count. `explored`:
+    decisions since then that were taken to learn. `is_exploration`: all of them were, as far as one can tell. `share`: of the
+    chances to choose what is known to be worse, those that were taken since; NaN where there was none.
     """
 
     parts: tuple[Part, ...]
     counted: tuple[Part, ...]
     since: datetime
     until: datetime
+    spread_days: float
     onset: Onset
     share: float
     usd_per_day: float | None
@@ -180,25 +181,16 @@ def standing(
     # What is left of a finding once tries to learn are taken away has to be worth knowing still.
     material = sum(each.part.materiality_usd * each.policy_share(when.place) for each in rows if each.part in counted)
     return Standing(
-        parts=tuple(parts),
-        counted=tuple(counted),
-        since=since,
-        until=window.until,
-        onset=when,
-        share=share,
-        usd_per_day=value / days if known else None,
-        low=low / days if known else None,
-        high=high / days if known else None,
+        parts=tuple(parts), counted=tuple(counted), since=since, until=window.until, spread_days=days, onset=when, share=share,
+        usd_per_day=value / days if known else None, low=low / days if known else None, high=high / days if known else None,
         status=status,
         is_discovery=known and low > 0 and value >= material and any(part.stands and shares[id(part)] > 0 for part in counted),
         decisions=sum(each.count(when.place, explored=False) for each in kept),
         explored=sum(each.count(when.place, explored=True) for each in rows),
-        is_exploration=is_exploration,
-        left_out=sum(part.n for part in parts if part not in counted),
-        terms=_terms(counted, shares, days) if known else (),
-        days=_days(kept) if known else (),
+        is_exploration=is_exploration, left_out=sum(part.n for part in parts if part not in counted),
+        terms=_terms(counted, shares, days) if known else (), days=_days(kept) if known else (),
         downstream=_downstream(counted, shares, days) if known else None,
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
