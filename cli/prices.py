@@ -220,12 +220,15 @@ def _write_quote(answer: QuoteAnswer, chosen: Format) -> None:
     for one in answer.crossovers:
         say(f"V* {one.v_usd:.6g}: from there on {one.above} is better than {one.below}")
     if answer.menu is not None:
-        say(f"incentive compatible: {'yes' if answer.menu.is_incentive_compatible else 'no'}")
+        say(f"incentive compatible: {_COMPATIBLE[answer.menu.is_incentive_compatible]}")
         for envy in answer.menu.envies:
             instead = envy.option or "taking nothing"
             say(f"  {envy.user} is meant to take {envy.meant} and gains {envy.gain_usd:.6g} USD by {instead}")
     for layer, sentence in answer.advice.model_dump().items():
         say(f"{layer}: {sentence}")
+
+
+_COMPATIBLE = {True: "yes", False: "no", None: "not known"}
 
 
 @contextmanager

@@ -131,10 +131,11 @@ class ScreeningOffer(BaseModel):
 
 
 class MenuAnswer(BaseModel):
-    """Whether users choose what is meant for them (eq. 5), the rents that this leaves them, and a menu that is compatible."""
+    """Whether users choose what is meant for them (eq. 5), the rents that this leaves them, and a menu that is compatible; null
+    where nobody could be checked."""
 
-    is_incentive_compatible: bool
-    all_take_part: bool
+    is_incentive_compatible: bool | None
+    all_take_part: bool | None
     users: list[UserChoice]
     envies: list[UserEnvy]
     information_rents_usd: dict[str, float] | None
@@ -252,8 +253,8 @@ def _checked(offers: list[menu.Offer], types: list[menu.UserType], choices: list
     except AllocationError as error:
         why = "; ".join(part for part in (why, str(error)) if part)
     return MenuAnswer(
-        is_incentive_compatible=found.is_compatible,
-        all_take_part=found.all_take_part,
+        is_incentive_compatible=found.is_compatible if types else None,
+        all_take_part=found.all_take_part if types else None,
         users=choices,
         envies=[UserEnvy(user=e.user_type, meant=e.meant, option=e.option, gain_usd=e.gain_usd) for e in found.envies],
         information_rents_usd=rents,

@@ -20,7 +20,7 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Bools, Floats, InputError, Ints
 
 STATUSES = ("appraised", "not_enough_evidence", "not_identified")
-METHOD = "attribution/9"  # changes with every change that makes other numbers
+METHOD = "attribution/10"  # changes with every change that makes other numbers
 
 _APPRAISED, _TOO_LITTLE, _UNIDENTIFIED = range(3)
 _NO_VALUE = Band(math.nan, math.nan)

@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 import psycopg
 from psycopg import sql
+from scipy import stats
 
 from analyzers.attribution.choices import Assignment, Choices
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints
@@ -131,16 +132,18 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
     decided_us = read["decided_us"].astype(np.int64)
     keys = np.ascontiguousarray(read["task"]).view(np.int64)
     tasks = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+    chosen = read["chosen"].astype(np.int64)
+    loss = loss_borne(floats("risk_usd"), floats("loss_usd"), chosen if comparison.kind == "confirm" else None)
     choices = Choices(
         options=comparison.options,
-        chosen=read["chosen"].astype(np.int64),
+        chosen=chosen,
         tasks=tasks,
         decided_at=decided_us / 1e6 + _EPOCH_S,
         quality=floats("quality"),
         cost_usd=floats("cost_usd"),
         own_cost_usd=floats("own_cost_usd"),
         latency_s=floats("latency_s"),
-        loss_usd=loss_borne(floats("risk_usd"), floats("loss_usd")),
+        loss_usd=loss,
         v_usd=floats("v_usd"),
         lam=floats("lam"),
         rho=floats("rho"),
@@ -154,14 +157,28 @@ def _arrays(read: np.ndarray, comparison: Comparison, k: int, d: int) -> Loaded:
     return Loaded(choices, read["id"].copy(), keys, decided_us, read["comparable_only"].astype(bool))
 
 
-def loss_borne(expected: Floats, realised: Floats) -> Floats:
-    """Loss borne by each task: expected where actions of this kind of task state it, else realised; unknown if nobody tells."""
+def loss_borne(expected: Floats, realised: Floats, confirmed: Ints | None = None) -> Floats:
+    """Loss borne by each task: expected where actions of this kind of task state it, else realised; unknown if nobody tells.
+
+    Shapes: (n,). `confirmed`: how the action was confirmed, a code, where it is asked what confirming prevents. An expected loss
+    that is stated alike however the action was confirmed is the action's own, and by it nobody would ever be worth asking; then
+    what was realised tells.
+    """
     known = ~np.isnan(expected)
     if (expected[known] > 0).any():
-        return np.where(known, expected, realised)
+        if confirmed is None or _differs(expected[known], confirmed[known]):
+            return np.where(known, expected, realised)
+        known = np.zeros(len(expected), dtype=np.bool_)
     return realised if known.any() or (realised > 0).any() else np.full(len(expected), np.nan)
 
 
+def _differs(expected: Floats, confirmed: Ints) -> bool:
+    """Whether expected losses are others with another confirmation, beyond chance (Kruskal & Wallis 1952)."""
+    apart = [expected[confirmed == code] for code in np.unique(confirmed)]
+    return len(apart) > 1 and float(np.ptp(expected)) > 0 and float(stats.kruskal(*apart).pvalue) < _ALIKE
+
+
+_ALIKE = 0.01
 _EPOCH_S = 946_684_800.0
 """2000-01-01 in seconds since 1970: PostgreSQL's own epoch."""
 

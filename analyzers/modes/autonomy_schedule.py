@@ -149,7 +149,8 @@ def _best(
 ) -> tuple[Confirmation | None, float | None, str]:
     """The confirmation that eq. 6 recommends, what it gains per action over today's mix, and why; None where too little is
     known."""
-    known = [one for one in weighed if None not in (one.quality, one.cost_usd, one.v_usd) and one.confirmation in CONFIRMATIONS]
+    known = [one for one in weighed if None not in (one.quality, one.cost_usd, one.risk_usd, one.v_usd)]
+    known = [one for one in known if one.confirmation in CONFIRMATIONS]
     worst = {one.confirmation: one.worst.value for one in borne if one.worst is not None and one.worst.value is not None}
     if rho_irreversible > 0:
         known = [one for one in known if one.confirmation in worst]
@@ -181,6 +182,8 @@ def _best(
 
 
 def _unappraised(weighed: Sequence[Weighed], now: dict[str, float]) -> str:
+    if any(one.sure for one in weighed) and all(one.risk_usd is None for one in weighed):
+        return "nothing tells what it loses when it goes wrong: report loss_usd with outcomes, also where it is 0"
     if weighed:
         return "too little is known of its confirmations"
     if set(now) <= {"none", "self"} and len(now) > 1:

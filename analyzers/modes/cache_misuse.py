@@ -20,6 +20,7 @@ from analyzers.modes.cache.places import Judged, Looked
 from analyzers.modes.cache.places import look as judge
 from analyzers.modes.cache.touches import break_even_reads
 from analyzers.modes.cache.values import hit_rates
+from analyzers.modes.days import DAY_S, days_of
 from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
 from analyzers.modes.wording import usd as worded
 
@@ -30,7 +31,6 @@ INEQUALITIES = {
     "missed hits": "savings by reads > write premium of a prefix that is sent again within its lifetime and not cached (eq. 10)",
 }
 METHOD = "cache/2: survival of prefixes; calls against those of a cache at work"
-_DAY_S = 86_400.0
 _EXAMPLES = 5
 
 
@@ -66,7 +66,8 @@ def _estimate(each: Judged) -> Estimate:
 def _look(loaded: Loaded, seen: Looked, one: Judged, window: Window) -> Look:
     agent, task_class = loaded.places[one.place]
     since = datetime.fromtimestamp(one.since_s, UTC)
-    days = max((window.until - since).total_seconds() / _DAY_S, 1e-9)
+    lost = np.maximum(np.nan_to_num(one.lost_usd), 0.0)
+    days = days_of(loaded.prompts.at_s[one.calls], lost, one.since_s, window.until.timestamp())
     usd, low, high = (None if value is None else value / days for value in (one.usd, one.low, one.high))
     detail = _detail(loaded, seen, one)
     status: Status = "appraised" if usd is not None else "not_enough_evidence" if one.evidence else "not_identified"
@@ -154,9 +155,9 @@ def _examples(loaded: Loaded, one: Judged) -> tuple[Example, ...]:
 
 
 def _days(loaded: Loaded, one: Judged) -> tuple[Day, ...]:
-    day = (loaded.prompts.at_s[one.calls] // _DAY_S).astype(np.int64)
+    day = (loaded.prompts.at_s[one.calls] // DAY_S).astype(np.int64)
     return tuple(
-        Day(datetime.fromtimestamp(float(each) * _DAY_S, UTC), float(one.lost_usd[day == each].sum())) for each in np.unique(day)
+        Day(datetime.fromtimestamp(float(each) * DAY_S, UTC), float(one.lost_usd[day == each].sum())) for each in np.unique(day)
     )
 
 

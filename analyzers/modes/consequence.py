@@ -21,7 +21,6 @@ from analyzers.modes.look import Day, Look, Term
 from analyzers.modes.standing_regret import Part, Standing
 
 _Z = 1.959963984540054
-_DAY_S = 86_400.0
 _LATENCY = "λ·ΔL"
 
 
@@ -53,8 +52,7 @@ def consequence(place: Standing, waits: Sequence[Waits]) -> Consequence | None:
     if latency is None or latency >= 0 or place.usd_per_day is None:
         return None
     usd = sum(_longer(part, waits) for part in place.counted)
-    days = max((place.until - place.since).total_seconds(), 1.0) / _DAY_S
-    usd_per_day = min(usd / days, -latency)
+    usd_per_day = min(usd / place.spread_days, -latency)
     if usd_per_day <= 0:
         return None
     comparisons = {part.comparison for part in place.counted}

@@ -92,9 +92,10 @@ class Day:
 class Look:
     """One look at one place.
 
-    `usd_per_day` with its 95 % interval is what is lost since `since`, by the days from then until `until`: what the change would
-    save. All three are None unless `status` is appraised. `is_discovery`: whether it stands after the false discoveries among all
-    that was looked at are controlled. `sentence`: what is wrong, for somebody who has not read the manual; `change`: what to do.
+    `usd_per_day` with its 95 % interval is what is lost since `since`, by the days from then until `until` (`days_of`): what the
+    change would save. All three are None unless `status` is appraised. `is_discovery`: whether it stands after the false
+    discoveries among all that was looked at are controlled. `sentence`: what is wrong, for somebody who has not read the manual;
+    `change`: what to do.
     `terms` are the inequality's, named as in `inequality`; `weaknesses` say what would make the number wrong. `detail`: what the
     mode's plot needs.
     """

@@ -15,6 +15,8 @@ from analyzers.modes.consequence import consequence, read_waits, without
 from analyzers.modes.look import Json, Look, Mode, Place, Term
 from analyzers.modes.standing_regret import Part, Standing
 
+_LOG = "Log the probability of each choice: that tells what is tried out from what is a policy."
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -113,8 +115,8 @@ def look(connection: psycopg.Connection, found: Found, told: Told) -> Look:
         low=of.low,
         high=of.high,
         is_discovery=of.is_discovery,
-        sentence=told.sentence if of.status == "appraised" else unknown(found),
-        change=told.change if of.status == "appraised" else settle(of),
+        sentence=unknown(found) if of.status != "appraised" else tried(found) or told.sentence,
+        change=settle(of) if of.status != "appraised" else _LOG if tried(found) else told.change,
         inequality=told.inequality,
         method=wording.listed(sorted({part.method for part in of.counted or of.parts})) + since_change,
         terms=told.terms,
@@ -150,6 +152,18 @@ def amounts(terms: Sequence[Term]) -> dict[str, float]:
 def numbers(of: Estimate) -> Json:
     """An estimate as a look's detail holds it."""
     return {"value": of.value, "low": of.low, "high": of.high, "status": of.status, "why": of.why}
+
+
+def tried(found: Found) -> str:
+    """What is to be said of a place where something else is better and which is taken so seldom that this may be to learn; ""
+    elsewhere."""
+    of, place = found.standing, found.place
+    if not (of.is_exploration and found.best):
+        return ""
+    return (
+        f"{found.of.tenant} loses by {place.kind} {place.subject} in {found.task_class} what {found.best} would bring more,"
+        f" but takes it in {of.share:.0%} of the cases only: that looks like trying it out, and is not counted."
+    ).replace("%", " %")
 
 
 def unknown(found: Found) -> str:

@@ -23,13 +23,14 @@ from analyzers.modes.congestion.evidence import detail_of, unseen, weaknesses_of
 from analyzers.modes.congestion.external import Imposed, Money, Replays
 from analyzers.modes.congestion.fit import REQUESTS_MIN, fit
 from analyzers.modes.congestion.timeline import blocks
+from analyzers.modes.days import DAY_S, days_of
 from analyzers.modes.look import Day, Example, Json, Look, LookAt, Place, Status, Term, Window
 from analyzers.modes.wording import listed
 from analyzers.modes.wording import usd as worded
 
 INEQUALITY = "λ·ΔL imposed on others > price paid for it (eq. 2, 9)"
 METHOD = "replay of the engine without the requests, fitted to its own spans"
-_HOUR_S, _DAY_S = 3_600.0, 86_400.0
+_HOUR_S = 3_600.0
 _MARGINALS_MAX = 300
 _WORTH_A_LOOK_USD = 0.05  # a day; below, nobody asks since when, or what would help
 _UNSEEN_MAX = 0.4
@@ -69,7 +70,8 @@ class _Doubt:
 @dataclass(frozen=True, slots=True)
 class _Culprit:
     """A tenant's class on an engine. `since_s` is where its present cost began, `mask` (n,) are its requests from then on.
-    `marginals` are of all its requests, None where they are not worth being asked for."""
+    `days` are those that `per_day` divides by. `marginals` are of all its requests, None where they are not worth being asked
+    for."""
 
     seen: Seen
     replays: Replays
@@ -79,6 +81,7 @@ class _Culprit:
     mask: Bools
     imposed: Imposed
     usd: Money
+    days: float
     per_day: Money
     marginals: _Marginals | None
     doubt: _Doubt | None
@@ -149,9 +152,10 @@ def _culprit(seen: Seen, replays: Replays, group: Group, window: Window, mask: B
     """With the time since when it costs others what it costs them now."""
     since_s = _hour(float(seen.served.arrived_s[mask][0]))
     imposed, usd = whole, external.total(whole, seen.served.lam)
-    if usd.value < _WORTH_A_LOOK_USD * _days_since(since_s, window):
-        per_day = _divided(usd, _days_since(since_s, window))
-        return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, per_day, None, None)
+    usual = seen.served.arrived_s[mask]
+    days = _days_since(seen, imposed, usual, since_s, window)
+    if usd.value < _WORTH_A_LOOK_USD * days:
+        return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, days, _divided(usd, days), None, None)
     some = _some(np.flatnonzero(mask), _MARGINALS_MAX)
     marginals = _Marginals(some, external.marginal(seen.served, replays.engine, some, replays)[1])
     hours, level = _levels(seen, marginals)
@@ -161,11 +165,12 @@ def _culprit(seen: Seen, replays: Replays, group: Group, window: Window, mask: B
         mask = mask & (seen.served.arrived_s >= since_s)
         imposed = replays.imposed(mask)
         usd = external.total(imposed, seen.served.lam)
-    per_day = _divided(usd, _days_since(since_s, window))
-    doubt = _doubt(seen, whole, window, hours, chances(level))
+        days = _days_since(seen, imposed, usual, since_s, window)
+    per_day = _divided(usd, days)
+    doubt = _doubt(seen, whole, usual, window, hours, chances(level))
     if doubt is not None:
         per_day = Money(per_day.value, min(per_day.low, doubt.per_day.low), max(per_day.high, doubt.per_day.high))
-    return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, per_day, marginals, doubt)
+    return _Culprit(seen, replays, group, window, since_s, mask, imposed, usd, days, per_day, marginals, doubt)
 
 
 def _levels(seen: Seen, of: _Marginals) -> tuple[Floats, Floats]:
@@ -174,14 +179,14 @@ def _levels(seen: Seen, of: _Marginals) -> tuple[Floats, Floats]:
     return hours * _HOUR_S, np.bincount(inside, of.usd) / np.bincount(inside)
 
 
-def _doubt(seen: Seen, whole: Imposed, window: Window, hours: Floats, likely: Floats) -> _Doubt | None:
+def _doubt(seen: Seen, whole: Imposed, usual: Floats, window: Window, hours: Floats, likely: Floats) -> _Doubt | None:
     """What it costs a day since each hour with which that may have begun, by how likely these are; None where one alone is."""
     places = np.flatnonzero(likely >= _UNLIKELY)
     if len(places) < 2:
         return None
     arrived_s, lam = seen.served.arrived_s, seen.served.lam
     rates = [
-        _divided(external.total(whole, np.where(arrived_s >= at_s, lam, np.nan)), _days_since(at_s, window))
+        _divided(external.total(whole, np.where(arrived_s >= at_s, lam, np.nan)), _days_since(seen, whole, usual, at_s, window))
         for at_s in hours[places].tolist()
     ]
     first, last = np.searchsorted(np.cumsum(likely), (0.025, 0.975)).tolist()
@@ -192,8 +197,13 @@ def _divided(sum_of: Money, days: float) -> Money:
     return Money(sum_of.value / days, sum_of.low / days, sum_of.high / days)
 
 
-def _days_since(since_s: float, window: Window) -> float:
-    return max((window.until.timestamp() - since_s) / _DAY_S, 1 / 24)
+def _days_since(seen: Seen, imposed: Imposed, usual_s: Floats, since_s: float, window: Window) -> float:
+    """The days since then that the delays of those who came since are spread over; `usual_s` are the times of all the culprit's
+    requests."""
+    came = seen.served.arrived_s >= since_s
+    usd = np.maximum(imposed.delay_s * np.nan_to_num(seen.served.lam), 0.0)[came]
+    usual = (usual_s, np.ones(len(usual_s)))
+    return max(days_of(seen.served.arrived_s[came], usd, since_s, window.until.timestamp(), usual), 1 / 24)
 
 
 def _hour(at_s: float) -> float:
@@ -209,7 +219,7 @@ def _some(places: Ints, most: int) -> Ints:
 
 def _look(culprit: _Culprit, whole: Imposed, weaknesses: tuple[str, ...], tests: int) -> Look:
     seen, usd, per_day = culprit.seen, culprit.usd, culprit.per_day
-    days = _days_since(culprit.since_s, culprit.window)
+    days = culprit.days
     late = seen.served.arrived_s >= culprit.since_s
     lam = np.where(late, seen.served.lam, np.nan)
     felt = external.is_felt(culprit.imposed, seen.served.latency_s, lam, tests)
@@ -288,7 +298,7 @@ def _later(culprit: _Culprit) -> list[tuple[int, float]]:
     deadline = seen.deadline_s[seen.groups.index(culprit.group)]
     if deadline is None or not np.isfinite(own).all() or float(own.max(initial=0.0)) > 0:
         return []
-    lam, days = np.nan_to_num(seen.served.lam), _days_since(culprit.since_s, culprit.window)
+    lam, days = np.nan_to_num(seen.served.lam), culprit.days
 
     def left(hours: Sequence[int]) -> dict[int, float]:
         shifts = [hour * _HOUR_S for hour in hours]
@@ -322,12 +332,12 @@ def _examples(culprit: _Culprit) -> tuple[Example, ...]:
 
 def _days(seen: Seen, imposed: Imposed) -> tuple[Day, ...]:
     """What was imposed by the day on which the victims came, over the whole window."""
-    days = np.floor(seen.served.arrived_s / _DAY_S)
+    days = np.floor(seen.served.arrived_s / DAY_S)
     found: list[Day] = []
     for day in range(int(days[0]), int(days[-1]) + 1):
         on: Floats = np.where(days == day, seen.served.lam, np.nan)
         usd = external.total(imposed, on)
-        found.append(Day(_at(day * _DAY_S), usd.value, usd.low, usd.high))
+        found.append(Day(_at(day * DAY_S), usd.value, usd.low, usd.high))
     return tuple(found)
 
 

@@ -16,10 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import psycopg
 
 from analyzers.modes import wording
 from analyzers.modes.appraised import SQL
+from analyzers.modes.days import days_of
 from analyzers.modes.look import Example, Look, Place, Status, Term, Window
 
 SUBJECT = "checks that never fail"
@@ -27,13 +29,13 @@ INEQUALITY = "p·(V + ρ·R) < ΔC + λ·ΔL of checks that never failed, p the 
 METHOD = "no failure in so many hours (Clopper–Pearson)"
 _CHANGE = "Check a part of them, drawn at random, or give the check something that it can find."
 _ALPHA = 0.05
-_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
     """Tasks of one class whose checks said what they found. Amounts are sums in USD but for `at_stake_usd`, the most of one task;
-    None where not known of all. `hours` in which the tasks came; `failed`: tasks in which a check found anything."""
+    None where not known of all. `hours` in which the tasks came, `at_s` when each of them did; `failed`: tasks in which a check
+    found anything."""
 
     task_class: str
     tasks: int
@@ -45,12 +47,14 @@ class Stated:
     at_stake_usd: float | None
     first_at: datetime
     dearest: tuple[str, ...] = ()
+    at_s: tuple[float, ...] = ()
 
 
 def read(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Stated]:
     """The classes of a tenant's tasks in which checks said what they found."""
     given = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
-    return [Stated(*row[:-1], dearest=tuple(row[-1])) for row in connection.execute(SQL["stated_checks"], given)]
+    rows = connection.execute(SQL["stated_checks"], given)
+    return [Stated(*row[:-2], dearest=tuple(row[-2]), at_s=tuple(row[-1])) for row in rows]
 
 
 def looks(found: Sequence[Stated], tenant: str, window: Window) -> list[Look]:
@@ -72,7 +76,7 @@ def hours_wanted(taken_usd: float, at_stake_usd: float, tests: int = 1) -> int |
 
 def _look(of: Stated, tenant: str, window: Window, tests: int) -> Look:
     since = max(window.since, of.first_at)
-    days = max((window.until - since).total_seconds(), 1.0) / _DAY_S
+    days = days_of(np.array(of.at_s), np.ones(len(of.at_s)), since.timestamp(), window.until.timestamp())
     taken = None if of.cost_usd is None else of.cost_usd + (of.latency_usd or 0.0)
     low = high = value = None
     status: Status = "appraised"

@@ -13,6 +13,7 @@ import psycopg
 from analyzers.effects.estimate import Floats
 from analyzers.effects.intervals import quantile
 from analyzers.modes.appraised import decided
+from analyzers.modes.days import DAY_S, days_of
 from analyzers.modes.look import Day, Example, Json, Look, Place, Status, Term, Window
 from analyzers.modes.rollouts.drift import UPDATES_MIN, decay, trend
 from analyzers.modes.rollouts.stale import Stale, Updates, stale
@@ -24,7 +25,6 @@ from ledger.queries import queries
 INEQUALITY = "δ·A > g(s) at the margin: updates consume rollouts of policies s versions old (eq. 11)"
 METHOD = "rollouts/1: gain by lag, trend held fixed"
 _SQL = queries("analyzers", "rollouts")
-_DAY_S = 86_400.0
 _EXAMPLES = 5
 
 
@@ -44,8 +44,12 @@ class Loaded:
 
 
 def look(connection: psycopg.Connection, tenant_id: int, window: Window) -> list[Look]:
-    """A look at every trainer whose updates say which version generated their rollouts and which one consumed them."""
-    looks = [_look(each, window) for each in load(connection, tenant_id, window)]
+    """A look at every trainer, by those of its updates that say which version generated their rollouts and which one consumed
+    them."""
+    of = {"tenant_id": tenant_id, "since": window.since, "until": window.until}
+    silent: dict[str, int] = dict(connection.execute(_SQL["updates_without_lag"], of).fetchall())
+    looks = [_look(each, window, silent.pop(each.trainer, 0)) for each in load(connection, tenant_id, window)]
+    looks += [_unversioned(trainer, count, window) for trainer, count in silent.items()]
     return [replace(each, examples=decided(connection, tenant_id, each.examples, "update")) for each in looks]
 
 
@@ -83,19 +87,41 @@ def _numbers(values: list[Any]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _look(loaded: Loaded, window: Window) -> Look:
+def _unversioned(trainer: str, count: int, window: Window) -> Look:
+    """A look at a trainer none of whose updates tells how old its rollouts were."""
+    return Look(
+        mode="stale_rollouts", place=_place(trainer), since=window.since, until=window.until, n=count, tasks=count,
+        status="not_identified", usd_per_day=None, low=None, high=None, is_discovery=False,
+        sentence=f"What stale rollouts cost {_named(trainer)} cannot be told: none of its {noun(count, 'update')} says how many"
+        " versions old its rollouts were.",
+        change="State allocation.policy.version and allocation.policy.trained_version on updates, as numbers.",
+        inequality=INEQUALITY, method=METHOD,
+    )  # fmt: skip
+
+
+def _place(trainer: str) -> Place:
+    return Place("capital", "trainer", None, "stale rollouts", trainer or None)
+
+
+def _named(trainer: str) -> str:
+    return trainer or "a trainer without a name"
+
+
+def _look(loaded: Loaded, window: Window, without_lag: int) -> Look:
     updates, found = loaded.updates, stale(loaded.updates)
     since = datetime.fromtimestamp(updates.at_s[0 if found is None else found.since], UTC)
-    days = max((window.until - since).total_seconds() / _DAY_S, 1e-9)
+    lost = np.zeros(len(updates.lag)) if found is None else found.lost_each
+    days = days_of(updates.at_s, lost, since.timestamp(), window.until.timestamp())
     usd, low, high = _usd_per_day(updates, found, days)
     status: Status = "not_enough_evidence" if found is None else "not_identified" if usd is None else "appraised"
     sentence, change = _words(loaded, found, usd)
     return Look(
-        mode="stale_rollouts", place=Place("capital", "trainer", None, "stale rollouts", loaded.trainer or None), since=since,
-        until=window.until, n=len(updates.lag), tasks=len(set(loaded.traces)), status=status, usd_per_day=usd, low=low, high=high,
+        mode="stale_rollouts", place=_place(loaded.trainer), since=since, until=window.until, n=len(updates.lag),
+        tasks=len(set(loaded.traces)), status=status, usd_per_day=usd, low=low, high=high,
         is_discovery=found is not None and found.is_finding and usd is not None, sentence=sentence, change=change,
-        inequality=INEQUALITY, method=METHOD, terms=_terms(updates, found, days), weaknesses=_weaknesses(found),
-        examples=_examples(loaded, found), days=_days(updates, found), detail=_detail(loaded, found, days),
+        inequality=INEQUALITY, method=METHOD, terms=_terms(updates, found, days),
+        weaknesses=_weaknesses(updates, found, without_lag), examples=_examples(loaded, found), days=_days(updates, found),
+        detail=_detail(loaded, found, days),
     )  # fmt: skip
 
 
@@ -142,7 +168,7 @@ def _terms(updates: Updates, found: Stale | None, days: float) -> tuple[Term, ..
 
 
 def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str, str]:
-    name = loaded.trainer or "a trainer without a name"
+    name = _named(loaded.trainer)
     if found is None:
         wanted = f"{UPDATES_MIN} updates with allocation.training.gain and of more than one lag are wanted"
         return f"What stale rollouts cost {name} cannot be told: {wanted}.", "State allocation.training.gain on updates."
@@ -158,15 +184,21 @@ def _words(loaded: Loaded, found: Stale | None, usd: float | None) -> tuple[str,
     if usd is None:
         return (
             f"{what}; what that is worth nobody says.",
-            f"State allocation.task.value_usd on updates, or V by `pigou prices`. {change}",
+            f"State allocation.task.value_usd on updates, or V of their class by `pigou policy import`. {change}",
         )
     return f"{what}, worth {worded(usd)} a day.", change
 
 
-def _weaknesses(found: Stale | None) -> tuple[str, ...]:
+def _weaknesses(updates: Updates, found: Stale | None, without_lag: int) -> tuple[str, ...]:
+    whole = len(updates.lag) + without_lag
+    told = [f"{without_lag} of {whole} updates do not tell how old their rollouts were, and are left out"] if without_lag else []
     if found is None:
-        return ()
-    told = ["what else changed at the moment when batches became older, and not gradually, is taken for their age's doing"]
+        return tuple(told)
+    told += ["what else changed at the moment when batches became older, and not gradually, is taken for their age's doing"]
+    silent = int((found.counted & np.isnan(updates.gain)).sum())
+    if silent:
+        late = int(found.counted.sum())
+        told.append(f"{silent} of the {late} late updates tell no gain: they are taken to gain what others of their age do")
     if found.delta is None:
         told.append("capability before each update is not told, so that gains are what is left after fading (δ·A)")
     if found.fade.low == 0.0 and found.fade.high > 0.9:
@@ -185,10 +217,10 @@ def _examples(loaded: Loaded, found: Stale | None) -> tuple[Example, ...]:
 def _days(updates: Updates, found: Stale | None) -> tuple[Day, ...]:
     if found is None or np.isnan(updates.value_usd[found.counted]).any():
         return ()
-    day = (updates.at_s // _DAY_S).astype(np.int64)
+    day = (updates.at_s // DAY_S).astype(np.int64)
     usd = np.where(found.counted, found.lost_each * updates.value_usd, 0.0)
     return tuple(
-        Day(datetime.fromtimestamp(float(each) * _DAY_S, UTC), float(usd[found.counted & (day == each)].sum()))
+        Day(datetime.fromtimestamp(float(each) * DAY_S, UTC), float(usd[found.counted & (day == each)].sum()))
         for each in np.unique(day[found.counted])
     )
 
@@ -225,5 +257,5 @@ def _detail(loaded: Loaded, found: Stale | None, days: float) -> dict[str, Json]
         "spent_past_the_point_usd_per_day": None if np.isnan(spent).all() and len(spent) else float(np.nansum(spent)) / days,
         "capability_lost": list(found.lost),
         "marginals": [asdict(each) for each in marginals(updates.gain[told], loaded.tokens[told], loaded.usd[told], controls)],
-        "frontier": [asdict(each) for each in frontier(loaded.methods, np.where(told, updates.gain, 0.0))],
+        "frontier": [asdict(each) for each in frontier(loaded.methods, updates.gain)],
     }

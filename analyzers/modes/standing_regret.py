@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from analyzers.effects.estimate import Bools, Floats, InputError, Ints
+from analyzers.modes.days import DAY_S, days_of
 from analyzers.modes.look import Day, Status, Term, Window
 from analyzers.modes.onset import Onset, onset
 
@@ -25,7 +26,6 @@ LEFT_OUT_MAX = 0.05
 """Share of a place's decisions that may lie in segments which cannot be judged, where the others say that nothing is lost."""
 
 _CONFIDENT = 1.959964  # standard errors to either side of a 95 % interval
-_DAY_S = 86_400.0
 _TERMS = (("quality", "V·ΔQ", 1.0), ("cost", "ΔC", -1.0), ("latency", "λ·ΔL", -1.0), ("risk", "ρ·ΔR", -1.0))
 
 
@@ -107,16 +107,17 @@ class Flow:
 class Standing:
     """What a place lost, in USD a day since `since`.
 
-    `usd_per_day` with `low` and `high`: None unless `status` is appraised. `counted`: the segments whose dollars these are;
-    `left_out`: decisions of the others. `decisions` since then that count. `explored`: decisions since then that were taken to
-    learn. `is_exploration`: all of them were, as far as one can tell. `share`: of the chances to choose what is known to be
-    worse, those that were taken since; NaN where there was none.
+    `usd_per_day` with `low` and `high`: None unless `status` is appraised; `spread_days` is what they are divided by. `counted`:
+    the segments whose dollars these are; `left_out`: decisions of the others. `decisions` since then that count. `explored`:
+    decisions since then that were taken to learn. `is_exploration`: all of them were, as far as one can tell. `share`: of the
+    chances to choose what is known to be worse, those that were taken since; NaN where there was none.
     """
 
     parts: tuple[Part, ...]
     counted: tuple[Part, ...]
     since: datetime
     until: datetime
+    spread_days: float
     onset: Onset
     share: float
     usd_per_day: float | None
@@ -170,36 +171,26 @@ def standing(
     when = onset(seen.taken, seen.let_pass + seen.taken)
     since = _since(when, rows, seen.first_s, window, bin_s)
     share = seen.share(when.place)
-    logged = all(part.assignment == "logged" for part in parts)
-    is_exploration = not logged and share < EXPLORED_MAX
+    is_exploration = share < EXPLORED_MAX and not all(part.assignment == "logged" for part in parts)
     shares = {id(each.part): each.share(when.place, explored=is_exploration) for each in rows}
     counted, status = _counted(rows, when.place)
-    days = max((window.until - since).total_seconds(), 1.0) / _DAY_S
+    kept = [each for each in rows if each.part in counted]
+    days = _length(kept or rows, flows, when.place, since, window)
     value, low, high = _sum(counted, shares)
     known = status == "appraised"
     # What is left of a finding once tries to learn are taken away has to be worth knowing still.
     material = sum(each.part.materiality_usd * each.policy_share(when.place) for each in rows if each.part in counted)
-    kept = [each for each in rows if each.part in counted]
     return Standing(
-        parts=tuple(parts),
-        counted=tuple(counted),
-        since=since,
-        until=window.until,
-        onset=when,
-        share=share,
-        usd_per_day=value / days if known else None,
-        low=low / days if known else None,
-        high=high / days if known else None,
+        parts=tuple(parts), counted=tuple(counted), since=since, until=window.until, spread_days=days, onset=when, share=share,
+        usd_per_day=value / days if known else None, low=low / days if known else None, high=high / days if known else None,
         status=status,
         is_discovery=known and low > 0 and value >= material and any(part.stands and shares[id(part)] > 0 for part in counted),
         decisions=sum(each.count(when.place, explored=False) for each in kept),
         explored=sum(each.count(when.place, explored=True) for each in rows),
-        is_exploration=is_exploration,
-        left_out=sum(part.n for part in parts if part not in counted),
-        terms=_terms(counted, shares, days) if known else (),
-        days=_days(kept) if known else (),
+        is_exploration=is_exploration, left_out=sum(part.n for part in parts if part not in counted),
+        terms=_terms(counted, shares, days) if known else (), days=_days(kept) if known else (),
         downstream=_downstream(counted, shares, days) if known else None,
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +302,15 @@ def _since(when: Onset, rows: Sequence[_Rows], first_s: float, window: Window, b
     return max(begins, datetime.fromtimestamp(min(bad), UTC)) if bad else begins
 
 
+def _length(rows: Sequence[_Rows], flows: Mapping[int, Flow], place: int, since: datetime, window: Window) -> float:
+    """The days that the decisions from a bin on were spread over, those taken to learn left out."""
+    everything = [flows.get(comparison, EMPTY) for comparison in {each.part.comparison for each in rows}]
+    usual = (np.concatenate([of.first_s for of in everything]), np.concatenate([of.n for of in everything]))
+    inside = [(each, (each.bin >= place) & ~each.is_explored) for each in rows]
+    at_s, n = np.concatenate([each.first_s[of] for each, of in inside]), np.concatenate([each.n[of] for each, of in inside])
+    return days_of(at_s, n, since.timestamp(), window.until.timestamp(), usual)
+
+
 def _counted(rows: Sequence[_Rows], since: int) -> tuple[list[Part], Status]:
     """The segments whose dollars are told: of a place that stands all with a number, else those that are appraised, if of what
     was decided from a bin on nearly all lies in them."""
@@ -374,12 +374,12 @@ def _days(rows: Sequence[_Rows]) -> tuple[Day, ...]:
         if part.regret_usd is None or part.low_usd is None or part.high_usd is None or not part.regret_usd > 0 or not told:
             continue
         kept = ~each.is_explored
-        day = np.floor(each.first_s[kept] / _DAY_S).astype(np.int64)
+        day = np.floor(each.first_s[kept] / DAY_S).astype(np.int64)
         for one, usd in zip(day.tolist(), np.nan_to_num(each.usd[kept]).tolist(), strict=True):
             of = sums.setdefault(one, [0.0, 0.0, 0.0])
             for place, number in enumerate((part.regret_usd, part.low_usd, part.high_usd)):
                 of[place] += usd * number / told
-    return tuple(Day(datetime.fromtimestamp(day * _DAY_S, UTC), *sums[day]) for day in sorted(sums))
+    return tuple(Day(datetime.fromtimestamp(day * DAY_S, UTC), *sums[day]) for day in sorted(sums))
 
 
 def _downstream(counted: Sequence[Part], shares: Mapping[int, float], days: float) -> tuple[float, float, float] | None:

@@ -23,7 +23,7 @@ from analyzers.effects import intervals
 from analyzers.effects.estimate import LEVEL, Basis, Estimate, Floats
 from analyzers.effects.production import USES
 from analyzers.modes.congestion.books import Seen, engines_of, read
-from analyzers.modes.congestion.fingerprint import Fingerprint, fingerprint, windows
+from analyzers.modes.congestion.fingerprint import FELT_SHARE, Fingerprint, fingerprint, windows
 from analyzers.modes.look import Window
 from analyzers.reports.books import SQL, Spent, assignments, regret, spent
 
@@ -248,7 +248,10 @@ def told(test: Fingerprint, said: str) -> Prediction:
     if test.slope is None or test.low is None or test.high is None or test.typical_s is None or test.p is None:
         return Prediction(3, CLAIMS[2], basis.nothing("not_enough_evidence", test.why), "not enough evidence", {}, test.why)
     error = (test.high - test.low) / 2 / intervals.quantile(math.inf, LEVEL)
-    statistic = basis.found(test.slope, error, test.low, test.high, why=f"{said}; p {test.p:.3f}")
+    why = f"{said}; p {test.p:.3f}"
+    if test.verdict == "not found" and test.p <= 1 - LEVEL:
+        why += f"; it is there and too little to be felt, less than {100 * FELT_SHARE:.0f} % of what a request takes"
+    statistic = basis.found(test.slope, error, test.low, test.high, why=why)
     answer: Verdict = "holds" if test.verdict == "found" else "does not hold" if test.high < 0 else "not enough evidence"
     unit = test.typical_s / test.slope if test.slope else 0.0
     typical = basis.found(test.typical_s, abs(unit) * error, unit * test.low, unit * test.high)

@@ -196,7 +196,7 @@ select a.comparison, a.segment, d.chosen - 1 as place, coalesce(d.propensity < 1
 -- name: stated_checks
 -- Tasks of a window whose checks said what they found, by class: how many, in how many hours, how often they were checked, in how many
 -- a check found anything, what checking took in compute and in seconds at λ, and the most that one of them had at stake: V, and what its actions may
--- lose at worst, at ρ. Null: not known of all of them. What a check says is the outcome told on its span or right beneath it.
+-- lose at worst, at ρ; and when each came. Null: not known of all of them. What a check says is the outcome told on its span or right beneath it.
 with checked as materialized (
     select r.trace_id, r.span_id, r.parent_span_id, extract(epoch from r.ended_at - r.started_at)::float8 as seconds, r.status_code = 2 as is_error
       from pigou.record r
@@ -255,7 +255,8 @@ select task_class, count(*) as tasks, count(distinct date_bin('1 hour', started_
        case when count(cost_usd) = count(*) then sum(cost_usd) end as cost_usd,
        case when count(latency_usd) = count(*) then sum(latency_usd) end as latency_usd,
        case when count(at_stake_usd) = count(*) then max(at_stake_usd) end as at_stake_usd, min(started_at) as first_at,
-       (array_agg(encode(trace_id, 'hex') order by cost_usd + coalesce(latency_usd, 0) desc nulls last, trace_id))[:5] as dearest
+       (array_agg(encode(trace_id, 'hex') order by cost_usd + coalesce(latency_usd, 0) desc nulls last, trace_id))[:5] as dearest,
+       array_agg(extract(epoch from started_at)::float8 order by started_at, trace_id) as at_s
   from each
  group by 1
  order by 1

@@ -28,6 +28,18 @@ select encode(r.trace_id, 'hex'), encode(r.span_id, 'hex'), extract(epoch from r
    and u.trained >= u.generated
  order by r.started_at, r.span_id
 
+-- name: updates_without_lag
+-- Updates of policies that say something of training, and not how many versions old their rollouts were, by trainer.
+select coalesce(r.agent, r.service, '') as trainer, count(*)
+  from pigou.record r
+ cross join lateral (select r.attributes->'allocation.policy.version' as generated, r.attributes->'allocation.policy.trained_version' as trained) v
+ where r.tenant_id = %(tenant_id)s and r.use = 'update' and r.started_at >= %(since)s and r.started_at < %(until)s
+   and r.attributes ?| array['allocation.training.gain', 'allocation.policy.version', 'allocation.policy.trained_version']
+   and case when jsonb_typeof(v.generated) = 'number' and jsonb_typeof(v.trained) = 'number' then v.trained::numeric < v.generated::numeric
+            else true end
+ group by 1
+ order by 1
+
 -- name: batch_spend
 -- What batches of rollouts took, by use: tokens, and USD (null while a call of it has no price).
 select encode(c.trace_id, 'hex'), c.use,

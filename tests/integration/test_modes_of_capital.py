@@ -63,6 +63,19 @@ def update(number: int, value_usd: float | None) -> list[Span]:
     return [*batch, consumed]
 
 
+def without_versions(number: int) -> Span:
+    """An update of one of two trainers: of `quiet` none says how old its rollouts were, of `half` every other one does not."""
+    told = update(number, 300.0)[-1]
+    name = "quiet" if number % 4 == 0 else "half"
+    told.trace_id = (20_000 + number).to_bytes(16, "big")
+    for attribute in told.attributes:
+        if attribute.key == "gen_ai.agent.name":
+            attribute.value.string_value = name
+        if attribute.key == "allocation.policy.version" and number % 4 in (0, 1):
+            attribute.value.string_value = f"step-{number}"
+    return told
+
+
 @pytest.fixture(scope="module")
 def books_of_capital(server: str, template: str) -> Iterator[str]:
     """Tenant `acme` states what capability is worth, tenant `globex` does not."""
@@ -73,6 +86,7 @@ def books_of_capital(server: str, template: str) -> Iterator[str]:
         trained = [update(number, 300.0) for number in range(_TASKS)]
         book(dsn, [export(*(span for spans in [*tasks, *trained] for span in spans), tenant="acme")])
         book(dsn, [export(*(span for number in range(_TASKS) for span in update(number, None)), tenant="globex")])
+        book(dsn, [export(*(without_versions(number) for number in range(_TASKS)), tenant="initech")])
         with connect(dsn, "owner") as owner:
             run(owner, "update pigou.task_due set due_at = '-infinity'")
         with connect(dsn, "writer") as writer:
@@ -162,3 +176,13 @@ def test_what_nobody_says_the_worth_of_has_no_dollars(books_of_capital: str) -> 
     assert (found.status, found.usd_per_day, found.is_discovery) == ("not_identified", None, False)
     assert "allocation.task.value_usd" in found.change
     assert found.detail["capability_lost"] != [0.0, 0.0, 0.0]
+
+
+def test_updates_that_do_not_tell_how_old_their_rollouts_were_are_said(books_of_capital: str) -> None:
+    found = looks(books_of_capital, stale_rollouts, "initech")
+    quiet, half = found["quiet", "stale rollouts"], found["half", "stale rollouts"]
+    assert (quiet.status, quiet.usd_per_day, quiet.n) == ("not_identified", None, 12)
+    assert "none of its 12 updates says how many versions old" in quiet.sentence
+    assert "allocation.policy.trained_version on updates, as numbers" in quiet.change
+    assert (half.status, half.n) == ("appraised", 24)
+    assert "12 of 36 updates do not tell how old their rollouts were, and are left out" in half.weaknesses

@@ -171,6 +171,10 @@ def test_the_menu_is_checked_for_its_users(served: Served) -> None:
     menu = ask(served, "/v1/quote", {"options": MENU, "users": crossed, **KNOWN})[1]["menu"]
     assert menu["compatible_menu"] is None
     assert "no prices make such a menu compatible" in menu["why"]
+    unknown = [{"option": "cheap", "quality": 0.7}, {"option": "frontier", "quality": 0.9}]
+    menu = ask(served, "/v1/quote", {"options": unknown, "users": users, **KNOWN})[1]["menu"]
+    assert (menu["is_incentive_compatible"], menu["all_take_part"]) == (None, None), "nobody could be checked"
+    assert "left out of the check" in menu["why"]
 
 
 def test_a_binding_budget_divides_values(served: Served, writer: psycopg.Connection) -> None:

@@ -111,13 +111,16 @@ def fit(lag: Floats, gain: Floats, controls: Floats | None = None, level: float 
 def own_gains(fade: Fade, lag: Floats, gain: Floats, gain_error: Floats) -> Floats:
     """What each batch gained: its own measurement drawn towards what batches of its lag gain, the more the less sure it is.
 
-    Shapes: (n,). `gain_error` is the standard error of each measurement, NaN where it was not told; there the curve alone speaks.
+    Shapes: (n,). `gain_error` is the standard error of each measurement. Where it or the measurement is NaN, which is not told,
+    the curve alone speaks.
     Source: shrinkage by the share of the spread about the curve that measuring does not explain (Efron & Morris 1973).
     """
-    told = np.where(np.isnan(gain_error), np.inf, gain_error) ** 2
+    told = ~np.isnan(gain_error) & ~np.isnan(gain)
     beyond = max(fade.noise**2 - float(np.nanmean(gain_error**2)), 0.0) if np.isfinite(gain_error).any() else 0.0
-    fitted = fade.gain(lag)
-    return fitted + np.where(np.isfinite(told), beyond / (beyond + told) if beyond > 0 else 0.0, 0.0) * (gain - fitted)
+    own = fade.gain(lag)
+    if beyond > 0:
+        own[told] += beyond / (beyond + gain_error[told] ** 2) * (gain[told] - own[told])
+    return own
 
 
 def depreciation(capability: Floats, gain: Floats, level: float = LEVEL) -> tuple[float, float, float] | None:

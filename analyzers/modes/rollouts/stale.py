@@ -30,9 +30,9 @@ class Updates:
 @dataclass(frozen=True, slots=True)
 class Stale:
     """What staleness cost. `since` is the first update counted, of `counted` (n,); `reference` the lag that they are compared
-    with; `own` (n,) what each batch gained by itself. `lost` capability with its interval, and `lost_each` (n,), 0 where not
-    counted. `is_past` (n,): batches that gained less than what fades meanwhile (δ·A > g). `delta`: δ of eq. 11, None where not
-    told."""
+    with; `own` (n,) what each batch gained by itself, by the curve where no gain was told. `lost` capability with its interval,
+    and `lost_each` (n,), 0 where not counted. `is_past` (n,): batches older than that, where gains fall with age, which gained
+    less than what fades meanwhile (δ·A > g). `delta`: δ of eq. 11, None where not told."""
 
     since: int
     reference: float
@@ -51,7 +51,11 @@ class Stale:
 
 
 def stale(updates: Updates) -> Stale | None:
-    """Judge the updates with a measured gain; None where too few have one, or all are of one lag."""
+    """Judge the updates by those with a measured gain; None where too few have one, or all of these are of one lag.
+
+    A batch's age says what it lost, by the curve of those that were measured: measuring every other update halves the evidence,
+    not the loss.
+    """
     told = ~np.isnan(updates.gain)
     lag, gain = updates.lag[told], updates.gain[told]
     if len(lag) < UPDATES_MIN:
@@ -61,19 +65,21 @@ def stale(updates: Updates) -> Stale | None:
         return None
     usual = float(np.quantile(lag, 0.1, method="lower"))
     fresh, at = fade.gain(np.array([usual]))[0], fade.gain(updates.lag)
-    is_late: Bools = told & (fresh > 0) & (at < _LATE * fresh)
+    is_late: Bools = (fresh > 0) & (at < _LATE * fresh)
     change = onset(is_late.astype(np.float64), np.ones(len(is_late)))
     since = change.place if change.has_risen else 0
-    before = updates.lag[:since][told[:since]]
+    before = updates.lag[:since]
     reference = float(np.median(before)) if len(before) else usual
-    counted: Bools = told & is_late & (updates.lag > reference) & (np.arange(len(told)) >= since)
+    counted: Bools = is_late & (updates.lag > reference) & (np.arange(len(told)) >= since)
     lost = np.where(counted, fade.fall * _lost(fade, updates.lag, reference), 0.0)
-    own = np.where(told, own_gains(fade, updates.lag, updates.gain, updates.gain_error), np.nan)
+    own = own_gains(fade, updates.lag, updates.gain, updates.gain_error)
     delta = depreciation(updates.capability, updates.gain)
     # Where capability is not told, the measured gain is taken as what is left after fading.
     fades = np.where(np.isnan(updates.capability), 0.0, updates.capability) * (delta[0] if delta is not None else 0.0)
+    # Where capability stands still every other batch gains less than fades meanwhile, however fresh: only age makes it stale.
+    is_past: Bools = (own < fades) & (updates.lag > reference) & fade.is_falling
     interval = fade.contrast(updates.lag[counted], reference) if counted.any() else (0.0, 0.0, 0.0)
-    return Stale(since, reference, fade, own, counted, interval, lost, told & (own < fades), delta)
+    return Stale(since, reference, fade, own, counted, interval, lost, is_past, delta)
 
 
 def _lost(fade: Fade, lag: Floats, reference: float) -> Floats:

@@ -65,8 +65,12 @@ def marginals(gain: Floats, tokens: Floats, usd: Floats, controls: Floats, level
 
 
 def frontier(method: Sequence[str], gain: Floats) -> list[Point]:
-    """Mean gain and variance by way of training, of those with at least a dozen updates; ordered by variance."""
-    names = np.array(method)
+    """Mean gain and variance by way of training, of those with at least a dozen measured updates; ordered by variance.
+
+    Shape of `gain`: (n,), NaN where not told.
+    """
+    told = ~np.isnan(gain)
+    names, gain = np.array(method)[told], gain[told]
     found = [
         (str(name), int(own.sum()), float(gain[own].mean()), float(gain[own].var(ddof=1)))
         for name in np.unique(names)

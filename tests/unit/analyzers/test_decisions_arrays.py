@@ -47,6 +47,23 @@ def test_loss_is_expected_else_realised_else_unknown(expected: list[float], real
     assert np.array_equal(found, np.array(loss), equal_nan=True)
 
 
+def test_a_loss_that_is_expected_whoever_confirms_does_not_say_what_confirming_prevents() -> None:
+    draw = np.random.default_rng(2)
+    confirmed = draw.integers(0, 2, 400)
+    realised = np.where((draw.random(400) < 0.1) & (confirmed == 0), 900.0, 0.0)
+    alike, amounts = np.full(400, 20.0), 20.0 * draw.lognormal(0, 1, 400)
+    for expected in (alike, amounts):
+        assert load.loss_borne(expected, realised).tolist() == expected.tolist(), "asked of anything but confirmations"
+        assert load.loss_borne(expected, realised, confirmed).tolist() == realised.tolist()
+        assert np.isnan(load.loss_borne(expected, np.zeros(400), confirmed)).all(), "nobody ever told a loss"
+    less = np.where(confirmed == 1, 0.4 * amounts, amounts)
+    assert load.loss_borne(less, realised, confirmed).tolist() == less.tolist()
+    one = np.zeros(400, dtype=np.int64)
+    assert load.loss_borne(amounts, realised, one).tolist() == realised.tolist()
+    nothing = np.zeros(400)
+    assert load.loss_borne(nothing, nothing, confirmed).tolist() == nothing.tolist(), "known to be none"
+
+
 def test_a_row_is_written_as_copy_reads_it() -> None:
     term = np.array([[1.5, NAN]])
     one, number = np.array([1]), np.array([0.25])

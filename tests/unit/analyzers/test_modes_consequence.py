@@ -48,6 +48,12 @@ def test_what_is_waited_more_than_with_the_better_option_is_a_consequence() -> N
         assert (found.usd_per_day, found.engines) == (pytest.approx(usd_per_day), ("engine-a",))
 
 
+def test_it_is_told_by_the_same_days_as_the_loss() -> None:
+    found = consequence(replace(place(), spread_days=20.0), waits(30.0))
+    assert found is not None
+    assert found.usd_per_day == pytest.approx(1.5)
+
+
 @pytest.mark.parametrize(
     ("of", "seen"),
     [

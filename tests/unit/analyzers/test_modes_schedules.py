@@ -115,6 +115,17 @@ def test_what_cannot_be_undone_may_be_dearer_than_its_expectation() -> None:
     assert [row.recommended for row in rows(done, weighed, rho_irreversible=0.5)] == ["human"]
 
 
+def test_a_loss_that_nobody_tells_is_no_reason_to_ask_nobody() -> None:
+    done = [Done("transfer", False, name, "pay", 100, None, []) for name in ("none", "human")]
+    weighed = [
+        Weighed("transfer", "pay", "none", 100, 100, 0.95, 0.1, 0.0, None, 4.0),
+        Weighed("transfer", "pay", "human", 100, 100, 0.95, 0.1, 2.4, None, 4.0),
+    ]
+    (row,) = rows(done, weighed)
+    assert (row.recommended, row.is_appraised, row.gain_usd) == ("multi_party", False, None)
+    assert "report loss_usd with outcomes" in row.why
+
+
 def test_without_evidence_the_usual_is_recommended() -> None:
     done = [Done("deploy", False, "none", None, 5, None, [])]
     (row,) = rows(done, [])

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from analyzers.effects.estimate import InputError
-from analyzers.modes.look import Window
+from analyzers.modes.appraised import Appraised
+from analyzers.modes.look import Place, Window
+from analyzers.modes.places import Found, tried
 from analyzers.modes.standing_regret import Flow, Part, Standing, standing
 
 HOUR = 3600.0
@@ -58,11 +60,17 @@ def look(parts: list[Part], flows: dict[int, Flow], others: list[Part] | None = 
     return standing(parts, [*(others or []), *parts], flows, WINDOW, HOUR)
 
 
+def found_at(of: Standing) -> Found:
+    """The place of a standing, before it is put in words."""
+    nobody = Appraised(1, "acme", WINDOW, HOUR, of.parts, {}, {}, {})
+    return Found(nobody, "over_routing", Place("demand", "route", "faq", of.parts[0].chosen), of, None)
+
+
 def test_only_the_policy_in_force_counts_since_it_is() -> None:
     rows, total = switched()
     cheap, dear = part(0, "cheap", 0.0, stands=False), part(1, "dear", total)
     found = look([dear], {1: flow(rows)}, [cheap])
-    days = (240 - ONSET) / 24 - 60 / 86_400  # from a minute past the hour on
+    days = (240 - ONSET) / 24  # every time of the day came so often
     by_hand = sum(row[5] for row in rows if row[0] == 1 and row[3] >= ONSET and not row[2])
     assert found.since == START + timedelta(hours=ONSET, minutes=1)
     assert found.usd_per_day == pytest.approx(by_hand / days)
@@ -87,7 +95,7 @@ def test_errors_of_terms_add_up_within_a_comparison_and_as_squares_across() -> N
         for comparison, number in ((1, 1), (1, 2), (2, 1))
     ]
     found = look(parts, {1: flow(rows), 2: flow(rows[:240])})
-    days = (found.until - found.since).total_seconds() / 86_400
+    days = round((found.until - found.since) / timedelta(days=1))
     reach = {term.name: ((term.high or 0.0) - (term.low or 0.0)) / 2 for term in found.terms}
     joint = 1.959964 * (6.0**2 + 3.0**2) ** 0.5 / days
     assert reach == pytest.approx({"V·ΔQ": joint, "ΔC": joint / 3, "λ·ΔL": 0.0, "ρ·ΔR": 0.0})
@@ -101,6 +109,9 @@ def test_what_is_tried_to_learn_is_no_fault() -> None:
     unlogged = [replace(one, assignment="recorded") for one in (cheap, dear)]
     told = look([unlogged[1]], {1: flow([(*row[:2], False, *row[3:]) for row in rows])}, [unlogged[0]])
     assert (told.usd_per_day, told.is_discovery, told.is_exploration) == (0.0, False, True)
+    said = tried(found_at(told))
+    assert said.startswith("acme loses by route dear in faq what cheap would bring more, but takes it in 10 % of the cases only")
+    assert tried(found_at(logged)) == ""
 
 
 def test_what_is_left_beside_tries_to_learn_has_to_be_material() -> None:
@@ -130,7 +141,7 @@ def test_limits_add_up_within_a_comparison_and_as_squares_across() -> None:
         [part(1, "dear", 240.0), part(1, "dear", 240.0, comparison=2)], {1: flow(rows[::2]), 2: flow(rows[::2])},
     )  # fmt: skip
     assert together.usd_per_day == pytest.approx(apart.usd_per_day)
-    days = (WINDOW.until - together.since).total_seconds() / 86_400
+    days = round((WINDOW.until - together.since) / timedelta(days=1))
     assert together.low == pytest.approx((480 - 2 * 96) / days)
     assert apart.low == pytest.approx((480 - math.hypot(96, 96)) / days)
     assert (together.tasks, apart.tasks) == (200, 100)
@@ -141,7 +152,7 @@ def test_a_vague_segment_adds_its_value_and_takes_nothing_from_the_lower_limit()
     sure, vague = part(1, "dear", 240.0), replace(part(2, "dear", 240.0, stands=False), low_usd=-400.0, high_usd=900.0)
     vague = replace(vague, status="not_enough_evidence")
     found = look([sure, vague], {1: flow(rows)})
-    days = (WINDOW.until - found.since).total_seconds() / 86_400
+    days = round((WINDOW.until - found.since) / timedelta(days=1))  # every time of the day came so often
     assert (found.usd_per_day, found.low, found.high) == pytest.approx((480 / days, 0.6 * 240 / days, (360 + 900) / days))
     assert (found.counted, found.left_out, found.is_discovery) == ((sure, vague), 0, True)
     unknown = part(3, "dear", None)

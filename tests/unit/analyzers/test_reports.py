@@ -104,6 +104,9 @@ def test_others_long_contexts_are_found_in_the_way() -> None:
     assert found.statistic.numbers()[0] == pytest.approx(2 / 90, rel=0.2)  # seconds per thousand tokens
     assert "contexts of 4,000 tokens and more are long; p 0.002" in found.why
     assert crowding(seen(0.0), 1)[0].verdict == "not enough evidence"
+    slight = crowding(seen(0.05), 1)[0]
+    assert slight.verdict == "not enough evidence"
+    assert slight.why.endswith("too little to be felt, less than 1 % of what a request takes")
     assert crowding(seen(-2.0), 1)[0].verdict == "does not hold"
     short, mend = crowding(seen(2.0, days=1), 1)
     assert (short.verdict, short.statistic.value, mend) == (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,19 @@ def test_staleness_is_found_with_its_loss(story: Story) -> None:
     assert updates.at_s[found.since] == pytest.approx(0.45 * 14 * 86_400, rel=0.1)
 
 
+@pytest.mark.parametrize("told", [0.5, 0.25])
+def test_measuring_some_updates_only_takes_nothing_from_the_loss(told: float) -> None:
+    updates, truth = trainer("too old", np.random.default_rng(3))
+    is_told = np.random.default_rng(1).random(len(updates.gain)) < told
+    found = stale(replace(updates, gain=np.where(is_told, updates.gain, np.nan)))
+    assert found is not None
+    assert found.is_finding
+    assert found.lost[0] == pytest.approx(truth, rel=0.25)
+    assert found.lost[1] <= truth <= found.lost[2]
+    assert found.counted[~is_told].sum() > 10
+    assert np.isfinite(found.own).all()
+
+
 @pytest.mark.parametrize(
     "story", ["nothing", "older but as good", "less and less to learn", "older while there is less to learn", "noisier gains"]
 )
@@ -110,6 +125,25 @@ def test_what_only_looks_stale_is_not_found(story: Story) -> None:
     for seed in range(3):
         found = stale(trainer(story, np.random.default_rng(seed))[0])
         assert found is None or not found.is_finding
+
+
+@pytest.mark.parametrize("fades", [False, True])
+def test_a_batch_is_past_the_point_by_its_age_only(*, fades: bool) -> None:
+    """Where capability stands still, what batches gain is what fades: half of them gain less, and are not stale by that."""
+    rng = np.random.default_rng(6)
+    lag = rng.choice([1.0, 2.0, 12.0], 200)
+    own = np.where(lag > 2, 0.005, 0.02) if fades else np.full(200, 0.015)
+    gain, capability = own + 0.004 * rng.standard_normal(200), np.empty(200)
+    capability[0] = 0.5
+    for update in range(199):
+        capability[update + 1] = 0.97 * capability[update] + gain[update]
+    found = stale(Updates(np.arange(200.0), lag, gain, np.full(200, 0.001), capability, np.full(200, 300.0)))
+    assert found is not None
+    assert found.delta is not None
+    less = found.own < found.delta[0] * capability
+    assert less[lag > 2].mean() > (0.9 if fades else 0.3)
+    assert found.is_past[lag > 2].tolist() == (less[lag > 2].tolist() if fades else [False] * int((lag > 2).sum()))
+    assert not found.is_past[lag == 1].any()
 
 
 def test_updates_without_a_measured_gain_are_not_judged() -> None:
@@ -135,6 +169,13 @@ def test_the_frontier_has_what_nothing_beats() -> None:
     points = frontier(["sft"] * 20 + ["online rl"] * 20 + ["dpo"] * 20, gain)
     assert [(point.method, point.is_efficient) for point in points] == [("sft", True), ("dpo", False), ("online rl", True)]
     assert frontier(["sft"] * 5, gain[:5]) == []
+
+
+def test_what_was_not_measured_is_no_gain_of_nothing() -> None:
+    gain = np.tile([0.02, np.nan], 20)
+    [point] = frontier(["sft"] * 40, gain)
+    assert (point.updates, point.gain, point.variance) == (20, pytest.approx(0.02), pytest.approx(0.0))
+    assert frontier(["sft"] * 20, gain[:20]) == []
 
 
 def test_a_wandering_queue_stays_within_its_bounds() -> None:
