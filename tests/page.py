@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from axe_playwright_python.sync_playwright import Axe
@@ -124,9 +125,16 @@ def read_in_both_schemes(page: Page) -> None:
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(int(part) for part in re.findall(r"\d+", paper)[:3]) > 380) == (scheme == "light")
         options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if scheme == "light" else {})
-        found = Axe().run(page, options=options).response["violations"]
-        grave = [one for one in found if one["impact"] in ("serious", "critical")]
+        grave = _grave(page, options)
+        if grave:  # a grid that is drawn anew has no cells for a moment
+            page.wait_for_timeout(2_000)
+            grave = _grave(page, options)
         assert not grave, [(one["id"], one["nodes"][0]["html"][:120], one["nodes"][0]["failureSummary"][:160]) for one in grave]
+
+
+def _grave(page: Page, options: dict[str, list[str]]) -> list[dict[str, Any]]:
+    found = Axe().run(page, options=options).response["violations"]
+    return [one for one in found if one["impact"] in ("serious", "critical")]
 
 
 def shown_sql(page: Page, panel: str, query: str | None = None) -> str:

@@ -44,9 +44,9 @@ def test_it_is_ready_with_the_economy_in_the_books_and_shows_it_again_with_what_
         assert own > 0
         assert json.loads((home / "truth.json").read_text())["counts"]
         assert "of 9 injected misallocations found" in first.output
-        assert rss_at_rest_mb(first) < RSS_MB_MAX
+        assert weighs_little_at_rest(first)
         assert tables_read(first.dashboard_url) > 10
-        assert rss_at_rest_mb(first) < RSS_MB_MAX  # with all that the page's backends have read
+        assert weighs_little_at_rest(first)  # with all that the page's backends have read
         assert first.stop() == 0
     with RunningPigou(home, command=DEMO) as again:
         assert "playing" not in again.output
@@ -54,10 +54,9 @@ def test_it_is_ready_with_the_economy_in_the_books_and_shows_it_again_with_what_
         what_it_says_to_try_works(again)
 
 
-def rss_at_rest_mb(demo: RunningPigou) -> float:
-    """What it weighs while nothing is appraised."""
-    assert wait_until(lambda: not demo.is_appraising, 120)
-    return demo.rss_mb()
+def weighs_little_at_rest(demo: RunningPigou) -> bool:
+    """Whether it comes to weigh what it may while nothing is appraised."""
+    return wait_until(lambda: not demo.is_appraising and demo.rss_mb() < RSS_MB_MAX, 120)
 
 
 def what_it_says_to_try_works(demo: RunningPigou) -> None:
