@@ -48,7 +48,7 @@ booked as (
       join pigou.call_key k on k.tenant_id = %(tenant_id)s and hashtext(k.key) = hashtext(f.key) and k.key = f.key
       join pigou.call c on c.tenant_id = %(tenant_id)s and c.trace_id = k.trace_id and c.span_id = k.span_id
 ),
-summed as (
+summed as materialized (  -- else it may be computed again for each control total
     select b.trace_id, b.control_id, b.started_at, count(*) as calls,
            sum(coalesce(c.total_input_tokens, c.input_tokens))::bigint as input_tokens,
            sum(case when c.output_tokens is not null or c.reasoning_tokens is not null
