@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import psycopg
 
@@ -26,44 +28,79 @@ _RETRY_S = 2.0
 
 
 def main() -> int:
-    """Run a round every few seconds until SIGTERM or SIGINT; with --once, run one and exit. Exit 2 when it cannot start."""
+    """Run a round every few seconds until SIGTERM or SIGINT, which break off one that is under way; with --once, run one.
+
+    Exit 2 when it cannot start.
+    """
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if arguments.appraise:
         return appraise_once(arguments.dsn, is_all=arguments.all)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    ending = _Ending()
     try:
-        with connect(arguments.dsn, "writer", application="pigou-analyzers") as connection:
+        with ending.breaks_off(), connect(arguments.dsn, "writer", application="pigou-analyzers") as connection:
             first = run_round(connection)
         print(f"analyzers: {_summary(first)}", flush=True)
     except LedgerError as error:
         print(f"analyzers: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 0
     if arguments.once:
         return 0
     threading.excepthook = _end
     deliverer = Deliverer(arguments.dsn, dict(os.environ), arguments.delivery_within_s)
     deliverer.start()
     appraising = Appraising(arguments.dsn, dict(os.environ), first_after_s=arguments.appraises_after_s)
-    _run_clock(arguments.dsn, arguments.interval_s, stop, deliverer, appraising)
+    _run_clock(arguments.dsn, arguments.interval_s, ending, deliverer, appraising)
     appraising.stop()
     deliverer.stop()
     return 0
 
 
-def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: Deliverer, appraising: Appraising) -> None:
+class _Ending:
+    """SIGTERM and SIGINT: they end the pause between rounds, and break a round off wherever it is."""
+
+    def __init__(self) -> None:
+        self._told = threading.Event()
+        self._is_round = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._tell)
+
+    def within(self, seconds: float) -> bool:
+        """Whether a signal came within so many seconds."""
+        return self._told.wait(seconds)
+
+    @contextmanager
+    def breaks_off(self) -> Generator[None]:
+        """Raises KeyboardInterrupt inside when a signal comes: psycopg has the statement under way cancelled, and what was
+        committed stays.
+        """
+        self._is_round = True
+        try:
+            yield
+        finally:
+            self._is_round = False
+
+    def _tell(self, _number: int, _frame: object) -> None:
+        self._told.set()
+        if self._is_round:
+            self._is_round = False  # what is being rolled back is not broken off
+            raise KeyboardInterrupt
+
+
+def _run_clock(dsn: str, interval_s: float, ending: _Ending, deliverer: Deliverer, appraising: Appraising) -> None:
     """Rounds at an interval that stretches with their length, so that the clock takes a tenth of a core while they are short.
 
     Each has a connection of its own: between rounds the server keeps no backend, with all that it has read, for us.
     """
     pause_s = interval_s
-    while not stop.wait(pause_s):
+    while not ending.within(pause_s):
         began = time.monotonic()
         try:
             with connect(dsn, "writer", application="pigou-analyzers") as connection:
-                done = run_round(connection)
+                with ending.breaks_off():
+                    done = run_round(connection)
                 if has_news(connection):
                     deliverer.wake()
                 appraising.turn(connection)
@@ -73,6 +110,8 @@ def _run_clock(dsn: str, interval_s: float, stop: threading.Event, deliverer: De
         except (psycopg.Error, LedgerError) as error:
             log.error("this round failed and is tried again: %s", error)
             pause_s = max(interval_s, _RETRY_S)
+        except KeyboardInterrupt:
+            return
 
 
 def _end(failure: threading.ExceptHookArgs) -> None:
