@@ -38,7 +38,8 @@ class Played:
     seed: int
     days: float
     until: str
-    finished: bool = False
+    sent: bool = False  # all of it is in the books
+    finished: bool = False  # and appraised
 
 
 def demo(
@@ -108,9 +109,11 @@ def _prepare(home: Home, wanted: Played, *, fresh: bool) -> Played:
 def _fill(supervisor: Supervisor, running: Running, home: Home, wanted: Played, live: float | None) -> None:
     """Play the period unless the books hold it, then go on live if asked."""
     if not wanted.finished:
-        _play(supervisor, running, home, wanted)
+        if not wanted.sent:
+            _play(supervisor, running, home, wanted)
+            _write(home, replace(wanted, sent=True))
         _appraise(supervisor, running)
-        _write(home, replace(wanted, finished=True))
+        _write(home, replace(wanted, sent=True, finished=True))
     if live is not None:
         arguments = ["--endpoint", running.http_url, "--seed", str(wanted.seed), "--live", str(live), "--only-live"]
         supervisor.start(module_part("economy", "economy", arguments))

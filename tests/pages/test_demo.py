@@ -88,7 +88,7 @@ def test_an_interrupted_play_is_played_again_to_the_same_books(home: Path) -> No
     """What the first part of it had booked is recognised."""
     count = "select count(*) from ledger.calls"
     kept = json.loads((home / "demo.json").read_text())
-    (home / "demo.json").write_text(json.dumps(kept | {"finished": False}))
+    (home / "demo.json").write_text(json.dumps(kept | {"sent": False, "finished": False}))
     with RunningPigou(home, command=DEMO) as again:
         assert "playing 0.1 days of a simulated fleet" in again.output
         assert again.sql("select count(*) from ledger.conflicts") == [(0,)]
@@ -97,6 +97,16 @@ def test_an_interrupted_play_is_played_again_to_the_same_books(home: Path) -> No
         assert again.stop() == 0
     with RunningPigou(home, command=DEMO) as last:
         assert last.sql(count) == [(calls,)]
+
+
+def test_an_interrupted_appraisal_goes_on_without_another_play(home: Path) -> None:
+    kept = json.loads((home / "demo.json").read_text())
+    (home / "demo.json").write_text(json.dumps(kept | {"finished": False}))
+    with RunningPigou(home, command=DEMO) as again:
+        assert "playing" not in again.output
+        assert "appraising" in again.output
+        assert "of 9 injected misallocations found" in again.output
+        assert json.loads((home / "demo.json").read_text()) == kept
 
 
 def test_other_books_than_the_demos_are_left_alone(home: Path) -> None:
