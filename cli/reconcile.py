@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ledger.bill import Days
     from ledger.invoices import Compared, Invoice, Line
 
-_BOOKED = """select day, provider, model, coalesce(sum(cost_usd), 0) as cost_usd, sum(calls)::bigint as calls,
+_BOOKED = """select day, provider, model, sum(cost_usd) as cost_usd, sum(calls)::bigint as calls,
        sum(unpriced_calls + suspense_calls)::bigint as unpriced_calls
   from ledger.spend_daily where day >= {since} and day < {until}{whose} group by day, provider, model"""
 _SHOWN = ("invoiced_usd", "booked_usd", "difference_usd", "calls", "unpriced_calls", "verdict")
@@ -78,6 +78,8 @@ def reconcile(
         remark(
             f"calls that began from {days.since} to {days.last} (UTC), as they are priced now; difference: invoiced less booked"
         )
+        for total in invoice.totals:
+            remark(f"line {total.line_number} of {file.name}, {total.amount_usd} USD, is the total of lines above it: left out")
         if invoice.ignored:
             remark(f"not read of {file.name}: {', '.join(invoice.ignored)}")
         remark(f"sql: {query};")
@@ -85,7 +87,7 @@ def reconcile(
         unpriced = sum(row.unpriced_calls for row in compared)
         waits = f"; {unpriced:,} calls have no price or cannot be read and are in no booked sum" if unpriced else ""
         mend = "a price that is another one is stated by `pigou rates add`; calls that no telemetry told are in no book"
-        raise CommandError(f"{apart} of {len(compared)} lines differ by more than {allowed} USD{waits}", mend)
+        raise CommandError(f"{apart} of {len(compared)} lines are not equal within {allowed} USD{waits}", mend)
 
 
 def _headers(given: list[str] | None) -> dict[str, str]:
@@ -157,7 +159,9 @@ def _write(compared: list[Compared], told: tuple[str, ...], tolerance: Decimal, 
 
 def _figures(row: Compared, tolerance: Decimal) -> dict[str, str | int | Decimal | None]:
     verdict = "differs"
-    if abs(row.difference_usd) <= tolerance:
+    if row.booked_usd is None and row.unpriced_calls:
+        verdict = "no price"
+    elif abs(row.difference_usd) <= tolerance:
         verdict = "equal"
     elif row.booked_usd is None:
         verdict = "not in the books"

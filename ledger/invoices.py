@@ -25,6 +25,9 @@ SYNONYMS = {
     "amount": "amount_usd", "amount_value": "amount_usd", "amount_currency": "currency", "currency_code": "currency",
 }  # fmt: skip
 _AMOUNT = re.compile(r"([-+]?)\$?([-+]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?")
+_TOTAL = re.compile(r"(?:grand |sub[ -]?)?totals?(?: \(?usd\)?)?:?|sum:?", re.IGNORECASE)
+_ROUNDED = Decimal("0.005")
+"""By which each line of an invoice may be off its sum, being written in cents."""
 _DAY_LETTERS = 10
 
 
@@ -41,24 +44,32 @@ class Key(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line: of an invoice, or of the books with how many calls it is of and how many of these have no price."""
+    """One line: of an invoice, or of the books with how many calls it is of and how many of these have no price (None: all)."""
 
     key: Key
-    amount_usd: Decimal
+    amount_usd: Decimal | None
     calls: int = 0
     unpriced_calls: int = 0
 
 
+class Total(NamedTuple):
+    """A line that is the sum of others above it."""
+
+    line_number: int
+    amount_usd: Decimal
+
+
 class Invoice(NamedTuple):
-    """A file's lines, which columns it tells them apart by, and the headers that were not read."""
+    """A file's lines, which columns it tells them apart by, the headers that were not read, and its sums of lines."""
 
     lines: list[Line]
     told: tuple[str, ...]
     ignored: tuple[str, ...]
+    totals: tuple[Total, ...]
 
 
 class Compared(NamedTuple):
-    """One key on both sides; None: it is not there."""
+    """One key on both sides; None: it is not there, or of the books that none of its calls has a price."""
 
     key: Key
     invoiced_usd: Decimal | None
@@ -90,14 +101,14 @@ def read_invoice(path: Path, headers: Mapping[str, str], provider: str | None) -
     reader = csv.DictReader(text.splitlines(keepends=True), strict=True, delimiter=_delimiter(text))
     try:
         places = _places(path, reader.fieldnames or (), headers)
-        lines = [_line(row, places, provider, f"{path}, line {reader.line_num}") for row in reader]
+        lines, totals = _lines(path, reader, places, provider)
     except csv.Error as error:
         raise InvoiceError(f"{path}, line {reader.line_num}", None, f"is no CSV ({error})", "check its quotes") from error
     if not lines:
         raise InvoiceError(str(path), None, "holds no lines", "export it again, with its lines")
     told = tuple(name for name in KEYS if name in places or (name == "provider" and provider is not None))
     ignored = tuple(header for header in reader.fieldnames or () if header not in places.values())
-    return Invoice(lines, told, ignored)
+    return Invoice(lines, told, ignored, totals)
 
 
 def compare(invoiced: Iterable[Line], booked: Iterable[Line], told: Sequence[str]) -> list[Compared]:
@@ -111,7 +122,8 @@ def compare(invoiced: Iterable[Line], booked: Iterable[Line], told: Sequence[str
                 day if "day" in told else None, provider if "provider" in told else None, model if "model" in told else None
             )
             pair = sums.setdefault(key, [None, None])
-            pair[side] = (pair[side] or Decimal(0)) + line.amount_usd
+            if line.amount_usd is not None:
+                pair[side] = (pair[side] or Decimal(0)) + line.amount_usd
             known, unpriced = calls.get(key, (0, 0))
             calls[key] = known + line.calls, unpriced + line.unpriced_calls
     found = [Compared(key, one, other, *calls[key]) for key, (one, other) in sums.items()]
@@ -150,12 +162,51 @@ def _places(path: Path, found: Sequence[str], headers: Mapping[str, str]) -> dic
     return places
 
 
+def _lines(
+    path: Path, reader: csv.DictReader[str], places: dict[str, str], provider: str | None
+) -> tuple[list[Line], tuple[Total, ...]]:
+    """The lines, and those that say that they are the sum of others, held against these."""
+    lines: list[Line] = []
+    totals: list[Total] = []
+    whole = since_last = Decimal(0)
+    of_part = 0
+    for row in reader:
+        place = f"{path}, line {reader.line_num}"
+        if not _is_total(row, places):
+            lines.append(_line(row, places, provider, place))
+            amount_usd = lines[-1].amount_usd or Decimal(0)
+            whole, since_last, of_part = whole + amount_usd, since_last + amount_usd, of_part + 1
+            continue
+        said = _usd(row, places, place)
+        if abs(said - whole) > _ROUNDED * (len(lines) + 1) and abs(said - since_last) > _ROUNDED * (of_part + 1):
+            about = f"says that it is a total, of {said} USD, and the lines above it are {whole} USD"
+            raise InvoiceError(
+                place, places["amount_usd"], about, "export the file again, with all its lines, or take the total out"
+            )
+        totals.append(Total(reader.line_num, said))
+        since_last, of_part = Decimal(0), 0
+    return lines, tuple(totals)
+
+
+def _is_total(row: dict[str, str], places: dict[str, str]) -> bool:
+    """Whether a line says so in its first cell with text, or where another line has its day, provider or model."""
+    cells = [cell.strip() for cell in row.values() if isinstance(cell, str) and cell.strip()]
+    keys = [(row[places[name]] or "").strip() for name in KEYS if name in places]
+    return any(_TOTAL.fullmatch(cell) for cell in (*cells[:1], *keys))
+
+
+def _usd(row: dict[str, str], places: dict[str, str], place: str) -> Decimal:
+    text = (row[places["amount_usd"]] or "").strip()
+    amount_usd = _amount(text)
+    if amount_usd is None:
+        mend = "write USD as in 1,234.50, a credit as in -12.50"
+        raise InvoiceError(place, places["amount_usd"], f"{text[:60]!r} is no amount", mend)
+    return amount_usd
+
+
 def _line(row: dict[str, str], places: dict[str, str], provider: str | None, place: str) -> Line:
     cells = {name: (row[header] or "").strip() for name, header in places.items()}
-    amount_usd = _amount(cells["amount_usd"])
-    if amount_usd is None:
-        said = f"{cells['amount_usd'][:60]!r} is no amount"
-        raise InvoiceError(place, places["amount_usd"], said, "write USD as in 1,234.50, a credit as in -12.50")
+    amount_usd = _usd(row, places, place)
     if cells.get("currency", "").upper() not in ("", "USD"):
         said = f"{cells['currency'][:60]!r} is not USD, which the books are kept in"
         raise InvoiceError(place, places["currency"], said, "convert the amounts first")

@@ -45,7 +45,7 @@ def table(output: str) -> list[dict[str, str]]:
 def test_each_line_is_held_against_the_books(pigou: Typed, invoice: Path) -> None:
     code, out, err = pigou("reconcile", str(invoice), "--provider", "ACME", "--format", "csv")
     assert code == 1
-    assert "2 of 5 lines differ by more than 0.01 USD; 1 calls have no price or cannot be read" in err
+    assert "3 of 5 lines are not equal within 0.01 USD; 1 calls have no price or cannot be read" in err
     *lines, whole = table(out)
     told = {(row["day"][-2:], row["model"]): (row["verdict"], Decimal(row["difference_usd"])) for row in lines}
     assert told == {
@@ -53,8 +53,9 @@ def test_each_line_is_held_against_the_books(pigou: Typed, invoice: Path) -> Non
         ("02", "m1"): ("equal", Decimal("0.004")),
         ("03", "m1"): ("differs", -1),
         ("03", "m7"): ("not in the books", Decimal("0.5")),
-        ("03", "m9"): ("equal", 0),
+        ("03", "m9"): ("no price", 0),
     }
+    assert [row["booked_usd"] for row in lines if row["verdict"] == "no price"] == [""]
     assert (whole["day"], Decimal(whole["invoiced_usd"]), Decimal(whole["booked_usd"])) == ("total", Decimal("5.504"), 6)
     assert Decimal(whole["difference_usd"]) == sum(difference for _, difference in told.values())
 
@@ -103,6 +104,32 @@ def test_an_export_is_read_however_it_writes_things(pigou: Typed, invoice: Path,
     assert (code, [(row["day"], row["verdict"]) for row in table(out)][-1]) == (0, ("total", "equal")), err
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "day,model,usd\n2026-10-01,m1,2\n2026-10-02,m1,2\nTotal,,4.00\n",
+        "model,day,usd\nm1,2026-10-01,2\nSubtotal,,2\nm1,2026-10-02,2\nSub-total,,$2.00\nGrand Total:,,$4.00\n",
+        "note,day,usd\na,2026-10-01,1.996\nb,2026-10-02,2.004\nTotal (USD),,4\n",
+    ],
+    ids=["of all", "of parts, and of all", "in a column that is not read, rounded"],
+)
+def test_a_total_is_no_line_of_its_own(pigou: Typed, invoice: Path, text: str) -> None:
+    invoice.write_text(text)
+    code, out, err = pigou("reconcile", str(invoice), "--provider", "acme", "--format", "csv")
+    assert (code, table(out)[-1]["invoiced_usd"]) == (0, "4.000" if "1.996" in text else "4"), err
+    last = len(text.splitlines())
+    said = pigou("reconcile", str(invoice), "--provider", "acme")[2]
+    assert f"line {last} of october.csv, {'4.00' if '4.00' in text else '4'} USD, is the total of lines above it" in said
+    assert said.count("is the total") == text.lower().count("total")
+
+
+def test_no_price_is_no_price_also_where_it_is_invoiced(pigou: Typed, invoice: Path) -> None:
+    invoice.write_text("day,model,usd\n2026-10-03,m1,2\n2026-10-03,m9,0.004\n")
+    code, out, err = pigou("reconcile", str(invoice), "--provider", "acme", "--format", "csv")
+    assert (code, {row["model"]: row["verdict"] for row in table(out)[:-1]}) == (1, {"m1": "equal", "m9": "no price"})
+    assert "1 calls have no price" in err
+
+
 def test_a_provider_of_whom_nothing_is_booked_is_told_beside_those_that_are(pigou: Typed, invoice: Path) -> None:
     invoice.write_text("day,usd\n2026-10-02,1\n")
     code, _, err = pigou("reconcile", str(invoice), "--provider", "acmee")
@@ -120,6 +147,12 @@ def test_a_provider_of_whom_nothing_is_booked_is_told_beside_those_that_are(pigo
         ("day,usd\nsoon,1\n", ("--provider", "acme"), "line 2, column day: 'soon' is no day"),
         ("day,usd,cost\n2026-10-01,1,2\n", ("--provider", "acme"), "column cost: is amount_usd as usd is; say which"),
         ("day,usd\n", ("--provider", "acme"), "holds no lines"),
+        (
+            "day,usd\n2026-10-01,1\n2026-10-02,1\nTotal,2.02\n",
+            ("--provider", "acme"),
+            "line 4, column usd: says that it is a total, of 2.02 USD, and the lines above it are 2 USD; export the file again",
+        ),
+        ("day,usd\nTotal,0\n", ("--provider", "acme"), "holds no lines"),
         ("", ("--provider", "acme"), "october.csv: is empty; export it again"),
         (
             "day;usd\n2026-10-01;1,50\n",
