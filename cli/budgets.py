@@ -86,14 +86,19 @@ def set_budget(
 
 @budgets_app.command("list")
 def list_budgets(home: HomeOption = None, tenant: TenantOption = None, chosen: FormatOption = Format.TABLE) -> None:
-    """List the budgets in force: amount, spent, held and left in the period that holds now, pace and forecast."""
+    """List the budgets in force: of which calls, amount, spent, held and left in the period that holds now, pace and forecast."""
     from cli.rows import write_cursor
 
     with open_database("reader", home) as books:
         refuse_unknown(books, tenant)
         query = """
-            select tenant, budget, period, period_from, period_until, amount_usd, spent_usd, held_usd, left_usd, unpriced_calls,
-                   pace, forecast_usd, usual_forecast_usd
+            select tenant, budget,
+                   coalesce(nullif(concat_ws(', ', 'layer ' || layer, 'use ' || use, 'agent ' || agent, 'model ' || model,
+                                             'tasks ' || task_class), ''), 'all calls') as scope,
+                   period, time_zone, period_from, period_until,
+                   trim_scale(amount_usd) as amount_usd, trim_scale(spent_usd) as spent_usd, trim_scale(held_usd) as held_usd,
+                   trim_scale(left_usd) as left_usd, unpriced_calls, pace, round(forecast_usd, 2) as forecast_usd,
+                   round(usual_forecast_usd, 2) as usual_forecast_usd
               from ledger.budgets where %(tenant)s::text is null or tenant = %(tenant)s order by tenant, budget"""
         write_cursor(books.execute(query, {"tenant": tenant}), chosen)
 

@@ -25,6 +25,18 @@ def table(output: str) -> list[dict[str, str]]:
 SET = ("budgets", "set", "team", "--tenant", "default")
 
 
+def test_a_list_says_of_which_calls_and_days_each_is(pigou: Typed) -> None:
+    assert pigou(*SET, "--amount", "5.10", "--period", "day")[0] == 0
+    terms = ("--tenant", "default", "--amount", "7", "--period", "week", "--zone", "Europe/Berlin")
+    scope = ("--agent", "coder", "--layer", "action", "--use", "act", "--model", "m1", "--task-class", "fix")
+    assert pigou("budgets", "set", "one", *terms, *scope)[0] == 0
+    listed = table(pigou("budgets", "list", "--format", "csv")[1])
+    assert [(row["budget"], row["scope"], row["time_zone"], row["amount_usd"]) for row in listed] == [
+        ("one", "layer action, use act, agent coder, model m1, tasks fix", "Europe/Berlin", "7"),
+        ("team", "all calls", "UTC", "5.1"),
+    ]
+
+
 def test_a_budget_is_stated_changed_and_listed(pigou: Typed, dsn: str, writer: psycopg.Connection) -> None:
     price(writer)
     assert pigou(*SET, "--amount", "5", "--period", "total", "--from", "2026-11-02T00:00", "--model", "m1") == (
@@ -36,6 +48,8 @@ def test_a_budget_is_stated_changed_and_listed(pigou: Typed, dsn: str, writer: p
     assert (listed["budget"], Decimal(listed["amount_usd"]), Decimal(listed["spent_usd"]), listed["period_until"]) == (
         "team", 6, Decimal("0.0003"), "",
     )  # fmt: skip
+    assert (listed["scope"], listed["period"], listed["time_zone"]) == ("model m1", "total", "UTC")
+    assert (listed["amount_usd"], listed["spent_usd"]) == ("6", "0.0003")
     assert pigou(*SET, "--model", "*", "--until", "2099-01-01")[0] == 0
     [listed] = table(pigou("budgets", "list", "--tenant", "default", "--format", "csv")[1])
     assert (listed["unpriced_calls"], listed["period_until"]) == ("1", "2099-01-02 00:00:00+00")
