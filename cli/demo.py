@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ import typer
 from cli.errors import CommandError
 from cli.home import DATABASE_VARIABLE, HOME_VARIABLE, Home, Running, connected, demo_home, home_at
 from cli.options import Format, HomeOption
-from cli.supervise import Supervisor, module_part
+from cli.supervise import Part, Supervisor, module_part
 from cli.terminal import remark, say
 from cli.up import Addresses, HostOption, port_option, ready_line, run, usual_or_free
 
@@ -120,36 +121,43 @@ def _fill(supervisor: Supervisor, running: Running, home: Home, wanted: Played, 
 
 
 def _play(supervisor: Supervisor, running: Running, home: Home, wanted: Played) -> None:
-    from rich.console import Console
-    from rich.progress import Progress
-
     progress_file = home.path / "play.progress"
     progress_file.unlink(missing_ok=True)
     arguments = ["--dsn", running.dsn, "--endpoint", running.http_url]
     arguments += ["--seed", str(wanted.seed), "--days", str(wanted.days), "--until", wanted.until]
     arguments += ["--truth", str(home.path / "truth.json"), "--progress", str(progress_file)]
-    console = Console(stderr=True)
-    meanwhile = f"; its spend can be watched coming in at {running.dashboard_url}" if running.dashboard_url else ""
-    remark(f"playing {wanted.days:g} days of a simulated fleet{meanwhile}")
-    # Drawn by hand from our own loop: this process keeps to one thread.
-    with Progress(console=console, auto_refresh=False, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"playing {wanted.days:g} days of a simulated fleet", total=None)
-
-        def draw() -> None:
-            done, total = _read_progress(progress_file)
-            progress.update(task, completed=done, total=total or None)
-            progress.refresh()
-
-        supervisor.start(module_part("play", "cli.play", arguments, once=True))
-        supervisor.wait_for(["play"], PLAYED_WITHIN_S, meanwhile=draw)
+    what = f"playing {wanted.days:g} days of a simulated fleet"
+    remark(what + (f"; its spend can be watched coming in at {running.dashboard_url}" if running.dashboard_url else ""))
+    _wait_for(supervisor, module_part("play", "cli.play", arguments, once=True), what, lambda: _read_progress(progress_file))
     progress_file.unlink(missing_ok=True)
 
 
 def _appraise(supervisor: Supervisor, running: Running) -> None:
     """What was decided in the period, so that the page shows it from the first look on; afterwards the clock goes on with it."""
-    remark("appraising what the fleet decided")
-    supervisor.start(module_part("appraisal", "analyzers", ["--dsn", running.dsn, "--appraise", "--all"], once=True))
-    supervisor.wait_for(["appraisal"], PLAYED_WITHIN_S)
+    what = "appraising what the fleet decided"
+    remark(what)
+    appraisal = module_part("appraisal", "analyzers", ["--dsn", running.dsn, "--appraise", "--all"], once=True)
+    _wait_for(supervisor, appraisal, what, lambda: (0, 0))
+
+
+def _wait_for(supervisor: Supervisor, part: Part, what: str, how_far: Callable[[], tuple[int, int]]) -> None:
+    """Run a part to its end. A terminal is shown how far it is, or how long it has taken where that is not known."""
+    from rich.console import Console
+    from rich.progress import Progress, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns()[:-1], TimeElapsedColumn())
+    # Drawn by hand from our own loop: this process keeps to one thread.
+    with Progress(*columns, console=console, auto_refresh=False, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+
+        def draw() -> None:
+            done, total = how_far()
+            progress.update(task, completed=done, total=total or None)
+            progress.refresh()
+
+        supervisor.start(part)
+        supervisor.wait_for([part.name], PLAYED_WITHIN_S, meanwhile=draw)
 
 
 def _read_progress(file: Path) -> tuple[int, int]:
