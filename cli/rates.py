@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -28,6 +28,8 @@ from cli.tenants import refuse_slips, refuse_unknown
 from cli.terminal import remark, say
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     import psycopg
 
     from ledger.rates import AddedRates, RateFilter
@@ -36,6 +38,7 @@ rates_app = typer.Typer(name="rates", help="Prices: the list's, and a tenant's o
 
 ProviderOption = Annotated[str | None, typer.Option("--provider", metavar="NAME", help="Who is paid.")]
 TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Service tier: standard, batch, flex, priority…")]
+TrialFlag = Annotated[bool, typer.Option("--trial", help="Add nothing, and say what would be booked again.")]
 
 
 @rates_app.command("list")
@@ -124,6 +127,7 @@ def add_rate(
         str | None, typer.Option("--daily-from", metavar="HH:MM", help="Part of the day it is for, UTC.")
     ] = None,
     daily_until: Annotated[str | None, typer.Option("--daily-until", metavar="HH:MM", help="End of that part.")] = None,
+    trial: TrialFlag = False,
     new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
@@ -139,7 +143,8 @@ def add_rate(
     with _refusals(), open_database("writer", home) as books:
         refuse_slips(books, [tenant], is_meant=new_tenant)
         rate = stated_rate({column: text for column, text in cells.items() if text is not None})
-        _report(books, rates.add_rates(books, _whose(books, tenant), [rate], stated_by(who, "pigou rates add")))
+        whose, source = _whose(books, tenant), stated_by(who, "pigou rates add")
+        _add(books, lambda: rates.add_rates(books, whose, [rate], source), is_trial=trial)
 
 
 @rates_app.command("import")
@@ -147,6 +152,7 @@ def import_rates(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or YAML; docs/prices.md shows both.")],
     home: HomeOption = None,
     tenant: TenantOption = None,
+    trial: TrialFlag = False,
     new_tenant: NewTenantOption = False,
     who: WhoOption = None,
 ) -> None:
@@ -159,7 +165,8 @@ def import_rates(
         with open_database("writer", home) as books:
             refuse_slips(books, [tenant, *(rate.tenant for rate in stated)], is_meant=new_tenant)
             whose = tenant if all(rate.tenant for rate in stated) else _whose(books, tenant)
-            _report(books, rates.add_rates(books, whose, stated, stated_by(who, f"pigou rates import {file.name}")))
+            source = stated_by(who, f"pigou rates import {file.name}")
+            _add(books, lambda: rates.add_rates(books, whose, stated, source), is_trial=trial)
 
 
 _PROVIDERS = "select distinct provider from ledger.rates order by provider"
@@ -203,12 +210,25 @@ def _whose(books: psycopg.Connection, tenant: str | None) -> str:
     return known[0] if known else DEFAULT_TENANT
 
 
-def _report(books: psycopg.Connection, added: AddedRates) -> None:
-    """Say what was added, and book again what it prices or corrects."""
-    from ledger.rerate import rerate
+def _add(books: psycopg.Connection, add: Callable[[], AddedRates], *, is_trial: bool) -> None:
+    """Add prices, say what they change, and book that again; of a trial only say it."""
+    from ledger.rerate import foresee, rerate
 
+    with books.transaction(force_rollback=is_trial):
+        added = add()
+        changes = {tenant: foresee(books, tenant_id) for tenant, tenant_id in sorted(added.tenants.items())}
     corrected = f", {added.corrections} of them correcting earlier ones" if added.corrections else ""
-    say(f"{added.rates} {'rate' if added.rates == 1 else 'rates'} added{corrected}")
-    for tenant, tenant_id in sorted(added.tenants.items()):
-        result = rerate(books, tenant_id)
-        say(f"{tenant}: {result.adjusted} calls booked again, {result.still_unpriced} still unpriced")
+    rates = f"{added.rates} {'rate' if added.rates == 1 else 'rates'}"
+    say(f"{rates}{corrected}: a trial, nothing is added" if is_trial else f"{rates} added{corrected}")
+    for tenant, change in changes.items():
+        moved = f", from {_usd(change.cost_before_usd)} to {_usd(change.cost_after_usd)} USD"
+        booked = f"{change.calls} calls {'would be ' if is_trial else ''}booked again{moved if change.calls else ''}"
+        if is_trial:
+            say(f"{tenant}: {booked}; {change.still_unpriced} would still need a price of something else")
+        else:
+            say(f"{tenant}: {booked}; {rerate(books, added.tenants[tenant]).still_unpriced} still unpriced")
+
+
+def _usd(amount: Decimal) -> str:
+    """In digits, without zeros that say nothing."""
+    return f"{amount.normalize():f}"

@@ -50,7 +50,7 @@ def test_show_of_what_has_no_price_names_the_mend(pigou: Typed) -> None:
 
 
 def test_add_and_list(pigou: Typed) -> None:
-    assert pigou(*ADD, "input_tokens", "--usd", "2.50")[:2] == (0, "1 rate added\nblue: 0 calls booked again, 0 still unpriced\n")
+    assert pigou(*ADD, "input_tokens", "--usd", "2.50")[:2] == (0, "1 rate added\nblue: 0 calls booked again; 0 still unpriced\n")
     code, out, _ = pigou(*ADD, "input_tokens", "--usd", "2.25", "--from", "2026-01-01")
     assert (code, out.splitlines()[0]) == (0, "1 rate added, 1 of them correcting earlier ones")
     code, out, _ = pigou("rates", "list", "--own", "--format", "csv")
@@ -71,10 +71,32 @@ def test_import_prices_what_waited(pigou: Typed, dsn: str, owner: psycopg.Connec
         "- {provider: acme, model: m1, commodity: input_tokens, usd: 2}\n"
         "- {provider: acme, model: m1, commodity: output_tokens, usd: 10}\n"
     )
+    before = owner.execute("select * from ledger.calls order by span_id").fetchall()
+    assert pigou("rates", "import", str(file), "--trial")[:2] == (
+        0,
+        (
+            "2 rates: a trial, nothing is added\n"
+            "default: 1 calls would be booked again, from 0 to 0.003 USD; 0 would still need a price of something else\n"
+        ),
+    )
+    assert owner.execute("select * from ledger.calls order by span_id").fetchall() == before
+    assert owner.execute("select count(*) from ledger.rates where tenant = 'default'").fetchall() == [(0,)]
     code, out, err = pigou("rates", "import", str(file))
-    assert (code, out) == (0, "2 rates added\ndefault: 1 calls booked again, 1 still unpriced\n"), err
+    assert (code, out) == (0, "2 rates added\ndefault: 1 calls booked again, from 0 to 0.003 USD; 1 still unpriced\n"), err
     costs = owner.execute("select model, cost_usd from ledger.calls order by model").fetchall()
     assert costs == [("m1", Decimal("0.003")), ("m2", None)]
+
+
+def test_a_correction_says_what_it_moves_before_and_when_it_is_made(pigou: Typed, dsn: str) -> None:
+    book(dsn, [export(chat(1, 1, input=1_000_000, output=None, id="r1"), chat(2, 1, input=1_000_000, output=5, id="r2"))])
+    given = ("rates", "add", "--provider", "acme", "--model", "m1", "--commodity", "input_tokens")
+    assert pigou(*given, "--usd", "20")[1].endswith("default: 1 calls booked again, from 0 to 20 USD; 1 still unpriced\n")
+    assert pigou(*given, "--usd", "12.50", "--trial")[1] == (
+        "1 rate, 1 of them correcting earlier ones: a trial, nothing is added\n"
+        "default: 1 calls would be booked again, from 20 to 12.5 USD; 1 would still need a price of something else\n"
+    )
+    assert pigou(*given, "--usd", "12.50")[1].endswith("default: 1 calls booked again, from 20 to 12.5 USD; 1 still unpriced\n")
+    assert pigou("check")[0] == 0
 
 
 def test_the_mend_named_in_suspense_mends(pigou: Typed, dsn: str, owner: psycopg.Connection) -> None:
