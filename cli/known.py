@@ -38,4 +38,4 @@ def listed(known: Sequence[str]) -> str:
     if not known:
         return "there is none yet"
     more = f" and {len(known) - _NAMED_MAX} more" if len(known) > _NAMED_MAX else ""
-    return f"there are {', '.join(known[:_NAMED_MAX])}{more}"
+    return f"known are {', '.join(known[:_NAMED_MAX])}{more}"

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cli.errors import CommandError
+from cli.known import listed
 from cli.terminal import nearest, remark
 
 if TYPE_CHECKING:
     import psycopg
-
-_NAMED_MAX = 8
 
 
 def refuse_unknown(books: psycopg.Connection, tenant: str | None) -> None:
@@ -53,11 +52,4 @@ def _known(books: psycopg.Connection) -> list[str]:
 
 
 def _hint(tenant: str, known: list[str]) -> str:
-    return nearest(tenant, known) or _listed(known)
-
-
-def _listed(known: list[str]) -> str:
-    if not known:
-        return "no tenant is known yet"
-    more = f" and {len(known) - _NAMED_MAX} more" if len(known) > _NAMED_MAX else ""
-    return f"known are {', '.join(known[:_NAMED_MAX])}{more}"
+    return nearest(tenant, known) or listed(known)

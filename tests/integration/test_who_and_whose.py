@@ -33,7 +33,7 @@ def test_a_tenant_that_is_not_there_is_no_empty_answer(pigou: Typed, writer: psy
 
 UNHEARD = (
     ("findings list --mode over_route", "--mode 'over_route': there is no such one; did you mean over_routing, under_routing"),
-    ("findings looks --mode x", "--mode 'x': there is no such one; there are over_routing, under_routing, "),
+    ("findings looks --mode x", "--mode 'x': there is no such one; known are over_routing, under_routing, "),
     ("budgets holds --budget teem", "--budget 'teem': there is no such one; did you mean team?"),
     ("rates list --commodity input_token", "--commodity 'input_token': there is no such one; did you mean input_tokens"),
     ("rates list --provider opennai", "--provider 'opennai': there is no such one; did you mean openai"),
