@@ -1,14 +1,21 @@
 -- name: touched
--- Traces with control totals that were never compared, or touched since a time: a record came, or a call's entry was posted or reversed.
-with touched as (
+-- Traces with control totals that were never compared, or touched since a time: a record came, or a call's entry was posted or reversed, or
+-- that of a call of which they hold a copy.
+with touched as materialized (
     select tenant_id, trace_id from pigou.record where recorded_at >= %(since)s
     union
     select tenant_id, trace_id from pigou.entry where recorded_at >= %(since)s and trace_id is not null and span_id is not null
     union
     select tenant_id, trace_id from pigou.control_total where checked_at is null
+),
+with_copies as (
+    select tenant_id, trace_id from touched
+    union
+    select c.tenant_id, c.trace_id
+      from touched t join pigou.call c on c.tenant_id = t.tenant_id and c.copy_of_trace_id = t.trace_id and c.copy_of_trace_id <> c.trace_id
 )
 select distinct k.tenant_id, k.trace_id
-  from pigou.control_total k join touched using (tenant_id, trace_id)
+  from pigou.control_total k join with_copies using (tenant_id, trace_id)
  order by k.tenant_id, k.trace_id
 
 -- name: reconcile

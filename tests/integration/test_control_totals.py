@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from analyzers.pipeline import run_round
 from ledger import check
-from tests.books import agent, chat, export, plain, price, rows
+from tests.books import agent, chat, export, plain, price, rows, run
 from tests.desk import book
 
 COMPARED = "select input_difference, output_difference, booked_calls, status from ledger.control_totals order by span_id"
@@ -41,6 +41,26 @@ def test_a_fetched_response_is_compared_with_the_call_it_answers(
 def test_a_fetched_response_that_nobody_reports_differs(dsn: str, reader: psycopg.Connection) -> None:
     book(dsn, [export(fetched(1, 4, "r9"))])
     assert rows(reader, COMPARED) == [(-100, -10, 0, "differs")]
+
+
+def test_what_is_booked_for_a_copy_in_another_trace_is_compared_again(
+    dsn: str, writer: psycopg.Connection, reader: psycopg.Connection, owner: psycopg.Connection
+) -> None:
+    """A gateway that was not told the trace of its client, and whose calls get their price, and another one, late."""
+    booked = "select booked_calls, booked_cost_usd, status from ledger.control_totals"
+    book(dsn, [export(chat(2, 1, id="r1", reasoning=5))])
+    book(dsn, [export(agent(1, 1, input=100, output=10), chat(1, 2, 1, id="r1"))])
+    [(copy, call)] = rows(reader, "select trace_id, copy_of_trace_id from ledger.calls where status = 'duplicate'")
+    assert (int(copy, 16), int(call, 16)) == (1, 2)
+    run_round(writer)
+    assert rows(reader, booked) == [(1, None, "equal")]
+    later = "update pigou.setting set value = (now() + interval '20 seconds')::text where setting = 'reconciled_since'"
+    for revision, (usd, cost) in enumerate((("2", "0.0003"), ("4", "0.0005")), 1):
+        run(owner, later)
+        price(writer, {"input_tokens": usd, "output_tokens": "10", "output_reasoning_tokens": "10"}, revision=revision)
+        run_round(writer)
+        assert rows(reader, booked) == [(1, Decimal(cost), "equal")]
+    assert all(one.ok for one in check.run(writer))
 
 
 COSTS = "select status, cost_usd, booked_cost_usd, cost_difference_usd from ledger.control_totals"
