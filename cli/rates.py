@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import psycopg
 
     from ledger.rates import AddedRates, RateFilter
+    from ledger.rerate import Foreseen
+
+_COUNTS_FOR_MS = 15_000
 
 rates_app = typer.Typer(name="rates", help="Prices: the list's, and a tenant's own.", no_args_is_help=True)
 
@@ -211,22 +214,42 @@ def _whose(books: psycopg.Connection, tenant: str | None) -> str:
 
 
 def _add(books: psycopg.Connection, add: Callable[[], AddedRates], *, is_trial: bool) -> None:
-    """Add prices, say what they change, and book that again; of a trial only say it."""
-    from ledger.rerate import foresee, rerate
+    """Add prices, say what they change, and book that again; of a trial only say it. Raises CommandError for a trial of more than
+    can be counted."""
+    from ledger.rerate import rerate
 
     with books.transaction(force_rollback=is_trial):
         added = add()
-        changes = {tenant: foresee(books, tenant_id) for tenant, tenant_id in sorted(added.tenants.items())}
+        changes = _foreseen(books, added)
+    if is_trial and changes is None:
+        raise CommandError(f"what this changes was not counted within {_COUNTS_FOR_MS / 1000:g} s", "add it without --trial")
     corrected = f", {added.corrections} of them correcting earlier ones" if added.corrections else ""
     rates = f"{added.rates} {'rate' if added.rates == 1 else 'rates'}"
     say(f"{rates}{corrected}: a trial, nothing is added" if is_trial else f"{rates} added{corrected}")
-    for tenant, change in changes.items():
-        moved = f", from {_usd(change.cost_before_usd)} to {_usd(change.cost_after_usd)} USD"
-        booked = f"{change.calls} calls {'would be ' if is_trial else ''}booked again{moved if change.calls else ''}"
-        if is_trial:
-            say(f"{tenant}: {booked}; {change.still_unpriced} would still need a price of something else")
+    for tenant, tenant_id in sorted(added.tenants.items()):
+        change = None if changes is None else changes[tenant]
+        moved = f", from {_usd(change.cost_before_usd)} to {_usd(change.cost_after_usd)} USD" if change and change.calls else ""
+        if is_trial and change:
+            left = f"{change.still_unpriced} would still need a price of something else"
+            say(f"{tenant}: {change.calls} calls would be booked again{moved}; {left}")
         else:
-            say(f"{tenant}: {booked}; {rerate(books, added.tenants[tenant]).still_unpriced} still unpriced")
+            done = rerate(books, tenant_id)
+            calls = change.calls if change else done.adjusted
+            say(f"{tenant}: {calls} calls booked again{moved}; {done.still_unpriced} still unpriced")
+
+
+def _foreseen(books: psycopg.Connection, added: AddedRates) -> dict[str, Foreseen] | None:
+    """What the rates change, by tenant; None where that takes so long that others would wait for the price book."""
+    from psycopg.errors import QueryCanceled
+
+    from ledger.rerate import foresee
+
+    try:
+        with books.transaction():
+            books.execute(f"set local statement_timeout = {_COUNTS_FOR_MS}".encode())
+            return {tenant: foresee(books, tenant_id) for tenant, tenant_id in added.tenants.items()}
+    except QueryCanceled:
+        return None
 
 
 def _usd(amount: Decimal) -> str:

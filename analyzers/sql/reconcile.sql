@@ -11,8 +11,12 @@ with touched as materialized (
 with_copies as (
     select tenant_id, trace_id from touched
     union
-    select c.tenant_id, c.trace_id
-      from touched t join pigou.call c on c.tenant_id = t.tenant_id and c.copy_of_trace_id = t.trace_id and c.copy_of_trace_id <> c.trace_id
+    select t.tenant_id, c.trace_id
+      from touched t
+     cross join lateral (
+           select trace_id from pigou.call
+            where tenant_id = t.tenant_id and copy_of_trace_id = t.trace_id and copy_of_trace_id <> trace_id
+           offset 0) c  -- looked for one by one, in an index of few, and never by reading all calls
 )
 select distinct k.tenant_id, k.trace_id
   from pigou.control_total k join with_copies using (tenant_id, trace_id)

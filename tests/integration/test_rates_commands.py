@@ -99,6 +99,19 @@ def test_a_correction_says_what_it_moves_before_and_when_it_is_made(pigou: Typed
     assert pigou("check")[0] == 0
 
 
+def test_what_cannot_be_counted_in_time_is_booked_all_the_same(pigou: Typed, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others wait for the price book as long as it is counted."""
+    book(dsn, [export(chat(1, 1, input=1_000_000, output=None, id="r1"))])
+    given = ("rates", "add", "--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "20")
+    monkeypatch.setattr("cli.rates._COUNTS_FOR_MS", 100)
+    monkeypatch.setattr("ledger.rerate.foresee", lambda books, _tenant_id: books.execute("select pg_sleep(60)"))
+    code, out, err = pigou(*given, "--trial")
+    assert (code, out) == (1, "")
+    assert "what this changes was not counted within 0.1 s; add it without --trial" in err
+    assert pigou("rates", "list", "--own", "--format", "json")[1] == "[]\n"
+    assert pigou(*given)[:2] == (0, "1 rate added\ndefault: 1 calls booked again; 0 still unpriced\n")
+
+
 def test_the_mend_named_in_suspense_mends(pigou: Typed, dsn: str, owner: psycopg.Connection) -> None:
     book(dsn, [export(chat(1, 1, input=1000, output=100, id="r1"))])
     (mend,) = owner.execute("select mend from ledger.suspense").fetchone() or ("",)
