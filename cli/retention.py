@@ -52,15 +52,16 @@ def set_retention(
 
 @retention_app.command("run")
 def run_retention(home: HomeOption = None) -> None:
-    """Drop the months that ended before their retention, and say which; and deliveries that were settled before theirs."""
-    from ledger.retention import delete_deliveries, drop_expired
+    """Drop the months that ended before their retention, and say which; and text and deliveries that are past theirs."""
+    from ledger.retention import delete_deliveries, delete_texts, drop_expired
 
     with open_database("writer", home) as books:
         dropped = drop_expired(books)
-        deleted = delete_deliveries(books)
+        deleted = {"texts": delete_texts(books), "deliveries": delete_deliveries(books)}
     for kind, partition in dropped:
         say(f"{kind}: dropped {partition}")
-    if deleted:
-        say(f"deliveries: deleted {deleted:,} {'row' if deleted == 1 else 'rows'}")
-    if not dropped and not deleted:
+    for kind, count in deleted.items():
+        if count:
+            say(f"{kind}: deleted {count:,} {'row' if count == 1 else 'rows'}")
+    if not dropped and not any(deleted.values()):
         say("nothing is past its retention")

@@ -1,6 +1,7 @@
 """Retention: raw rows go by whole months when they are old enough; books, calls and their sums by hour and day stay.
 
-Deliveries of alerts are few and settle in no order of months: they alone are deleted, some at a time.
+Two things are deleted, some at a time. Deliveries of alerts are few and settle in no order of months; and of text people mean the
+days that they say.
 """
 
 from __future__ import annotations
@@ -55,23 +56,33 @@ def delete_deliveries(connection: psycopg.Connection) -> int:
 
     What is still to be sent stays, however old it is.
     """
-    deleted = 0
-    while True:
-        row = connection.execute(_SQL["delete_deliveries"], {"at_most": _DELETED_AT_ONCE}).fetchone()
-        gone: int = row[0] if row else 0
-        deleted += gone
-        if gone < _DELETED_AT_ONCE:
-            return deleted
+    return _delete(connection, "delete_deliveries")
+
+
+def delete_texts(connection: psycopg.Connection) -> int:
+    """Delete text that is past its retention, in as many transactions as it takes; answers how many rows went."""
+    return _delete(connection, "delete_texts")
 
 
 def retain_daily(connection: psycopg.Connection) -> bool:
-    """Both, at most once a day: for the clock. Answers whether it was today's turn."""
+    """All of it, at most once a day: for the clock. Answers whether it was today's turn."""
     with connection.transaction():
         if connection.execute(_SQL["mark_day"]).fetchone() is None:
             return False
         drop_expired(connection)
+    delete_texts(connection)
     delete_deliveries(connection)
     return True
+
+
+def _delete(connection: psycopg.Connection, query: str) -> int:
+    deleted = 0
+    while True:
+        row = connection.execute(_SQL[query], {"at_most": _DELETED_AT_ONCE}).fetchone()
+        gone: int = row[0] if row else 0
+        deleted += gone
+        if gone < _DELETED_AT_ONCE:
+            return deleted
 
 
 def strays(connection: psycopg.Connection) -> dict[str, int]:

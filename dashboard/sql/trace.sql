@@ -54,7 +54,7 @@ select attributes, events, body
  where tenant = {tenant} and started_at = {started_at} and trace_id = {trace_id} and span_id = {span_id};
 
 -- name: trace_text_gone
--- For how long text is kept, and when that of one span's month was dropped.
+-- For how long text is kept, and when that of one span's month was dropped if it was all at once.
 select r.keep_days, d.dropped_at
   from ledger.retention r
   left join ledger.months_dropped d on d.kind = r.kind and d.month = (date_trunc('month', {started_at}, 'UTC') at time zone 'UTC')::date

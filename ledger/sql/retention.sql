@@ -30,6 +30,10 @@ select kind, dropped from pigou.drop_expired()
 -- Deletes some deliveries that were settled before their retention; answers how many rows went.
 select pigou.delete_deliveries(%(at_most)s)
 
+-- name: delete_texts
+-- Deletes some text that is past its retention in months of which some is not; answers how many rows went.
+select pigou.delete_texts(%(at_most)s)
+
 -- name: mark_day
 -- Takes today's turn; no row when it was taken.
 insert into pigou.setting (setting, value) values ('retained_on', current_date::text)

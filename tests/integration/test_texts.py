@@ -288,6 +288,46 @@ def test_text_that_came_late_is_kept_as_long_as_text_that_came_in_time(priced: s
     assert len(rows(writer, TEXTS)) == 1
 
 
+def test_text_of_a_month_that_stays_goes_to_the_day(priced: str, owner: psycopg.Connection, writer: psycopg.Connection) -> None:
+    days = (29.5, 30.5, 31.5, 40.5)
+    with keeping(priced) as collector:
+        collector.book(
+            *(export(chat(n, 1, at=(NOW - timedelta(days=ago) - AT).total_seconds(), **SAID)) for n, ago in enumerate(days, 1))
+        )
+    for table in ("record", "call", "kept_text"):
+        run(owner, f"update pigou.{table} set recorded_at = started_at where trace_id <> decode(lpad('3', 32, '0'), 'hex')")
+    assert retention.delete_texts(writer) == 2
+    assert [int(row[0], 16) for row in rows(writer, TEXTS)] == [1, 3], "the third came today"
+    assert one(writer, "select count(*) from ledger.spans") == 4
+    assert "Their text was kept and is gone: text is kept for 30 days" in page(priced, 2, 1)
+    assert one(writer, "select now() - gone_before from ledger.retention where kind = 'texts'") >= timedelta(days=30)
+    assert sound(writer)
+    assert retention.delete_texts(writer) == 0
+
+
+def test_text_is_deleted_so_much_at_a_time_and_by_the_bound_alone(aged: str, owner: psycopg.Connection) -> None:
+    with keeping(aged) as collector:
+        collector.book(export(*(chat(n, 1, at=(OLD - AT).total_seconds() + n, **SAID) for n in range(3, 8))))
+    run(owner, "update pigou.kept_text set recorded_at = started_at")
+    assert one(owner, "select pigou.delete_texts(2)") == 2
+    assert one(owner, "select pigou.delete_texts(2)") == 2
+    retention.keep(owner, "texts", None, "test")
+    assert one(owner, "select pigou.delete_texts(9)") == 0, "records are kept for 90 days, and text was to be kept as long"
+    retention.keep(owner, "texts", 28, "test")
+    assert retention.delete_texts(owner) == 2
+    assert [int(row[0], 16) for row in rows(owner, TEXTS)] == [2]
+
+
+def test_the_clock_deletes_text_once_a_day(aged: str, owner: psycopg.Connection, writer: psycopg.Connection) -> None:
+    run(owner, "update pigou.kept_text set recorded_at = now() - interval '28.5 days', started_at = now() - interval '28.5 days' "
+               "where trace_id = decode(lpad('2', 32, '0'), 'hex')")  # fmt: skip
+    assert not retention.retain_daily(writer), "today's turn is taken"
+    assert len(rows(writer, TEXTS)) == 2
+    run(owner, "delete from pigou.setting where setting = 'retained_on'")
+    assert retention.retain_daily(writer)
+    assert rows(writer, TEXTS) == []
+
+
 def test_text_is_never_kept_longer_than_records(aged: str, owner: psycopg.Connection) -> None:
     retention.keep(owner, "texts", None, "test")
     retention.keep(owner, "records", 28, "test")
