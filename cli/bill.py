@@ -29,6 +29,9 @@ select coalesce(sum(cost_usd), 0), coalesce(sum(posted_usd), 0), coalesce(sum(br
 _WAITING = """
 select coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
  where (%(tenant)s::text is null or tenant = %(tenant)s) and day >= %(since)s and day < %(until)s"""
+_HAS_EARLIER = """
+select exists (select from ledger.posted_late where posted_on >= %(since)s and posted_on < %(until)s and day < %(since)s
+                  and (%(tenant)s::text is null or tenant = %(tenant)s))"""
 _BY_SPEND = "select {0}, sum(cost_usd) from ledger.spend_daily where day >= '{1}' and day < '{2}' group by {0}"
 _HELD = """
 select (min(first_hour) at time zone 'UTC')::date, (max(last_hour) at time zone 'UTC')::date
@@ -74,7 +77,9 @@ def bill(
         if begun is None or begun >= days.until:
             what = "hold no calls yet" if begun is None else f"begin on {begun}"
             raise CommandError(f"nothing is known of what {days.since} to {days.last} cost: the books {what}", "name later days")
-        query = _query(columns, days, before, tenant)
+        given = {"tenant": tenant, "since": days.since, "until": days.until}
+        (has_earlier,) = books.execute(_HAS_EARLIER, given).fetchone() or (False,)
+        query = _query(columns, days, before, tenant, has_earlier=has_earlier)
         write_cursor(books.execute(query), chosen)
         if chosen is Format.TABLE:
             if ended is not None and ended < days.since:
@@ -112,27 +117,46 @@ def _columns(by: str, days: Days) -> tuple[str, ...]:
     return columns
 
 
-def _query(columns: tuple[str, ...], days: Days, before: Days, tenant: str | None) -> sql.Composed:
-    """Sums by the columns, the largest change first, and the total of them as the last row."""
+def _query(columns: tuple[str, ...], days: Days, before: Days, tenant: str | None, *, has_earlier: bool) -> sql.Composed:
+    """Sums by the columns, the largest change first, and the total of them as the last row.
+
+    Where the days hold something of earlier ones, a column says how much of each line it is.
+    """
     from psycopg import sql
 
     names = [sql.Identifier(column) for column in columns]
+    of_days = sql.SQL(", ").join(sql.Literal(day) for day in (*days, *before))
+    lines = sql.SQL(_LINES_WITH_EARLIER if has_earlier else _LINES).format(
+        days=of_days, since=sql.Literal(days.since), until=sql.Literal(days.until)
+    )
     named = sql.SQL("case when grouping({0}) = 1 then 'total' else {0} end as {0}").format(names[0])
     return sql.SQL(_BILL).format(
         named=sql.SQL(", ").join([named, *names[1:]]),
         columns=sql.SQL(", ").join(names),
         first=names[0],
-        sums=sql.SQL(",\n       ").join(sql.SQL(_SUM).format(sql.Identifier(name)) for name in _SUMMED),
-        days=sql.SQL(", ").join(sql.Literal(day) for day in (*days, *before)),
+        sums=sql.SQL(",\n       ").join(
+            sql.SQL(_SUM).format(sql.Identifier(name)) for name in (*_SUMMED, *((_EARLIER,) if has_earlier else ()))
+        ),
+        lines=lines,
         whose=sql.SQL("") if tenant is None else sql.SQL(" where tenant = {}").format(sql.Literal(tenant)),
     )
 
 
 _SUMMED = ("former_usd", "amount_usd", "change_usd", "price_usd", "volume_usd", "mix_usd")
+_EARLIER = "earlier_usd"
 _SUM = "round(coalesce(sum({0}), 0), 12) as {0}"
 _BILL = """select {named}, {sums}
-  from ledger.bill({days}){whose}
+  from {lines}{whose}
  group by grouping sets (({columns}), ()) order by grouping({first}), abs(sum(change_usd)) desc, {columns}"""
+_LINES = "ledger.bill({days})"
+_LINES_WITH_EARLIER = """(
+       select tenant, provider, model, commodity, former_usd, amount_usd, change_usd, price_usd, volume_usd, mix_usd,
+              0 as earlier_usd
+         from ledger.bill({days})
+        union all
+       select tenant, provider, model, commodity, 0, 0, 0, 0, 0, 0, amount_usd
+         from ledger.posted_late
+        where posted_on >= {since} and posted_on < {until} and day < {since}) lines"""
 
 
 def _held(books: psycopg.Connection, tenant: str | None) -> tuple[date, date] | tuple[None, None]:

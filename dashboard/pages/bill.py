@@ -31,6 +31,7 @@ _EFFECTS = (
     Column("volume_usd", "by volume, USD", "usd", 120),
     Column("mix_usd", "by mix, USD", "usd", 110),
 )
+_EARLIER = Column("earlier_usd", "of earlier days, USD", "usd", 150)
 _MONTHS_SHOWN = 13
 
 
@@ -110,7 +111,7 @@ def models(view: View) -> Children:
     columns = (
         Column("provider", "Provider", width=120),
         Column("model", "Model", grow=1, width=180),
-        *_EFFECTS,
+        *_amounts(frame),
         Column("note", "", width=70),
     )
     total = {"provider": "Sum"} | _sums(whole_bill(frame))
@@ -130,7 +131,7 @@ def lines(view: View) -> Children:
         Column("former_quantity", "Before, units", "quantity", 120),
         Column("per_million", "USD a million", "usd", 115),
         Column("former_per_million", "Before, USD a million", "usd", 150),
-        *_EFFECTS,
+        *_amounts(frame),
     )
     rows = [
         {**row, "per_million": _million(row["unit_usd"]), "former_per_million": _million(row["former_unit_usd"])} for row in frame
@@ -211,8 +212,13 @@ def _proof(bill: Bill, owed: Frame) -> Component:
 def _sums(bill: Bill) -> dict[str, object]:
     return {
         "amount_usd": bill.amount_usd, "former_usd": bill.former_usd, "change_usd": bill.change_usd, "price_usd": bill.price_usd,
-        "volume_usd": bill.volume_usd, "mix_usd": bill.mix_usd,
+        "volume_usd": bill.volume_usd, "mix_usd": bill.mix_usd, "earlier_usd": bill.earlier_usd,
     }  # fmt: skip
+
+
+def _amounts(frame: Frame) -> tuple[Column, ...]:
+    """Columns of the sums, with what of them is of earlier days if anything is."""
+    return (*_EFFECTS, _EARLIER) if any(frame.column("earlier_usd")) else _EFFECTS
 
 
 def _million(unit_usd: object) -> Decimal | None:

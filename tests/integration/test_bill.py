@@ -10,6 +10,11 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from dashboard.books import Books
+from dashboard.components.panel import View
+from dashboard.figures.bill import whole_bill
+from dashboard.filters import parse
+from dashboard.pages.bill import lines, models
 from ledger.bill import Days, former
 from ledger.periods import close
 from tests.books import AT, chat, export, price, rows
@@ -107,6 +112,59 @@ def test_a_price_that_fell_is_told_of_the_days_it_was_of(pigou: Typed, booked: N
     assert "-0.003000000000 USD of earlier calls are posted to these days, since" in said
     carried = "select cost_usd, posted_usd, brought_usd, carried_usd from ledger.carried('2026-11-01', '2026-11-03')"
     assert rows(writer, carried) == [(Decimal("0.0002"), Decimal("-0.0028"), Decimal("-0.003"), 0)]
+
+
+def test_a_bill_says_on_which_lines_earlier_days_are(pigou: Typed, dsn: str, booked: None, writer: psycopg.Connection) -> None:
+    """A correction of one commodity of October, and a call of the other model that comes for it too late."""
+    close(writer, "default", date(2026, 10, 31), who="ann")
+    again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "4", "--from", "2026-10-01")
+    assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
+    book(
+        dsn,
+        [export(chat(11, 1, model="m2", input=500, output=500, at=at(10, 20)), chat(12, 1, model="m2", input=9, at=at(11, 2)))],
+    )
+    assert "earlier_usd" not in pigou(*MONTH)[1], "October holds nothing of September"
+    november = ("bill", "--since", "2026-11-01", "--until", "2026-11-03")
+    code, out, err = pigou(*november, "--by", "model,commodity", "--format", "csv")
+    assert (code, err) == (0, "")
+    *lines, whole = table(out)
+    of_earlier = {(line["model"], line["commodity"]): Decimal(line["earlier_usd"]) for line in lines}
+    assert {line: usd for line, usd in of_earlier.items() if usd} == {
+        ("m1", "input_tokens"): Decimal("0.006"),
+        ("m2", "input_tokens"): Decimal("0.0005"),
+        ("m2", "output_tokens"): Decimal("0.0005"),
+    }
+    assert Decimal(whole["earlier_usd"]) == sum(of_earlier.values())
+    posted = rows(writer, "select sum(amount_usd) from ledger.postings where account like 'expenses:%%' and book = 'cash'"
+                          " and posted_on >= '2026-11-01' and occurred_at < '2026-11-01 00:00Z'")  # fmt: skip
+    assert posted == [(Decimal(whole["earlier_usd"]),)]
+    told = next(line for line in pigou(*november)[2].splitlines() if "sql: " in line)
+    assert "earlier_usd" in pigou("sql", told.partition("sql: ")[2])[1]
+    assert "earlier_usd" not in pigou("bill", "--since", "2026-11-02", "--until", "2026-11-03")[1], "they are posted to the 1st"
+    late = "select day, posted_on, model, commodity, quantity, amount_usd from ledger.posted_late where model = 'm2' order by 4"
+    assert rows(writer, late) == [
+        (date(2026, 10, 20), date(2026, 11, 1), "m2", name, 500, Decimal("0.0005")) for name in ("input_tokens", "output_tokens")
+    ]
+
+
+def test_the_page_shows_earlier_days_where_there_are_any(
+    pigou: Typed, dsn: str, booked: None, writer: psycopg.Connection
+) -> None:
+    close(writer, "default", date(2026, 10, 31), who="ann")
+    again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "4", "--from", "2026-10-01")
+    assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
+    pages = Books(dsn)
+    try:
+        for days, has_earlier in (
+            ("since=2026-11-01&until=2026-11-04", True),
+            ("since=2026-11-02&until=2026-11-04", False),
+            ("since=2026-10-01&until=2026-11-01", False),
+        ):
+            view = View(pages, parse(f"?{days}"), datetime(2026, 11, 4, tzinfo=UTC), "/bill", "")
+            assert [("of earlier days" in str(part(view))) for part in (models, lines)] == [has_earlier] * 2
+            assert whole_bill(view.ask("bill", limit=None)).earlier_usd == (Decimal("0.006") if has_earlier else 0)
+    finally:
+        pages.close()
 
 
 def test_days_without_calls_cost_nothing(pigou: Typed, booked: None) -> None:

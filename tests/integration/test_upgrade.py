@@ -154,7 +154,10 @@ def _take_back(owner: psycopg.Connection) -> None:
     run(owner, "drop function pigou.sum_served(), pigou.queue_edges(), pigou.as_served(jsonb, text) cascade")
     run(owner, "drop table pigou.kept_text, pigou.month_dropped cascade")
     run(owner, "drop function pigou.delete_deliveries(integer), pigou.delete_texts(integer)")
-    run(owner, "drop index pigou.delivery_settled, pigou.delivery_message_settled, pigou.call_copied_elsewhere")
+    run(
+        owner,
+        "drop index pigou.delivery_settled, pigou.delivery_message_settled, pigou.call_copied_elsewhere, pigou.entry_posted_late",
+    )
     run(owner, "delete from pigou.retention where kind in ('texts', 'deliveries')")
     run(owner, "alter table pigou.retention drop constraint retention_kind_is_known")
     known = "check (kind in ('records', 'metrics', 'minutes', 'rejections'))"
