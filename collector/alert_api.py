@@ -20,12 +20,10 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
-from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number, When, Whole, refuse_unheard
+from collector.asked import NUMBER_MAX, PROBLEMS, ActRequest, Asking, Name, NoteRequest, Number, When, Within, refuse_unheard
 from collector.door import whose
 from ledger import alerts
 from ledger.tenants import DEFAULT_TENANT
-
-_YEAR_S = 366 * 86_400
 
 State = Literal["open", "acknowledged", "muted", "resolved"]
 AlertId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The alert's number, within its tenant.")]
@@ -85,7 +83,7 @@ class MuteRequest(ActRequest):
     """The same, and for how long: one of `until` and `for_s`."""
 
     until: When | None = Field(None, description="When it is told again, if it is still wrong.")
-    for_s: Whole | None = Field(None, ge=1, le=_YEAR_S, description="Seconds until then.")
+    for_s: Within | None = Field(None, description="Seconds until then.")
 
 
 def alert_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:

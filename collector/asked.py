@@ -55,6 +55,8 @@ def _in_reach(value: datetime) -> datetime:
 
 Share = Annotated[float, BeforeValidator(_refuse_truth), Field(ge=0, le=1, allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(_refuse_truth)]
+Within = Annotated[int, Field(ge=1, le=366 * 86_400), BeforeValidator(_refuse_truth)]
+"""Seconds, a year of them at most."""
 When = Annotated[AwareDatetime, BeforeValidator(_refuse_number), AfterValidator(_in_reach)]
 """A time with its offset."""
 

@@ -19,7 +19,7 @@ from fastapi import APIRouter, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from collector.asked import Whole
-from collector.bounded_route import bounded_route, while_serving
+from collector.bounded_route import Refusal, bounded_route, while_serving
 from collector.door import whose
 from collector.faults import BUDGET, HOLD_ID, NO_NUL
 from ledger import budgets
@@ -97,7 +97,9 @@ def budget_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     router = APIRouter(
         prefix="/v1/budgets", tags=["budgets"], lifespan=while_serving(connections), route_class=bounded_route(_BODY_LIMIT_BYTES)
     )
-    problems: dict[int | str, dict[str, Any]] = {402: {"model": HoldAnswer}, 404: {}, 409: {"model": HoldAnswer}, 503: {}}
+    problems: dict[int | str, dict[str, Any]] = {
+        402: {"model": HoldAnswer}, 404: {"model": HoldAnswer | Refusal}, 409: {"model": HoldAnswer}, 503: {},
+    }  # fmt: skip
 
     @router.post("/{budget}/holds", responses=problems)
     async def hold(budget: BudgetName, asked: HoldRequest, response: Response) -> HoldAnswer:

@@ -25,7 +25,7 @@ from collector.asked import (
     NewTenant,
     Someone,
     When,
-    Whole,
+    Within,
     refuse_slips,
     refuse_unheard,
 )
@@ -35,7 +35,6 @@ from ledger.errors import LedgerError
 from ledger.tenants import DEFAULT_TENANT
 
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The maintenance's number, of its tenant or of all tenants.")]
-_YEAR_S = 366 * 24 * 3600
 
 
 class MaintenanceAnswer(BaseModel):
@@ -67,7 +66,7 @@ class PlanRequest(ActRequest):
     subject: Name | None = Field(None, description="Only alerts about this.")
     begins_at: When | None = Field(None, description="When it begins; now by default.")
     until: When | None = Field(None, description="When it ends.")
-    for_s: Whole | None = Field(None, ge=1, le=_YEAR_S, description="Seconds from its beginning to its end.")
+    for_s: Within | None = Field(None, description="Seconds from its beginning to its end.")
 
 
 def maintenance_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:

