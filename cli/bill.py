@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ledger.bill import Days
 
+_COUNTS_FOR_MS = 15_000
 _OF_BILLS = ("tenant", "provider", "model", "commodity")
 _OF_SPEND = ("layer", "use", "agent", "task_class", "day")
 _CARRIED = """
@@ -29,9 +30,6 @@ select coalesce(sum(cost_usd), 0), coalesce(sum(posted_usd), 0), coalesce(sum(br
 _WAITING = """
 select coalesce(sum(unpriced_calls), 0), coalesce(sum(suspense_calls), 0) from ledger.spend_daily
  where (%(tenant)s::text is null or tenant = %(tenant)s) and day >= %(since)s and day < %(until)s"""
-_HAS_EARLIER = """
-select exists (select from ledger.posted_late where posted_on >= %(since)s and posted_on < %(until)s and day < %(since)s
-                  and (%(tenant)s::text is null or tenant = %(tenant)s))"""
 _BY_SPEND = "select {0}, sum(cost_usd) from ledger.spend_daily where day >= '{1}' and day < '{2}' group by {0}"
 _HELD = """
 select (min(first_hour) at time zone 'UTC')::date, (max(last_hour) at time zone 'UTC')::date
@@ -77,10 +75,8 @@ def bill(
         if begun is None or begun >= days.until:
             what = "hold no calls yet" if begun is None else f"begin on {begun}"
             raise CommandError(f"nothing is known of what {days.since} to {days.last} cost: the books {what}", "name later days")
-        given = {"tenant": tenant, "since": days.since, "until": days.until}
-        (has_earlier,) = books.execute(_HAS_EARLIER, given).fetchone() or (False,)
-        query = _query(columns, days, before, tenant, has_earlier=has_earlier)
-        write_cursor(books.execute(query), chosen)
+        query, cursor = _asked(books, columns, days, before, tenant)
+        write_cursor(cursor, chosen)
         if chosen is Format.TABLE:
             if ended is not None and ended < days.since:
                 remark(f"the last call that the books hold is of {ended}: nothing came in these days")
@@ -102,6 +98,30 @@ def days_of(month: date | None, since: date | None, until: date | None) -> Days:
         what = f"{first:%Y-%m} has not begun" if month else f"--since {first} is after {last}"
         raise CommandError(what, "name a day that was" if month else "exchange them", exit_code=2)
     return Days(first, end)
+
+
+def _asked(
+    books: psycopg.Connection, columns: tuple[str, ...], days: Days, before: Days, tenant: str | None
+) -> tuple[sql.Composed, psycopg.Cursor]:
+    """The rows, and the query they came by; with what of each line is of earlier days, where anything is and is counted soon."""
+    from psycopg.errors import QueryCanceled
+
+    if _carried(books, days, tenant)[2]:
+        query = _query(columns, days, before, tenant, has_earlier=True)
+        try:
+            with books.transaction():
+                books.execute(f"set local statement_timeout = {_COUNTS_FOR_MS}".encode())
+                return query, books.execute(query)
+        except QueryCanceled:
+            remark("what of each line is of earlier days takes longer to count; see ledger.posted_late")
+    query = _query(columns, days, before, tenant, has_earlier=False)
+    return query, books.execute(query)
+
+
+def _carried(books: psycopg.Connection, days: Days, tenant: str | None) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    """What calls of some days cost by now, what is posted to these, brought from earlier ones and carried to later ones."""
+    limits = {"tenant": tenant, "since": days.since, "until": days.until}
+    return books.execute(_CARRIED, limits).fetchone() or (Decimal(0), Decimal(0), Decimal(0), Decimal(0))
 
 
 def _columns(by: str, days: Days) -> tuple[str, ...]:
@@ -172,8 +192,7 @@ def _say_what_it_is(books: psycopg.Connection, days: Days, before: Days, tenant:
     if begun > before.since:
         remark(f"the books begin on {begun}: the change is not one of what was spent, but of what they know")
     for name, span in (("these days", days), ("the days before", before)):
-        limits = {"tenant": tenant, "since": span.since, "until": span.until}
-        for said in _set_apart(name, *(books.execute(_CARRIED, limits).fetchone() or (Decimal(0),) * 4)):
+        for said in _set_apart(name, *_carried(books, span, tenant)):
             remark(said)
     unpriced, unreadable = books.execute(_WAITING, given).fetchone() or (0, 0)
     if unpriced or unreadable:

@@ -10,7 +10,7 @@ from dashboard.figures.paper import Figure, paper
 from dashboard.frame import Frame
 
 EFFECTS = ("price_usd", "volume_usd", "mix_usd")
-_SUMMED = ("amount_usd", "former_usd", "change_usd", *EFFECTS, "earlier_usd")
+_SUMMED = ("amount_usd", "former_usd", "change_usd", *EFFECTS)
 _UP, _DOWN = theme.SERIES[0], theme.SERIES[2]
 
 
@@ -24,8 +24,6 @@ class Bill:
     price_usd: Decimal
     volume_usd: Decimal
     mix_usd: Decimal
-    earlier_usd: Decimal
-    """What of this sum is of days before it."""
 
 
 def whole_bill(rows: Iterable[dict[str, object]]) -> Bill:

@@ -31,7 +31,6 @@ _EFFECTS = (
     Column("volume_usd", "by volume, USD", "usd", 120),
     Column("mix_usd", "by mix, USD", "usd", 110),
 )
-_EARLIER = Column("earlier_usd", "of earlier days, USD", "usd", 150)
 _MONTHS_SHOWN = 13
 
 
@@ -111,7 +110,7 @@ def models(view: View) -> Children:
     columns = (
         Column("provider", "Provider", width=120),
         Column("model", "Model", grow=1, width=180),
-        *_amounts(frame),
+        *_EFFECTS,
         Column("note", "", width=70),
     )
     total = {"provider": "Sum"} | _sums(whole_bill(frame))
@@ -131,13 +130,32 @@ def lines(view: View) -> Children:
         Column("former_quantity", "Before, units", "quantity", 120),
         Column("per_million", "USD a million", "usd", 115),
         Column("former_per_million", "Before, USD a million", "usd", 150),
-        *_amounts(frame),
+        *_EFFECTS,
     )
     rows = [
         {**row, "per_million": _million(row["unit_usd"]), "former_per_million": _million(row["former_unit_usd"])} for row in frame
     ]
     total = {"provider": "Sum"} | _sums(whole_bill(frame))
     return [table("bill", columns, rows, row_key=("provider", "model", "commodity"), total=total)]
+
+
+def earlier(view: View) -> Children:
+    """What the bill holds of days before these, line by line, where closed days set anything apart."""
+    apart = any(row["days"] == "these days" and row["brought_usd"] for row in view.ask("bill_carried"))
+    frame = view.ask("bill_earlier", limit=None) if apart else None
+    if not frame:
+        return [nothing("Nothing of earlier days is posted to these.")]
+    columns = (
+        Column("provider", "Provider", width=120),
+        Column("model", "Model", grow=1, width=180),
+        Column("commodity", "Commodity", width=170),
+        Column("day", "Of the day", width=120),
+        Column("quantity", "Units", "quantity", 130),
+        Column("amount_usd", "In this bill, USD", "usd", 140),
+    )
+    whole = sum((cast(Decimal, row["amount_usd"]) for row in frame), Decimal(0))
+    total: dict[str, object] = {"provider": "Sum", "amount_usd": whole}
+    return [table("bill_earlier", columns, list(frame), row_key=("provider", "model", "commodity", "day"), total=total)]
 
 
 def months(view: View) -> Children:
@@ -212,13 +230,8 @@ def _proof(bill: Bill, owed: Frame) -> Component:
 def _sums(bill: Bill) -> dict[str, object]:
     return {
         "amount_usd": bill.amount_usd, "former_usd": bill.former_usd, "change_usd": bill.change_usd, "price_usd": bill.price_usd,
-        "volume_usd": bill.volume_usd, "mix_usd": bill.mix_usd, "earlier_usd": bill.earlier_usd,
+        "volume_usd": bill.volume_usd, "mix_usd": bill.mix_usd,
     }  # fmt: skip
-
-
-def _amounts(frame: Frame) -> tuple[Column, ...]:
-    """Columns of the sums, with what of them is of earlier days if anything is."""
-    return (*_EFFECTS, _EARLIER) if any(frame.column("earlier_usd")) else _EFFECTS
 
 
 def _million(unit_usd: object) -> Decimal | None:
@@ -236,6 +249,14 @@ PAGE = Page(
         Panel("bill_headline", "", headline, skeleton_px=420),
         Panel("bill_models", "By model", models, "The largest change first.", table="bill", skeleton_px=300),
         Panel("bill_lines", "Line by line", lines, "Days of the books, UTC.", table="bill", skeleton_px=500),
+        Panel(
+            "bill_earlier",
+            "Of earlier days",
+            earlier,
+            "What came late or was corrected for days that were closed by then.",
+            table="bill_earlier",
+            skeleton_px=120,
+        ),
         Panel("bill_months", "Month by month", months, "All months of the books.", table="bill_months", skeleton_px=300),
     ),
 )

@@ -1,17 +1,12 @@
 -- name: bill
 -- What was spent with each provider on each model in the days shown and in those before, and the difference as effects that sum to it,
 -- within each tenant: price (this time's quantities at the change of what a unit cost), volume (the former bill times the growth of all
--- quantities of a unit), mix (the rest: what moved between models and kinds of tokens, with what is new and what is gone). What of it is of
--- days before those shown stands beside it.
+-- quantities of a unit), mix (the rest: what moved between models and kinds of tokens, with what is new and what is gone).
 select provider, model, commodity, sum(quantity) as quantity, sum(amount_usd) as amount_usd, sum(former_quantity) as former_quantity,
        sum(former_usd) as former_usd, sum(change_usd) as change_usd, sum(price_usd) as price_usd, sum(volume_usd) as volume_usd,
        sum(mix_usd) as mix_usd, sum(amount_usd) / nullif(sum(quantity), 0) as unit_usd,
-       sum(former_usd) / nullif(sum(former_quantity), 0) as former_unit_usd, sum(earlier_usd) as earlier_usd
-  from (select *, 0 as earlier_usd from ledger.bill({first day}, {end day}, {former first day}, {former end day})
-        union all
-        select tenant, provider, model, commodity, 0, 0, 0, 0, 0, 0, 0, 0, amount_usd
-          from ledger.posted_late
-         where posted_on >= {first day} and posted_on < {end day} and day < {first day}) lines
+       sum(former_usd) / nullif(sum(former_quantity), 0) as former_unit_usd
+  from ledger.bill({first day}, {end day}, {former first day}, {former end day})
  where {filters - tenant}
  group by provider, model, commodity
  order by abs(sum(change_usd)) desc, provider, model, commodity
@@ -45,6 +40,16 @@ select c.days, coalesce(sum(c.cost_usd), 0) as cost_usd, coalesce(sum(c.posted_u
  where {filters - tenant}
  group by c.days
  order by c.days desc;
+
+-- name: bill_earlier
+-- What the bill of the days shown holds of days before them, which were closed when it came: late calls, and what corrections took back and
+-- booked again.
+select provider, model, commodity, day, sum(quantity) as quantity, sum(amount_usd) as amount_usd
+  from ledger.posted_late
+ where posted_on >= {first day} and posted_on < {end day} and day < {first day} and {filters - tenant}
+ group by provider, model, commodity, day
+ order by abs(sum(amount_usd)) desc, provider, model, commodity, day
+ limit {limit};
 
 -- name: bill_months
 -- What each month of the books cost, by provider and model.

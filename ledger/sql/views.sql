@@ -365,16 +365,20 @@ $$;
 -- What is spent of earlier days than it is posted to, since these were closed when it came, by model and commodity: late calls, and what
 -- corrections took back and booked again.
 create or replace view ledger.posted_late as
-select t.tenant, e.posted_on, (e.occurred_at at time zone 'UTC')::date as day, split_part(a.account, ':', 4) as provider,
-       split_part(a.account, ':', 5) as model, c.commodity, sum(leg.sign * x.quantity) as quantity, sum(leg.sign * x.amount_usd) as amount_usd
-  from pigou.entry e
-  join pigou.transfer x on x.tenant_id = e.tenant_id and x.entry_id = e.entry_id and x.occurred_at = e.occurred_at and x.book = 'cash'
- cross join lateral (values (1, x.debit_account_id), (-1, x.credit_account_id)) leg (sign, account_id)
-  join pigou.account a on a.tenant_id = x.tenant_id and a.account_id = leg.account_id and a.kind = 'expense'
-  join pigou.commodity c on c.commodity_id = x.commodity_id
-  join pigou.tenant t on t.tenant_id = e.tenant_id
- where e.posted_on > (e.occurred_at at time zone 'UTC')::date
- group by 1, 2, 3, 4, 5, 6;
+select t.tenant, s.posted_on, s.day, split_part(a.account, ':', 4) as provider, split_part(a.account, ':', 5) as model, c.commodity,
+       sum(s.quantity) as quantity, sum(s.amount_usd) as amount_usd
+  from (select e.tenant_id, e.posted_on, (e.occurred_at at time zone 'UTC')::date as day, leg.account_id, x.commodity_id,
+               sum(leg.sign * x.quantity) as quantity, sum(leg.sign * x.amount_usd) as amount_usd
+          from pigou.entry e
+          join pigou.transfer x on x.tenant_id = e.tenant_id and x.entry_id = e.entry_id and x.occurred_at = e.occurred_at and x.book = 'cash'
+         cross join lateral (values (1, x.debit_account_id), (-1, x.credit_account_id)) leg (sign, account_id)
+         where e.posted_on > (e.occurred_at at time zone 'UTC')::date
+         group by 1, 2, 3, 4, 5) s
+  join pigou.account a on a.tenant_id = s.tenant_id and a.account_id = s.account_id and a.kind = 'expense'
+  join pigou.commodity c on c.commodity_id = s.commodity_id
+  join pigou.tenant t on t.tenant_id = s.tenant_id
+ group by 1, 2, 3, 4, 5, 6
+having sum(s.quantity) <> 0 or sum(s.amount_usd) <> 0;
 
 -- The same by minute, for as long as minutes are kept (pigou retention show).
 create or replace view ledger.spend_minutely as

@@ -12,9 +12,8 @@ import pytest
 
 from dashboard.books import Books
 from dashboard.components.panel import View
-from dashboard.figures.bill import whole_bill
 from dashboard.filters import parse
-from dashboard.pages.bill import lines, models
+from dashboard.pages.bill import earlier
 from ledger.bill import Days, former
 from ledger.periods import close
 from tests.books import AT, chat, export, price, rows
@@ -147,6 +146,23 @@ def test_a_bill_says_on_which_lines_earlier_days_are(pigou: Typed, dsn: str, boo
     ]
 
 
+def test_a_bill_does_not_wait_long_for_what_earlier_days_are(
+    pigou: Typed, booked: None, writer: psycopg.Connection, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close(writer, "default", date(2026, 10, 31), who="ann")
+    again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "4", "--from", "2026-10-01")
+    assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
+    monkeypatch.setattr("cli.bill._COUNTS_FOR_MS", 200)
+    with owner.transaction():
+        owner.execute("lock table pigou.entry in access exclusive mode")
+        code, out, err = pigou("bill", "--since", "2026-11-01", "--until", "2026-11-03")
+    assert code == 0
+    assert "earlier_usd" not in out
+    assert "0.0065" in out
+    assert "what of each line is of earlier days takes longer to count; see ledger.posted_late" in err
+    assert "earlier_usd" in pigou("bill", "--since", "2026-11-01", "--until", "2026-11-03")[1]
+
+
 def test_the_page_shows_earlier_days_where_there_are_any(
     pigou: Typed, dsn: str, booked: None, writer: psycopg.Connection
 ) -> None:
@@ -161,8 +177,11 @@ def test_the_page_shows_earlier_days_where_there_are_any(
             ("since=2026-10-01&until=2026-11-01", False),
         ):
             view = View(pages, parse(f"?{days}"), datetime(2026, 11, 4, tzinfo=UTC), "/bill", "")
-            assert [("of earlier days" in str(part(view))) for part in (models, lines)] == [has_earlier] * 2
-            assert whole_bill(view.ask("bill", limit=None)).earlier_usd == (Decimal("0.006") if has_earlier else 0)
+            assert ("Nothing of earlier days" in str(earlier(view))) != has_earlier
+            told = view.ask("bill_earlier", limit=None)
+            found = [tuple(row[name] for name in ("model", "commodity", "day", "amount_usd")) for row in told]
+            each = [("m1", "input_tokens", date(2026, 10, day), Decimal("0.002")) for day in (3, 4, 31)]
+            assert found == (each if has_earlier else [])
     finally:
         pages.close()
 

@@ -37,23 +37,12 @@ def drawn(figure: dict[str, object]) -> list[dict[str, Any]]:
 # ── bills ────────────────────────────────────────────────────────────────────────────────────────────
 
 BILL = Frame(
+    ("provider", "model", "commodity", "amount_usd", "former_usd", "change_usd", "price_usd", "volume_usd", "mix_usd"),
     (
-        "provider",
-        "model",
-        "commodity",
-        "amount_usd",
-        "former_usd",
-        "change_usd",
-        "price_usd",
-        "volume_usd",
-        "mix_usd",
-        "earlier_usd",
-    ),
-    (
-        ("a", "m1", "input_tokens", usd(12), usd(10), usd(2), usd(-1), usd(2), usd(1), usd(3)),
-        ("a", "m1", "output_tokens", usd(3), usd(4), usd(-1), usd(0), usd("0.8"), usd("-1.8"), usd(-1)),
-        ("b", "m2", "input_tokens", usd(5), usd(0), usd(5), usd(0), usd(0), usd(5), usd(0)),
-        ("b", "m3", "input_tokens", usd(0), usd(1), usd(-1), usd(0), usd("0.2"), usd("-1.2"), usd(0)),
+        ("a", "m1", "input_tokens", usd(12), usd(10), usd(2), usd(-1), usd(2), usd(1)),
+        ("a", "m1", "output_tokens", usd(3), usd(4), usd(-1), usd(0), usd("0.8"), usd("-1.8")),
+        ("b", "m2", "input_tokens", usd(5), usd(0), usd(5), usd(0), usd(0), usd(5)),
+        ("b", "m3", "input_tokens", usd(0), usd(1), usd(-1), usd(0), usd("0.2"), usd("-1.2")),
     ),
 )
 
@@ -62,13 +51,11 @@ def test_a_bill_is_the_sum_of_its_lines() -> None:
     bill = whole_bill(BILL)
     assert (bill.amount_usd, bill.former_usd, bill.change_usd) == (20, 15, 5)
     assert bill.price_usd + bill.volume_usd + bill.mix_usd == bill.change_usd
-    assert bill.earlier_usd == 2
 
 
 def test_models_are_summed_and_the_largest_change_comes_first() -> None:
     rows = [(row["model"], row["change_usd"], row["note"]) for row in by_model(BILL)]
     assert rows == [("m2", 5, "new"), ("m1", 1, ""), ("m3", -1, "gone")]
-    assert [row["earlier_usd"] for row in by_model(BILL)] == [0, 2, 0]
 
 
 def test_the_bridge_leads_from_one_bill_to_the_other() -> None:
