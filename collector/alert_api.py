@@ -88,7 +88,7 @@ class MuteRequest(ActRequest):
 
 def alert_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of alerts over a database; they open their connections with the application and close them with it."""
-    ask = Asking(dsn, application="pigou-alerts", refusals={alerts.UnknownAlert: 404, alerts.AlertError: 409})
+    ask = Asking(dsn, application="pigou-alerts", refusals={alerts.UnknownAlert: 404, alerts.AlertError: 409}, of_field=422)
     router = ask.router("/v1/alerts", "alerts")
     _add_reading(router, ask, default_tenant)
 

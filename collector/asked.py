@@ -99,12 +99,16 @@ def refuse_slips(connection: psycopg.Connection, tenants: Iterable[str | None], 
 
 
 class Asking:
-    """One API's way to the database. `refusals`: the ledger's errors with the statuses that say them, the narrower first."""
+    """One API's way to the database. `refusals`: the ledger's errors with the statuses that say them, the narrower first.
 
-    def __init__(self, dsn: str, *, application: str, refusals: Mapping[type[LedgerError], int]) -> None:
+    `of_field`: the status instead of 409 of an error that is about a field of the request, where nothing but it is in the way.
+    """
+
+    def __init__(self, dsn: str, *, application: str, refusals: Mapping[type[LedgerError], int], of_field: int = 409) -> None:
         self._connections = Connections(dsn, "writer", application=application)
         self._slots = anyio.CapacityLimiter(8)
         self._refusals = {**refusals, UnknownTenant: 404, DatabaseUnavailable: 503}
+        self._of_field = of_field
 
     def router(self, prefix: str, tag: str) -> APIRouter:
         """Routes that open the connections with the application and close them with it; requests are bounded."""
@@ -131,5 +135,7 @@ class Asking:
         status = next((status for kind, status in self._refusals.items() if isinstance(error, kind)), None)
         if status is None:
             return error
+        if status == 409 and error.field is not None:
+            status = self._of_field
         headers = {"Retry-After": "1"} if status == 503 else {FIELD_HEADER: error.field} if error.field else None
         return HTTPException(status, str(error), headers)

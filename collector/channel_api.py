@@ -93,7 +93,7 @@ class ChannelRequest(Someone):
 
 def channel_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of channels over a database."""
-    ask = Asking(dsn, application="pigou-channels", refusals={UnknownChannel: 404, ChannelError: 409})
+    ask = Asking(dsn, application="pigou-channels", refusals={UnknownChannel: 404, ChannelError: 409}, of_field=422)
     router = ask.router("/v1/channels", "channels")
 
     def listed(connection: psycopg.Connection, tenant: str | None) -> ChannelsAnswer:

@@ -172,7 +172,8 @@ class DismissRequest(Someone):
 
 def finding_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of findings over a database; they open their connections with the application and close them with it."""
-    ask = Asking(dsn, application="pigou-findings", refusals={findings.UnknownFinding: 404, findings.FindingError: 409})
+    refusals = {findings.UnknownFinding: 404, findings.FindingError: 409}
+    ask = Asking(dsn, application="pigou-findings", refusals=refusals, of_field=422)
     router = ask.router("/v1/findings", "findings")
     _add_reading(router, ask, default_tenant)
 

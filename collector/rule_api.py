@@ -89,7 +89,7 @@ _TEXTS = ("open_at", "close_at", "evidence_min", "open_for", "close_for", "stay_
 
 def rule_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of rules over a database."""
-    ask = Asking(dsn, application="pigou-rules", refusals={alerts.UnknownRule: 404, alerts.AlertError: 409})
+    ask = Asking(dsn, application="pigou-rules", refusals={alerts.UnknownRule: 404, alerts.AlertError: 409}, of_field=422)
     router = ask.router("/v1/rules", "rules")
 
     def listed(connection: psycopg.Connection, tenant: str | None = None) -> RulesAnswer:

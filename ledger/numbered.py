@@ -56,7 +56,7 @@ class Numbered:
     def refuse_saying_nothing(self, note: str | None) -> None:
         """A note of blanks is none."""
         if not (note or "").strip():
-            raise self.wrong("a note says something", "write what is to be known")
+            raise self.wrong("a note says something", "write what is to be known", "note")
 
     @property
     def _noun(self) -> str:

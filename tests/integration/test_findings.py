@@ -341,7 +341,7 @@ def test_over_http(served: Served, writer: psycopg.Connection) -> None:
     for method, path, body, status, said in (
         ("GET", "/v1/findings/1", None, 404, "there is no finding 1 of default"),
         ("POST", "/v1/findings/7/acknowledge", ANN, 404, "there is no finding 7 of acme"),
-        ("POST", "/v1/findings/1/note", ANN | {"note": "  "}, 409, "a note says something"),
+        ("POST", "/v1/findings/1/note", ANN | {"note": "  "}, 422, "a note says something"),
         ("POST", "/v1/findings/1/note", ANN, 422, "note"),
         ("POST", "/v1/findings/1/acknowledge", {"tenant": "acme"}, 422, "who"),
         ("GET", "/v1/findings?mode=thrift", None, 422, "mode"),
