@@ -36,6 +36,7 @@ from collector.asked import (
 )
 from collector.door import whose
 from ledger import findings
+from ledger.errors import LedgerError
 from ledger.findings import Ground
 from ledger.tenants import DEFAULT_TENANT
 
@@ -172,7 +173,7 @@ class DismissRequest(Someone):
 
 def finding_router(dsn: str, default_tenant: str = DEFAULT_TENANT) -> APIRouter:
     """The routes of findings over a database; they open their connections with the application and close them with it."""
-    refusals = {findings.UnknownFinding: 404, findings.FindingError: 409}
+    refusals: dict[type[LedgerError], int] = {findings.UnknownFinding: 404, findings.FindingError: 409}
     ask = Asking(dsn, application="pigou-findings", refusals=refusals, of_field=422)
     router = ask.router("/v1/findings", "findings")
     _add_reading(router, ask, default_tenant)
