@@ -73,9 +73,11 @@ def set_apart(row: dict[str, object]) -> str | None:
         return None
     said = f"Calls of {name} cost {formats.usd(cost)} by now, as the page of spend says; posted to them is {formats.usd(posted)}."
     if brought:
+        lines_said = " (pigou bill says on which lines)" if name == "these days" else ""
         said += (
             f" {formats.usd(brought)} of earlier calls are posted to {name}{' or later' if carried else ''}, since their own "
-            "were closed when it came: late calls count as volume and mix, corrections as price."
+            "were closed when it came: late calls count as volume and mix, "
+            f"corrections as price{lines_said}."
         )
     if carried:
         whose = f"up to the end of {name}" if brought else f"of {name}"
@@ -137,25 +139,6 @@ def lines(view: View) -> Children:
     ]
     total = {"provider": "Sum"} | _sums(whole_bill(frame))
     return [table("bill", columns, rows, row_key=("provider", "model", "commodity"), total=total)]
-
-
-def earlier(view: View) -> Children:
-    """What the bill holds of days before these, line by line, where closed days set anything apart."""
-    apart = any(row["days"] == "these days" and row["brought_usd"] for row in view.ask("bill_carried"))
-    frame = view.ask("bill_earlier", limit=None) if apart else None
-    if not frame:
-        return [nothing("Nothing of earlier days is posted to these.")]
-    columns = (
-        Column("provider", "Provider", width=120),
-        Column("model", "Model", grow=1, width=180),
-        Column("commodity", "Commodity", width=170),
-        Column("day", "Of the day", width=120),
-        Column("quantity", "Units", "quantity", 130),
-        Column("amount_usd", "In this bill, USD", "usd", 140),
-    )
-    whole = sum((cast(Decimal, row["amount_usd"]) for row in frame), Decimal(0))
-    total: dict[str, object] = {"provider": "Sum", "amount_usd": whole}
-    return [table("bill_earlier", columns, list(frame), row_key=("provider", "model", "commodity", "day"), total=total)]
 
 
 def months(view: View) -> Children:
@@ -249,14 +232,6 @@ PAGE = Page(
         Panel("bill_headline", "", headline, skeleton_px=420),
         Panel("bill_models", "By model", models, "The largest change first.", table="bill", skeleton_px=300),
         Panel("bill_lines", "Line by line", lines, "Days of the books, UTC.", table="bill", skeleton_px=500),
-        Panel(
-            "bill_earlier",
-            "Of earlier days",
-            earlier,
-            "What came late or was corrected for days that were closed by then.",
-            table="bill_earlier",
-            skeleton_px=120,
-        ),
         Panel("bill_months", "Month by month", months, "All months of the books.", table="bill_months", skeleton_px=300),
     ),
 )

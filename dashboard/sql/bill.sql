@@ -41,16 +41,6 @@ select c.days, coalesce(sum(c.cost_usd), 0) as cost_usd, coalesce(sum(c.posted_u
  group by c.days
  order by c.days desc;
 
--- name: bill_earlier
--- What the bill of the days shown holds of days before them, which were closed when it came: late calls, and what corrections took back and
--- booked again.
-select provider, model, commodity, day, sum(quantity) as quantity, sum(amount_usd) as amount_usd
-  from ledger.posted_late
- where posted_on >= {first day} and posted_on < {end day} and day < {first day} and {filters - tenant}
- group by provider, model, commodity, day
- order by abs(sum(amount_usd)) desc, provider, model, commodity, day
- limit {limit};
-
 -- name: bill_months
 -- What each month of the books cost, by provider and model.
 select date_trunc('month', day)::date as month, split_part(account, ':', 4) as provider, split_part(account, ':', 5) as model,

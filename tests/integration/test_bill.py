@@ -10,10 +10,6 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from dashboard.books import Books
-from dashboard.components.panel import View
-from dashboard.filters import parse
-from dashboard.pages.bill import earlier
 from ledger.bill import Days, former
 from ledger.periods import close
 from tests.books import AT, chat, export, price, rows
@@ -161,29 +157,6 @@ def test_a_bill_does_not_wait_long_for_what_earlier_days_are(
     assert "0.0065" in out
     assert "what of each line is of earlier days takes longer to count; see ledger.posted_late" in err
     assert "earlier_usd" in pigou("bill", "--since", "2026-11-01", "--until", "2026-11-03")[1]
-
-
-def test_the_page_shows_earlier_days_where_there_are_any(
-    pigou: Typed, dsn: str, booked: None, writer: psycopg.Connection
-) -> None:
-    close(writer, "default", date(2026, 10, 31), who="ann")
-    again = ("--provider", "acme", "--model", "m1", "--commodity", "input_tokens", "--usd", "4", "--from", "2026-10-01")
-    assert pigou("rates", "add", "--tenant", "default", *again)[0] == 0
-    pages = Books(dsn)
-    try:
-        for days, has_earlier in (
-            ("since=2026-11-01&until=2026-11-04", True),
-            ("since=2026-11-02&until=2026-11-04", False),
-            ("since=2026-10-01&until=2026-11-01", False),
-        ):
-            view = View(pages, parse(f"?{days}"), datetime(2026, 11, 4, tzinfo=UTC), "/bill", "")
-            assert ("Nothing of earlier days" in str(earlier(view))) != has_earlier
-            told = view.ask("bill_earlier", limit=None)
-            found = [tuple(row[name] for name in ("model", "commodity", "day", "amount_usd")) for row in told]
-            each = [("m1", "input_tokens", date(2026, 10, day), Decimal("0.002")) for day in (3, 4, 31)]
-            assert found == (each if has_earlier else [])
-    finally:
-        pages.close()
 
 
 def test_days_without_calls_cost_nothing(pigou: Typed, booked: None) -> None:

@@ -74,17 +74,17 @@ def test_an_outcome_of_nonsense_is_refused_alone(
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "refusal", "said"),
     [
-        ({}, "nothing of rule unpriced_share is to change; say what"),
-        ({"open_at": "1e400"}, "'1e400' is no number"),
-        ({"evidence_min": "1.5"}, "'1.5' is no whole number"),
-        ({"grown_by": "1"}, "a growth above 1"),
+        ({}, 409, "nothing of rule unpriced_share is to change; say what"),
+        ({"open_at": "1e400"}, 422, "'1e400' is no number"),
+        ({"evidence_min": "1.5"}, 422, "'1.5' is no whole number"),
+        ({"grown_by": "1"}, 422, "a growth above 1"),
     ],
 )
 def test_a_rule_is_changed_to_something_that_can_be(
-    served: Served, reader: psycopg.Connection, asked: dict[str, Any], said: str
+    served: Served, reader: psycopg.Connection, asked: dict[str, Any], refusal: int, said: str
 ) -> None:
     status, answer = ask(served, RULE, {**ANN, **asked})
-    assert (status, said in answer["detail"]) == (409, True), answer
+    assert (status, said in answer["detail"]) == (refusal, True), answer
     assert one(reader, "select count(*) from ledger.alert_rules where rule = 'unpriced_share'") == 1

@@ -293,7 +293,12 @@ def test_a_bill_says_when_the_time_before_is_known_in_part(begun_day: int, said:
         ("6.20", "-0.80", "0", "posted to them is $6.20. −$0.80 of earlier calls are posted to these days, since"),
         ("7.80", "0", "-0.80", "posted to them is $7.80. −$0.80 of calls of these days are posted to later days"),
         ("7.00", "2", "2", "$2.00 of earlier calls are posted to these days or later, since"),
-        ("6.50", "2", "2.5", "corrections as price. $2.50 of calls up to the end of these days are posted to later days"),
+        (
+            "6.50",
+            "2",
+            "2.5",
+            "(pigou bill says on which lines). $2.50 of calls up to the end of these days are posted to later days",
+        ),
     ],
 )
 def test_a_bill_says_what_closed_days_set_apart(posted: str, brought: str, carried: str, said: str | None) -> None:
