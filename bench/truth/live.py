@@ -142,11 +142,13 @@ def _go_on(endpoint: str, rate: float, told: threading.Event, within_s: float) -
     """The fleet in real time with one fault more, until the alert is told."""
     usual = faults.FAULTS
     fault = replace(faults.fault_by_key("over_routing"), key="live", tenant=_TENANT, task_class=_CLASS, forced=_MODEL, onset=0.0)
-    threading.Timer(within_s, told.set).start()
+    at_most = threading.Timer(within_s, told.set)
+    at_most.start()
     faults.FAULTS = (*usual, fault)
     try:
         live(EconomySettings(endpoint=endpoint, seed=int(time.time())), rate, told)
     finally:
+        at_most.cancel()
         faults.FAULTS = usual
 
 
